@@ -1,0 +1,53 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The three walls of the house, kept by the compiler: what the kernel said (the evidence targets),
+// what we conclude (BindRules), how we say it (PortwhyExplanation, PortwhyReport). Arrows point down only.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+
+func house(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "portwhy",
+  products: [
+    .executable(name: "portwhy", targets: ["portwhy"]),
+    .library(name: "PortwhyKit", targets: ["PortwhyKit"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .systemLibrary(name: "CNetlink", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    house("SocketModel"),
+    house("BindRules", ["SocketModel"]),
+    house("NetlinkWire", ["SocketModel"]),
+    house("Netlink", ["CNetlink", "NetlinkWire", "SocketModel"]),
+    house("ProcessEvidence", ["CNetlink", "SocketModel"]),
+    house("HostEvidence", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
+    house("PortwhyExplanation", ["BindRules", "SocketModel"]),
+    house(
+      "PortwhyKit",
+      ["BindRules", "HostEvidence", "Netlink", "PortwhyExplanation", "ProcessEvidence", "SocketModel"]),
+    house("PortwhyReport", ["BindRules", "PortwhyExplanation", "PortwhyKit", "SocketModel"]),
+    house(
+      "PortwhyCLI",
+      [
+        "PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),
+
+    tests("SocketModelTests", ["SocketModel"]),
+  ]
+)

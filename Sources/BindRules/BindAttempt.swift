@@ -1,0 +1,56 @@
+public import SocketModel
+
+/// The reuse options of a planned socket, set before bind(2).
+public struct ReuseOptions: OptionSet, Sendable, Hashable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// SO_REUSEADDR, socket(7).
+  public static let reuseaddr = ReuseOptions(rawValue: 1)
+  /// SO_REUSEPORT, socket(7).
+  public static let reuseport = ReuseOptions(rawValue: 2)
+
+  /// The four combinations, in the order of the report: none, SO_REUSEADDR, SO_REUSEPORT, both.
+  public static let combinations: [ReuseOptions] = [[], .reuseaddr, .reuseport, [.reuseaddr, .reuseport]]
+}
+
+/// The interface a planned socket is bound to with SO_BINDTODEVICE.
+public enum BindDevice: Sendable, Hashable {
+  case interface(InterfaceIndex, name: String)
+  /// The host has no interface of this name: setsockopt(2) fails with ENODEV.
+  case missing(name: String)
+}
+
+/// A bind(2), and for TCP the listen(2) after it, that somebody plans: everything of the socket but the two
+/// reuse options.
+public struct BindAttempt: Sendable, Hashable {
+  public var transport: TransportProtocol
+  public var family: AddressFamily
+  /// For AF_INET6 sockets always `.v6`, IPv4-mapped included.
+  public var address: IPAddress
+  /// `sin6_scope_id`; nil for 0.
+  public var scope: InterfaceIndex?
+  public var port: Port
+  /// IPV6_V6ONLY as it is at bind(2); false for AF_INET.
+  public var v6only: Bool
+  public var device: BindDevice?
+  /// The uid the socket is created with (`sk_uid`).
+  public var uid: UInt32
+  /// CAP_NET_BIND_SERVICE in the user namespace that owns the network namespace; nil where not known.
+  public var mayBindPrivileged: Bool?
+
+  public init(
+    transport: TransportProtocol, address: IPAddress, scope: InterfaceIndex? = nil, port: Port,
+    v6only: Bool = false, device: BindDevice? = nil, uid: UInt32, mayBindPrivileged: Bool? = false
+  ) {
+    self.transport = transport
+    self.family = address.family
+    self.address = address
+    self.scope = scope
+    self.port = port
+    self.v6only = v6only
+    self.device = device
+    self.uid = uid
+    self.mayBindPrivileged = mayBindPrivileged
+  }
+}

@@ -1,0 +1,110 @@
+public import SocketModel
+
+/// What a system call would answer.
+public enum CallResult: Sendable, Hashable {
+  case ok
+  case fails(SystemError)
+  /// Facts are missing that decide.
+  case undetermined
+}
+
+/// The rule that makes a socket stand in the way; `rawValue` is stable and in the report.
+public enum BindRule: String, Sendable, Hashable, CaseIterable {
+  /// A TCP socket in LISTEN: SO_REUSEADDR never helps against it (`inet_bind_conflict`).
+  case tcpListener = "tcp.listener"
+  /// A TCP socket in any other state, without SO_REUSEADDR on both sides (`inet_bind_conflict`).
+  case tcpReuseaddr = "tcp.reuseaddr"
+  /// Both set SO_REUSEPORT, but belong to different users (`inet_bind_conflict`).
+  case tcpReuseportUser = "tcp.reuseport-user"
+  /// A UDP socket without SO_REUSEADDR on both sides (`udp_lib_lport_inuse`).
+  case udpReuseaddr = "udp.reuseaddr"
+  /// Both set SO_REUSEPORT, but belong to different users (`udp_lib_lport_inuse`).
+  case udpReuseportUser = "udp.reuseport-user"
+}
+
+/// A socket of the snapshot that is, or may be, in the way.
+public struct Blocker: Sendable, Hashable {
+  /// Index into `Snapshot.sockets`.
+  public var socket: Int
+  public var rule: BindRule
+
+  public init(socket: Int, rule: BindRule) {
+    self.socket = socket
+    self.rule = rule
+  }
+}
+
+/// A fact that is missing and could change the answer.
+public struct MissingFact: Sendable, Hashable {
+  /// What is missing; `rawValue` is stable and in the report.
+  public enum Kind: String, Sendable, Hashable, CaseIterable {
+    case reuseaddr
+    case reuseport
+    case v6only
+    case uid
+    /// The order of earlier binds, kept in the kernel's bind bucket or hash chain and shown nowhere.
+    case bindOrder = "bind-order"
+    /// Sockets that are bound but not listening, on kernels that do not list them.
+    case boundSockets = "bound-sockets-of-other-users"
+    case capability
+    case unprivilegedPortStart = "ip_unprivileged_port_start"
+    case localAddresses = "local-addresses"
+    case nonlocalBind = "ip_nonlocal_bind"
+    case interfaces
+    case addressFamily = "address-family"
+    case l3mdevAccept = "tcp_l3mdev_accept"
+    /// A rule that differs between kernel versions in a way that cannot be observed.
+    case kernelVersion = "kernel-version"
+  }
+
+  public var kind: Kind
+  /// The socket whose fact it is (index into `Snapshot.sockets`); nil for a fact of the host.
+  public var socket: Int?
+
+  public init(_ kind: Kind, socket: Int? = nil) {
+    self.kind = kind
+    self.socket = socket
+  }
+}
+
+/// How an outcome was found.
+public enum OutcomeSource: String, Sendable, Hashable {
+  case rules
+  case probe
+}
+
+/// What bind(2) and listen(2) answer to one attempt with one combination of options.
+public struct BindOutcome: Sendable, Hashable {
+  public var options: ReuseOptions
+  /// The first failing call of socket(2), setsockopt(2) and bind(2).
+  public var bind: CallResult
+  /// nil for UDP and where bind fails.
+  public var listen: CallResult?
+  public var source: OutcomeSource
+  /// The sockets that make it fail, or may; ascending.
+  public var blockers: [Blocker]
+  /// What is missing where `bind` or `listen` is undetermined; empty otherwise.
+  public var missing: [MissingFact]
+
+  public init(
+    options: ReuseOptions, bind: CallResult, listen: CallResult?, source: OutcomeSource = .rules,
+    blockers: [Blocker] = [], missing: [MissingFact] = []
+  ) {
+    self.options = options
+    self.bind = bind
+    self.listen = listen
+    self.source = source
+    self.blockers = blockers
+    self.missing = missing
+  }
+
+  /// The first call that fails decides; then undetermined; else both work.
+  public var verdict: CallResult {
+    switch (bind, listen ?? .ok) {
+    case (.fails, _): bind
+    case (_, .fails(let errno)): .fails(errno)
+    case (.ok, .ok): .ok
+    default: .undetermined
+    }
+  }
+}

@@ -1,0 +1,94 @@
+public import BindRules
+public import PortwhyExplanation
+public import SocketModel
+
+/// What the user plans, apart from address and port.
+public struct Plan: Sendable, Hashable {
+  public var options: ReuseOptions
+  /// `--v6only` or `--no-v6only`; nil for the host's default.
+  public var v6only: Bool?
+  /// The interface name of `--device`.
+  public var device: String?
+  /// The uid of the planned socket.
+  public var uid: UInt32
+  public var runtime: String?
+
+  public init(
+    options: ReuseOptions = [], v6only: Bool? = nil, device: String? = nil, uid: UInt32, runtime: String? = nil
+  ) {
+    self.options = options
+    self.v6only = v6only
+    self.device = device
+    self.uid = uid
+    self.runtime = runtime
+  }
+}
+
+/// One attempt with its four outcomes and the explanation of the planned one.
+public struct AttemptReport: Sendable, Hashable {
+  public var attempt: BindAttempt
+  /// In the order of `ReuseOptions.combinations`.
+  public var outcomes: [BindOutcome]
+  public var explanation: Explanation
+
+  public init(attempt: BindAttempt, outcomes: [BindOutcome], explanation: Explanation) {
+    self.attempt = attempt
+    self.outcomes = outcomes
+    self.explanation = explanation
+  }
+
+  /// The outcome of this combination of options; nil only in a report that lacks it.
+  public func outcome(_ options: ReuseOptions) -> BindOutcome? {
+    outcomes.first { $0.options == options }
+  }
+}
+
+/// The answer for one port of one protocol.
+public struct TargetReport: Sendable, Hashable {
+  public var transport: TransportProtocol
+  public var port: Port
+  public var plan: Plan
+  /// bind and listen of the planned combination over all attempts; nil in the overview.
+  public var verdict: CallResult?
+  /// Every socket of the port; `Blocker.socket` is an index into this.
+  public var sockets: [SocketObservation]
+  public var attempts: [AttemptReport]
+  /// Notes that belong to the port, not to one attempt (sockets of the other protocol, a skipped family).
+  public var notes: [Note]
+
+  public init(
+    transport: TransportProtocol, port: Port, plan: Plan, verdict: CallResult?, sockets: [SocketObservation],
+    attempts: [AttemptReport], notes: [Note] = []
+  ) {
+    self.transport = transport
+    self.port = port
+    self.plan = plan
+    self.verdict = verdict
+    self.sockets = sockets
+    self.attempts = attempts
+    self.notes = notes
+  }
+}
+
+/// A whole answer: what was seen of the host, and one target for each port and protocol asked for.
+public struct Report: Sendable, Hashable {
+  /// The name of the JSON form, `schema` in it.
+  public static let schema = "portwhy.report/1"
+
+  public var version: String
+  /// Seconds since the epoch, UTC.
+  public var capturedAt: Double
+  public var host: HostFacts
+  public var visibility: Visibility
+  public var targets: [TargetReport]
+
+  public init(
+    version: String, capturedAt: Double, host: HostFacts, visibility: Visibility, targets: [TargetReport]
+  ) {
+    self.version = version
+    self.capturedAt = capturedAt
+    self.host = host
+    self.visibility = visibility
+    self.targets = targets
+  }
+}

@@ -1,0 +1,180 @@
+/// The running kernel's version, as `uname -r` has it.
+public struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
+  public var major: Int
+  public var minor: Int
+  /// The whole release text.
+  public var release: String
+
+  /// Reads the two leading numbers of a release such as `6.1.0-21-amd64`; nil where there are none.
+  public init?(release: String) {
+    let parts = release.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+    guard parts.count >= 2, let major = Int(parts[0]), let minor = Int(parts[1].prefix { $0.isNumber }) else {
+      return nil
+    }
+    self.init(major: major, minor: minor, release: release)
+  }
+
+  public init(major: Int, minor: Int, release: String? = nil) {
+    self.major = major
+    self.minor = minor
+    self.release = release ?? "\(major).\(minor)"
+  }
+
+  public static func < (left: KernelVersion, right: KernelVersion) -> Bool {
+    (left.major, left.minor) < (right.major, right.minor)
+  }
+
+  public var description: String { release }
+}
+
+/// A network interface (rtnetlink(7), RTM_NEWLINK).
+public struct NetworkInterface: Sendable, Hashable {
+  public var index: InterfaceIndex
+  public var name: String
+  /// IFF_UP.
+  public var isUp: Bool
+  /// The interface this one is enslaved to (`IFLA_MASTER`).
+  public var master: InterfaceIndex?
+  /// The routing table of a VRF device (`IFLA_VRF_TABLE`); nil for every other kind.
+  public var vrfTable: UInt32?
+
+  public init(
+    index: InterfaceIndex, name: String, isUp: Bool, master: InterfaceIndex? = nil, vrfTable: UInt32? = nil
+  ) {
+    self.index = index
+    self.name = name
+    self.isUp = isUp
+    self.master = master
+    self.vrfTable = vrfTable
+  }
+}
+
+/// An IPv6 address of an interface (rtnetlink(7), RTM_NEWADDR).
+public struct InterfaceAddress: Sendable, Hashable {
+  public var address: IPAddress
+  public var interface: InterfaceIndex
+  /// `IFA_FLAGS` (`linux/if_addr.h`).
+  public var flags: UInt32
+
+  public init(address: IPAddress, interface: InterfaceIndex, flags: UInt32) {
+    self.address = address
+    self.interface = interface
+    self.flags = flags
+  }
+
+  /// IFA_F_TENTATIVE without IFA_F_OPTIMISTIC: duplicate address detection has not finished (RFC 4862).
+  public var isTentative: Bool { flags & 0x40 != 0 && flags & 0x04 == 0 }
+}
+
+/// How the IPv4 routing tables classify an address, `rtm_type` (`inet_addr_type_table()`).
+public struct RouteType: RawRepresentable, Sendable, Hashable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  public static let unicast = RouteType(rawValue: 1)
+  public static let local = RouteType(rawValue: 2)
+  public static let broadcast = RouteType(rawValue: 3)
+  public static let multicast = RouteType(rawValue: 5)
+}
+
+/// A route of the table `local` (or a VRF's), which decides whether an IPv4 address may be bound.
+public struct LocalRoute: Sendable, Hashable {
+  public var destination: IPv4Address
+  /// 0...32.
+  public var prefixLength: UInt8
+  public var type: RouteType
+  /// The routing table, 255 (`local`) unless a VRF's.
+  public var table: UInt32
+
+  public init(destination: IPv4Address, prefixLength: UInt8, type: RouteType, table: UInt32 = 255) {
+    self.destination = destination
+    self.prefixLength = prefixLength
+    self.type = type
+    self.table = table
+  }
+}
+
+/// What the host and the network namespace set that a verdict uses. A fact that was not needed or could not be
+/// read is nil; the rules answer "undetermined" where they need one that is nil.
+public struct HostFacts: Sendable, Hashable {
+  public var kernel: KernelVersion
+  /// The inode of the network namespace looked at (namespaces(7)).
+  public var networkNamespace: UInt64?
+  /// The effective uid of the reader.
+  public var uid: UInt32
+  /// The user who called sudo(8) (`SUDO_UID`), where there is one.
+  public var sudoUID: UInt32?
+  /// Whether the reader has CAP_NET_BIND_SERVICE in the user namespace that owns the network namespace.
+  public var readerMayBindPrivileged: Bool?
+  /// `net.ipv4.ip_unprivileged_port_start`: ports below it need CAP_NET_BIND_SERVICE. 1024 where absent (< 4.11).
+  public var unprivilegedPortStart: UInt32?
+  /// `net.ipv4.ip_local_port_range`, both ends included.
+  public var localPortRange: ClosedRange<UInt16>?
+  /// `net.ipv4.ip_local_reserved_ports`.
+  public var localReservedPorts: [ClosedRange<UInt16>]?
+  /// `net.ipv4.ip_nonlocal_bind`.
+  public var ipv4NonlocalBind: Bool?
+  /// `net.ipv6.ip_nonlocal_bind`.
+  public var ipv6NonlocalBind: Bool?
+  /// `net.ipv6.bindv6only`: the IPV6_V6ONLY a new socket starts with.
+  public var bindv6only: Bool?
+  /// `net.ipv4.tcp_l3mdev_accept`: one TCP bind table for all VRFs.
+  public var tcpL3mdevAccept: Bool?
+  /// Whether socket(AF_INET6, …) works; false with `ipv6.disable=1`.
+  public var ipv6Available: Bool?
+  public var interfaces: [NetworkInterface]?
+  public var ipv6Addresses: [InterfaceAddress]?
+  public var ipv4LocalRoutes: [LocalRoute]?
+  /// Security modules in force that can refuse a bind and that sock_diag does not show (`/sys/kernel/security/lsm`).
+  public var securityModules: [String]?
+
+  public init(kernel: KernelVersion, uid: UInt32) {
+    self.kernel = kernel
+    self.uid = uid
+  }
+
+  /// The interface of this name; nil where there is none or the interfaces were not read.
+  public func interface(named name: String) -> NetworkInterface? {
+    interfaces?.first { $0.name == name }
+  }
+
+  /// The interface with this index; nil where there is none or the interfaces were not read.
+  public func interface(_ index: InterfaceIndex) -> NetworkInterface? {
+    interfaces?.first { $0.index == index }
+  }
+}
+
+/// What the reader could not look at, and why.
+public struct Visibility: Sendable, Hashable {
+  /// Processes whose descriptors could not be listed.
+  public var unreadableProcesses: Int
+  /// Whether sockets that are bound but not listening are in the snapshot, those of other users included.
+  public var boundSocketsComplete: Bool
+  /// Stable words: `not-root`, `no-proc`, `hidepid`, `yama`, `old-kernel`.
+  public var reasons: [String]
+
+  public init(unreadableProcesses: Int = 0, boundSocketsComplete: Bool = true, reasons: [String] = []) {
+    self.unreadableProcesses = unreadableProcesses
+    self.boundSocketsComplete = boundSocketsComplete
+    self.reasons = reasons
+  }
+
+  /// Whether everything that was looked for could be looked at.
+  public var isComplete: Bool { unreadableProcesses == 0 && boundSocketsComplete && reasons.isEmpty }
+}
+
+/// The sockets of one or more ports and the facts of their host, at one moment.
+///
+/// The sockets of each transport and family stand in the order of the kernel's dump: for UDP that is the order
+/// in which bind(2) examines them (kernel function `udp_lib_lport_inuse`).
+public struct Snapshot: Sendable, Hashable {
+  public var host: HostFacts
+  public var visibility: Visibility
+  public var sockets: [SocketObservation]
+
+  public init(host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation]) {
+    self.host = host
+    self.visibility = visibility
+    self.sockets = sockets
+  }
+}

@@ -1,0 +1,135 @@
+/// One end of a socket: an address and a port, and for link-local addresses the interface.
+public struct Endpoint: Sendable, Hashable {
+  public var address: IPAddress
+  public var port: Port
+
+  public init(address: IPAddress, port: Port) {
+    self.address = address
+    self.port = port
+  }
+}
+
+/// The number of a network interface, 1 and up (if_nametoindex(3)); 0 never occurs here.
+public struct InterfaceIndex: RawRepresentable, Sendable, Hashable {
+  public let rawValue: UInt32
+
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  /// Nil for 0, which the kernel uses for "no interface".
+  public init?(kernel number: UInt32) {
+    guard number != 0 else { return nil }
+    rawValue = number
+  }
+}
+
+/// The timer of a socket, `idiag_timer` and `idiag_expires` of a sock_diag reply.
+public struct SocketTimer: Sendable, Hashable {
+  /// What the timer is for (`idiag_timer`, sock_diag(7)).
+  public struct Kind: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    public static let retransmit = Kind(rawValue: 1)
+    public static let keepalive = Kind(rawValue: 2)
+    public static let timeWait = Kind(rawValue: 3)
+    public static let zeroWindowProbe = Kind(rawValue: 4)
+    public static let delayedAck = Kind(rawValue: 5)
+
+    public var description: String {
+      switch self {
+      case .retransmit: "retransmit"
+      case .keepalive: "keepalive"
+      case .timeWait: "time_wait"
+      case .zeroWindowProbe: "zero_window_probe"
+      case .delayedAck: "delayed_ack"
+      default: "timer_\(rawValue)"
+      }
+    }
+  }
+
+  public var kind: Kind
+  /// Milliseconds until it fires.
+  public var expires: UInt32
+
+  public init(kind: Kind, expires: UInt32) {
+    self.kind = kind
+    self.expires = expires
+  }
+}
+
+/// Who stands behind a socket.
+public enum SocketOwner: String, Sendable, Hashable, CaseIterable {
+  /// At least one process holds a descriptor of it.
+  case process
+  /// The kernel itself, on positive evidence only.
+  case kernel
+  /// Nobody: TIME_WAIT, an orphan, a queued child.
+  case none
+  /// Somebody that cannot be seen: not permitted, another pid namespace, a descriptor in flight, io_uring.
+  case hidden
+}
+
+/// One socket as sock_diag reported it, with what was found out about it elsewhere.
+public struct SocketObservation: Sendable, Hashable {
+  public var transport: TransportProtocol
+  /// The upper layer protocol of a TCP socket (`INET_DIAG_ULP_INFO`): `mptcp`, `tls`, …
+  public var ulp: String?
+  public var family: AddressFamily
+  public var local: Endpoint
+  /// The peer; nil for a socket that has none.
+  public var remote: Endpoint?
+  public var state: SocketState
+  /// `sk_bound_dev_if` (`idiag_if`): set by SO_BINDTODEVICE, a link-local scope or a VRF; nil for none.
+  public var device: InterfaceIndex?
+  /// IPV6_V6ONLY; nil for an AF_INET socket, which has no such option.
+  public var v6only: Knowledge<Bool>?
+  /// SO_REUSEADDR.
+  public var reuseaddr: Knowledge<Bool>
+  /// SO_REUSEPORT.
+  public var reuseport: Knowledge<Bool>
+  /// The uid of the socket (`sk_uid`), as seen from the reader's user namespace; nil where the kernel keeps
+  /// none (TIME_WAIT, SYN_RECV).
+  public var uid: UInt32?
+  /// The socket's inode on sockfs; nil where no descriptor can exist (TIME_WAIT, orphans, queued children).
+  public var inode: UInt64?
+  /// The kernel's unique number of the socket (`idiag_cookie`).
+  public var cookie: UInt64
+  /// The cgroup2 inode of the cgroup in which the socket was created (`INET_DIAG_CGROUP_ID`).
+  public var cgroupID: UInt64?
+  /// The path of that cgroup below the cgroup2 mount, where it still exists.
+  public var cgroup: String?
+  public var timer: SocketTimer?
+  /// LISTEN: connections waiting for accept(2); else bytes not yet read.
+  public var receiveQueue: UInt32
+  public var owner: SocketOwner
+  /// Every process that holds a descriptor of the socket and may be seen, ascending by pid.
+  public var processes: [ProcessRecord]
+
+  public init(
+    transport: TransportProtocol, family: AddressFamily, local: Endpoint, remote: Endpoint? = nil,
+    state: SocketState, reuseaddr: Knowledge<Bool>, reuseport: Knowledge<Bool>, v6only: Knowledge<Bool>? = nil,
+    device: InterfaceIndex? = nil, uid: UInt32? = nil, inode: UInt64? = nil, cookie: UInt64 = 0,
+    ulp: String? = nil, cgroupID: UInt64? = nil, cgroup: String? = nil, timer: SocketTimer? = nil,
+    receiveQueue: UInt32 = 0, owner: SocketOwner = .none, processes: [ProcessRecord] = []
+  ) {
+    self.transport = transport
+    self.family = family
+    self.local = local
+    self.remote = remote
+    self.state = state
+    self.reuseaddr = reuseaddr
+    self.reuseport = reuseport
+    self.v6only = v6only
+    self.device = device
+    self.uid = uid
+    self.inode = inode
+    self.cookie = cookie
+    self.ulp = ulp
+    self.cgroupID = cgroupID
+    self.cgroup = cgroup
+    self.timer = timer
+    self.receiveQueue = receiveQueue
+    self.owner = owner
+    self.processes = processes
+  }
+}

@@ -1,0 +1,38 @@
+/// An error number of a system call, errno(3), unknown numbers included; the numbers are Linux's generic ones.
+public struct SystemError: Error, RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+  public let rawValue: Int32
+
+  public init(rawValue: Int32) { self.rawValue = rawValue }
+
+  public static let notPermitted = SystemError(rawValue: 1)  // EPERM
+  public static let noEntry = SystemError(rawValue: 2)  // ENOENT
+  public static let noSuchProcess = SystemError(rawValue: 3)  // ESRCH
+  public static let interrupted = SystemError(rawValue: 4)  // EINTR
+  public static let tryAgain = SystemError(rawValue: 11)  // EAGAIN
+  public static let outOfMemory = SystemError(rawValue: 12)  // ENOMEM
+  public static let accessDenied = SystemError(rawValue: 13)  // EACCES
+  public static let noDevice = SystemError(rawValue: 19)  // ENODEV
+  public static let invalidArgument = SystemError(rawValue: 22)  // EINVAL
+  public static let noSystemCall = SystemError(rawValue: 38)  // ENOSYS
+  public static let addressFamilyNotSupported = SystemError(rawValue: 97)  // EAFNOSUPPORT
+  public static let addressInUse = SystemError(rawValue: 98)  // EADDRINUSE
+  public static let addressNotAvailable = SystemError(rawValue: 99)  // EADDRNOTAVAIL
+  public static let noBufferSpace = SystemError(rawValue: 105)  // ENOBUFS
+
+  private static let names: [Int32: String] = [
+    1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 9: "EBADF", 11: "EAGAIN", 12: "ENOMEM",
+    13: "EACCES", 14: "EFAULT", 16: "EBUSY", 17: "EEXIST", 19: "ENODEV", 20: "ENOTDIR", 22: "EINVAL", 23: "ENFILE",
+    24: "EMFILE", 28: "ENOSPC", 32: "EPIPE", 38: "ENOSYS", 71: "EPROTO", 74: "EBADMSG", 92: "ENOPROTOOPT",
+    93: "EPROTONOSUPPORT", 95: "EOPNOTSUPP", 97: "EAFNOSUPPORT", 98: "EADDRINUSE", 99: "EADDRNOTAVAIL",
+    105: "ENOBUFS", 110: "ETIMEDOUT", 111: "ECONNREFUSED",
+  ]
+
+  /// The symbolic name, or `errno N` for a number without one here.
+  public var description: String { Self.names[rawValue] ?? "errno \(rawValue)" }
+
+  /// The error number with this symbolic name; nil for a name that is not known here.
+  public init?(name: String) {
+    guard let entry = Self.names.first(where: { $0.value == name }) else { return nil }
+    rawValue = entry.key
+  }
+}
