@@ -1,0 +1,157 @@
+import SocketModel
+
+// What can fail before the port is looked at, in the kernel's order: socket(2), setsockopt(2), then the checks of
+// bind(2) up to get_port. Security modules and cgroup programs are not folded in: they are invisible from here.
+
+/// The error before get_port; nil where everything passes.
+func precondition(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+  switch attempt.family {
+  case .ipv4:
+    return inOrder([{ deviceExists(attempt) }, { inetBind(attempt, host) }])
+  case .ipv6:
+    return inOrder([
+      { familyAvailable(host) }, { deviceExists(attempt) }, { inet6Bind(attempt, host) },
+    ])
+  }
+}
+
+/// Runs checks in turn: the first that fails ends it, one that may fail leaves both ways open.
+private func inOrder(_ checks: [() -> Possible<SystemError?>]) -> Possible<SystemError?> {
+  var errors: Set<SystemError?> = []
+  var deciding: Set<MissingFact.Kind> = []
+  for check in checks {
+    let result = check()
+    deciding.formUnion(result.deciding)
+    errors.formUnion(result.answers.filter { $0 != nil })
+    if !result.answers.contains(nil) { return Possible(answers: errors, deciding: deciding) }
+  }
+  return Possible(answers: errors.union([nil]), deciding: deciding)
+}
+
+private func passes(_ condition: Bool?, else error: SystemError, missing: MissingFact.Kind) -> Possible<SystemError?>
+{
+  switch condition {
+  case true: Possible(nil)
+  case false: Possible(error)
+  case nil: Possible(answers: [nil, error], deciding: [missing])
+  }
+}
+
+/// Kernel function `inet6_create`: absent with `ipv6.disable=1` or without the module.
+private func familyAvailable(_ host: HostFacts) -> Possible<SystemError?> {
+  passes(host.ipv6Available, else: .addressFamilyNotSupported, missing: .addressFamily)
+}
+
+/// Kernel function `sock_setbindtodevice`.
+private func deviceExists(_ attempt: BindAttempt) -> Possible<SystemError?> {
+  if case .missing = attempt.device { return Possible(.noDevice) }
+  return Possible(nil)
+}
+
+/// Kernel function `inet_port_requires_bind_service` and the capability check around it.
+private func mayBindPort(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+  if attempt.mayBindPrivileged == true { return Possible(nil) }
+  guard let start = host.unprivilegedPortStart else {
+    return passes(nil, else: .accessDenied, missing: .unprivilegedPortStart)
+  }
+  guard UInt32(attempt.port.rawValue) < start else { return Possible(nil) }
+  return passes(attempt.mayBindPrivileged, else: .accessDenied, missing: .capability)
+}
+
+/// The checks of `__inet_bind` in their order: the address, then the port.
+private func inetBind(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+  guard case .v4(let address) = attempt.address else { return Possible(.invalidArgument) }
+  return inOrder([
+    { inetAddressValidOrNonlocal(address, attempt.boundDevice, host) }, { mayBindPort(attempt, host) },
+  ])
+}
+
+/// The checks of `__inet6_bind` in their order: multicast, the port, then the address.
+private func inet6Bind(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+  guard case .v6(let address) = attempt.address else { return Possible(.invalidArgument) }
+  if address.isMulticast && attempt.transport == .tcp { return Possible(.invalidArgument) }
+  return inOrder([{ mayBindPort(attempt, host) }, { inet6Address(address, attempt, host) }])
+}
+
+private func inet6Address(_ address: IPv6Address, _ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?>
+{
+  if let mapped = address.mapped {
+    if attempt.v6only { return Possible(.invalidArgument) }
+    return inetAddressValidOrNonlocal(mapped, attempt.boundDevice, host)
+  }
+  if address == .any { return Possible(nil) }
+  if needsScope(address) && attempt.boundDevice == nil { return Possible(.invalidArgument) }
+  return inOrder([
+    { boundDeviceExists(attempt, host) },
+    { address.isMulticast ? Possible(nil) : inet6AddressIsLocal(address, attempt, host) },
+  ])
+}
+
+/// Kernel function `__ipv6_addr_needs_scope_id`: link-local, and multicast of link or interface scope.
+func needsScope(_ address: IPv6Address) -> Bool {
+  if address.isMulticast {
+    let scope = address.high >> 48 & 0xf
+    return scope == 1 || scope == 2
+  }
+  return address.isLinkLocal
+}
+
+/// `dev_get_by_index_rcu` in `__inet6_bind`: a scope id may name an interface that is not there.
+private func boundDeviceExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+  guard let device = attempt.boundDevice else { return Possible(nil) }
+  return passes(
+    host.interfaces.map { $0.contains { $0.index == device } }, else: .noDevice, missing: .interfaces)
+}
+
+/// Kernel function `ipv6_chk_addr` with the bound device, or any nonlocal bind allowed.
+private func inet6AddressIsLocal(_ address: IPv6Address, _ attempt: BindAttempt, _ host: HostFacts) -> Possible<
+  SystemError?
+> {
+  if host.ipv6NonlocalBind == true { return Possible(nil) }
+  guard let addresses = host.ipv6Addresses else {
+    return passes(nil, else: .addressNotAvailable, missing: .localAddresses)
+  }
+  let candidates = addresses.filter { $0.address == .v6(address) && !$0.isTentative }
+  guard !candidates.isEmpty else {
+    return passes(host.ipv6NonlocalBind, else: .addressNotAvailable, missing: .nonlocalBind)
+  }
+  guard let domain = layer3Domain(of: attempt.boundDevice, host) else {
+    return passes(nil, else: .addressNotAvailable, missing: .interfaces)
+  }
+  let bindable = candidates.contains { candidate in
+    layer3Domain(of: candidate.interface, host) == .some(domain)
+      && (attempt.boundDevice == nil || candidate.interface == attempt.boundDevice
+        || !(address.isLinkLocal || address == .loopback))
+  }
+  if bindable { return Possible(nil) }
+  return passes(host.ipv6NonlocalBind ?? nil, else: .addressNotAvailable, missing: .nonlocalBind)
+}
+
+/// Kernel functions `inet_addr_type_table` and `inet_addr_valid_or_nonlocal`.
+private func inetAddressValidOrNonlocal(
+  _ address: IPv4Address, _ device: InterfaceIndex?, _ host: HostFacts
+) -> Possible<SystemError?> {
+  if address == .any || address.bits == .max || address.isMulticast || host.ipv4NonlocalBind == true {
+    return Possible(nil)
+  }
+  guard let routes = host.ipv4LocalRoutes, let domain = layer3Domain(of: device, host) else {
+    return passes(nil, else: .addressNotAvailable, missing: .localAddresses)
+  }
+  let table = domain.flatMap { host.interface($0)?.vrfTable } ?? 255
+  let inTable = routes.filter { $0.table == table }
+  guard !inTable.isEmpty else {
+    // A table that was never made lets every address pass, one that is only empty none; both look the same.
+    return passes(nil, else: .addressNotAvailable, missing: .localAddresses)
+  }
+  let best = inTable.filter { $0.covers(address) }.max { $0.prefixLength < $1.prefixLength }
+  if let best, [.local, .broadcast, .multicast].contains(best.type) { return Possible(nil) }
+  return passes(host.ipv4NonlocalBind, else: .addressNotAvailable, missing: .nonlocalBind)
+}
+
+extension LocalRoute {
+  fileprivate func covers(_ address: IPv4Address) -> Bool {
+    guard prefixLength > 0 else { return true }
+    guard prefixLength <= 32 else { return false }
+    return (destination.bits ^ address.bits) >> (32 - UInt32(prefixLength)) == 0
+  }
+}

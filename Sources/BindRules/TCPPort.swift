@@ -1,0 +1,80 @@
+import SocketModel
+
+/// What get_port answers for TCP: `inet_csk_get_port` at bind(2), and again at listen(2).
+///
+/// Between the two nothing changes for a fresh socket: what let bind(2) pass lets listen(2) pass as well. listen(2)
+/// alone fails only where bind(2) was let through by the kernel's SO_REUSEADDR shortcut, which listen(2) does not
+/// take (before 6.8).
+func tcpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
+  let conflicts = tcpConflicts(sk, snapshot)
+  if let certain = conflicts.certain, !bindBucketMayGrant(sk, snapshot) {
+    return PortAnswer(bind: .fails(.addressInUse), listen: .undetermined, blockers: certain)
+  }
+  if conflicts.blockers.isEmpty {
+    guard snapshot.visibility.boundSocketsComplete else {
+      return PortAnswer(bind: .undetermined, listen: .undetermined, missing: [MissingFact(.boundSockets)])
+    }
+    return PortAnswer(bind: .ok, listen: .ok)
+  }
+  var missing = conflicts.missing
+  if bindBucketMayGrant(sk, snapshot) { missing.append(MissingFact(.bindOrder)) }
+  return PortAnswer(
+    bind: .undetermined, listen: .undetermined, blockers: conflicts.blockers, missing: missing)
+}
+
+/// The sockets of the bucket that are, or may be, in the way.
+private struct TCPConflicts {
+  var blockers: [Blocker] = []
+  var missing: [MissingFact] = []
+  var sureBlockers: [Blocker] = []
+
+  /// The sockets that surely are; nil where there is none.
+  var certain: [Blocker]? { sureBlockers.isEmpty ? nil : sureBlockers }
+}
+
+private func tcpConflicts(_ sk: KernelSocket, _ snapshot: Snapshot) -> TCPConflicts {
+  var result = TCPConflicts()
+  var answered: [SocketFacts: Possible<Bool>] = [:]
+  let domain = tcpBucketDomain(of: sk.boundDevice, snapshot.host)
+  for (index, socket) in snapshot.sockets.enumerated() where isInBindTable(socket) {
+    let facts = SocketFacts(socket)
+    let answer: Possible<Bool>
+    if let known = answered[facts] {
+      answer = known
+    } else {
+      answer = tcpConflict(sk, facts, domain, snapshot.host)
+      answered[facts] = answer
+    }
+    guard answer.answers.contains(true) else { continue }
+    let blocker = Blocker(socket: index, rule: tcpRule(sk, facts))
+    result.blockers.append(blocker)
+    if answer.sure == true {
+      result.sureBlockers.append(blocker)
+    } else {
+      result.missing += answer.deciding.asFacts.map { MissingFact($0.kind, socket: index) }
+    }
+  }
+  return result
+}
+
+/// Whether the socket hangs in the bind table: a request of a handshake (`struct request_sock`) does not.
+private func isInBindTable(_ socket: SocketObservation) -> Bool {
+  socket.transport == .tcp && socket.state != .synRecv
+}
+
+private func tcpConflict(
+  _ sk: KernelSocket, _ facts: SocketFacts, _ domain: InterfaceIndex??, _ host: HostFacts
+) -> Possible<Bool> {
+  let inBucket = overPossibleWorlds(of: facts, plannedUID: sk.uid) { tcpConflict(sk, $0) }
+  guard let domain, let domain2 = tcpBucketDomain(of: facts.boundDevice, host) else {
+    guard inBucket.answers.contains(true) else { return inBucket }
+    let missing: MissingFact.Kind = host.interfaces == nil ? .interfaces : .l3mdevAccept
+    return Possible(answers: inBucket.answers.union([false]), deciding: inBucket.deciding.union([missing]))
+  }
+  return domain == domain2 ? inBucket : Possible(false)
+}
+
+private func tcpRule(_ sk: KernelSocket, _ facts: SocketFacts) -> BindRule {
+  if sk.reuseport && facts.reuseport == true && facts.uid != sk.uid { return .tcpReuseportUser }
+  return facts.state == .listen ? .tcpListener : .tcpReuseaddr
+}

@@ -1,0 +1,96 @@
+import SocketModel
+
+/// What get_port answers for UDP, `udp_lib_get_port` with a port.
+///
+/// The kernel walks either the chain of the port (`udp_lib_lport_inuse`) or, if that is longer than ten, the chains
+/// of the very address and then of the wildcard (`udp_lib_lport_inuse2`). How long the chain is cannot be seen (other
+/// ports and other namespaces share it), and neither can the order between IPv4 and IPv6 sockets. So every order
+/// that is possible is asked; they differ only where SO_REUSEPORT is involved and the sockets' options are mixed.
+func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
+  let chain = snapshot.sockets.enumerated().compactMap { index, socket -> ChainEntry? in
+    guard socket.transport == .udp else { return nil }
+    let facts = SocketFacts(socket)
+    return ChainEntry(
+      index: index, facts: facts, step: overPossibleWorlds(of: facts, plannedUID: sk.uid) { udpChainStep(sk, $0) })
+  }
+  var possible = walk(chain.filter { $0.facts.family == .ipv4 }).merged(
+    walk(chain.filter { $0.facts.family == .ipv6 }))
+  if usesHash2OnBind(sk) {
+    let exact = walk(chain.filter { $0.facts.receiveAddress == sk.receiveAddress })
+    let wildcard = walk(chain.filter { $0.facts.isWildcard })
+    possible.formUnion(exact.then(wildcard))
+    possible.formUnion(exact.merged(wildcard))
+  } else if chain.count > 10, KernelTraits(snapshot.host.kernel).udpWildcardBindMayMissAddresses != false {
+    possible.formUnion(walk(chain.filter { $0.facts.isWildcard }))
+  }
+  let involved = chain.filter { $0.step.answers != [.passed] }
+  let blockers = involved.filter { $0.step.answers.contains(.refuses) }
+  switch possible {
+  case [.refuses]:
+    let certain = blockers.filter { $0.step.sure == .refuses }
+    return PortAnswer(
+      bind: .fails(.addressInUse), listen: .undetermined,
+      blockers: (certain.isEmpty ? blockers : certain).map { $0.blocker(sk) })
+  case _ where !possible.contains(.refuses):
+    return PortAnswer(bind: .ok, listen: .ok)
+  default:
+    var missing = involved.flatMap { entry in
+      entry.step.deciding.asFacts.map { MissingFact($0.kind, socket: entry.index) }
+    }
+    if missing.isEmpty { missing = [MissingFact(.bindOrder)] }
+    return PortAnswer(
+      bind: .undetermined, listen: .undetermined, blockers: blockers.map { $0.blocker(sk) }, missing: missing)
+  }
+}
+
+private struct ChainEntry {
+  var index: Int
+  var facts: SocketFacts
+  var step: Possible<UDPChainStep>
+
+  func blocker(_ sk: KernelSocket) -> Blocker {
+    let otherUser = sk.reuseport && facts.reuseport == true && facts.uid != sk.uid
+    return Blocker(socket: index, rule: otherUser ? .udpReuseportUser : .udpReuseaddr)
+  }
+}
+
+extension SocketFacts {
+  /// Whether the socket hangs on the chain of the wildcard, which `::`, 0.0.0.0 and ::ffff:0.0.0.0 share.
+  fileprivate var isWildcard: Bool { receiveAddress == .any || receiveAddress.mapped == .any }
+}
+
+/// Every result the walk of one chain can have; `.passed` where nothing on it decides.
+private func walk(_ chain: [ChainEntry]) -> Set<UDPChainStep> {
+  var results: Set<UDPChainStep> = []
+  for entry in chain {
+    results.formUnion(entry.step.answers.filter { $0 != .passed })
+    if !entry.step.answers.contains(.passed) { return results }
+  }
+  return results.union([.passed])
+}
+
+extension Set<UDPChainStep> {
+  /// One walk over both chains, whose order among each other is unknown: the first that decides does.
+  fileprivate func merged(_ other: Set<UDPChainStep>) -> Set<UDPChainStep> {
+    var results: Set<UDPChainStep> = []
+    for first in self {
+      for second in other {
+        switch (first, second) {
+        case (.passed, _): results.insert(second)
+        case (_, .passed): results.insert(first)
+        default: results.formUnion([first, second])
+        }
+      }
+    }
+    return results
+  }
+
+  /// One walk after the other: either may refuse.
+  fileprivate func then(_ other: Set<UDPChainStep>) -> Set<UDPChainStep> {
+    var results: Set<UDPChainStep> = []
+    for first in self {
+      for second in other { results.insert(first == .refuses || second == .refuses ? .refuses : .passed) }
+    }
+    return results
+  }
+}
