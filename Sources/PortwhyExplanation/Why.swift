@@ -1,0 +1,149 @@
+import BindRules
+import SocketModel
+
+/// The reason in at most three sentences: who stands in the way, then the fact that decides.
+func why(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [String] {
+  switch outcome.verdict {
+  case .ok: return sharing(`case`)
+  case .fails(.addressInUse): return whoIsInTheWay(`case`) + decidingFact(`case`, outcome)
+  case .fails: return beforeThePort(`case`, cause)
+  case .undetermined:
+    if let cause, [.privilegedPort, .addressNotLocal].contains(cause) { return beforeThePort(`case`, cause) }
+    return whoIsInTheWay(`case`) + missingFacts(`case`, outcome)
+  }
+}
+
+/// Why a bind works although the port is in use; empty where it is simply free.
+private func sharing(_ case: Case) -> [String] {
+  let inUse = (`case`.outcome([])?.blockers ?? []).map(`case`.socket)
+  guard !inUse.isEmpty, !`case`.planned.isEmpty else { return [] }
+  if inUse.contains(where: { $0.state == .listen || $0.transport == .udp }) {
+    return ["the port is in use, but every socket on it set the same option, so it is shared"]
+  }
+  return ["\(whoIsInTheWay(inUse, `case`).joined(separator: "; ")), and both sides set SO_REUSEADDR"]
+}
+
+private func whoIsInTheWay(_ case: Case) -> [String] { whoIsInTheWay(`case`.blockingSockets, `case`) }
+
+private func whoIsInTheWay(_ sockets: [SocketObservation], _ case: Case) -> [String] {
+  let order: [SocketRole] = [.listener, .bound, .udp, .selfConnection, .client, .serverConnection, .timeWait]
+  return order.compactMap { role in
+    let group = sockets.filter { `case`.role($0) == role }
+    return group.isEmpty ? nil : sentence(role, group)
+  }
+}
+
+private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> String {
+  let first = sockets[0]
+  let many = sockets.count > 1
+  let addresses = Array(Set(sockets.map(\.local.text))).sorted().listed()
+  let holders = sockets.map(\.holderText).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+  let holder = holders.listed()
+  switch role {
+  case .listener: return "\(holder) \(holders.count > 1 ? "listen" : "listens") on \(addresses)"
+  case .bound: return "\(holder) bound \(addresses) and does not listen"
+  case .udp: return "\(holder) \(holders.count > 1 ? "have" : "has") \(addresses) bound"
+  case .selfConnection: return "\(holder) is connected to itself on \(first.local.text)"
+  case .client:
+    let peers = sockets.compactMap { $0.remote?.text }.listed()
+    return "\(holder) uses the port as the local end of \(many ? "connections" : "a connection") to \(peers)"
+  case .serverConnection:
+    return "\(count(sockets.count, "connection")) on the port \(many ? "are" : "is") still there"
+      + " (\(Array(Set(sockets.map(\.state.description))).sorted().listed()); held by \(holder))"
+  case .timeWait:
+    let left = sockets.secondsLeft.map { ", \($0) s left" } ?? ""
+    return "\(count(sockets.count, "closed connection")) of the port \(many ? "are" : "is") in TIME_WAIT\(left)"
+  case .request: return "a handshake is going on"
+  }
+}
+
+/// The flag that decided, once who is in the way is said.
+private func decidingFact(_ case: Case, _ outcome: BindOutcome) -> [String] {
+  let sockets = `case`.blockingSockets
+  let rules = Set(outcome.blockers.map(\.rule))
+  if rules.contains(.tcpReuseportUser) || rules.contains(.udpReuseportUser) {
+    let owners = Set(outcome.blockers.compactMap { `case`.socket($0).uid }).sorted().map(String.init).listed()
+    return [
+      "both sides set SO_REUSEPORT, but the sockets belong to uid \(owners), this one to uid \(`case`.attempt.uid)"
+    ]
+  }
+  if rules == [.tcpListener] {
+    return `case`.planned.contains(.reuseaddr) ? ["SO_REUSEADDR never helps against a listening socket"] : []
+  }
+  guard !sockets.isEmpty else { return [] }
+  if sockets.contains(where: { $0.reuseaddr.sure == false }) {
+    return ["SO_REUSEADDR has to be set on both sides, and the other side did not set it"]
+  }
+  if !`case`.planned.contains(.reuseaddr), sockets.allSatisfy({ $0.reuseaddr.sure == true }) {
+    return ["the other side set SO_REUSEADDR, this one does not"]
+  }
+  return []
+}
+
+private func missingFacts(_ case: Case, _ outcome: BindOutcome) -> [String] {
+  let kinds = Set(outcome.missing.map(\.kind))
+  var sentences: [String] = []
+  let flags = [(MissingFact.Kind.reuseaddr, "SO_REUSEADDR"), (.reuseport, "SO_REUSEPORT"), (.v6only, "IPV6_V6ONLY")]
+    .filter { kinds.contains($0.0) }.map(\.1)
+  if !flags.isEmpty {
+    let reasons = Set(outcome.missing.compactMap { $0.socket }.compactMap { reason(`case`.snapshot.sockets[$0]) })
+    let because = reasons.isEmpty ? "" : ": \(reasons.sorted().listed())"
+    sentences.append("it depends on whether \(flags.listed(atMost: 3)) is set there, which is not visible\(because)")
+  }
+  if kinds.contains(.bindOrder) { sentences.append(orderSentence(`case`)) }
+  if kinds.contains(.boundSockets) {
+    sentences.append(
+      "nothing visible is in the way, but this kernel lists no sockets that are bound and do not listen")
+  }
+  if kinds.contains(.uid) {
+    sentences.append("the user of a socket in the way is not visible from this user namespace")
+  }
+  let host: [MissingFact.Kind] = [
+    .capability, .unprivilegedPortStart, .localAddresses, .nonlocalBind, .interfaces, .addressFamily, .l3mdevAccept,
+    .kernelVersion,
+  ]
+  let unread = host.filter(kinds.contains).map(\.rawValue)
+  if !unread.isEmpty { sentences.append("not known of this host: \(unread.listed(atMost: 4))") }
+  return sentences
+}
+
+private func orderSentence(_ case: Case) -> String {
+  `case`.attempt.transport == .tcp
+    ? "it depends on the order of earlier binds: the kernel remembers the last SO_REUSEPORT user of a port"
+    : "it depends on the order of earlier binds: the first UDP socket in the kernel's chain decides"
+}
+
+private func reason(_ socket: SocketObservation) -> String? {
+  switch socket.reuseaddr.unknownReason ?? socket.reuseport.unknownReason ?? socket.v6only?.unknownReason {
+  case .hidden: "its owner is another user's"
+  case .yama: "the Yama security module forbids it"
+  case .noOwner: "no process has it any more"
+  case .kernel: "the kernel holds it"
+  case .vanished: "it was gone when it was looked at"
+  case .oldKernel: "this kernel has no pidfd_getfd"
+  case nil: nil
+  }
+}
+
+/// Errors that come before the port is looked at.
+private func beforeThePort(_ case: Case, _ cause: Cause?) -> [String] {
+  let attempt = `case`.attempt
+  switch cause {
+  case .privilegedPort:
+    let start = `case`.snapshot.host.unprivilegedPortStart.map(String.init) ?? "1024"
+    return ["ports below \(start) need CAP_NET_BIND_SERVICE, which uid \(attempt.uid) does not have"]
+  case .addressNotLocal: return ["no interface of this host has the address \(attempt.address)"]
+  case .addressTentative:
+    return [
+      "the address \(attempt.address) is still being checked for duplicates (tentative), which takes a second or two"
+    ]
+  case .multicastTCP: return ["a TCP socket cannot be bound to an IPv6 multicast address"]
+  case .scopeMissing: return ["the link-local address \(attempt.address) means nothing without an interface"]
+  case .mappedOnV6only: return ["an IPv4-mapped address contradicts IPV6_V6ONLY"]
+  case .deviceMissing:
+    if case .missing(let name) = attempt.device { return ["this host has no interface \(name)"] }
+    return ["the interface of the address's scope does not exist"]
+  case .familyMissing: return ["this host has no IPv6: socket() fails"]
+  default: return []
+  }
+}

@@ -1,0 +1,48 @@
+import SocketModel
+
+// Small pieces of text that several sentences share.
+
+/// `1 socket`, `3 sockets`.
+func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
+extension Endpoint {
+  /// `127.0.0.1:80`, `[::1]:80`.
+  var text: String {
+    switch address {
+    case .v4: "\(address):\(port)"
+    case .v6: "[\(address)]:\(port)"
+    }
+  }
+}
+
+extension SocketObservation {
+  /// Who holds the socket, in a few words that can stand in a sentence.
+  var holderText: String {
+    switch owner {
+    case .process:
+      guard let first = processes.first else { return "a process" }
+      let name = "\(first.command) (pid \(first.pid))"
+      return processes.count == 1 ? name : "\(name) and \(processes.count - 1) more"
+    case .kernel: return "the kernel"
+    case .none: return "no process"
+    case .hidden: return uid.map { "a process of uid \($0) that you may not look at" } ?? "a hidden process"
+    }
+  }
+}
+
+extension Collection where Element == String {
+  /// `a`, `a and b`, `a, b and 3 more`.
+  func listed(atMost limit: Int = 2) -> String {
+    let shown = Array(prefix(limit))
+    if count > limit { return "\(shown.joined(separator: ", ")) and \(count - limit) more" }
+    guard let last = shown.last, shown.count > 1 else { return shown.first ?? "" }
+    return "\(shown.dropLast().joined(separator: ", ")) and \(last)"
+  }
+}
+
+extension Collection where Element == SocketObservation {
+  /// The longest time until one of them leaves TIME_WAIT, in whole seconds, rounded up.
+  var secondsLeft: UInt32? {
+    compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }.max().map { ($0 + 999) / 1000 }
+  }
+}
