@@ -49,5 +49,6 @@ let package = Package(
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),
 
     tests("SocketModelTests", ["SocketModel"]),
+    tests("BindRulesTests", ["BindRules", "SocketModel"]),
   ]
 )

@@ -1,0 +1,42 @@
+# portwhy: everything a fresh machine needs is `make run PORT=8080` and `make test`.
+SHELL := /bin/bash
+PORT ?= 8080
+RELEASE := .build/release/portwhy
+
+.PHONY: help run build test lint format clean setup static
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+run: $(RELEASE)  ## install what is missing, build, and ask about PORT (ARGS for more options)
+	@$(RELEASE) $(ARGS) $(PORT) || { status=$$?; [ $$status -le 2 ] || exit $$status; }
+
+build: $(RELEASE) ## the release binary
+
+# The Swift runtime and libstdc++ go into the binary: it starts in half the time and needs only libc, libm, libmnl.
+STATIC := .build/static
+STATIC_FLAGS := --static-swift-stdlib -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
+  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+SOURCES := Package.swift $(shell find Sources -type f)
+
+$(RELEASE): $(SOURCES) | setup
+	@mkdir -p $(STATIC) && ln -sf "$$(gcc -print-file-name=libstdc++.a)" $(STATIC)/
+	swift build -c release --product portwhy $(STATIC_FLAGS)
+
+test: setup      ## install what is missing, run every test
+	swift build --build-tests
+	swift test
+
+lint: setup      ## formatting and style; warnings are errors in every build
+	swift format lint --strict -r Sources Tests Package.swift
+	mandoc -T lint -W warning man/portwhy.1
+
+format:          ## put the sources into the project's format
+	swift format -i -r Sources Tests Package.swift
+
+setup:           # quiet where nothing is missing
+	@./scripts/setup
+
+clean:           ## remove what was built
+	swift package clean
+	rm -rf .build

@@ -1,0 +1,88 @@
+import BindRules
+import PortwhyExplanation
+import SocketModel
+
+/// The binds that one item of a question means for one port, with what of them was not said but assumed.
+struct Planning {
+  let attempts: [BindAttempt]
+  let plan: Plan
+  let notes: [Note]
+
+  init(question: Question, item: QuestionItem, port: Port, host: HostFacts) {
+    let user = PlannedUser(question: question, port: port, host: host)
+    let addresses = item.addresses.flatMap { PlannedAddress.all($0, families: question.families, host: host) }
+    attempts = addresses.map { planned in
+      BindAttempt(
+        transport: item.transport, address: planned.address, scope: planned.scope, port: port,
+        v6only: planned.address.family == .ipv6 && (question.v6only ?? host.bindv6only ?? false),
+        device: planned.missingZone.map { .missing(name: $0) } ?? question.device.map { Self.device($0, host) },
+        uid: user.uid, mayBindPrivileged: user.mayBindPrivileged)
+    }
+    plan = Plan(options: question.options, v6only: question.v6only, device: question.device, uid: user.uid)
+    var notes: [Note] = []
+    if let note = user.note { notes.append(note) }
+    if item.addresses.contains(.wildcard), question.families == nil, host.ipv6Available == false {
+      notes.append(Note(kind: "family-skipped", text: "this host has no IPv6, so only 0.0.0.0 is judged"))
+    }
+    self.notes = notes
+  }
+
+  private static func device(_ name: String, _ host: HostFacts) -> BindDevice {
+    host.interface(named: name).map { .interface($0.index, name: name) } ?? .missing(name: name)
+  }
+}
+
+/// One address to bind, its zone resolved.
+private struct PlannedAddress {
+  var address: IPAddress
+  var scope: InterfaceIndex?
+  /// The zone, where the host has no interface of that name.
+  var missingZone: String?
+
+  static func all(_ address: QuestionAddress, families: Set<AddressFamily>?, host: HostFacts) -> [PlannedAddress] {
+    switch address {
+    case .wildcard:
+      var wildcards: [PlannedAddress] = []
+      if families?.contains(.ipv4) ?? true { wildcards.append(PlannedAddress(address: .v4(.any))) }
+      if families?.contains(.ipv6) ?? (host.ipv6Available != false) {
+        wildcards.append(PlannedAddress(address: .v6(.any)))
+      }
+      return wildcards
+    case .address(let address, let zone):
+      guard let zone else { return [PlannedAddress(address: address)] }
+      let number = UInt32(zone).flatMap(InterfaceIndex.init(kernel:))
+      guard let scope = host.interface(named: zone)?.index ?? number else {
+        return [PlannedAddress(address: address, missingZone: zone)]
+      }
+      return [PlannedAddress(address: address, scope: scope)]
+    }
+  }
+}
+
+/// Whose socket is planned: as asked, else the user who called sudo(8), else the reader; for a privileged port root.
+private struct PlannedUser {
+  let uid: UInt32
+  let mayBindPrivileged: Bool?
+  let note: Note?
+
+  init(question: Question, port: Port, host: HostFacts) {
+    let start = host.unprivilegedPortStart ?? 1024
+    let isPrivileged = UInt32(port.rawValue) < start
+    let caller = host.sudoUID ?? host.uid
+    uid = question.uid ?? (isPrivileged ? 0 : caller)
+    mayBindPrivileged = Self.mayBindPrivileged(uid, host)
+    guard isPrivileged, question.uid == nil, caller != 0, Self.mayBindPrivileged(caller, host) != true else {
+      note = nil
+      return
+    }
+    note = Note(
+      kind: "privileged-port",
+      text: "judged as root: uid \(caller) gets EACCES, because ports below \(start) need CAP_NET_BIND_SERVICE")
+  }
+
+  /// The reader's own uid has what the reader has, uid 0 has the capability, any other uid has it not.
+  private static func mayBindPrivileged(_ uid: UInt32, _ host: HostFacts) -> Bool? {
+    if uid == host.uid { return host.readerMayBindPrivileged }
+    return uid == 0
+  }
+}

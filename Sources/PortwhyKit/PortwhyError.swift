@@ -1,0 +1,22 @@
+import Netlink
+
+/// Why there is no answer at all.
+public enum PortwhyError: Error, Sendable, Hashable {
+  /// sock_diag(7) or another interface that the answer needs is missing; the text says which, and what to check.
+  case kernelInterfaceMissing(String)
+  /// The reader may not do what the question needs; the text says what is needed.
+  case notPermitted(String)
+  /// Something that must not happen; the text says what.
+  case internalError(String)
+
+  init(_ error: NetlinkError) {
+    switch error {
+    case .interfaceMissing(.sockDiag, let errno):
+      self = .kernelInterfaceMissing(
+        "the kernel's sock_diag interface is missing or forbidden (\(errno)): check for a seccomp filter,"
+          + " and for CONFIG_INET_DIAG (modprobe inet_diag tcp_diag udp_diag)")
+    case .interfaceMissing: self = .kernelInterfaceMissing("\(error)")
+    default: self = .internalError("\(error)")
+    }
+  }
+}

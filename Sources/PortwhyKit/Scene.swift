@@ -1,0 +1,90 @@
+import HostEvidence
+import Netlink
+import PortwhyExplanation
+import ProcessEvidence
+import SocketModel
+
+/// Everything that was read for one answer: the host's facts, and the sockets of the ports by transport.
+struct Scene {
+  private(set) var host: HostFacts
+  private(set) var visibility = Visibility()
+  private(set) var sockets: [TransportProtocol: [SocketObservation]] = [:]
+  /// Sockets of the other transport on ports that were asked for, for the note about them.
+  private var others: [TransportProtocol: [SocketObservation]] = [:]
+  private var needs: HostNeeds
+
+  /// Reads the sockets first: their states and timers should be from one moment.
+  ///
+  /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for.
+  init(
+    ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds,
+    wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
+  ) throws(PortwhyError) {
+    self.needs = needs
+    do throws(NetlinkError) {
+      let dump = SocketDump()
+      for (transport, range) in ports.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        sockets[transport] = try dump.sockets(transport, ports: range).filter { wanted(transport, $0.local.port.rawValue) }
+        guard ports[transport.other] == nil else { continue }
+        others[transport.other] = try dump.sockets(transport.other, ports: range)
+      }
+      host = try HostReader().read(needs)
+    } catch {
+      throw PortwhyError(error)
+    }
+    findBoundSockets(ports, wanted)
+    findOwners()
+    if usesDevices { try readMore([.interfaces, .l3mdevAccept]) }
+  }
+
+  /// The sockets of one port, with flags guessed from relatives filled in for the reader.
+  func snapshot(_ transport: TransportProtocol, _ port: Port) -> Snapshot {
+    let onPort = (sockets[transport] ?? []).filter { $0.local.port == port }
+    return Snapshot(host: host, visibility: visibility, sockets: withInferredFlags(onPort))
+  }
+
+  /// A line about the other transport's sockets on the port, which are never in the way.
+  func notes(_ transport: TransportProtocol, _ port: Port) -> [Note] {
+    let count = (others[transport.other] ?? []).filter { $0.local.port == port }.count
+    guard count > 0 else { return [] }
+    let other = transport.other.rawValue.uppercased()
+    return [
+      Note(
+        kind: "other-protocol",
+        text: "\(count) \(other) socket\(count == 1 ? "" : "s") on this port: never in the way of "
+          + "\(transport.rawValue.uppercased()) (portwhy \(port)/\(transport.other.rawValue))")
+    ]
+  }
+
+  private var usesDevices: Bool {
+    sockets.values.contains { $0.contains { $0.device != nil } }
+  }
+
+  /// Reads host facts that turned out to be needed.
+  private mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
+    guard !needs.isSuperset(of: more) else { return }
+    needs.formUnion(more)
+    do throws(NetlinkError) { host = try HostReader().read(needs) } catch { throw PortwhyError(error) }
+  }
+
+  private mutating func findOwners() {
+    let order = sockets.keys.sorted { $0.rawValue < $1.rawValue }
+    var all = order.flatMap { sockets[$0] ?? [] }
+    let seen = ProcessReader().examine(&all)
+    for transport in order { sockets[transport] = all.filter { $0.transport == transport } }
+    visibility.unreadableProcesses = seen.unreadableProcesses
+    visibility.reasons += seen.reasons.filter { !visibility.reasons.contains($0) }
+  }
+
+  /// Kernels before 6.8 list no sockets that are bound and neither listen nor are connected.
+  private mutating func findBoundSockets(
+    _ ports: [TransportProtocol: ClosedRange<UInt16>], _ wanted: (TransportProtocol, UInt16) -> Bool
+  ) {
+    guard let range = ports[.tcp], host.kernel < KernelVersion(major: 6, minor: 8) else { return }
+    let shown = Set((sockets[.tcp] ?? []).compactMap(\.inode))
+    let found = ProcessReader().boundSockets(on: range, notIn: shown)
+    sockets[.tcp, default: []] += found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
+    visibility.boundSocketsComplete = found.complete
+    if !found.complete { visibility.reasons.append("old-kernel") }
+  }
+}

@@ -1,0 +1,163 @@
+import BindRules
+import SocketModel
+import Testing
+
+/// One row: a promise, the sockets that exist, the planned bind, the answers without options, with SO_REUSEADDR,
+/// with SO_REUSEPORT, with both.
+struct Row: CustomTestStringConvertible, Sendable {
+  var promise: String
+  var existing: [String]
+  var planned: String
+  var expected: String
+
+  init(_ promise: String, _ existing: [String], _ planned: String, _ expected: String) {
+    self.promise = promise
+    self.existing = existing
+    self.planned = planned
+    self.expected = expected
+  }
+
+  var testDescription: String { promise }
+}
+
+@Suite("A TCP bind")
+struct TCPBindTests {
+  static let rows: [Row] = [
+    Row("works on a port without sockets", [], "0.0.0.0", "ok ok ok ok"),
+    Row(
+      "fails beside a plain listener; only the bind bucket could know of an earlier SO_REUSEPORT",
+      ["LISTEN 0.0.0.0"], "0.0.0.0", "in-use in-use ? ?"),
+    Row(
+      "is not helped by SO_REUSEADDR on both sides while one listens",
+      ["LISTEN 0.0.0.0 RA"], "0.0.0.0", "in-use in-use ? ?"),
+    Row("works beside a bound socket if both set SO_REUSEADDR", ["BOUND 0.0.0.0 RA"], "0.0.0.0", "in-use ok ? ok"),
+    Row("fails beside a bound socket without SO_REUSEADDR", ["BOUND 0.0.0.0"], "0.0.0.0", "in-use in-use ? ?"),
+    Row("works over TIME_WAIT if both set SO_REUSEADDR", ["TIME_WAIT 10.0.0.1 RA"], "0.0.0.0", "in-use ok ? ok"),
+    Row(
+      "fails over TIME_WAIT whose own socket had not set SO_REUSEADDR",
+      ["TIME_WAIT 10.0.0.1"], "0.0.0.0", "in-use in-use ? ?"),
+    Row(
+      "over TIME_WAIT with unknown flags is sure only without options",
+      ["TIME_WAIT 10.0.0.1 ra? rp?"], "0.0.0.0", "in-use ? ? ?"),
+    Row(
+      "works beside a listener if both set SO_REUSEPORT and belong to one user",
+      ["LISTEN 0.0.0.0 RP"], "0.0.0.0", "in-use in-use ok ok"),
+    Row(
+      "with SO_REUSEPORT does not pass another user's listener by the pair rule",
+      ["LISTEN 0.0.0.0 RP uid=5"], "0.0.0.0", "in-use in-use ? ?"),
+    Row(
+      "with SO_REUSEPORT passes TIME_WAIT of any user", ["TIME_WAIT 10.0.0.1 RP"], "0.0.0.0", "in-use in-use ok ok"),
+    Row(
+      "takes a FIN_WAIT2 that is a timewait socket for TIME_WAIT",
+      ["FIN_WAIT2 10.0.0.1 RP tw"], "0.0.0.0", "in-use in-use ok ok"),
+    Row(
+      "takes an orphan in FIN_WAIT2 for a connection of its user",
+      ["FIN_WAIT2 10.0.0.1 RP uid=5"], "0.0.0.0", "in-use in-use ? ?"),
+    Row("is never hindered by a handshake", ["SYN_RECV 0.0.0.0"], "0.0.0.0", "ok ok ok ok"),
+    Row("on another address works", ["LISTEN 127.0.0.1"], "127.0.0.2", "ok ok ok ok"),
+    Row(
+      "on a specific address fails beside a wildcard listener",
+      ["LISTEN 0.0.0.0"], "127.0.0.1", "in-use in-use ? ?"),
+    Row("on different devices works", ["LISTEN 0.0.0.0 dev=2"], "0.0.0.0 dev=3", "ok ok ok ok"),
+    Row("on the same device fails", ["LISTEN 0.0.0.0 dev=2"], "0.0.0.0 dev=2", "in-use in-use ? ?"),
+    Row("without a device meets a socket that has one", ["LISTEN 0.0.0.0 dev=2"], "0.0.0.0", "in-use in-use ? ?"),
+    Row("on 0.0.0.0 fails beside a dual-stack ::", ["LISTEN ::"], "0.0.0.0", "in-use in-use ? ?"),
+    Row("on 0.0.0.0 works beside a V6ONLY ::", ["LISTEN :: V6ONLY"], "0.0.0.0", "ok ok ok ok"),
+    Row("on 0.0.0.0 beside :: with unknown V6ONLY is undetermined", ["LISTEN :: v6only?"], "0.0.0.0", "? ? ? ?"),
+    Row(
+      "on 0.0.0.0 fails beside the [::1] connection of a dual-stack listener",
+      ["ESTABLISHED ::1"], "0.0.0.0", "in-use in-use ? ?"),
+    Row(
+      "on 127.0.0.1 works beside the [::1] connection of a dual-stack listener",
+      ["ESTABLISHED ::1"], "127.0.0.1", "ok ok ok ok"),
+    Row(
+      "on ::ffff:0.0.0.0 works beside the [::1] connection of a dual-stack listener",
+      ["ESTABLISHED ::1"], "::ffff:0.0.0.0", "ok ok ok ok"),
+    Row(
+      "on 127.0.0.6, which stands for IPv6 addresses in sk_rcv_saddr, is not confused by that",
+      ["ESTABLISHED ::1"], "127.0.0.6", "ok ok ok ok"),
+    Row(
+      "an unknown flag that cannot change the answer does not spoil it",
+      ["LISTEN 0.0.0.0 ra? rp?"], "0.0.0.0", "in-use in-use ? ?"),
+    Row(
+      "one sure blocker settles what another leaves open",
+      ["TIME_WAIT 10.0.0.1 ra? rp?", "LISTEN 0.0.0.0 RA"], "0.0.0.0", "in-use in-use ? ?"),
+    Row("with an unknown uid depends on it", ["LISTEN 0.0.0.0 RP uid?"], "0.0.0.0", "in-use in-use ? ?"),
+  ]
+
+  @Test("answers as inet_csk_get_port does", arguments: rows)
+  func row(_ row: Row) {
+    #expect(line(attempt(row.planned), row.existing.map(socket)) == row.expected)
+  }
+
+  @Test("names the socket and the rule that decide")
+  func blockers() {
+    let sockets = ["TIME_WAIT 10.0.0.1 RA", "LISTEN 0.0.0.0 RA", "BOUND 0.0.0.0 RP uid=5"].map(socket)
+    let all = outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: sockets))
+    #expect(all[0].blockers.map(\.socket) == [0, 1, 2])
+    #expect(all[0].blockers.map(\.rule) == [.tcpReuseaddr, .tcpListener, .tcpReuseaddr])
+    #expect(all[1].blockers.map(\.socket) == [1, 2])
+    #expect(all[2].blockers.last?.rule == .tcpReuseportUser)
+    #expect(all[2].missing.contains(MissingFact(.bindOrder)))
+  }
+
+  @Test("says which unknown flag of which socket decides")
+  func missing() {
+    let sockets = ["TIME_WAIT 10.0.0.1 ra? rp?", "SYN_RECV 0.0.0.0 ra? rp?"].map(socket)
+    let all = outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: sockets))
+    #expect(all[0].missing.isEmpty)
+    #expect(all[1].missing == [MissingFact(.reuseaddr, socket: 0)])
+  }
+
+  @Test("is not called free where bound sockets cannot be listed")
+  func boundSocketsInvisible() {
+    var snapshot = Snapshot(host: openHost(kernel: KernelVersion(major: 6, minor: 1)), sockets: [])
+    snapshot.visibility.boundSocketsComplete = false
+    let outcome = outcomes(of: attempt("0.0.0.0"), in: snapshot)[0]
+    #expect(outcome.bind == .undetermined)
+    #expect(outcome.missing == [MissingFact(.boundSockets)])
+  }
+
+  @Test("in another VRF never conflicts, unless tcp_l3mdev_accept joins them", arguments: [false, true])
+  func vrf(accept: Bool) {
+    var host = openHost()
+    let vrf = InterfaceIndex(rawValue: 9)
+    host.interfaces?.append(NetworkInterface(index: vrf, name: "red", isUp: true, vrfTable: 10))
+    host.interfaces?.append(
+      NetworkInterface(index: InterfaceIndex(rawValue: 8), name: "slave", isUp: true, master: vrf))
+    host.tcpL3mdevAccept = accept
+    #expect(
+      line(attempt("0.0.0.0"), [socket("LISTEN 0.0.0.0 dev=8")], host: host)
+        == (accept ? "in-use in-use ? ?" : "ok ok ok ok"))
+    #expect(line(attempt("0.0.0.0 dev=9"), [socket("LISTEN 0.0.0.0 dev=9")], host: host) == "in-use in-use ? ?")
+  }
+
+  @Test("before 6.8 may pass with SO_REUSEADDR where only the bind bucket knows")
+  func reuseaddrShortcut() {
+    let old = openHost(kernel: KernelVersion(major: 6, minor: 1))
+    #expect(line(attempt("0.0.0.0"), [socket("BOUND 0.0.0.0")], host: old) == "in-use ? ? ?")
+  }
+}
+
+@Suite("Receive addresses")
+struct ReceiveAddressTests {
+  /// kernel-side columns: existing sockets; `6u*` is an IPv6 address without IPV6_V6ONLY (a child, a client).
+  static let columns: [(name: String, socket: String)] = [
+    ("4any", "BOUND 0.0.0.0"), ("4a", "BOUND 127.0.0.1"), ("4b", "BOUND 127.0.0.2"), ("6any", "BOUND ::"),
+    ("6any!", "BOUND :: V6ONLY"), ("6u", "BOUND ::1 V6ONLY"), ("6u*", "BOUND ::1"), ("6mAny", "BOUND ::ffff:0.0.0.0"),
+    ("6ma", "BOUND ::ffff:127.0.0.1"),
+  ]
+  static let table: [(planned: String, overlaps: String)] = [
+    ("0.0.0.0", "XXXX..XXX"), ("127.0.0.1", "XX.X...XX"), ("127.0.0.2", "X.XX...X."), ("::", "XXXXXXXXX"),
+    (":: V6ONLY", "...XXXX.."), ("::1", "...XXXX.."), ("::2", "...XX...."), ("::ffff:0.0.0.0", "XXXX...XX"),
+    ("::ffff:127.0.0.1", "XX.X...XX"),
+  ]
+
+  @Test("overlap as the kernel's table says", arguments: table)
+  func overlap(row: (planned: String, overlaps: String)) {
+    for (column, mark) in zip(Self.columns, row.overlaps) {
+      let answer = line(attempt(row.planned), [socket(column.socket)])
+      #expect(answer == (mark == "X" ? "in-use in-use ? ?" : "ok ok ok ok"), "\(row.planned) beside \(column.name)")
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import BindRules
+import SocketModel
+import Testing
+
+@Suite("A UDP bind")
+struct UDPBindTests {
+  /// The sockets of a family stand in the order of the dump: newest first.
+  static let rows: [Row] = [
+    Row("works on a port without sockets", [], "UDP 0.0.0.0", "ok ok ok ok"),
+    Row(
+      "fails beside a plain socket, whatever it sets", ["UDP 0.0.0.0"], "UDP 0.0.0.0", "in-use in-use in-use in-use"),
+    Row("works if both set SO_REUSEADDR", ["UDP 0.0.0.0 RA"], "UDP 0.0.0.0", "in-use ok in-use ok"),
+    Row(
+      "works if both set SO_REUSEPORT and belong to one user",
+      ["UDP 0.0.0.0 RP"], "UDP 0.0.0.0", "in-use in-use ok ok"),
+    Row(
+      "fails if both set SO_REUSEPORT and belong to two users",
+      ["UDP 0.0.0.0 RP uid=5"], "UDP 0.0.0.0", "in-use in-use in-use in-use"),
+    Row(
+      "fails where one side sets only SO_REUSEADDR and the other only SO_REUSEPORT",
+      ["UDP 0.0.0.0 RP"], "UDP 0.0.0.0", "in-use in-use ok ok"),
+    Row("on another address works", ["UDP 127.0.0.1"], "UDP 127.0.0.2", "ok ok ok ok"),
+    Row(
+      "on a wildcard is decided by the newest socket alone: one that grants",
+      ["UDP 127.0.0.2 RP", "UDP 127.0.0.1"], "UDP 0.0.0.0", "in-use in-use ok ok"),
+    Row(
+      "on a wildcard is decided by the newest socket alone: one that refuses",
+      ["UDP 127.0.0.1", "UDP 127.0.0.2 RP"], "UDP 0.0.0.0", "in-use in-use in-use in-use"),
+    Row(
+      "on one address among mixed sockets depends on how crowded the chain is",
+      ["UDP 127.0.0.1 RA RP", "UDP 0.0.0.0 RA"], "UDP 127.0.0.1", "in-use ok ? ok"),
+    Row(
+      "between the families depends on an order that two dumps do not tell",
+      ["UDP 127.0.0.1", "UDP :: RP"], "UDP ::", "in-use in-use ? ?"),
+    Row(
+      "with an unknown SO_REUSEADDR is sure only without it", ["UDP 0.0.0.0 ra?"], "UDP 0.0.0.0", "in-use ? in-use ?"),
+    Row("on different devices works", ["UDP 0.0.0.0 dev=2"], "UDP 0.0.0.0 dev=3", "ok ok ok ok"),
+    Row(
+      "on 127.0.0.6 meets an IPv6 connection (sk_rcv_saddr) only where the chain of the port is walked",
+      ["UDP ::1"], "UDP 127.0.0.6", "? ? ? ?"),
+    Row("knows no VRF buckets", ["UDP 0.0.0.0 dev=2"], "UDP 0.0.0.0", "in-use in-use in-use in-use"),
+  ]
+
+  @Test("answers as udp_lib_get_port does", arguments: rows)
+  func row(_ row: Row) {
+    #expect(line(attempt(row.planned), row.existing.map(socket)) == row.expected)
+  }
+
+  @Test("has no listen()")
+  func listen() {
+    let all = outcomes(of: attempt("UDP 0.0.0.0"), in: Snapshot(host: openHost(), sockets: []))
+    #expect(all.allSatisfy { $0.listen == nil })
+  }
+}
