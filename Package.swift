@@ -49,5 +49,8 @@ let package = Package(
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),
 
     tests("SocketModelTests", ["SocketModel"]),
+    tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),
+    tests("NetlinkTests", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
+    tests("HostEvidenceTests", ["CNetlink", "HostEvidence", "Netlink", "NetlinkWire", "SocketModel"]),
   ]
 )
