@@ -50,5 +50,8 @@ let package = Package(
 
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
+    tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),
+    tests("NetlinkTests", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
+    tests("HostEvidenceTests", ["CNetlink", "HostEvidence", "Netlink", "NetlinkWire", "SocketModel"]),
   ]
 )

@@ -1,0 +1,36 @@
+/// Which facts of the host are to be read: what a verdict does not use is not worth its time.
+public struct HostNeeds: OptionSet, Sendable, Hashable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  /// `HostFacts.networkNamespace`.
+  public static let networkNamespace = HostNeeds(rawValue: 1 << 0)
+  /// `HostFacts.sudoUID`.
+  public static let sudoUser = HostNeeds(rawValue: 1 << 1)
+  /// `HostFacts.readerMayBindPrivileged`.
+  public static let capability = HostNeeds(rawValue: 1 << 2)
+  /// `HostFacts.unprivilegedPortStart`.
+  public static let unprivilegedPortStart = HostNeeds(rawValue: 1 << 3)
+  /// `HostFacts.localPortRange`.
+  public static let localPortRange = HostNeeds(rawValue: 1 << 4)
+  /// `HostFacts.localReservedPorts`.
+  public static let localReservedPorts = HostNeeds(rawValue: 1 << 5)
+  /// `HostFacts.ipv4NonlocalBind` and `ipv6NonlocalBind`.
+  public static let nonlocalBind = HostNeeds(rawValue: 1 << 6)
+  /// `HostFacts.bindv6only`.
+  public static let bindv6only = HostNeeds(rawValue: 1 << 7)
+  /// `HostFacts.tcpL3mdevAccept`.
+  public static let l3mdevAccept = HostNeeds(rawValue: 1 << 8)
+  /// `HostFacts.ipv6Available`.
+  public static let ipv6Availability = HostNeeds(rawValue: 1 << 9)
+  /// `HostFacts.interfaces`.
+  public static let interfaces = HostNeeds(rawValue: 1 << 10)
+  /// `HostFacts.ipv6Addresses`.
+  public static let ipv6Addresses = HostNeeds(rawValue: 1 << 11)
+  /// `HostFacts.ipv4LocalRoutes`; reads the interfaces too, for the tables of VRFs.
+  public static let ipv4LocalRoutes = HostNeeds(rawValue: 1 << 12)
+  /// `HostFacts.securityModules`.
+  public static let securityModules = HostNeeds(rawValue: 1 << 13)
+
+  public static let everything = HostNeeds(rawValue: (1 << 14) - 1)
+}

@@ -1,0 +1,120 @@
+public import Netlink
+public import SocketModel
+
+/// Reads the host's and the network namespace's settings that decide a bind(2).
+///
+/// Everything is that of the calling thread: after setns(2) on a thread of its own it describes the other network
+/// namespace, sysctls included (`net_ctl_header_lookup` takes the namespace of the reading task).
+public struct HostReader: Sendable {
+  private let procRoot: String
+  private let sysRoot: String
+  private let routes: RouteDump
+
+  public init(procRoot: String = "/proc", sysRoot: String = "/sys", transport: NetlinkTransport = .kernel) {
+    self.procRoot = procRoot
+    self.sysRoot = sysRoot
+    self.routes = RouteDump(transport: transport)
+  }
+
+  /// The facts asked for; one that is not to be had (unreadable, malformed, no rtnetlink) stays nil. Throws only
+  /// what is no lack of a fact but a defect: a malformed reply, a failing system call.
+  public func read(_ needs: HostNeeds) throws(NetlinkError) -> HostFacts {
+    let release = kernelRelease() ?? ""
+    var facts = HostFacts(
+      kernel: KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release),
+      uid: effectiveUser())
+    readIdentity(needs, &facts)
+    readSysctls(needs, &facts)
+    if needs.contains(.ipv6Availability) { facts.ipv6Available = canMakeIPv6Socket() }
+    if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
+      facts.securityModules = bindingModules(text)
+    }
+    try readNetwork(needs, &facts)
+    return facts
+  }
+
+  private func readIdentity(_ needs: HostNeeds, _ facts: inout HostFacts) {
+    if needs.contains(.networkNamespace) {
+      facts.networkNamespace = namespaceID("\(procRoot)/thread-self/ns/net")?.inode
+    }
+    if needs.contains(.sudoUser) {
+      facts.sudoUID = sudoUser(environmentVariable("SUDO_UID"), effectiveUser: facts.uid)
+    }
+    if needs.contains(.capability) { facts.readerMayBindPrivileged = mayBindPrivileged() }
+  }
+
+  /// `ns_capable(net->user_ns, CAP_NET_BIND_SERVICE)` for the calling thread.
+  private func mayBindPrivileged() -> Bool? {
+    let own = "\(procRoot)/thread-self"
+    guard case .text(let status) = readText("\(own)/status"),
+      let hasCapability = hasBindServiceCapability(status: status)
+    else { return nil }
+    switch relation(ofNetworkNamespace: "\(own)/ns/net", toUserNamespace: "\(own)/ns/user") {
+    case .within: return hasCapability
+    case .madeByReader: return true
+    case .outside: return false
+    case nil: return nil
+    }
+  }
+
+  private func readSysctls(_ needs: HostNeeds, _ facts: inout HostFacts) {
+    if needs.contains(.unprivilegedPortStart) {
+      facts.unprivilegedPortStart = sysctl("ipv4/ip_unprivileged_port_start", whenAbsent: 1024, portStart)
+    }
+    if needs.contains(.localPortRange) {
+      facts.localPortRange = sysctl("ipv4/ip_local_port_range", portRange)
+    }
+    if needs.contains(.localReservedPorts) {
+      facts.localReservedPorts = sysctl("ipv4/ip_local_reserved_ports", reservedPorts)
+    }
+    if needs.contains(.nonlocalBind) {
+      facts.ipv4NonlocalBind = sysctl("ipv4/ip_nonlocal_bind", flag)
+      facts.ipv6NonlocalBind = sysctl("ipv6/ip_nonlocal_bind", flag)
+    }
+    if needs.contains(.bindv6only) { facts.bindv6only = sysctl("ipv6/bindv6only", flag) }
+    if needs.contains(.l3mdevAccept) {
+      // Only kernels with CONFIG_NET_L3_MASTER_DEV have it; without it there are no VRFs.
+      facts.tcpL3mdevAccept = sysctl("ipv4/tcp_l3mdev_accept", whenAbsent: false, flag)
+    }
+  }
+
+  /// The value of a sysctl below net/. Its default counts only where the kernel's other IPv4 sysctls are there, so
+  /// that a /proc that is missing or masked is not taken for an old kernel.
+  private func sysctl<Value>(
+    _ name: String, whenAbsent: Value? = nil, _ parse: (String) -> Value?
+  ) -> Value? {
+    switch readText("\(procRoot)/sys/net/\(name)") {
+    case .text(let text): return parse(text)
+    case .unreadable: return nil
+    case .absent:
+      guard let whenAbsent, case .text = readText("\(procRoot)/sys/net/ipv4/ip_local_port_range") else { return nil }
+      return whenAbsent
+    }
+  }
+
+  private func readNetwork(_ needs: HostNeeds, _ facts: inout HostFacts) throws(NetlinkError) {
+    if !needs.isDisjoint(with: [.interfaces, .ipv4LocalRoutes]) {
+      facts.interfaces = try present { () throws(NetlinkError) in try routes.interfaces() }
+    }
+    if needs.contains(.ipv6Addresses) {
+      facts.ipv6Addresses = try present { () throws(NetlinkError) in try routes.ipv6Addresses() }
+    }
+    if needs.contains(.ipv4LocalRoutes), let interfaces = facts.interfaces {
+      let tables = [255] + Set(interfaces.compactMap(\.vrfTable)).subtracting([255]).sorted()
+      facts.ipv4LocalRoutes = try present { () throws(NetlinkError) in
+        var all: [LocalRoute] = []
+        for table in tables { all += try routes.ipv4LocalRoutes(table: table) }
+        return all
+      }
+    }
+  }
+
+  /// What `read` gives; nil where the kernel has no rtnetlink for this reader.
+  private func present<Value>(_ read: () throws(NetlinkError) -> Value) throws(NetlinkError) -> Value? {
+    do throws(NetlinkError) {
+      return try read()
+    } catch .interfaceMissing {
+      return nil
+    }
+  }
+}

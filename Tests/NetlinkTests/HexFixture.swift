@@ -1,0 +1,1 @@
+../NetlinkWireTests/HexFixture.swift
