@@ -53,5 +53,7 @@ let package = Package(
     tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),
     tests("NetlinkTests", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
     tests("HostEvidenceTests", ["CNetlink", "HostEvidence", "Netlink", "NetlinkWire", "SocketModel"]),
+    .target(name: "CProcessTestSupport", path: "Tests/CProcessTestSupport"),
+    tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
   ]
 )
