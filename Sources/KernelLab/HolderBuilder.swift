@@ -79,7 +79,9 @@ struct HolderBuilder {
     try bindMain()
     guard let main = sockets.main else { return }
     if deferAccept {
-      try step(.option) { () throws(SystemError) in try SystemCalls.setOption(main, .tcpDeferAccept, deferAcceptSeconds) }
+      try step(.option) { () throws(SystemError) in
+        try SystemCalls.setOption(main, .tcpDeferAccept, deferAcceptSeconds)
+      }
     }
     try step(.listen) { () throws(SystemError) in try SystemCalls.listen(main, backlog: 128) }
     try change(.afterListen, main)

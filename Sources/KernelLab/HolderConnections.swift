@@ -8,9 +8,9 @@ extension HolderBuilder {
   mutating func buildListenerWithChild() throws(CallFailure) {
     if holder.kind == .requestInProgress {
       try listenMain(deferAccept: true)
-      return try connectPeer()
+    } else {
+      try listenMain()
     }
-    try listenMain()
     guard let listener = sockets.main else { return }
     guard case .child(let state, let listenerStays) = holder.kind else {
       return try connectPeerToOwnListener(listener)
@@ -52,13 +52,21 @@ extension HolderBuilder {
   }
 
   private func arrives(at listener: Int32, _ elsewhereBefore: Int) -> Bool {
-    if otherListeners.isEmpty { return SystemCalls.poll(listener, events: 1, milliseconds: 1000) }
+    let asRequest = holder.kind == .requestInProgress
+    if otherListeners.isEmpty, !asRequest { return SystemCalls.poll(listener, events: 1, milliseconds: 1000) }
     for round in 0..<700 {
-      if SystemCalls.poll(listener, events: 1, milliseconds: 0) { return true }
+      if asRequest ? isRequest() : SystemCalls.poll(listener, events: 1, milliseconds: 0) { return true }
       if queuedElsewhere() != elsewhereBefore { return false }
       SystemCalls.pause(round: round)
     }
     return false
+  }
+
+  /// Whether the peer's connection is in SYN_RECV: no option of the listener tells, so the table is read.
+  private func isRequest() -> Bool {
+    guard let peer = sockets.peer, let port = try? SystemCalls.localAddress(peer).port else { return false }
+    let rows = (try? readSocketTable(Port(self.port))) ?? []
+    return rows.contains { $0.state == .synRecv && $0.remote.port == Port(port) }
   }
 
   /// A client on a port of its own that connects to the holder's listener.

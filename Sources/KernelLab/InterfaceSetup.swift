@@ -20,6 +20,15 @@ struct InterfaceSetup: ~Copyable {
     try request(16, linkMessage(index: 0) + attribute(3, cString(name)) + attribute(18, info), create: true)
     try setUp(name)
     try setUp(peer)
+    // The first one's queue is only opened by the kernel's link watch, when it has seen the carrier.
+    for round in 0..<1000 where try !isRunning(name) { SystemCalls.pause(round: round) }
+  }
+
+  /// RTM_GETLINK: IFF_RUNNING.
+  private mutating func isRunning(_ name: String) throws(SystemError) -> Bool {
+    let reply = try exchange(18, linkMessage(index: SystemCalls.interfaceIndex(name)), flags: 0x1)
+    guard reply.count >= 28, reply[4] == 16 else { return false }
+    return reply[24] & 0x40 != 0
   }
 
   /// RTM_NEWLINK: a VRF with a routing table of its own, up. EOPNOTSUPP where the kernel has none.
@@ -72,15 +81,19 @@ struct InterfaceSetup: ~Copyable {
 
   /// Sends one request and reads its acknowledgement (struct nlmsgerr).
   private mutating func request(_ type: UInt16, _ body: [UInt8], create: Bool = false) throws(SystemError) {
+    let reply = try exchange(type, body, flags: create ? 0x605 : 0x5)
+    guard reply.count >= 20, reply[4] == 2 else { throw SystemError(rawValue: 74) }
+    let code = reply[16..<20].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    if code != 0 { throw SystemError(rawValue: 0 &- Int32(bitPattern: code)) }
+  }
+
+  /// Sends a struct nlmsghdr with its body and returns the first reply.
+  private mutating func exchange(_ type: UInt16, _ body: [UInt8], flags: UInt16) throws(SystemError) -> [UInt8] {
     sequence &+= 1
-    let flags: UInt16 = create ? 0x605 : 0x5
     let header =
       nativeBytes(UInt32(16 + body.count)) + nativeBytes(type) + nativeBytes(flags) + nativeBytes(sequence)
       + nativeBytes(UInt32(0))
     _ = try SystemCalls.send(descriptor, header + body)
-    let reply = try SystemCalls.receive(descriptor, atMost: 4096)
-    guard reply.count >= 20, reply[4] == 2 else { throw SystemError(rawValue: 74) }
-    let code = reply[16..<20].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-    if code != 0 { throw SystemError(rawValue: 0 &- Int32(bitPattern: code)) }
+    return try SystemCalls.receive(descriptor, atMost: 4096)
   }
 }

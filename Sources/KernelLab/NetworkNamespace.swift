@@ -70,6 +70,17 @@ public struct NetworkNamespace: ~Copyable {
     return try result.get()
   }
 
+  /// Whether kernel tests should run: this process may make a namespace, or `CI` is set, where a test that cannot
+  /// run must fail with `NamespaceError.notPermitted` and not be skipped.
+  public static var isPermittedOrRequired: Bool {
+    if SystemCalls.hasEnvironment("CI") { return true }
+    do {
+      return try run(NamespaceConfiguration(devices: false)) { (_: inout NetworkNamespace) in true }
+    } catch {
+      return error as? NamespaceError != .notPermitted
+    }
+  }
+
   private init(_ configuration: NamespaceConfiguration) throws(NamespaceError) {
     interfaces = try Self.enterFreshNamespace(configuration)
   }

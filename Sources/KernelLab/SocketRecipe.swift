@@ -61,7 +61,9 @@ struct SocketRecipe {
       }
     }
     if let device { try step(.device) { () throws(SystemError) in try setDevice(descriptor, device) } }
-    if let owner { try step(.owner) { () throws(SystemError) in try SystemCalls.changeOwner(descriptor, uid: owner) } }
+    if let owner {
+      try step(.owner) { () throws(SystemError) in try SystemCalls.changeOwner(descriptor, uid: owner) }
+    }
     if options.contains(.reuseaddr) {
       try step(.reuseaddr) { () throws(SystemError) in try SystemCalls.setOption(descriptor, .reuseaddr, 1) }
     }

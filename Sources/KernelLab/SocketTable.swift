@@ -18,27 +18,32 @@ extension NetworkNamespace {
   ///
   /// Sockets that are only bound are not in it.
   public func socketTable(_ port: Port) throws(SystemError) -> [SocketTableRow] {
-    var rows: [SocketTableRow] = []
-    for (transport, family, name) in Self.tables {
-      let bytes = try SystemCalls.readFile("/proc/thread-self/net/\(name)")
-      for line in bytes.split(separator: 10).dropFirst() {
-        let words = String(decoding: line, as: UTF8.self).split(separator: " ")
-        guard words.count >= 10, let local = endpoint(words[1]), let remote = endpoint(words[2]),
-          local.port == port, let state = UInt8(words[3], radix: 16)
-        else { continue }
-        rows.append(
-          SocketTableRow(
-            transport: transport, family: family, local: local, remote: remote, state: SocketState(rawValue: state),
-            uid: UInt32(words[7]) ?? 0, inode: UInt64(words[9]) ?? 0))
-      }
-    }
-    return rows
+    try readSocketTable(port)
   }
-
-  private static let tables: [(TransportProtocol, AddressFamily, String)] = [
-    (.tcp, .ipv4, "tcp"), (.tcp, .ipv6, "tcp6"), (.udp, .ipv4, "udp"), (.udp, .ipv6, "udp6"),
-  ]
 }
+
+/// Reads the four tables of the calling thread's namespace.
+func readSocketTable(_ port: Port) throws(SystemError) -> [SocketTableRow] {
+  var rows: [SocketTableRow] = []
+  for (transport, family, name) in tables {
+    let bytes = try SystemCalls.readFile("/proc/thread-self/net/\(name)")
+    for line in bytes.split(separator: 10).dropFirst() {
+      let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+      guard words.count >= 10, let local = endpoint(words[1]), let remote = endpoint(words[2]),
+        local.port == port, let state = UInt8(words[3], radix: 16)
+      else { continue }
+      rows.append(
+        SocketTableRow(
+          transport: transport, family: family, local: local, remote: remote, state: SocketState(rawValue: state),
+          uid: UInt32(words[7]) ?? 0, inode: UInt64(words[9]) ?? 0))
+    }
+  }
+  return rows
+}
+
+private let tables: [(TransportProtocol, AddressFamily, String)] = [
+  (.tcp, .ipv4, "tcp"), (.tcp, .ipv6, "tcp6"), (.udp, .ipv4, "udp"), (.udp, .ipv6, "udp6"),
+]
 
 /// Reads `0100007F:1F90`: 32-bit words in memory order, printed as numbers; the port as a number.
 private func endpoint(_ text: Substring) -> Endpoint? {

@@ -179,7 +179,9 @@ enum SystemCalls {
     if round < 500 { sched_yield() } else { usleep(500) }
   }
 
-  // MARK: files
+  // MARK: environment and files
+
+  static func hasEnvironment(_ name: String) -> Bool { getenv(name) != nil }
 
   /// The interface number of a name in the calling thread's namespace.
   static func interfaceIndex(_ name: String) -> UInt32 { if_nametoindex(name) }
