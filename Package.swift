@@ -48,6 +48,11 @@ let package = Package(
       ]),
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),
 
+    // Test support, in no product: real sockets in private network namespaces.
+    .systemLibrary(name: "CKernelLab"),
+    house("KernelLab", ["BindRules", "CKernelLab", "SocketModel"]),
+
+    tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
     tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),

@@ -1,0 +1,37 @@
+/* System calls for the kernel tests that Swift cannot import: variadic syscall(2), and calls that glibc either
+   hides or carries out on every thread of the process, where the tests need them on one. */
+#ifndef PORTWHY_CKERNELLAB_SHIM_H
+#define PORTWHY_CKERNELLAB_SHIM_H
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+long syscall(long number, ...);
+
+/* unshare(CLONE_NEWNET) of the calling thread; 0 or -1 with errno. */
+static inline int kernellab_unshare_network(void) { return (int)syscall(SYS_unshare, 0x40000000); }
+
+/* accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC; the descriptor or -1 with errno. */
+static inline int kernellab_accept(int descriptor) {
+  return (int)syscall(SYS_accept4, descriptor, (void *)0, (void *)0, 04000 | 02000000);
+}
+
+/* setfsuid(2) of the calling thread; returns the previous one. */
+static inline uint32_t kernellab_set_filesystem_uid(uint32_t uid) { return (uint32_t)syscall(SYS_setfsuid, uid); }
+
+/* Takes CAP_NET_BIND_SERVICE out of the calling thread's effective set, or back in; 0 or -1 with errno. */
+static inline int kernellab_set_bind_capability(int effective) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  if (syscall(SYS_capget, &header, data) != 0) return -1;
+  if (effective)
+    data[0].effective |= 1u << CAP_NET_BIND_SERVICE;
+  else
+    data[0].effective &= ~(1u << CAP_NET_BIND_SERVICE);
+  return (int)syscall(SYS_capset, &header, data);
+}
+
+#endif

@@ -1,0 +1,14 @@
+/// An interface of the private namespace, or the name of one that is not there.
+public enum LabDevice: String, Sendable, Hashable, CaseIterable {
+  case loopback = "lo"
+  /// 10.77.0.1/24, fd77::1/64, fe80::77; its peer is `dev1`.
+  case dev0
+  /// 10.78.0.1/24, fd78::1/64, fe80::78.
+  case dev1
+  /// A VRF, 10.79.0.1/24 and fd79::1/64 on the enslaved `dev2`; only where asked for and the kernel has it.
+  case vrf0
+  /// Enslaved to `vrf0`.
+  case dev2
+  /// In no namespace: SO_BINDTODEVICE fails with ENODEV.
+  case missing = "nodev0"
+}

@@ -1,0 +1,66 @@
+public import SocketModel
+
+/// One line of /proc/net/tcp, tcp6, udp or udp6 (proc(5)).
+public struct SocketTableRow: Sendable, Hashable {
+  public var transport: TransportProtocol
+  public var family: AddressFamily
+  public var local: Endpoint
+  public var remote: Endpoint
+  /// The column `st`.
+  public var state: SocketState
+  public var uid: UInt32
+  /// 0 where no descriptor exists.
+  public var inode: UInt64
+}
+
+extension NetworkNamespace {
+  /// The sockets of a port as /proc/thread-self/net shows them: a witness that is not sock_diag.
+  ///
+  /// Sockets that are only bound are not in it.
+  public func socketTable(_ port: Port) throws(SystemError) -> [SocketTableRow] {
+    try readSocketTable(port)
+  }
+}
+
+/// Reads the four tables of the calling thread's namespace.
+func readSocketTable(_ port: Port) throws(SystemError) -> [SocketTableRow] {
+  var rows: [SocketTableRow] = []
+  for (transport, family, name) in tables {
+    let bytes = try SystemCalls.readFile("/proc/thread-self/net/\(name)")
+    for line in bytes.split(separator: 10).dropFirst() {
+      let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+      guard words.count >= 10, let local = endpoint(words[1]), let remote = endpoint(words[2]),
+        local.port == port, let state = UInt8(words[3], radix: 16)
+      else { continue }
+      rows.append(
+        SocketTableRow(
+          transport: transport, family: family, local: local, remote: remote, state: SocketState(rawValue: state),
+          uid: UInt32(words[7]) ?? 0, inode: UInt64(words[9]) ?? 0))
+    }
+  }
+  return rows
+}
+
+private let tables: [(TransportProtocol, AddressFamily, String)] = [
+  (.tcp, .ipv4, "tcp"), (.tcp, .ipv6, "tcp6"), (.udp, .ipv4, "udp"), (.udp, .ipv6, "udp6"),
+]
+
+/// Reads `0100007F:1F90`: 32-bit words in memory order, printed as numbers; the port as a number.
+private func endpoint(_ text: Substring) -> Endpoint? {
+  let parts = text.split(separator: ":")
+  guard parts.count == 2, let port = UInt16(parts[1], radix: 16) else { return nil }
+  var words: [UInt64] = []
+  var rest = parts[0]
+  while !rest.isEmpty {
+    guard let word = UInt32(rest.prefix(8), radix: 16) else { return nil }
+    words.append(UInt64(word.bigEndian))
+    rest = rest.dropFirst(8)
+  }
+  switch words.count {
+  case 1: return Endpoint(address: .v4(IPv4Address(bits: UInt32(words[0]))), port: Port(port))
+  case 4:
+    let address = IPv6Address(high: words[0] << 32 | words[1], low: words[2] << 32 | words[3])
+    return Endpoint(address: .v6(address), port: Port(port))
+  default: return nil
+  }
+}

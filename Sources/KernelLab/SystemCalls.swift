@@ -1,0 +1,211 @@
+import CKernelLab
+import Glibc
+import SocketModel
+
+// The only file of KernelLab that touches memory through pointers.
+
+/// The error number of the system call that just failed.
+private func lastError() -> SystemError { SystemError(rawValue: errno) }
+
+/// A socket option: its level and number, with the name to print.
+struct SocketOption: Sendable {
+  var level: Int32
+  var number: Int32
+
+  static let reuseaddr = SocketOption(level: 1, number: 2)
+  static let reuseport = SocketOption(level: 1, number: 15)
+  static let receiveBuffer = SocketOption(level: 1, number: 8)
+  static let sendBuffer = SocketOption(level: 1, number: 7)
+  static let bindToDevice = SocketOption(level: 1, number: 25)
+  static let linger = SocketOption(level: 1, number: 13)
+  static let v6only = SocketOption(level: 41, number: 26)
+  /// IP_BIND_ADDRESS_NO_PORT; sockets of AF_INET6 take it too.
+  static let bindAddressNoPort = SocketOption(level: 0, number: 24)
+  static let tcpInfo = SocketOption(level: 6, number: 11)
+  static let tcpLinger2 = SocketOption(level: 6, number: 8)
+  static let tcpDeferAccept = SocketOption(level: 6, number: 9)
+  static let tcpQuickAck = SocketOption(level: 6, number: 12)
+}
+
+enum SystemCalls {
+  // MARK: threads, users, capabilities
+
+  /// Runs `body` on a thread of its own and waits for its end (pthread_create(3), pthread_join(3)).
+  static func onOwnThread(_ body: () -> Void) throws(SystemError) {
+    var failure: Int32 = 0
+    withoutActuallyEscaping(body) { body in
+      var work = body
+      withUnsafeMutablePointer(to: &work) { pointer in
+        var thread = pthread_t()
+        failure = pthread_create(
+          &thread, nil,
+          { raw in
+            raw?.assumingMemoryBound(to: (() -> Void).self).pointee()
+            return nil
+          }, pointer)
+        if failure == 0 { pthread_join(thread, nil) }
+      }
+    }
+    if failure != 0 { throw SystemError(rawValue: failure) }
+  }
+
+  /// unshare(CLONE_NEWNET) of the calling thread.
+  static func unshareNetwork() throws(SystemError) {
+    if kernellab_unshare_network() != 0 { throw lastError() }
+  }
+
+  /// Runs `body` with another file system uid, which sockets made meanwhile get as theirs (setfsuid(2)).
+  static func asUser<Result>(_ uid: UInt32, _ body: () throws(SystemError) -> Result) throws(SystemError) -> Result {
+    if uid == geteuid() { return try body() }
+    let before = kernellab_set_filesystem_uid(uid)
+    defer { _ = kernellab_set_filesystem_uid(before) }
+    return try body()
+  }
+
+  /// Runs `body` with CAP_NET_BIND_SERVICE taken away from the calling thread (capset(2)).
+  static func withoutBindCapability<Result>(
+    _ body: () throws(SystemError) -> Result
+  ) throws(SystemError) -> Result {
+    if kernellab_set_bind_capability(0) != 0 { throw lastError() }
+    defer { _ = kernellab_set_bind_capability(1) }
+    return try body()
+  }
+
+  // MARK: sockets
+
+  /// socket(2), non-blocking and close-on-exec.
+  static func socket(family: Int32, type: Int32, protocol number: Int32 = 0) throws(SystemError) -> Int32 {
+    let descriptor = Glibc.socket(family, type | 0x800 | 0x80000, number)
+    if descriptor < 0 { throw lastError() }
+    return descriptor
+  }
+
+  static func bind(_ descriptor: Int32, _ address: SocketAddress) throws(SystemError) {
+    let result = address.bytes.withUnsafeBytes { bytes in
+      Glibc.bind(descriptor, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+    }
+    if result != 0 { throw lastError() }
+  }
+
+  static func connect(_ descriptor: Int32, _ address: SocketAddress) throws(SystemError) {
+    let result = address.bytes.withUnsafeBytes { bytes in
+      Glibc.connect(descriptor, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+    }
+    if result != 0 { throw lastError() }
+  }
+
+  static func listen(_ descriptor: Int32, backlog: Int32) throws(SystemError) {
+    if Glibc.listen(descriptor, backlog) != 0 { throw lastError() }
+  }
+
+  /// accept4(2), non-blocking and close-on-exec.
+  static func accept(_ descriptor: Int32) throws(SystemError) -> Int32 {
+    let accepted = kernellab_accept(descriptor)
+    if accepted < 0 { throw lastError() }
+    return accepted
+  }
+
+  /// shutdown(2): 0 for reading, 1 for writing, 2 for both.
+  static func shutdown(_ descriptor: Int32, how: Int32) throws(SystemError) {
+    if Glibc.shutdown(descriptor, how) != 0 { throw lastError() }
+  }
+
+  static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
+
+  /// fchown(2): gives a socket another uid (kernel function `sockfs_setattr`).
+  static func changeOwner(_ descriptor: Int32, uid: UInt32) throws(SystemError) {
+    if fchown(descriptor, uid, gid_t.max) != 0 { throw lastError() }
+  }
+
+  static func setOption(_ descriptor: Int32, _ option: SocketOption, _ value: Int32) throws(SystemError) {
+    var value = value
+    let size = socklen_t(MemoryLayout<Int32>.size)
+    if setsockopt(descriptor, option.level, option.number, &value, size) != 0 { throw lastError() }
+  }
+
+  static func setOption(_ descriptor: Int32, _ option: SocketOption, bytes: [UInt8]) throws(SystemError) {
+    let result = bytes.withUnsafeBytes { bytes in
+      setsockopt(descriptor, option.level, option.number, bytes.baseAddress, socklen_t(bytes.count))
+    }
+    if result != 0 { throw lastError() }
+  }
+
+  /// getsockopt(2), at most `size` bytes.
+  static func option(_ descriptor: Int32, _ option: SocketOption, size: Int = 4) throws(SystemError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: size)
+    var length = socklen_t(size)
+    let result = bytes.withUnsafeMutableBytes { bytes in
+      getsockopt(descriptor, option.level, option.number, bytes.baseAddress, &length)
+    }
+    if result != 0 { throw lastError() }
+    return Array(bytes.prefix(Int(length)))
+  }
+
+  /// getsockname(2).
+  static func localAddress(_ descriptor: Int32) throws(SystemError) -> SocketAddress {
+    var bytes = [UInt8](repeating: 0, count: 128)
+    var length = socklen_t(bytes.count)
+    let result = bytes.withUnsafeMutableBytes { bytes in
+      getsockname(descriptor, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), &length)
+    }
+    if result != 0 { throw lastError() }
+    return SocketAddress(bytes: Array(bytes.prefix(Int(length))))
+  }
+
+  /// send(2) without SIGPIPE; the number of bytes taken.
+  static func send(_ descriptor: Int32, _ bytes: [UInt8]) throws(SystemError) -> Int {
+    let sent = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, 0x4000) }
+    if sent < 0 { throw lastError() }
+    return sent
+  }
+
+  /// recv(2).
+  static func receive(_ descriptor: Int32, atMost count: Int) throws(SystemError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let received = bytes.withUnsafeMutableBytes { Glibc.recv(descriptor, $0.baseAddress, $0.count, 0) }
+    if received < 0 { throw lastError() }
+    return Array(bytes.prefix(received))
+  }
+
+  /// poll(2) of one descriptor: whether one of `events` or an error came within `milliseconds`.
+  static func poll(_ descriptor: Int32, events: Int16, milliseconds: Int32) -> Bool {
+    var entry = pollfd(fd: descriptor, events: events, revents: 0)
+    return Glibc.poll(&entry, 1, milliseconds) > 0
+  }
+
+  /// Between two looks at a state that normally settles within microseconds: lets others run, and from the 500th
+  /// round on sleeps half a millisecond (or what the kernel's clock makes of it, up to 10).
+  static func pause(round: Int) {
+    if round < 500 { sched_yield() } else { usleep(500) }
+  }
+
+  // MARK: environment and files
+
+  static func hasEnvironment(_ name: String) -> Bool { getenv(name) != nil }
+
+  /// The interface number of a name in the calling thread's namespace.
+  static func interfaceIndex(_ name: String) -> UInt32 { if_nametoindex(name) }
+
+  static func readFile(_ path: String) throws(SystemError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    if descriptor < 0 { throw lastError() }
+    defer { close(descriptor) }
+    var all: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while true {
+      let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 { throw lastError() }
+      if count == 0 { return all }
+      all += buffer.prefix(count)
+    }
+  }
+
+  /// Writes `text` in one write(2), as /proc/sys wants it.
+  static func writeFile(_ path: String, _ text: String) throws(SystemError) {
+    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    if descriptor < 0 { throw lastError() }
+    defer { close(descriptor) }
+    let bytes = Array(text.utf8)
+    if bytes.withUnsafeBytes({ write(descriptor, $0.baseAddress, $0.count) }) < 0 { throw lastError() }
+  }
+}

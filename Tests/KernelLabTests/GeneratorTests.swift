@@ -1,0 +1,104 @@
+import BindRules
+import KernelLab
+import SocketModel
+import Testing
+
+struct GeneratorTests {
+  @Test("SplitMix64 gives the published numbers")
+  func splitMix() {
+    var random = SplitMix64(seed: 1_234_567)
+    #expect(random.next() == 6_457_827_717_110_365_317)
+    #expect(random.next() == 3_203_168_211_198_807_973)
+  }
+
+  @Test("a seed and a number always mean the same scenario")
+  func golden() {
+    let lines = (0..<3).map { ScenarioGenerator.scenario(seed: 1, number: $0).description }
+    #expect(
+      lines == [
+        "{tcp child(fin-wait-2,no-listener) 127.0.0.1 RA RP uid=1001 accept-uid=1000} "
+          + "{tcp queued-child 10.77.0.1 RA uid=1001 accept-uid=1001} => tcp :: v6only=0 device=dev1",
+        "{tcp child(time-wait) 0.0.0.0 RA device=dev0 uid=1000 after-bind:RP=0} "
+          + "{tcp listening 127.0.0.2 RA accept-uid=1000 end:RP=1} => tcp 10.77.0.1",
+        "{udp bound 127.0.0.2 uid=1000 accept-uid=1000 owner=1000} "
+          + "{udp connected ::ffff:0.0.0.0 RA RP v6only=0 accept-uid=1000 peer=127.0.0.1} "
+          + "{udp bound :: RP peer=127.0.0.1} => udp 224.0.0.251 uid=1000",
+      ])
+  }
+
+  @Test("different seeds and numbers mean different scenarios")
+  func different() {
+    let scenarios = (0..<500).flatMap { number in
+      [1, 2].map { ScenarioGenerator.scenario(seed: $0, number: number) }
+    }
+    #expect(Set(scenarios).count > 990)
+    #expect(Set(scenarios.map(\.description)).count == Set(scenarios).count)
+  }
+
+  @Test("every kind, state, protocol, option, user and device is drawn")
+  func everything() {
+    let scenarios = (0..<4000).map { ScenarioGenerator.scenario(seed: 3, number: $0) }
+    let holders = scenarios.flatMap(\.holders)
+    let kinds = Set(holders.map(\.kind))
+    for state in ConnectionState.allCases {
+      #expect(kinds.isSuperset(of: [.child(state, listenerStays: true), .child(state, listenerStays: false)]))
+      #expect(kinds.contains(.client(state)))
+    }
+    #expect(kinds.count == ConnectionState.allCases.count * 3 + 12)
+    #expect(Set(holders.map(\.transport)) == Set(HolderProtocol.allCases))
+    #expect(Set(holders.map(\.port)) == Set(PortChoice.allCases))
+    #expect(Set(holders.map(\.options)) == Set(ReuseOptions.combinations))
+    #expect(Set(holders.map(\.uid)) == [0, 1000, 1001])
+    #expect(Set(holders.map(\.device)) == [nil, .loopback, .dev0, .dev1, .missing])
+    #expect(Set(holders.flatMap(\.changes).map(\.moment)) == Set(ChangeMoment.allCases))
+    #expect(Set(scenarios.map(\.holders.count)) == [1, 2, 3, 4])
+    #expect(Set(scenarios.map(\.port)) == Set(PortKind.allCases))
+    #expect(Set(scenarios.map(\.attempt.mayBindPrivileged)) == [true, false])
+  }
+
+  @Test("the mix says all weights")
+  func mix() {
+    let lines = ScenarioGenerator.mix.split(separator: "\n")
+    #expect(lines.contains("holders: 1=3 2=4 3=3 4=2"))
+    #expect(lines.contains("device: -=82 dev0=7 dev1=7 lo=3 nodev0=1"))
+    #expect(lines.count == 18)
+  }
+
+  @Test("an attempt in the words of BindRules")
+  func bindAttempt() {
+    let interfaces: [LabDevice: InterfaceIndex] = [.dev0: InterfaceIndex(rawValue: 3)]
+    let attempt = Attempt(.tcp, ip("fe80::77"), device: .missing, scope: .dev0, uid: 7, mayBindPrivileged: false)
+    let expected = BindAttempt(
+      transport: .tcp, address: ip("fe80::77"), scope: InterfaceIndex(rawValue: 3), port: Port(80), v6only: true,
+      device: .missing(name: "nodev0"), uid: 7, mayBindPrivileged: false)
+    #expect(attempt.bindAttempt(port: Port(80), interfaces: interfaces, bindv6only: true) == expected)
+    let ipv4 = Attempt(.udp, ip("0.0.0.0"), device: .dev0).bindAttempt(port: Port(1), interfaces: interfaces)
+    #expect(ipv4.device == .interface(InterfaceIndex(rawValue: 3), name: "dev0"))
+    #expect(!ipv4.v6only)
+  }
+}
+
+@Suite(.enabled(if: kernelTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
+struct RepeatabilityTests {
+  @Test("two rounds of trials of the same random scenarios agree, at 100 copies a second or more")
+  func repeatable() throws {
+    let count: UInt64 = 400
+    let clock = ContinuousClock()
+    let start = clock.now
+    let (differing, copies) = try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
+      var differing: [String] = []
+      for number in 0..<count {
+        let scenario = ScenarioGenerator.scenario(seed: 20, number: number)
+        let first = try namespace.trials(scenario)
+        let second = try namespace.trials(scenario)
+        let outcomes = Set((first + second).map(\.outcomes))
+        if first != second || outcomes.count != 1 { differing.append("\(number) \(scenario)") }
+      }
+      return (differing, Double(count * 8))
+    }
+    let seconds = (clock.now - start) / .seconds(1)
+    print("KernelLab: \(Int(copies / seconds)) scenario copies a second")
+    #expect(differing == [])
+    #expect(copies / seconds >= 100)
+  }
+}
