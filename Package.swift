@@ -51,6 +51,9 @@ let package = Package(
     // Test support, in no product: real sockets in private network namespaces.
     .systemLibrary(name: "CKernelLab"),
     house("KernelLab", ["BindRules", "CKernelLab", "SocketModel"]),
+    .executableTarget(
+      name: "conformance", dependencies: ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"],
+      swiftSettings: strict),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),

@@ -71,6 +71,11 @@ enum SystemCalls {
     return try body()
   }
 
+  /// Takes every privilege from the calling thread, for good.
+  static func becomeNobody() throws(SystemError) {
+    if kernellab_become_nobody() != 0 { throw lastError() }
+  }
+
   // MARK: sockets
 
   /// socket(2), non-blocking and close-on-exec.

@@ -1,4 +1,4 @@
-import BindRules
+public import BindRules
 import Glibc
 import HostEvidence
 import Netlink
@@ -34,6 +34,17 @@ public enum Portwhy {
     }
     return Report(
       version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)
+  }
+
+  /// The four outcomes of one attempt on this host, in the order of `ReuseOptions.combinations`, with the snapshot
+  /// they were drawn from; the raw material of `answer`.
+  public static func judge(_ attempt: BindAttempt) throws(PortwhyError) -> (
+    outcomes: [BindOutcome], snapshot: Snapshot
+  ) {
+    let port = attempt.port.rawValue
+    let scene = try Scene(ports: [attempt.transport: port...port], needs: attempt.hostNeeds)
+    let snapshot = scene.snapshot(attempt.transport, attempt.port)
+    return (outcomes(of: attempt, in: snapshot), snapshot)
   }
 
   private static func target(

@@ -1,5 +1,8 @@
+import BindRules
 import HostEvidence
 import SocketModel
+
+// The facts of the host that a bind needs: what no verdict uses is not read.
 
 extension Question {
   /// The smallest range that covers the ports of each transport asked for.
@@ -11,20 +14,15 @@ extension Question {
     }
   }
 
-  /// The facts of the host that these binds need: what no verdict uses is not read.
   var hostNeeds: HostNeeds {
-    var needs: HostNeeds = [
-      .networkNamespace, .sudoUser, .unprivilegedPortStart, .localPortRange, .securityModules, .capability,
-    ]
-    let addresses = items.flatMap(\.addresses)
-    if addresses.contains(where: \.mayBeIPv6) { needs.formUnion([.ipv6Availability, .bindv6only]) }
-    for case .address(let address, let zone) in addresses {
-      needs.insert(.nonlocalBind)
-      if zone != nil { needs.insert(.interfaces) }
+    var needs: HostNeeds = [.networkNamespace, .sudoUser, .localPortRange, .securityModules, .capability]
+    needs.insert(.unprivilegedPortStart)
+    for address in items.flatMap(\.addresses) {
       switch address {
-      case .v4: needs.formUnion([.ipv4LocalRoutes, .interfaces])
-      case .v6(let address) where address.mapped != nil: needs.formUnion([.ipv4LocalRoutes, .interfaces])
-      case .v6: needs.formUnion([.ipv6Addresses, .interfaces])
+      case .wildcard: needs.formUnion([.ipv6Availability, .bindv6only])
+      case .address(let address, let zone):
+        needs.formUnion(HostNeeds(binding: address))
+        if zone != nil { needs.insert(.interfaces) }
       }
     }
     if device != nil { needs.formUnion([.interfaces, .l3mdevAccept]) }
@@ -32,11 +30,22 @@ extension Question {
   }
 }
 
-extension QuestionAddress {
-  fileprivate var mayBeIPv6: Bool {
-    switch self {
-    case .wildcard: true
-    case .address(let address, _): address.family == .ipv6
-    }
+extension BindAttempt {
+  var hostNeeds: HostNeeds {
+    var needs = HostNeeds(binding: address)
+    needs.insert(.unprivilegedPortStart)
+    if device != nil || scope != nil { needs.formUnion([.interfaces, .l3mdevAccept]) }
+    return needs
+  }
+}
+
+extension HostNeeds {
+  /// What the checks of bind(2) before get_port look at for this address.
+  fileprivate init(binding address: IPAddress) {
+    self = address.family == .ipv6 ? [.ipv6Availability, .bindv6only] : []
+    guard !address.isUnspecified else { return }
+    formUnion([.nonlocalBind, .interfaces])
+    let isIPv4 = if case .v6(let address) = address { address.mapped != nil } else { true }
+    insert(isIPv4 ? .ipv4LocalRoutes : .ipv6Addresses)
   }
 }

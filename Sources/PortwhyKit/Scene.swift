@@ -24,7 +24,9 @@ struct Scene {
     do throws(NetlinkError) {
       let dump = SocketDump()
       for (transport, range) in ports.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-        sockets[transport] = try dump.sockets(transport, ports: range).filter { wanted(transport, $0.local.port.rawValue) }
+        sockets[transport] = try dump.sockets(transport, ports: range).filter {
+          wanted(transport, $0.local.port.rawValue)
+        }
         guard ports[transport.other] == nil else { continue }
         others[transport.other] = try dump.sockets(transport.other, ports: range)
       }
