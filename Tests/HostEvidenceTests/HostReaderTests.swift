@@ -6,24 +6,6 @@ import NetlinkWire
 import SocketModel
 import Testing
 
-/// A made-up /proc and /sys below a temporary directory.
-private func fakeRoot(_ files: [String: String]) throws -> String {
-  var template = Array("/tmp/portwhy-host-XXXXXX".utf8CString)
-  guard let made = mkdtemp(&template) else { throw NamespaceError(what: "mkdtemp") }
-  let root = String(cString: made)
-  for (name, text) in files {
-    var folder = root
-    for part in name.split(separator: "/").dropLast() {
-      folder += "/\(part)"
-      mkdir(folder, 0o755)
-    }
-    guard let stream = fopen("\(root)/\(name)", "w") else { throw NamespaceError(what: name) }
-    fputs(text, stream)
-    fclose(stream)
-  }
-  return root
-}
-
 private func write(_ text: String, to path: String) throws {
   let descriptor = open(path, O_WRONLY)
   guard descriptor >= 0 else { throw NamespaceError(what: path) }
@@ -44,13 +26,13 @@ struct HostReaderTests {
 
   @Test("are taken from the files below the given roots")
   func files() throws {
-    let root = try fakeRoot([
+    let root = try TemporaryRoot(files: [
       "sys/net/ipv4/ip_unprivileged_port_start": "80\n", "sys/net/ipv4/ip_local_port_range": "1000\t2000\n",
       "sys/net/ipv4/ip_local_reserved_ports": "1500-1501\n", "sys/net/ipv4/ip_nonlocal_bind": "1\n",
       "sys/net/ipv6/ip_nonlocal_bind": "0\n", "sys/net/ipv6/bindv6only": "1\n",
       "sys/net/ipv4/tcp_l3mdev_accept": "1\n", "kernel/security/lsm": "capability,selinux",
     ])
-    let facts = try HostReader(procRoot: root, sysRoot: root).read(.everything)
+    let facts = try HostReader(procRoot: root.path, sysRoot: root.path).read(.everything)
     #expect(facts.unprivilegedPortStart == 80 && facts.localPortRange == 1000...2000)
     #expect(facts.localReservedPorts == [1500...1501])
     #expect(facts.ipv4NonlocalBind == true && facts.ipv6NonlocalBind == false && facts.bindv6only == true)
@@ -61,8 +43,8 @@ struct HostReaderTests {
   @Test("that an old kernel lacks have their documented values, if it is a kernel and not an empty /proc")
   func absent() throws {
     let needs: HostNeeds = [.unprivilegedPortStart, .l3mdevAccept, .bindv6only, .nonlocalBind]
-    let old = try fakeRoot(["sys/net/ipv4/ip_local_port_range": "1000\t2000\n"])
-    let facts = try HostReader(procRoot: old).read(needs)
+    let old = try TemporaryRoot(files: ["sys/net/ipv4/ip_local_port_range": "1000\t2000\n"])
+    let facts = try HostReader(procRoot: old.path).read(needs)
     #expect(facts.unprivilegedPortStart == 1024 && facts.tcpL3mdevAccept == false)
     #expect(facts.bindv6only == nil && facts.ipv4NonlocalBind == nil)
     let empty = try HostReader(procRoot: "/nonexistent").read(needs)
@@ -71,11 +53,11 @@ struct HostReaderTests {
 
   @Test("that are malformed or unreadable are not known")
   func malformed() throws {
-    let root = try fakeRoot([
+    let root = try TemporaryRoot(files: [
       "sys/net/ipv4/ip_local_port_range": "many\n", "sys/net/ipv4/ip_unprivileged_port_start": "99999\n",
       "sys/net/ipv6/bindv6only/directory": "",
     ])
-    let facts = try HostReader(procRoot: root).read([.localPortRange, .unprivilegedPortStart, .bindv6only])
+    let facts = try HostReader(procRoot: root.path).read([.localPortRange, .unprivilegedPortStart, .bindv6only])
     #expect(facts.localPortRange == nil && facts.unprivilegedPortStart == nil && facts.bindv6only == nil)
   }
 

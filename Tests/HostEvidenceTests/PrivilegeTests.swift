@@ -38,10 +38,10 @@ struct PrivilegeTests {
       var pid = pid_t()
       let words = ["/usr/bin/unshare", option, "sleep", "60"].map { (word: String) in strdup(word) }
       defer { words.forEach { free($0) } }
-      guard posix_spawn(&pid, "/usr/bin/unshare", nil, nil, words + [nil], environ()) == 0 else { return nil }
+      guard posix_spawn(&pid, "/usr/bin/unshare", nil, nil, words + [nil], [nil]) == 0 else { return nil }
       self.pid = pid
       for _ in 0..<200 {
-        if name("/proc/\(pid)/comm") == "sleep\n" { return }
+        if firstLine("/proc/\(pid)/comm") == "sleep\n" { return }
         usleep(10_000)
       }
       sayNotRun("unshare \(option) made no process")
@@ -55,18 +55,10 @@ struct PrivilegeTests {
   }
 
   /// A /proc whose thread-self has the given namespaces and effective capabilities.
-  private func root(network: String, user: String, capabilities: String) throws -> String {
-    var template = Array("/tmp/portwhy-proc-XXXXXX".utf8CString)
-    guard let made = mkdtemp(&template) else { throw NamespaceError(what: "mkdtemp") }
-    let root = String(cString: made)
-    mkdir("\(root)/thread-self", 0o755)
-    mkdir("\(root)/thread-self/ns", 0o755)
-    symlink(network, "\(root)/thread-self/ns/net")
-    symlink(user, "\(root)/thread-self/ns/user")
-    guard let stream = fopen("\(root)/thread-self/status", "w") else { throw NamespaceError(what: "status") }
-    fputs("CapEff:\t\(capabilities)\n", stream)
-    fclose(stream)
-    return root
+  private func root(network: String, user: String, capabilities: String) throws -> TemporaryRoot {
+    try TemporaryRoot(
+      files: ["thread-self/status": "CapEff:\t\(capabilities)\n"],
+      links: ["thread-self/ns/net": network, "thread-self/ns/user": user])
   }
 
   @Test("is false for the root of a child user namespace in a network namespace that its parent owns")
@@ -74,7 +66,7 @@ struct PrivilegeTests {
     let child = try #require(Child("-Ur"))
     let other = try root(
       network: "/proc/self/ns/net", user: "/proc/\(child.pid)/ns/user", capabilities: "000001ffffffffff")
-    #expect(try HostReader(procRoot: other).read(.capability).readerMayBindPrivileged == false)
+    #expect(try HostReader(procRoot: other.path).read(.capability).readerMayBindPrivileged == false)
   }
 
   @Test("is true in a network namespace that the reader's own user namespace owns")
@@ -82,9 +74,9 @@ struct PrivilegeTests {
     let child = try #require(Child("-Urn"))
     let process = "/proc/\(child.pid)/ns"
     let inside = try root(network: "\(process)/net", user: "\(process)/user", capabilities: "0000000000000400")
-    #expect(try HostReader(procRoot: inside).read(.capability).readerMayBindPrivileged == true)
+    #expect(try HostReader(procRoot: inside.path).read(.capability).readerMayBindPrivileged == true)
     let without = try root(network: "\(process)/net", user: "\(process)/user", capabilities: "0000000000000000")
-    #expect(try HostReader(procRoot: without).read(.capability).readerMayBindPrivileged == false)
+    #expect(try HostReader(procRoot: without.path).read(.capability).readerMayBindPrivileged == false)
   }
 
   @Test("is true, whatever the capabilities, for the user who made the child namespace that owns the network")
@@ -92,13 +84,11 @@ struct PrivilegeTests {
     let child = try #require(Child("-Urn"))
     let above = try root(
       network: "/proc/\(child.pid)/ns/net", user: "/proc/self/ns/user", capabilities: "0000000000000000")
-    #expect(try HostReader(procRoot: above).read(.capability).readerMayBindPrivileged == true)
+    #expect(try HostReader(procRoot: above.path).read(.capability).readerMayBindPrivileged == true)
   }
 }
 
-private func environ() -> [UnsafeMutablePointer<CChar>?] { [nil] }
-
-private func name(_ path: String) -> String? {
+private func firstLine(_ path: String) -> String? {
   guard let stream = fopen(path, "r") else { return nil }
   defer { fclose(stream) }
   var line = [CChar](repeating: 0, count: 64)
