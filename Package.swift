@@ -49,5 +49,7 @@ let package = Package(
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),
 
     tests("SocketModelTests", ["SocketModel"]),
+    .target(name: "CProcessTestSupport", path: "Tests/CProcessTestSupport"),
+    tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
   ]
 )

@@ -1,0 +1,70 @@
+/// The systemd unit and the container a process belongs to, as its control group names them (cgroups(7)).
+struct ControlGroup: Sendable, Hashable {
+  /// A unit of this host that can be named to systemctl(1), spelled as systemd spells it: `\x2d` is part of the
+  /// name. Nil in a slice, in a login session and for systemd itself (`session-3.scope`, `init.scope`,
+  /// `user@1000.service`): stopping those is no way to free a port.
+  var unit: String?
+  /// The full container id (Docker, podman, containerd, CRI-O) or the LXC name; of nested containers the outer
+  /// one, which the tools of this host know.
+  var container: String?
+  /// The path below the cgroup2 mount; nil on a host with cgroup v1 alone.
+  var unifiedPath: String?
+
+  /// Reads the text of `/proc/PID/cgroup`, a line `HIERARCHY:CONTROLLERS:PATH` for each hierarchy.
+  ///
+  /// On a hybrid host systemd's own v1 hierarchy (`name=systemd`) and the v2 one (`0::`) say the same or v2 is
+  /// empty, so the first that names something counts. A container may show in a controller's hierarchy only.
+  init(parsing text: some StringProtocol) {
+    for line in text.split(separator: "\n") {
+      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard fields.count == 3, fields[2].hasPrefix("/") else { continue }
+      let place = Self.place(of: fields[2])
+      container = container ?? place.container
+      let isUnified = fields[0] == "0" && fields[1].isEmpty
+      if isUnified { unifiedPath = String(fields[2]) }
+      if isUnified || fields[1] == "name=systemd" { unit = unit ?? place.unit }
+    }
+  }
+
+  /// Walks the path from the root; below a container's own group the names are those of another systemd.
+  private static func place(of path: some StringProtocol) -> (unit: String?, container: String?) {
+    var unit: String?
+    var previous = ""
+    for word in path.split(separator: "/") {
+      let component = String(word)
+      if let container = containerName(component, after: previous) { return (unit, container) }
+      if component == "payload" { break }  // systemd-nspawn(1) puts the guest's groups below it
+      // systemd puts "_" before a name that the kernel could take for a file of its own (`cg_escape`).
+      let name = component.hasPrefix("_") ? String(component.dropFirst()) : component
+      if isUnit(name) { unit = isWorthNaming(name) ? name : nil }
+      previous = component
+    }
+    return (unit, nil)
+  }
+
+  /// systemd.unit(5): the types of unit that can hold processes.
+  private static func isUnit(_ name: String) -> Bool {
+    [".service", ".scope", ".socket", ".mount", ".swap"].contains { name.hasSuffix($0) && name.count > $0.count }
+  }
+
+  private static func isWorthNaming(_ unit: String) -> Bool {
+    !(unit == "init.scope" || unit.hasPrefix("session-") && unit.hasSuffix(".scope")
+      || unit.hasPrefix("user@") && unit.hasSuffix(".service"))
+  }
+
+  /// `ID`, `docker-ID.scope`, `cri-containerd-ID.scope`, `crio-ID`, `SLICE:cri-containerd:ID`, `lxc/NAME`,
+  /// `lxc.payload.NAME`, `lxc.payload/NAME`, where ID is 64 hexadecimal digits.
+  private static func containerName(_ component: String, after previous: String) -> String? {
+    if previous == "lxc" || previous == "lxc.payload" { return component }
+    if component.hasPrefix("lxc.payload.") { return String(component.dropFirst("lxc.payload.".count)) }
+    let bytes = Array((component.hasSuffix(".scope") ? component.dropLast(".scope".count) : component[...]).utf8)
+    guard bytes.count >= 64, bytes.suffix(64).allSatisfy(isLowerHex) else { return nil }
+    let before = bytes.dropLast(64).last
+    guard before == nil || before == UInt8(ascii: "-") || before == UInt8(ascii: ":") else { return nil }
+    return String(decoding: bytes.suffix(64), as: UTF8.self)
+  }
+
+  private static func isLowerHex(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+  }
+}

@@ -1,0 +1,97 @@
+import SocketModel
+
+/// One process during the walk: its open `fd` directory, through which its other files are read.
+///
+/// `../comm` relative to that directory is safe against a pid that is given to another process meanwhile.
+struct VisitedProcess: ~Copyable {
+  let pid: Int32
+  let directory: Descriptor
+
+  /// Who it is; nil where it is gone.
+  func record(descriptors: [Int32], controlGroup: ControlGroup) -> ProcessRecord? {
+    guard var command = try? contents(of: "../comm", in: directory) else { return nil }
+    if command.last == UInt8(ascii: "\n") { command.removeLast() }
+    return ProcessRecord(
+      pid: pid, command: String(decoding: command, as: UTF8.self),
+      executable: try? linkTarget(of: "../exe", in: directory), descriptors: descriptors.sorted(),
+      unit: controlGroup.unit, container: controlGroup.container)
+  }
+
+  /// `/proc/PID/cgroup`; empty where it cannot be read.
+  func controlGroup() -> ControlGroup {
+    let text = (try? contents(of: "../cgroup", in: directory)) ?? []
+    return ControlGroup(parsing: String(decoding: text, as: UTF8.self))
+  }
+}
+
+/// A walk through all descriptors of all processes that can be seen below `procRoot`.
+///
+/// It never stops early, as forked workers share a socket. A process is represented by the descriptor table of
+/// its main thread: a thread with a table of its own (unshare(2) CLONE_FILES) and a process whose main thread
+/// has ended are not seen, as for every tool that reads `/proc/PID/fd`.
+struct ProcessWalk: ~Copyable {
+  private let proc: Descriptor
+  private let buffer: DirectoryBuffer
+  /// Processes that refused to be looked at; kernel threads may be among them.
+  private(set) var refused: [Int32] = []
+  /// A refusal that only hidepid=1 gives: EPERM on the directory of the process, not EACCES on its `fd`.
+  private(set) var metHiddenDirectory = false
+  let processes: [Int32]
+
+  /// Throws where /proc is not there or shows no process.
+  init(procRoot: String) throws(SystemError) {
+    let proc = try Descriptor(directory: procRoot)
+    let buffer = DirectoryBuffer()
+    let found = try buffer.processes(in: proc)
+    guard !found.isEmpty else { throw .noEntry }
+    self.proc = proc
+    self.buffer = buffer
+    processes = found
+  }
+
+  /// Calls `visit` with each process that has descriptors of wanted sockets.
+  ///
+  /// About 3 µs for each open descriptor of the host (x86-64, kernel 6.18): 90 ms for 390 processes with 32,000
+  /// descriptors, 0.5 ms for 88 idle ones.
+  mutating func run(
+    where isWanted: (UInt64) -> Bool, visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
+  ) {
+    for pid in processes {
+      do throws(SystemError) {
+        let process = VisitedProcess(pid: pid, directory: try Descriptor(directory: "\(pid)/fd", in: proc))
+        let hits = try buffer.sockets(in: process.directory, where: isWanted)
+        if !hits.isEmpty { visit(process, hits) }
+      } catch {
+        if error == .accessDenied || error == .notPermitted { refused.append(pid) }
+        if error == .notPermitted { metHiddenDirectory = true }
+      }
+    }
+  }
+
+  /// How many of the refused processes can have descriptors at all.
+  borrowing func countUnreadable() -> Int {
+    refused.count { pid in
+      do throws(SystemError) {
+        return mayHoldDescriptors(stat: try contents(of: "\(pid)/stat", in: proc))
+      } catch {
+        return !error.meansGone
+      }
+    }
+  }
+
+  /// Whether /proc hides processes: with hidepid=2 they are not listed, and process 1 always exists.
+  var hidesProcesses: Bool { metHiddenDirectory || !processes.contains(1) }
+}
+
+/// Whether `/proc/PID/stat` is that of a process with descriptors: not a kernel thread and not a zombie.
+func mayHoldDescriptors(stat: [UInt8]) -> Bool {
+  // The command name may hold anything, brackets and blanks too: the fields start after the last ")".
+  guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return true }
+  let fields = stat[stat.index(after: end)...].split(separator: UInt8(ascii: " "))
+  guard fields.count > 6 else { return true }
+  let state = fields[0].first
+  if state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") { return false }
+  let isKernelThread: UInt32 = 0x0020_0000  // PF_KTHREAD, include/linux/sched.h
+  guard let flags = UInt32(String(decoding: fields[6], as: UTF8.self)) else { return true }
+  return flags & isKernelThread == 0
+}

@@ -1,0 +1,26 @@
+/* Calls that act on the calling thread alone; glibc's wrappers would change every thread of the process. */
+#ifndef PROCESS_TEST_SUPPORT_H
+#define PROCESS_TEST_SUPPORT_H
+
+#include <stdint.h>
+
+/* setgroups(2), setresgid(2), setresuid(2): this thread becomes that user and loses its capabilities.
+   0 on success. */
+int test_become_user(uint32_t real, uint32_t effective);
+
+/* seccomp(2): from now on system call `number` fails with `error` on this thread. 0 on success. */
+int test_refuse_system_call(long number, int error);
+
+/* unshare(2). 0 on success. */
+int test_unshare_files(void);
+int test_unshare_mounts(void);
+int test_unshare_network(void);
+
+/* pipe2(2) with O_CLOEXEC, which Swift does not see. */
+int test_pipe(int ends[2]);
+
+extern const long test_pidfd_open_number;
+extern const long test_pidfd_getfd_number;
+extern const long test_open_by_handle_at_number;
+
+#endif

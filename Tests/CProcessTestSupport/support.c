@@ -1,0 +1,47 @@
+#define _GNU_SOURCE
+#include "process_test_support.h"
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+const long test_pidfd_open_number = 434;
+const long test_pidfd_getfd_number = 438;
+const long test_open_by_handle_at_number = SYS_open_by_handle_at;
+
+int test_become_user(uint32_t real, uint32_t effective) {
+  if (syscall(SYS_setgroups, 0, 0) != 0) return -1;
+  if (syscall(SYS_setresgid, effective, effective, effective) != 0) return -1;
+  if (syscall(SYS_setresuid, real, effective, effective) != 0) return -1;
+  /* A changed uid takes "dumpable" from the whole process; other tests look at it through /proc. */
+  return prctl(PR_SET_DUMPABLE, 1);
+}
+
+int test_refuse_system_call(long number, int error) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+int test_unshare_files(void) { return unshare(CLONE_FILES); }
+
+int test_unshare_mounts(void) {
+  if (unshare(CLONE_NEWNS) != 0) return -1;
+  return mount("none", "/", 0, MS_REC | MS_PRIVATE, 0);
+}
+
+int test_unshare_network(void) { return unshare(CLONE_NEWNET); }
+
+int test_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
