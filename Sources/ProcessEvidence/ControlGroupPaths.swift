@@ -13,7 +13,7 @@ struct ControlGroupPaths: ~Copyable {
   /// Nil where no cgroup2 is mounted.
   init?(procRoot: String) {
     guard let proc = try? Descriptor(directory: procRoot),
-      let text = try? contents(of: "self/mountinfo", in: proc, limit: 4 << 20),
+      let text = try? contents(of: "self/mountinfo", in: proc, limit: 1 << 20),
       let point = cgroup2MountPoint(mountinfo: String(decoding: text, as: UTF8.self)),
       let mount = try? Descriptor(directory: point)
     else { return nil }

@@ -51,7 +51,8 @@ struct ProcessWalk: ~Copyable {
 
   /// Calls `visit` with each process that has descriptors of wanted sockets.
   ///
-  /// 3 to 4 µs for each open descriptor of the host, 10 µs for each process (x86-64, kernel 6.18).
+  /// About 3 µs for each open descriptor of the host (x86-64, kernel 6.18): 90 ms for 390 processes with 32,000
+  /// descriptors, 0.5 ms for 88 idle ones.
   mutating func run(
     where isWanted: (UInt64) -> Bool, visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
   ) {

@@ -46,6 +46,7 @@ private func withSmallProc<Result>(
         (expected.reuseaddr, expected.reuseport) = (expected.reuseport, expected.reuseaddr)
         expected.v6only = .known(true, .getsockopt)
         (expected.inode, expected.cookie) = (v6.inode, sockets[1].cookie)
+        expected.processes[0].descriptors = [v6.descriptor]
         #expect(sockets[1] == expected)
       }
     }

@@ -80,7 +80,8 @@ private let otherID = String(repeating: "0a", count: 32)
       unit: "web.service", container: id),
     Row(
       says: "podman of a user",
-      text: "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-\(id).scope/container", container: id),
+      text: "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-\(id).scope/container",
+      container: id),
     Row(says: "of nested containers the outer one", text: "0::/docker/\(id)/docker/\(otherID)", container: id),
     Row(says: "LXC", text: "0::/lxc/web1", container: "web1"),
     Row(says: "LXC 4", text: "0::/lxc.payload.web1/system.slice/nginx.service", container: "web1"),

@@ -6,7 +6,7 @@ struct FakeProc: Sendable {
   let root: String
 
   init() throws {
-    var template = Array("/tmp/portwhy-proc-XXXXXX".utf8CString)
+    var template = Array("/tmp/process-evidence-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     root = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     chmod(root, 0o755)
@@ -39,7 +39,9 @@ struct FakeProc: Sendable {
     close(descriptor)
   }
 
-  func link(_ path: String, to target: String) { symlink(target, "\(root)/\(path)") }
+  func link(_ path: String, to target: String) {
+    #expect(symlink(target, "\(root)/\(path)") == 0, "symlink \(path): errno \(errno)")
+  }
 
   /// A process with these descriptors: number and link target.
   func process(

@@ -100,7 +100,8 @@ func countDescriptors() -> Int {
   func orphanedChild() throws {
     let script = """
       my $s = make(AF_INET, SOCK_STREAM, [$RP], 0); listen($s, 5); show('s', $s); pipe(my $r, my $w);
-      my $middle = fork; if (!$middle) { my $pid = fork; if (!$pid) { close $w; <$r>; exit } print "child $pid\\n"; exit }
+      my $middle = fork;
+      if (!$middle) { my $pid = fork; if (!$pid) { close $w; <$r>; exit } print "child $pid\\n"; exit }
       close $s; waitpid($middle, 0);
       """
     try withHelper(script) { helper in
