@@ -1,0 +1,55 @@
+public import BindRules
+public import SocketModel
+
+/// An address of a question.
+public enum QuestionAddress: Sendable, Hashable {
+  /// No address or `*`: the wildcard of every family asked for, 0.0.0.0 and ::.
+  case wildcard
+  /// One address; the zone is the interface name after `%` of an IPv6 address.
+  case address(IPAddress, zone: String?)
+}
+
+/// One item of TARGET: what is to be bound, and to which ports.
+public struct QuestionItem: Sendable, Hashable {
+  /// Each is judged by itself, in this order; never empty.
+  public var addresses: [QuestionAddress]
+  /// 1...65535.
+  public var ports: ClosedRange<UInt16>
+  public var transport: TransportProtocol
+
+  public init(addresses: [QuestionAddress], ports: ClosedRange<UInt16>, transport: TransportProtocol) {
+    self.addresses = addresses
+    self.ports = ports
+    self.transport = transport
+  }
+}
+
+/// What somebody wants to know: the binds they plan.
+public struct Question: Sendable, Hashable {
+  /// No two items share a port of one transport, so each gives its targets once.
+  public var items: [QuestionItem]
+  /// The reuse options the planned socket sets.
+  public var options: ReuseOptions
+  /// IPV6_V6ONLY of the planned socket; nil for the host's default (`net.ipv6.bindv6only`).
+  public var v6only: Bool?
+  /// The interface of SO_BINDTODEVICE.
+  public var device: String?
+  /// The owner of the planned socket; nil for the default: the user who called sudo(8), else the effective one,
+  /// and 0 for a privileged port.
+  public var uid: UInt32?
+  /// The families `-4` and `-6` ask for; nil where neither was given: both, and one the host lacks is skipped
+  /// with a note.
+  public var families: Set<AddressFamily>?
+
+  public init(
+    items: [QuestionItem], options: ReuseOptions = [], v6only: Bool? = nil, device: String? = nil,
+    uid: UInt32? = nil, families: Set<AddressFamily>? = nil
+  ) {
+    self.items = items
+    self.options = options
+    self.v6only = v6only
+    self.device = device
+    self.uid = uid
+    self.families = families
+  }
+}
