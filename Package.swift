@@ -49,5 +49,14 @@ let package = Package(
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),
 
     tests("SocketModelTests", ["SocketModel"]),
+    tests(
+      "PortwhyReportTests",
+      ["BindRules", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"]),
+    tests(
+      "PortwhyCLITests",
+      [
+        "BindRules", "PortwhyCLI", "PortwhyKit", "SocketModel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
   ]
 )
