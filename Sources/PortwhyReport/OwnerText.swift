@@ -4,6 +4,14 @@ internal import SocketModel
 struct OwnerText {
   var sockets: [SocketObservation]
   var style: ScreenStyle
+  /// Indices into `sockets`.
+  private var listeners: [Int]
+
+  init(sockets: [SocketObservation], style: ScreenStyle) {
+    self.sockets = sockets
+    self.style = style
+    listeners = sockets.indices.filter { sockets[$0].state == .listen }
+  }
 
   func text(_ socket: SocketObservation) -> String {
     switch socket.owner {
@@ -81,8 +89,8 @@ struct OwnerText {
     var index: Int?
     if case .inferred(_, let from, _) = socket.reuseaddr { index = from }
     if index == nil {
-      let fitting = sockets.indices.filter {
-        sockets[$0].state == .listen && sockets[$0].local.port == socket.local.port
+      let fitting = listeners.filter {
+        sockets[$0].local.port == socket.local.port
           && (sockets[$0].local.address == socket.local.address || sockets[$0].local.address.isUnspecified)
       }
       if fitting.count == 1 { index = fitting.first }

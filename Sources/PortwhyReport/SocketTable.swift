@@ -158,15 +158,26 @@ struct SocketTable {
   /// What is in the way of the planned bind, then of any, then listeners, then the rest; TIME_WAIT that lasts
   /// longest first.
   private func ordered() -> [Int] {
-    target.sockets.indices.sorted { left, right in
-      key(left).lexicographicallyPrecedes(key(right))
+    let keys = target.sockets.indices.map(orderKey)
+    return target.sockets.indices.sorted { keys[$0] < keys[$1] }
+  }
+
+  private struct OrderKey: Comparable {
+    var rank: Int
+    var state: UInt8
+    var left: UInt32
+    var index: Int
+
+    static func < (left: OrderKey, right: OrderKey) -> Bool {
+      (left.rank, left.state, right.left, left.index) < (right.rank, right.state, left.left, right.index)
     }
   }
 
-  private func key(_ index: Int) -> [Int] {
+  private func orderKey(_ index: Int) -> OrderKey {
     let socket = target.sockets[index]
-    let left = socket.timer.map { $0.kind == .timeWait ? -Int($0.expires) : 0 } ?? 0
-    return [rank(index), socket.state == .listen ? 0 : 1, Int(socket.state.rawValue), left, index]
+    let left = socket.timer.map { $0.kind == .timeWait ? $0.expires : 0 } ?? 0
+    return OrderKey(
+      rank: rank(index), state: socket.state == .listen ? 0 : socket.state.rawValue, left: left, index: index)
   }
 
   private func rank(_ index: Int) -> Int { ranks[index] ?? 2 }
