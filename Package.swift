@@ -63,5 +63,14 @@ let package = Package(
     tests("HostEvidenceTests", ["CNetlink", "HostEvidence", "Netlink", "NetlinkWire", "SocketModel"]),
     .target(name: "CProcessTestSupport", path: "Tests/CProcessTestSupport"),
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
+    tests(
+      "PortwhyReportTests",
+      ["BindRules", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"]),
+    tests(
+      "PortwhyCLITests",
+      [
+        "BindRules", "PortwhyCLI", "PortwhyKit", "SocketModel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
   ]
 )

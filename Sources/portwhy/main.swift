@@ -1,1 +1,4 @@
+import Glibc
 import PortwhyCLI
+
+exit(CommandLineProgram.run(Array(CommandLine.arguments.dropFirst())))

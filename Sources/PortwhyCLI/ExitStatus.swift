@@ -1,0 +1,37 @@
+internal import BindRules
+internal import PortwhyKit
+
+/// The exit status of the program, a promise to scripts; from 64 on as sysexits.h(3) numbers them.
+enum ExitStatus: Int32 {
+  /// Every attempt works, or there was nothing to judge.
+  case ok = 0
+  /// At least one attempt fails.
+  case fails = 1
+  /// None fails, but one is undetermined.
+  case undetermined = 2
+  /// EX_USAGE.
+  case usage = 64
+  /// EX_UNAVAILABLE: the kernel interface is missing.
+  case unavailable = 69
+  /// EX_SOFTWARE: an internal error, or the answer could not be written.
+  case software = 70
+  /// EX_NOPERM.
+  case notPermitted = 77
+
+  init(_ report: Report) {
+    let verdicts = report.targets.compactMap(\.verdict)
+    if verdicts.contains(where: { if case .fails = $0 { true } else { false } }) {
+      self = .fails
+    } else {
+      self = verdicts.contains(.undetermined) ? .undetermined : .ok
+    }
+  }
+
+  init(_ error: PortwhyError) {
+    switch error {
+    case .kernelInterfaceMissing: self = .unavailable
+    case .notPermitted: self = .notPermitted
+    case .internalError: self = .software
+    }
+  }
+}

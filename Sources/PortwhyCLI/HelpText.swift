@@ -1,0 +1,44 @@
+/// What `--help` prints, within 80 columns; the manual page and the completions are held against it by a test.
+let helpText = """
+  usage: portwhy [OPTIONS] [TARGET]
+
+  Says whether a bind() and a listen() on TARGET would work, with which socket
+  options, and if not, which sockets and whose are in the way.
+  Without TARGET: every port in use. It only looks, and changes nothing.
+
+  TARGET: items separated by commas, each [ADDRESS:]PORTS[/tcp|/udp], or a URL
+    PORTS           8080, 8000-8010, or a service name such as http
+    ADDRESS         127.0.0.1, [::1], [fe80::1%eth0], localhost, * (the default:
+                    0.0.0.0 and ::)
+
+  what is planned:
+    -t, --tcp       a TCP socket (the default)
+    -u, --udp       a UDP socket
+    -4              0.0.0.0 where TARGET has no address
+    -6              :: where TARGET has no address
+    --reuseaddr     it sets SO_REUSEADDR
+    --reuseport     it sets SO_REUSEPORT
+    --v6only        it sets IPV6_V6ONLY
+    --no-v6only     it clears IPV6_V6ONLY
+    --device IF     it is bound to the interface IF (SO_BINDTODEVICE)
+    --uid UID       it belongs to this user, name or number
+
+  what is printed:
+    --json          the report as JSON
+    -q, --quiet     nothing; the exit status alone
+    -v, --verbose   the deciding rules and where every fact comes from, too
+    -n, --numeric   no user names
+    --color WHEN    auto (the default), always or never
+    --version       the version
+    -h, --help      this text
+
+  exit status:
+    0   every attempt works, bind and listen, with the planned options
+    1   at least one fails
+    2   none fails, but one is undetermined
+    64  the command line is wrong
+    69  the kernel interface is missing
+    70  an internal error, or the answer could not be written
+    77  not permitted
+
+  """

@@ -1,0 +1,122 @@
+internal import BindRules
+internal import PortwhyKit
+internal import SocketModel
+
+/// What one call of the program is to do, with every contradiction ruled out.
+struct Invocation: Hashable {
+  enum Task: Hashable {
+    case help
+    case version
+    case answer(Question)
+    case overview([TransportProtocol])
+  }
+
+  enum Color: String, CaseIterable {
+    case auto
+    case always
+    case never
+  }
+
+  var task: Task
+  var json = false
+  var quiet = false
+  var verbose = false
+  var numeric = false
+  var color = Color.auto
+
+  /// What the parser must ask the host for.
+  struct Lookup {
+    var services: () -> ServiceTable
+    /// getpwnam(3).
+    var uid: (_ user: String) -> UInt32?
+  }
+
+  init(_ options: PortwhyOptions, lookup: Lookup) throws(UsageError) {
+    json = options.json
+    quiet = options.quiet
+    verbose = options.verbose
+    numeric = options.numeric
+    if options.help || options.version {
+      task = options.help ? .help : .version
+      return
+    }
+    if let word = options.afterTerminator.first { throw UsageError("unexpected \"\(word)\" after --") }
+    if options.quiet && options.verbose { throw UsageError("-q and -v contradict each other") }
+    color = try Self.color(options.color)
+    let transports = (options.tcp ? [TransportProtocol.tcp] : []) + (options.udp ? [.udp] : [])
+    guard let target = options.target else {
+      try Self.refuseWithoutTarget(options)
+      task = .overview(transports.isEmpty ? TransportProtocol.allCases : transports)
+      return
+    }
+    let families = Self.families(options)
+    let parser = TargetParser(transports: transports, families: families, services: lookup.services)
+    var question = Question(items: try parser.items(target), families: families)
+    if options.reuseaddr { question.options.insert(.reuseaddr) }
+    if options.reuseport { question.options.insert(.reuseport) }
+    question.v6only = options.v6only
+    if options.v6only == true && !Self.attemptsIPv6(question) {
+      throw UsageError("--v6only, but TARGET attempts IPv4 only")
+    }
+    question.device = try Self.device(options.device)
+    question.uid = try options.uid.map { word throws(UsageError) in try Self.uid(word, lookup) }
+    task = .answer(question)
+  }
+
+  // MARK: Options
+
+  private static func families(_ options: PortwhyOptions) -> Set<AddressFamily>? {
+    guard options.ipv4 || options.ipv6 else { return nil }
+    return Set((options.ipv4 ? [AddressFamily.ipv4] : []) + (options.ipv6 ? [.ipv6] : []))
+  }
+
+  private static func color(_ word: String?) throws(UsageError) -> Color {
+    guard let word else { return .auto }
+    guard let color = Color(rawValue: word) else {
+      throw UsageError("--color \"\(word)\" is none of auto, always, never")
+    }
+    return color
+  }
+
+  /// What plans a bind says nothing in the overview; silence would look like an answer.
+  private static func refuseWithoutTarget(_ options: PortwhyOptions) throws(UsageError) {
+    let given: [(String, Bool)] = [
+      ("-4", options.ipv4), ("-6", options.ipv6), ("--reuseaddr", options.reuseaddr),
+      ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
+      ("--no-v6only", options.v6only == false), ("--device", options.device != nil),
+      ("--uid", options.uid != nil),
+    ]
+    if let option = given.first(where: \.1)?.0 { throw UsageError("\(option) needs a TARGET") }
+  }
+
+  private static func attemptsIPv6(_ question: Question) -> Bool {
+    question.items.contains { item in
+      item.addresses.contains { address in
+        switch address {
+        case .wildcard: question.families?.contains(.ipv6) ?? true
+        case .address(let address, _): address.family == .ipv6
+        }
+      }
+    }
+  }
+
+  /// A name the host does not have is an answer (ENODEV); one that no interface can have is a slip (IFNAMSIZ).
+  private static func device(_ name: String?) throws(UsageError) -> String? {
+    guard let name else { return nil }
+    if name.isEmpty { throw UsageError("--device \"\" names no interface") }
+    if name.utf8.count > 15 || name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 <= 0x20 }) {
+      throw UsageError("--device \"\(name)\" cannot be the name of an interface")
+    }
+    return name
+  }
+
+  private static func uid(_ word: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {
+    if !word.isEmpty, word.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
+      // (uid_t)-1 means "no user" to the kernel.
+      guard let uid = UInt32(word), uid != .max else { throw UsageError("--uid \"\(word)\" is out of range") }
+      return uid
+    }
+    guard let uid = lookup.uid(word) else { throw UsageError("unknown user \"\(word)\"") }
+    return uid
+  }
+}

@@ -1,0 +1,124 @@
+internal import PortwhyKit
+internal import SocketModel
+
+/// Reads TARGET: items separated by commas, each `[ADDRESS:]PORTS[/tcp|/udp]`, or a pasted URL.
+struct TargetParser {
+  /// What `-t` and `-u` ask for; empty where neither was given: TCP.
+  var transports: [TransportProtocol] = []
+  /// What `-4` and `-6` ask for; nil where neither was given.
+  var families: Set<AddressFamily>?
+  /// Called for names only, so that a number never opens `/etc/services`.
+  var services: () -> ServiceTable
+
+  /// The items, merged so that no two share a port of one transport, in the order typed.
+  func items(_ word: String) throws(UsageError) -> [QuestionItem] {
+    if word.isEmpty { throw UsageError("TARGET is empty") }
+    var merged = ItemMerger()
+    for text in word.split(separator: ",", omittingEmptySubsequences: false) {
+      // A URL may hold a password, which no message repeats.
+      if text.isEmpty { throw UsageError("empty item in " + (word.contains("@") ? "TARGET" : "\"\(word)\"")) }
+      for item in try items(ofItem: String(text)) { merged.add(item) }
+    }
+    return merged.items
+  }
+
+  private func items(ofItem text: String) throws(UsageError) -> [QuestionItem] {
+    let parts = try ItemText(text)
+    let addresses = try addresses(parts.address, item: parts.shown)
+    var items: [QuestionItem] = []
+    for transport in try transports(parts.suffix, item: parts.shown) {
+      let ports = try ports(parts, transport: transport, item: parts.shown)
+      items.append(QuestionItem(addresses: addresses, ports: ports, transport: transport))
+    }
+    return items
+  }
+
+  // MARK: /tcp and /udp
+
+  private func transports(_ suffix: String?, item: String) throws(UsageError) -> [TransportProtocol] {
+    guard let suffix else { return transports.isEmpty ? [.tcp] : transports }
+    guard let transport = TransportProtocol(rawValue: suffix.lowercased()) else {
+      throw UsageError("unknown protocol \"/\(suffix)\" in \"\(item)\": it is /tcp or /udp")
+    }
+    if !transports.isEmpty && !transports.contains(transport) {
+      throw UsageError("\"\(item)\" contradicts \(transport == .udp ? "-t" : "-u")")
+    }
+    return [transport]
+  }
+
+  // MARK: PORTS
+
+  private func ports(
+    _ parts: ItemText, transport: TransportProtocol, item: String
+  ) throws(UsageError) -> ClosedRange<UInt16> {
+    if parts.ports.isEmpty, let scheme = parts.scheme {
+      guard let port = schemePort(scheme, transport) else {
+        throw UsageError("no port in \"\(item)\", and \"\(scheme)\" has no usual one")
+      }
+      return port...port
+    }
+    let text = parts.ports
+    if text.isEmpty { throw UsageError("no port in \"\(item)\"") }
+    if isNumber(text) {
+      let port = try number(text, item: item)
+      return port...port
+    }
+    // Two numbers are no name, which has a letter (RFC 6335, 5.1); `http-alt` and `x11-1` are names, not ranges.
+    if let range = try range(text, item: item) { return range }
+    if let port = services().port(named: text, transport) { return port...port }
+    throw unknown(text, transport, item: item)
+  }
+
+  private func range(_ text: String, item: String) throws(UsageError) -> ClosedRange<UInt16>? {
+    let ends = text.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
+    guard ends.count == 2, ends.allSatisfy(isNumber) else { return nil }
+    let (first, last) = (try number(ends[0], item: item), try number(ends[1], item: item))
+    guard first <= last else { throw UsageError("reversed range \"\(text)\"") }
+    return first...last
+  }
+
+  private func number(_ text: String, item: String) throws(UsageError) -> UInt16 {
+    guard let port = UInt16(text), port > 0 else {
+      let place = text == item ? "" : " in \"\(item)\""
+      throw UsageError("port \"\(text)\"\(place) is not in 1-65535")
+    }
+    return port
+  }
+
+  private func isNumber(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+  }
+
+  private func unknown(_ text: String, _ transport: TransportProtocol, item: String) -> UsageError {
+    if IPAddress(text) != nil { return UsageError("no port in \"\(item)\"") }
+    if services().port(named: text, transport.other) != nil {
+      return UsageError("service \"\(text)\" is known for \(transport.other.rawValue) only")
+    }
+    return UsageError("\"\(text)\" is neither a port nor a known service")
+  }
+
+  private func schemePort(_ scheme: String, _ transport: TransportProtocol) -> UInt16? {
+    switch scheme {
+    case "http", "ws": 80
+    case "https", "wss": 443
+    default: services().port(named: scheme, transport)
+    }
+  }
+
+  // MARK: ADDRESS
+
+  private func addresses(_ address: ItemText.Address, item: String) throws(UsageError) -> [QuestionAddress] {
+    switch address {
+    case .wildcard: return [.wildcard]
+    case .localhost:
+      let both: [IPAddress] = [.v4(.loopback), .v6(.loopback)]
+      return both.filter { families?.contains($0.family) ?? true }.map { .address($0, zone: nil) }
+    case .address(let address, let zone):
+      if let families, !families.contains(address.family) {
+        let option = address.family == .ipv6 ? "-4" : "-6"
+        throw UsageError("\"\(item)\" contradicts \(option)")
+      }
+      return [.address(address, zone: zone)]
+    }
+  }
+}

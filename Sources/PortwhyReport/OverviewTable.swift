@@ -1,0 +1,122 @@
+internal import PortwhyKit
+internal import SocketModel
+
+/// Every port in use, a line each: what state, on which addresses, shared how, by whom.
+struct OverviewTable {
+  var report: Report
+  var style: ScreenStyle
+
+  /// Up to this many ports of outgoing connections have a line each; more are counted by owner.
+  private static let clientPortsShown = 16
+  private static let addressesShown = 2
+
+  func lines() -> [String] {
+    if report.targets.isEmpty { return ["no port is in use"] }
+    let clients = report.targets.filter(isClientPort)
+    let folds = clients.count > Self.clientPortsShown && !style.verbose
+    var table = TextTable(header: ["PORT", "STATE", "ADDRESSES", "SHARING", "OWNER"], rows: [], indent: 0)
+    for target in report.targets where !(folds && isClientPort(target)) { table.rows.append(row(target)) }
+    if folds { table.rows += folded(clients) }
+    var lines = table.lines(width: style.width)
+    lines[0] = style.paint(lines[0], .dim)
+    return lines + hiddenOwners()
+  }
+
+  /// A port of the ephemeral range on which nobody listens and nothing waits: connections that somebody opened.
+  private func isClientPort(_ target: TargetReport) -> Bool {
+    guard target.transport == .tcp, let range = report.host.localPortRange,
+      range.contains(target.port.rawValue)
+    else { return false }
+    return target.sockets.allSatisfy { $0.remote != nil && $0.state != .listen && $0.state != .close }
+  }
+
+  // MARK: A line
+
+  private func row(_ target: TargetReport) -> TextTable.Row {
+    .init([
+      "\(target.port)/\(target.transport.rawValue)", states(target.sockets), addresses(main(target.sockets)),
+      sharing(main(target.sockets)), owner(target.sockets),
+    ])
+  }
+
+  /// Listening and bound sockets where there are some, else all.
+  private func main(_ sockets: [SocketObservation]) -> [SocketObservation] {
+    let holding = sockets.filter { $0.state == .listen || $0.state == .close }
+    return holding.isEmpty ? sockets : holding
+  }
+
+  /// `LISTEN +12`: the first state, and how many sockets are in others.
+  private func states(_ sockets: [SocketObservation]) -> String {
+    guard let first = main(sockets).first(where: { $0.state == .listen }) ?? main(sockets).first else { return "" }
+    let others = sockets.filter { $0.state != first.state }.count
+    return stateName(first) + (others > 0 ? " +\(others)" : "")
+  }
+
+  private func addresses(_ sockets: [SocketObservation]) -> String {
+    var texts: [String] = []
+    for socket in sockets {
+      let device = socket.device.map { "%" + TerminalText.escaped(deviceName($0, host: report.host)) } ?? ""
+      let text = addressText(socket.local.address) + device
+      if !texts.contains(text) { texts.append(text) }
+    }
+    let rest = texts.count - Self.addressesShown
+    if style.verbose || rest <= 0 { return texts.joined(separator: " ") }
+    return texts.prefix(Self.addressesShown).joined(separator: " ") + " +\(rest)"
+  }
+
+  /// What all of them set: `reuseaddr`, `reuseport`, `both`, `none`; `mixed` where they differ, `?` where a flag
+  /// is not known.
+  private func sharing(_ sockets: [SocketObservation]) -> String {
+    let words = Set(sockets.map(sharing))
+    return words.count > 1 ? (words.contains("?") ? "?" : "mixed") : words.first ?? ""
+  }
+
+  private func sharing(_ socket: SocketObservation) -> String {
+    guard let address = socket.reuseaddr.sure, let port = socket.reuseport.sure else { return "?" }
+    return switch (address, port) {
+    case (true, true): "both"
+    case (true, false): "reuseaddr"
+    case (false, true): "reuseport"
+    case (false, false): "none"
+    }
+  }
+
+  /// The owners of the main sockets, each once.
+  private func owner(_ sockets: [SocketObservation]) -> String {
+    let owners = OwnerText(sockets: sockets, style: style)
+    var texts: [String] = []
+    var likenesses: Set<String> = []
+    for socket in main(sockets) where likenesses.insert(owners.likeness(socket)).inserted {
+      texts.append(owners.text(socket))
+    }
+    let rest = texts.count - 2
+    return texts.prefix(2).joined(separator: "; ") + (rest > 0 ? "; … and \(rest) more" : "")
+  }
+
+  // MARK: Folded
+
+  private func folded(_ clients: [TargetReport]) -> [TextTable.Row] {
+    var groups: [(state: String, owner: String, ports: [UInt16])] = []
+    for target in clients {
+      guard let socket = target.sockets.first else { continue }
+      let state = stateName(socket)
+      let owner = socket.owner == .none ? "none" : OwnerText(sockets: target.sockets, style: style).text(socket)
+      if let index = groups.firstIndex(where: { $0.state == state && $0.owner == owner }) {
+        groups[index].ports.append(target.port.rawValue)
+      } else {
+        groups.append((state, owner, [target.port.rawValue]))
+      }
+    }
+    return groups.map { group in
+      let span = group.ports.count == 1 ? "\(group.ports[0])/tcp" : counted(group.ports.count, "port") + "/tcp"
+      return .init([span, group.state, "outgoing", "", group.owner])
+    }
+  }
+
+  private func hiddenOwners() -> [String] {
+    let hidden = report.targets.filter { $0.sockets.contains { $0.owner == .hidden } }.count
+    guard hidden > 0, report.visibility.reasons.contains("not-root") else { return [] }
+    let text = "\(counted(hidden, "port")) with a hidden owner: sudo portwhy shows more"
+    return ["", text]
+  }
+}

@@ -1,0 +1,244 @@
+internal import BindRules
+internal import PortwhyKit
+internal import SocketModel
+
+/// The sockets of a port: what is in the way first, alike ones folded together.
+struct SocketTable {
+  var target: TargetReport
+  var host: HostFacts
+  var style: ScreenStyle
+  /// 0 for a socket that is in the way of the planned bind, 1 of another combination of options.
+  private var ranks: [Int: Int]
+
+  init(target: TargetReport, host: HostFacts, style: ScreenStyle) {
+    self.target = target
+    self.host = host
+    self.style = style
+    ranks = [:]
+    for outcome in target.attempts.flatMap(\.outcomes) {
+      let rank = outcome.options == target.plan.options ? 0 : 1
+      for blocker in outcome.blockers { ranks[blocker.socket] = min(rank, ranks[blocker.socket] ?? 2) }
+    }
+  }
+
+  /// As many of a kind as are shown before the rest is counted, and as many rows in all.
+  private static let alikeShown = 3
+  private static let rowsShown = 12
+
+  func lines() -> [String] {
+    if target.sockets.isEmpty { return [] }
+    let groups = shownGroups()
+    let layouts = Layout.allCases.map { filled(groups, columns($0)) }
+    let table =
+      layouts.first { $0.fits(width: style.width) } ?? layouts.first { $0.fits(width: style.width, wrapped: 24) }
+      ?? layouts[layouts.count - 1]
+    var lines = table.lines(width: style.width)
+    lines[0] = style.paint(lines[0], .dim)
+    return lines + flagLegend()
+  }
+
+  private func filled(_ groups: [Group], _ columns: [Column]) -> TextTable {
+    var table = TextTable(header: columns.map(\.title), rows: [])
+    for group in groups {
+      for index in group.shown { table.rows.append(.init(columns.map { $0.cell(target.sockets[index]) })) }
+      if group.hidden > 0 {
+        table.rows.append(.init(remark: "… and \(group.hidden) more \(group.name)"))
+      }
+    }
+    return table
+  }
+
+  // MARK: Columns
+
+  /// How much stands in columns of its own; the rest goes into the last one, which may be wrapped.
+  private enum Layout: CaseIterable {
+    case full
+    /// Without the port in LOCAL: it is the same in every row, and in the headline.
+    case localAddress
+    case peerWithOwner
+    case endpointsWithOwner
+  }
+
+  private struct Column {
+    var title: String
+    var cell: (SocketObservation) -> String
+  }
+
+  private func columns(_ layout: Layout) -> [Column] {
+    let owners = OwnerText(sockets: target.sockets, style: style)
+    let hasPeers = target.sockets.contains { $0.remote != nil }
+    var columns = [Column(title: "STATE") { stateName($0) + ($0.ulp.map { " " + TerminalText.escaped($0) } ?? "") }]
+    switch layout {
+    case .full: columns.append(Column(title: "LOCAL", cell: local))
+    case .localAddress, .peerWithOwner: columns.append(Column(title: "LOCAL", cell: localAddress))
+    case .endpointsWithOwner: break
+    }
+    let peerStandsAlone = layout == .full || layout == .localAddress
+    if peerStandsAlone && hasPeers { columns.append(Column(title: "PEER") { peer($0) ?? "-" }) }
+    if target.sockets.contains(where: { $0.device != nil }) {
+      columns.append(
+        Column(title: "DEVICE") { $0.device.map { TerminalText.escaped(deviceName($0, host: host)) } ?? "-" })
+    }
+    if showsV6only { columns.append(Column(title: "V6ONLY") { $0.v6only.map(flagText) ?? "-" }) }
+    columns.append(Column(title: "REUSEADDR") { flagText($0.reuseaddr) })
+    columns.append(Column(title: "REUSEPORT") { flagText($0.reuseport) })
+    let owner = Column(title: layout == .endpointsWithOwner ? "LOCAL, PEER, OWNER" : "OWNER") { socket in
+      let owner = owners.text(socket)
+      let peer = peerStandsAlone ? nil : peer(socket).map { "peer " + $0 }
+      let parts = layout == .endpointsWithOwner ? [local(socket), peer, owner] : [owner, peer]
+      return parts.compactMap(\.self).joined(separator: ", ")
+    }
+    return columns + [owner]
+  }
+
+  /// IPV6_V6ONLY matters where it decides about IPv4: on the wildcard.
+  private var showsV6only: Bool {
+    target.sockets.contains { $0.family == .ipv6 && $0.local.address.isUnspecified }
+  }
+
+  private func local(_ socket: SocketObservation) -> String {
+    endpointText(socket.local, device: socket.device, host: host)
+  }
+
+  private func localAddress(_ socket: SocketObservation) -> String {
+    String(local(socket).dropLast(":\(socket.local.port)".count))
+  }
+
+  private func peer(_ socket: SocketObservation) -> String? {
+    socket.remote.map { endpointText($0, device: socket.device, host: host) }
+  }
+
+  // MARK: Order and folding
+
+  private struct Group {
+    var name: String
+    var shown: [Int]
+    var hidden: Int
+  }
+
+  private func shownGroups() -> [Group] {
+    var groups: [[Int]] = []
+    var places: [Likeness: Int] = [:]
+    let owners = OwnerText(sockets: target.sockets, style: style)
+    for index in ordered() {
+      let likeness = Likeness(target.sockets[index], rank: rank(index), owner: owners)
+      if let place = places[likeness] {
+        groups[place].append(index)
+      } else {
+        places[likeness] = groups.count
+        groups.append([index])
+      }
+    }
+    if style.verbose { return groups.map { Group(name: "", shown: $0, hidden: 0) } }
+    return folded(groups)
+  }
+
+  private func folded(_ groups: [[Int]]) -> [Group] {
+    var result: [Group] = []
+    var rows = 0
+    var rest = 0
+    for indices in groups {
+      if rows >= Self.rowsShown {
+        rest += indices.count
+        continue
+      }
+      // A remark takes a line too, so four of a kind are shown as four.
+      let count = indices.count > Self.alikeShown + 1 ? Self.alikeShown : indices.count
+      let name = target.sockets[indices[0]].state.description
+      result.append(Group(name: name, shown: Array(indices.prefix(count)), hidden: indices.count - count))
+      rows += count + (indices.count > count ? 1 : 0)
+    }
+    if rest > 0 {
+      result.append(
+        Group(name: rest == 1 ? "socket (-v shows all)" : "sockets (-v shows all)", shown: [], hidden: rest))
+    }
+    return result
+  }
+
+  /// What is in the way of the planned bind, then of any, then listeners, then the rest; TIME_WAIT that lasts
+  /// longest first.
+  private func ordered() -> [Int] {
+    let keys = target.sockets.indices.map(orderKey)
+    return target.sockets.indices.sorted { keys[$0] < keys[$1] }
+  }
+
+  private struct OrderKey: Comparable {
+    var rank: Int
+    var state: UInt8
+    var left: UInt32
+    var index: Int
+
+    static func < (left: OrderKey, right: OrderKey) -> Bool {
+      (left.rank, left.state, right.left, left.index) < (right.rank, right.state, left.left, right.index)
+    }
+  }
+
+  private func orderKey(_ index: Int) -> OrderKey {
+    let socket = target.sockets[index]
+    let left = socket.timer.map { $0.kind == .timeWait ? $0.expires : 0 } ?? 0
+    return OrderKey(
+      rank: rank(index), state: socket.state == .listen ? 0 : socket.state.rawValue, left: left, index: index)
+  }
+
+  private func rank(_ index: Int) -> Int { ranks[index] ?? 2 }
+
+  private struct Likeness: Hashable {
+    var state: SocketState
+    var family: AddressFamily
+    var flags: [String]
+    var rank: Int
+    var owner: String
+
+    init(_ socket: SocketObservation, rank: Int, owner: OwnerText) {
+      state = socket.state
+      family = socket.family
+      flags = [flagText(socket.reuseaddr), flagText(socket.reuseport), socket.v6only.map(flagText) ?? "-"]
+      self.rank = rank
+      self.owner = owner.likeness(socket)
+    }
+  }
+
+  // MARK: What ? means
+
+  private func flagLegend() -> [String] {
+    var unknown: Set<UnknownReason> = []
+    var guessed = false
+    for socket in target.sockets {
+      let flags = [socket.reuseaddr, socket.reuseport] + (showsV6only ? socket.v6only.map { [$0] } ?? [] : [])
+      for flag in flags {
+        if case .unknown(let reason) = flag { unknown.insert(reason) }
+        if case .inferred = flag { guessed = true }
+      }
+    }
+    var lines: [String] = []
+    for reason in UnknownReason.allCases where unknown.contains(reason) {
+      lines.append("? not known: " + reasonText(reason))
+    }
+    if guessed { lines.append("yes? no? guessed from the listener it came from, never relied on") }
+    return lines.flatMap {
+      TerminalText.wrapped(TerminalText.words($0), columns: style.width - 4).enumerated().map {
+        ($0.offset == 0 ? "  " : "    ") + $0.element
+      }
+    }
+  }
+}
+
+/// `yes`, `no`, guessed `yes?`, unknown `?`.
+func flagText(_ flag: Knowledge<Bool>) -> String {
+  switch flag {
+  case .known(let value, _): value ? "yes" : "no"
+  case .inferred(let value, _, _): value ? "yes?" : "no?"
+  case .unknown: "?"
+  }
+}
+
+func reasonText(_ reason: UnknownReason) -> String {
+  switch reason {
+  case .hidden: "the owner may not be looked at without privilege"
+  case .yama: "the Yama security module forbids looking at the owner (kernel.yama.ptrace_scope)"
+  case .noOwner: "no process holds the socket, so nobody can be asked"
+  case .kernel: "the kernel itself holds the socket"
+  case .vanished: "the socket or its owner was gone before it could be read"
+  case .oldKernel: "this kernel has no way to tell (pidfd_getfd needs Linux 5.6)"
+  }
+}

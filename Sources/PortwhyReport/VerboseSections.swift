@@ -1,0 +1,112 @@
+internal import BindRules
+internal import PortwhyKit
+internal import SocketModel
+
+/// What `-v` adds: the rule and kernel function that decided, where every flag comes from, how long it took.
+struct VerboseSections {
+  var screen: TargetScreen
+
+  func lines() -> [String] {
+    rules() + sockets() + time()
+  }
+
+  private var target: TargetReport { screen.target }
+
+  // MARK: Rules
+
+  private func rules() -> [String] {
+    let groups = attemptGroups(target)
+    let lines = groups.flatMap { group in
+      combinations(group).map { labels, text in
+        (groups.count > 1 ? screen.addresses(group) + ", " : "") + labels.joined(separator: ", ") + ": " + text
+      }
+    }
+    return lines.enumerated().flatMap { offset, line in
+      screen.section(offset == 0 ? "rule" : "", line.words)
+    }
+  }
+
+  /// Combinations that one text explains together.
+  private func combinations(_ group: [AttemptReport]) -> [(labels: [String], text: String)] {
+    var result: [(labels: [String], text: String)] = []
+    for options in ReuseOptions.combinations {
+      guard let outcome = group.first?.outcome(options), let text = text(outcome) else { continue }
+      if let index = result.firstIndex(where: { $0.text == text }) {
+        result[index].labels.append(options.label)
+      } else {
+        result.append(([options.label], text))
+      }
+    }
+    return result
+  }
+
+  private func text(_ outcome: BindOutcome) -> String? {
+    var parts: [String] = []
+    for rule in BindRule.allCases {
+      let ids = outcome.blockers.filter { $0.rule == rule }.map(\.socket)
+      if !ids.isEmpty { parts.append("\(rule.rawValue) (\(kernelFunction(rule))), \(sockets(ids))") }
+    }
+    if !outcome.missing.isEmpty {
+      parts.append("missing " + outcome.missing.map(missingWord).joined(separator: " "))
+    }
+    if outcome.source == .probe { parts.append("by a real bind") }
+    return parts.isEmpty ? nil : parts.joined(separator: "; ")
+  }
+
+  private func kernelFunction(_ rule: BindRule) -> String {
+    switch rule {
+    case .tcpListener, .tcpReuseaddr, .tcpReuseportUser: "inet_bind_conflict"
+    case .udpReuseaddr, .udpReuseportUser: "udp_lib_lport_inuse"
+    }
+  }
+
+  private func sockets(_ ids: [Int]) -> String {
+    if ids.count == 1 { return "socket \(ids[0])" }
+    let shown = ids.prefix(8).map(String.init)
+    return "sockets " + shown.joined(separator: " ") + (ids.count > 8 ? " and \(ids.count - 8) more" : "")
+  }
+
+  // MARK: Sockets
+
+  private func sockets() -> [String] {
+    target.sockets.enumerated().flatMap { index, socket in
+      screen.section(index == 0 ? "from" : "", facts(index, socket).joined(separator: ", ").words)
+    }
+  }
+
+  private func facts(_ index: Int, _ socket: SocketObservation) -> [String] {
+    var facts = ["socket \(index) \(stateName(socket))"]
+    facts.append(source("SO_REUSEADDR", socket.reuseaddr))
+    facts.append(source("SO_REUSEPORT", socket.reuseport))
+    if let v6only = socket.v6only { facts.append(source("IPV6_V6ONLY", v6only)) }
+    if let uid = socket.uid { facts.append(screen.style.uidAndName(uid)) }
+    if let inode = socket.inode { facts.append("inode \(inode)") }
+    facts.append("cookie \(hexadecimal(socket.cookie))")
+    if let cgroup = socket.cgroup { facts.append("cgroup \(TerminalText.escaped(cgroup))") }
+    for process in socket.processes {
+      let descriptors = process.descriptors.map(String.init).joined(separator: " ")
+      let executable = process.executable.map { " " + TerminalText.escaped($0) } ?? ""
+      facts.append("pid \(process.pid)\(executable) fd \(descriptors)")
+    }
+    return facts
+  }
+
+  private func source(_ name: String, _ flag: Knowledge<Bool>) -> String {
+    switch flag {
+    case .known(let value, let source): "\(name) \(value ? "yes" : "no") (\(source.rawValue))"
+    case .inferred(let value, let index, let reason):
+      "\(name) \(value ? "yes" : "no") (inferred from socket \(index); \(reason.rawValue))"
+    case .unknown(let reason): "\(name) unknown (\(reason.rawValue))"
+    }
+  }
+
+  private func time() -> [String] {
+    guard let elapsed = screen.style.elapsedMicroseconds else { return [] }
+    let tenths = elapsed / 100
+    return screen.section("time", ["\(tenths / 10).\(tenths % 10) ms"])
+  }
+}
+
+extension String {
+  fileprivate var words: [String] { split(separator: " ").map(String.init) }
+}

@@ -1,0 +1,131 @@
+import BindRules
+import PortwhyKit
+import SocketModel
+import Testing
+
+@testable import PortwhyCLI
+
+private var lookup: Invocation.Lookup {
+  Invocation.Lookup(services: { services }, uid: { ["alice": 1000, "root": 0][$0] })
+}
+
+private func invocation(_ words: String) throws -> Invocation {
+  try Invocation(PortwhyOptions.reading(words.split(separator: " ").map(String.init)), lookup: lookup)
+}
+
+private func question(_ words: String) throws -> Question {
+  guard case .answer(let question) = try invocation(words).task else { throw UsageError("no question") }
+  return question
+}
+
+@Suite("The command line")
+struct InvocationTests {
+  @Test("carries the plan")
+  func plan() throws {
+    let question = try question("--reuseaddr --reuseport --no-v6only --device eth0 --uid alice -u6 5353")
+    #expect(question.options == [.reuseaddr, .reuseport])
+    #expect(question.v6only == false)
+    #expect(question.device == "eth0")
+    #expect(question.uid == 1000)
+    #expect(question.families == [.ipv6])
+    #expect(question.items == [QuestionItem(addresses: [.wildcard], ports: 5353...5353, transport: .udp)])
+    let plain = try PortwhyCLITests.question("8080")
+    #expect(plain.options == [] && plain.v6only == nil && plain.uid == nil && plain.families == nil)
+  }
+
+  @Test("takes the last of a repeated option")
+  func lastWins() throws {
+    #expect(try question("--v6only --no-v6only 80").v6only == false)
+    #expect(try question("--no-v6only --v6only 80").v6only == true)
+    #expect(try question("--uid 1 --uid 2 80").uid == 2)
+    #expect(try question("--device a --device b 80").device == "b")
+    #expect(try invocation("--color always --color never 80").color == .never)
+    #expect(try question("-t -t 80").items.count == 1)
+  }
+
+  @Test("takes bundled short options, and TARGET anywhere")
+  func bundled() throws {
+    #expect(try question("-tu4 80").items.map(\.transport) == [.tcp, .udp])
+    #expect(try invocation("80 -nv").verbose)
+    #expect(try question("--uid=0 80").uid == 0)
+  }
+
+  @Test("without TARGET asks for the overview")
+  func overview() throws {
+    #expect(try invocation("").task == .overview([.tcp, .udp]))
+    #expect(try invocation("-u --json").task == .overview([.udp]))
+  }
+
+  @Test("asks for help or version whatever else is right")
+  func help() throws {
+    for words in ["-h", "--help", "--help -q -v", "80x --help"] { #expect(try invocation(words).task == .help) }
+    #expect(try invocation("--version 80").task == .version)
+  }
+
+  @Test(
+    "that is wrong gives one line that names what was typed",
+    arguments: [
+      ("--bogus", "\"--bogus\""), ("-x 80", "\"-x\""), ("--uid", "--uid"), ("80 81", "\"81\""),
+      ("80 -- 81", "\"81\""),
+      ("-q -v 80", "-q and -v"), ("--color purple 80", "\"purple\""), ("--uid nobodyx 80", "\"nobodyx\""),
+      ("--uid 4294967295 80", "\"4294967295\""), ("--uid 99999999999 80", "\"99999999999\""),
+      ("--uid -1 80", "--uid"),
+      ("--device averyveryverylongname 80", "\"averyveryverylongname\""), ("--device a/b 80", "\"a/b\""),
+      ("-4 --v6only 80", "--v6only"), ("--v6only 127.0.0.1:80", "--v6only"),
+      ("--reuseaddr", "--reuseaddr needs a TARGET"),
+      ("-4", "-4 needs"), ("--uid 0", "--uid needs"), ("--no-v6only", "--no-v6only needs"),
+      ("--json=yes 80", "--json"),
+      ("--generate-completion-script bash", "--generate-completion-script"),
+      ("--experimental-dump-help", "--experimental-dump-help"),
+      ("-4 [::1]:80", "\"[::1]:80\""), ("--reuse-addr 80", "\"--reuse-addr\""),
+    ])
+  func wrong(_ words: String, _ part: String) {
+    do {
+      Issue.record("read as \(try invocation(words))")
+    } catch let error as UsageError {
+      #expect(error.message.contains(part), "\(error.message)")
+      #expect(!error.message.contains("\n") && !error.message.contains("Usage"))
+    } catch {
+      Issue.record("\(error)")
+    }
+  }
+
+  @Test("takes --v6only where IPv6 is attempted")
+  func v6only() throws {
+    for words in ["80", "-6 80", "127.0.0.1:80,[::1]:80", "localhost:80", "127.0.0.1:80,81"] {
+      #expect(try question("--v6only " + words).v6only == true)
+    }
+  }
+}
+
+@Suite("The exit status")
+struct ExitStatusTests {
+  private func status(_ verdicts: [CallResult?]) -> Int32 {
+    let targets = verdicts.map {
+      TargetReport(
+        transport: .tcp, port: Port(80), plan: Plan(uid: 0), verdict: $0, sockets: [], attempts: [])
+    }
+    return ExitStatus(
+      Report(
+        version: "", capturedAt: 0, host: HostFacts(kernel: KernelVersion(major: 6, minor: 1), uid: 0),
+        visibility: Visibility(), targets: targets)
+    ).rawValue
+  }
+
+  @Test("is 0 where all works, 1 where one fails, 2 where one is open")
+  func verdicts() {
+    #expect(status([.ok, .ok]) == 0)
+    #expect(status([]) == 0)
+    #expect(status([nil, nil]) == 0)
+    #expect(status([.ok, .undetermined]) == 2)
+    #expect(status([.undetermined, .fails(.addressInUse), .ok]) == 1)
+  }
+
+  @Test("tells errors apart")
+  func errors() {
+    #expect(ExitStatus(.kernelInterfaceMissing("")).rawValue == 69)
+    #expect(ExitStatus(.internalError("")).rawValue == 70)
+    #expect(ExitStatus(.notPermitted("")).rawValue == 77)
+    #expect(ExitStatus.usage.rawValue == 64)
+  }
+}

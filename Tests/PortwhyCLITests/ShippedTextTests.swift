@@ -1,0 +1,72 @@
+import ArgumentParser
+import Glibc
+import Testing
+
+@testable import PortwhyCLI
+
+private func shipped(_ path: String) throws -> String {
+  let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+  return try #require(SystemCalls.contents(of: "/" + root + "/" + path))
+}
+
+/// Every `-x` and `--word` of a text that stands at the start of a word.
+private func options(in text: String) -> Set<String> {
+  Set(text.matches(of: /(?:^|[\s,\[(|'\/])(--[a-z0-9][a-z0-9-]*|-[a-zA-Z0-9])(?![\w-])/).map { String($0.1) })
+}
+
+/// What ArgumentParser accepts, by its own account.
+private var accepted: Set<String> {
+  options(in: PortwhyOptions.usageString() + "\n" + PortwhyOptions.helpMessage())
+}
+
+@Suite("The texts that are shipped")
+struct ShippedTextTests {
+  @Test("--help names every option that exists, and no other")
+  func help() {
+    #expect(options(in: helpText) == accepted)
+    #expect(accepted.count == 23)
+  }
+
+  @Test("--help fits 80 columns")
+  func helpWidth() {
+    #expect(helpText.split(separator: "\n").filter { $0.count > 79 } == [])
+    #expect(helpText.hasSuffix("\n") && !helpText.hasSuffix("\n\n"))
+  }
+
+  @Test("the manual page explains every option that exists, and no other")
+  func manual() throws {
+    let items = try shipped("man/portwhy.1").split(separator: "\n").filter { $0.hasPrefix(".It Fl") }
+    let named = items.flatMap { $0.matches(of: /Fl (-?[a-zA-Z0-9][a-z0-9-]*)/).map { "-" + String($0.1) } }
+    #expect(Set(named) == accepted)
+  }
+
+  @Test("the manual page and --help tell the same exit statuses as the program has")
+  func exitStatus() throws {
+    let statuses = (0...255).filter { ExitStatus(rawValue: $0) != nil }.map { Int($0) }
+    let manual = try shipped("man/portwhy.1").matches(of: /\n\.It (\d+)\n/).compactMap { Int($0.1) }
+    let help = helpText.matches(of: /\n  (\d+) +/).compactMap { Int($0.1) }
+    #expect(manual == statuses)
+    #expect(help == statuses)
+  }
+
+  @Test("the bash and zsh completions offer every option that exists, and no other")
+  func bashAndZsh() throws {
+    let bash = try shipped("completions/portwhy.bash")
+    let words = try #require(bash.firstMatch(of: /compgen -W "(-t [^"]*)"/))
+    #expect(options(in: String(words.1)) == accepted)
+    let zsh = try shipped("completions/_portwhy")
+    let offered = zsh.split(separator: "\n").filter { $0.hasPrefix("  '") && $0.contains("[") }.flatMap { line in
+      let names = String(line.prefix { $0 != "[" }.replacing(/^  '\([^)]*\)'?/, with: " "))
+      return names.matches(of: /(--[a-z0-9-]+|-[a-zA-Z0-9])/).map { String($0.1) }
+    }
+    #expect(Set(offered) == accepted)
+  }
+
+  @Test("the fish completion offers every option that exists, and no other")
+  func fish() throws {
+    let text = try shipped("completions/portwhy.fish")
+    let short = text.matches(of: /\ -s (\S)/).map { "-" + $0.1 }
+    let long = text.matches(of: /\ -l (\S+)/).map { "--" + $0.1 }
+    #expect(Set(short + long) == accepted)
+  }
+}

@@ -1,0 +1,330 @@
+import BindRules
+import PortwhyExplanation
+import PortwhyKit
+import SocketModel
+
+/// One kind of answer; its name is the name of its golden file.
+struct Case: Sendable, CustomStringConvertible {
+  var name: String
+  var report: Report
+  var isOverview = false
+  var verbose = false
+
+  var description: String { name }
+}
+
+let cases: [Case] = [
+  Case(name: "free", report: report([free(8080)])),
+  Case(name: "nginx-listener", report: report([listenerTarget(processes: [nginx()])])),
+  Case(name: "nginx-listener-verbose", report: report([listenerTarget(processes: [nginx()])]), verbose: true),
+  Case(name: "forty-workers", report: report([listenerTarget(processes: (812..<852).map { nginx($0) })])),
+  Case(name: "time-wait-only", report: report([timeWaitTarget(count: 2)])),
+  Case(name: "three-hundred-time-wait", report: report([timeWaitTarget(count: 300)])),
+  Case(
+    name: "planned-reuseaddr",
+    report: report([timeWaitTarget(count: 1, plan: Plan(options: .reuseaddr, uid: 1000), verdict: .ok)])),
+  Case(name: "hidden-owner", report: hiddenOwner),
+  Case(name: "dual-stack", report: dualStack),
+  Case(name: "udp", report: udp),
+  Case(name: "undetermined", report: undetermined),
+  Case(name: "nothing-visible", report: nothingVisible),
+  Case(name: "queued-child", report: queuedChild),
+  Case(name: "long-ipv6", report: longIPv6),
+  Case(name: "hostile-names", report: report([listenerTarget(processes: [hostile])])),
+  Case(name: "listen-fails", report: listenFails),
+  Case(name: "range-of-twenty", report: rangeOfTwenty),
+  Case(name: "two-targets", report: report([free(8080), free(8081)])),
+  Case(name: "overview", report: overview, isOverview: true),
+  Case(name: "overview-clients", report: overviewWithClients, isOverview: true),
+  Case(name: "overview-empty", report: report([]), isOverview: true),
+]
+
+func free(_ port: UInt16) -> TargetReport {
+  target(
+    port: port, verdict: .ok, sockets: [],
+    attempts: ["0.0.0.0", "::"].map { attempt($0, port: port, outcomes: outcomes(worksFourTimes)) })
+}
+
+func listenerTarget(port: UInt16 = 8080, processes: [ProcessRecord]) -> TargetReport {
+  let listener = socket(
+    .listen, "0.0.0.0", port, uid: 33, inode: 4711, cookie: 42, owner: .process, processes: processes)
+  let blockers = [Blocker(socket: 0, rule: .tcpListener)]
+  return target(
+    port: port, verdict: inUse, sockets: [listener],
+    attempts: ["0.0.0.0", "::"].map {
+      attempt(
+        $0, port: port, outcomes: outcomes(listenerInTheWay, blockers: blockers), explanation: stopNginx)
+    })
+}
+
+func timeWaitTarget(
+  count: Int, plan: Plan = Plan(uid: 1000), verdict: CallResult = inUse
+) -> TargetReport {
+  let sockets = (0..<count).map { index -> SocketObservation in
+    let left = UInt32(41_000 + index * 10)
+    return socket(
+      .timeWait, "10.0.0.5", 8080, peer: ("10.0.0.9", UInt16(51000 + index)), reuseaddr: yes(.bpf),
+      reuseport: no(.bpf), cookie: UInt64(index), timer: left)
+  }
+  let explanation = Explanation(
+    cause: Cause(rawValue: "time-wait"),
+    why: [
+      "\(count) connections of a server that has gone are still in TIME_WAIT; they set SO_REUSEADDR, so a new "
+        + "server that sets it too may bind"
+    ],
+    suggestions: [
+      Suggestion(
+        kind: "set-option", option: "SO_REUSEADDR", certainty: .checked, text: "set SO_REUSEADDR before bind()"),
+      Suggestion(kind: "wait", certainty: .checked, text: "wait 41 s", command: "portwhy --wait 8080"),
+    ])
+  let blockers = (0..<count).map { Blocker(socket: $0, rule: .tcpReuseaddr) }
+  return target(
+    plan: plan, verdict: verdict, sockets: sockets,
+    attempts: ["0.0.0.0", "::"].map {
+      attempt($0, outcomes: outcomes(worksWithReuseaddr, blockers: blockers), explanation: explanation)
+    })
+}
+
+let notRoot = Visibility(unreadableProcesses: 3, reasons: ["not-root"])
+
+let hiddenOwner = report(
+  [
+    target(
+      verdict: inUse,
+      sockets: [
+        socket(
+          .listen, "0.0.0.0", 8080, reuseaddr: .unknown(.hidden), reuseport: .unknown(.hidden), uid: 33,
+          inode: 4711, owner: .hidden)
+      ],
+      attempts: [
+        attempt(
+          "0.0.0.0",
+          outcomes: outcomes(
+            [(inUse, nil), (inUse, nil), (inUse, nil), (inUse, nil)],
+            blockers: [Blocker(socket: 0, rule: .tcpListener)]),
+          explanation: Explanation(
+            cause: Cause(rawValue: "listener"),
+            why: ["a process of www-data that you may not look at listens on 0.0.0.0:8080"],
+            suggestions: [
+              Suggestion(
+                kind: "look-as-root", certainty: .checked, text: "see which process it is",
+                command: "sudo portwhy 8080")
+            ]))
+      ])
+  ], visibility: notRoot)
+
+let dualStack: Report = {
+  let listener = socket(
+    .listen, "::", 8080, v6only: yes(.sockDiag), uid: 1000, inode: 4712, owner: .process,
+    processes: [ProcessRecord(pid: 900, command: "node", descriptors: [18])])
+  let blockers = [Blocker(socket: 0, rule: .tcpListener)]
+  return report([
+    target(
+      verdict: inUse, sockets: [listener],
+      attempts: [
+        attempt("0.0.0.0", outcomes: outcomes(worksFourTimes)),
+        attempt(
+          "::", outcomes: outcomes(listenerInTheWay, blockers: blockers),
+          explanation: Explanation(
+            cause: Cause(rawValue: "listener"), why: ["node(900) listens on [::]:8080, for IPv6 only"],
+            suggestions: [
+              Suggestion(kind: "stop-holder", certainty: .checked, text: "stop it", command: "kill 900")
+            ])),
+      ], notes: [Note(kind: "other-protocol", text: "1 UDP socket has the same port; that is never in the way")])
+  ])
+}()
+
+let udp: Report = {
+  let avahi = socket(
+    .close, "0.0.0.0", 5353, transport: .udp, reuseaddr: no(), reuseport: yes(), uid: 107, inode: 99,
+    owner: .process,
+    processes: [
+      ProcessRecord(pid: 555, command: "avahi-daemon", descriptors: [12], unit: "avahi-daemon.service")
+    ])
+  let results: [(CallResult, CallResult?)] = Array(repeating: (inUse, nil), count: 4)
+  return report([
+    target(
+      port: 5353, transport: .udp, verdict: inUse, sockets: [avahi],
+      attempts: [
+        attempt(
+          "0.0.0.0", port: 5353, transport: .udp,
+          outcomes: outcomes(results, blockers: [Blocker(socket: 0, rule: .udpReuseportUser)]),
+          explanation: Explanation(
+            cause: Cause(rawValue: "udp-holder"),
+            why: ["avahi-daemon(555) holds 0.0.0.0:5353 with SO_REUSEPORT, but belongs to uid 107, you to 1000"]))
+      ])
+  ])
+}()
+
+let undetermined: Report = {
+  let hidden = socket(
+    .established, "10.0.0.5", 8080, peer: ("10.0.0.9", 40000), reuseaddr: .unknown(.hidden),
+    reuseport: .unknown(.hidden), uid: 33, inode: 5, owner: .hidden)
+  return report(
+    [
+      target(
+        plan: Plan(options: .reuseaddr, uid: 1000), verdict: .undetermined, sockets: [hidden],
+        attempts: [
+          attempt(
+            "0.0.0.0",
+            outcomes: outcomes(
+              [
+                (inUse, nil), (.undetermined, .undetermined), (.undetermined, .undetermined),
+                (.undetermined, .undetermined),
+              ],
+              blockers: [Blocker(socket: 0, rule: .tcpReuseaddr)],
+              missing: [MissingFact(.reuseaddr, socket: 0), MissingFact(.reuseport, socket: 0)]),
+            explanation: Explanation(
+              cause: nil, why: ["whether the connection of www-data set SO_REUSEADDR decides, and you may not look"],
+              suggestions: [
+                Suggestion(
+                  kind: "look-as-root", certainty: .checked, text: "settle it",
+                  command: "sudo portwhy --reuseaddr 8080")
+              ]))
+        ])
+    ], visibility: notRoot)
+}()
+
+let nothingVisible = report(
+  [
+    target(
+      verdict: .undetermined, sockets: [],
+      attempts: ["0.0.0.0", "::"].map {
+        attempt(
+          $0,
+          outcomes: outcomes(
+            Array(repeating: (.undetermined, .undetermined), count: 4), missing: [MissingFact(.boundSockets)]),
+          explanation: Explanation(
+            cause: nil, why: [],
+            suggestions: [
+              Suggestion(
+                kind: "look-as-root", certainty: .checked, text: "settle it", command: "sudo portwhy 8080")
+            ]))
+      })
+  ], visibility: Visibility(boundSocketsComplete: false, reasons: ["not-root", "old-kernel"]))
+
+let queuedChild: Report = {
+  let listener = socket(
+    .listen, "::", 8080, v6only: no(.sockDiag), uid: 1000, inode: 4711, owner: .process,
+    processes: [
+      ProcessRecord(pid: 77, command: "server", descriptors: [3])
+    ])
+  let child = socket(
+    .established, "::ffff:10.0.0.5", 8080, peer: ("::ffff:10.0.0.9", 51322),
+    reuseaddr: .inferred(true, from: 1, because: .noOwner), reuseport: .inferred(false, from: 1, because: .noOwner),
+    v6only: .unknown(.noOwner))
+  let request = socket(
+    .synRecv, "::ffff:10.0.0.5", 8080, peer: ("::ffff:10.0.0.9", 51323), reuseaddr: .unknown(.noOwner),
+    reuseport: .unknown(.noOwner), v6only: .unknown(.noOwner))
+  return report([
+    target(
+      verdict: inUse, sockets: [child, listener, request],
+      attempts: [
+        attempt(
+          "0.0.0.0",
+          outcomes: outcomes(
+            listenerInTheWay,
+            blockers: [Blocker(socket: 0, rule: .tcpReuseaddr), Blocker(socket: 1, rule: .tcpListener)]))
+      ])
+  ])
+}()
+
+let longIPv6 = report([
+  target(
+    verdict: inUse,
+    sockets: [
+      socket(
+        .established, "2001:db8:1234:5678:9abc:def0:1234:5678", 8080,
+        peer: ("2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff", 51322), v6only: .unknown(.noOwner), device: 2, uid: 1000,
+        inode: 3, owner: .process, processes: [ProcessRecord(pid: 4242, command: "server", descriptors: [9])]),
+      socket(
+        .listen, "fe80::1", 8080, v6only: yes(), device: 2, uid: 1000, inode: 4, owner: .process,
+        processes: [
+          ProcessRecord(
+            pid: 4242, command: "server", descriptors: [3], container: "3f2a9c0d11223344556677889900aabb")
+        ]),
+    ],
+    attempts: [
+      attempt("::", outcomes: outcomes(worksWithReuseaddr, blockers: [Blocker(socket: 0, rule: .tcpReuseaddr)]))
+    ])
+])
+
+let hostile = ProcessRecord(
+  pid: 666, command: "e\u{1b}[2Jv\nil\u{9b}\u{7f}", executable: "/tmp/\u{202e}gnp.exe", descriptors: [1],
+  unit: "a\u{2028}b.service")
+
+let listenFails = report([
+  target(
+    plan: Plan(options: .reuseaddr, uid: 0), verdict: inUse,
+    sockets: [
+      socket(
+        .listen, "127.0.0.1", 8080, uid: 0, inode: 1, owner: .process,
+        processes: [
+          ProcessRecord(pid: 10, command: "sh", descriptors: [3]),
+          ProcessRecord(pid: 11, command: "a", descriptors: [3]),
+          ProcessRecord(pid: 12, command: "b", descriptors: [3]),
+          ProcessRecord(pid: 13, command: "c", descriptors: [3]),
+        ])
+    ],
+    attempts: [
+      attempt(
+        "127.0.0.1", uid: 0,
+        outcomes: outcomes(
+          [(inUse, nil), (.ok, inUse), (inUse, nil), (.ok, inUse)],
+          blockers: [Blocker(socket: 0, rule: .tcpListener)])),
+      attempt("127.0.0.2", uid: 0, outcomes: outcomes(worksFourTimes)),
+      attempt("::1", uid: 0, outcomes: outcomes(worksFourTimes)),
+    ])
+])
+
+let rangeOfTwenty = report(
+  (8000..<8020).map { port in port == 8003 ? listenerTarget(port: 8003, processes: [nginx()]) : free(UInt16(port)) })
+
+func used(_ port: UInt16, _ sockets: [SocketObservation]) -> TargetReport {
+  let transport = sockets.first?.transport ?? .tcp
+  return target(port: port, transport: transport, verdict: nil, sockets: sockets, attempts: [])
+}
+
+let overview = report(
+  [
+    used(
+      80,
+      [
+        socket(.listen, "0.0.0.0", 80, owner: .process, processes: (812..<852).map { nginx($0) }),
+        socket(.listen, "::", 80, v6only: yes(.sockDiag), owner: .process, processes: (812..<852).map { nginx($0) }),
+        socket(.established, "10.0.0.5", 80, peer: ("10.0.0.9", 51322), owner: .process, processes: [nginx(813)]),
+      ]),
+    used(
+      53,
+      [
+        socket(
+          .close, "127.0.0.53", 53, transport: .udp, reuseaddr: .unknown(.hidden), reuseport: .unknown(.hidden),
+          device: 1, uid: 101, owner: .hidden)
+      ]),
+    used(
+      43110,
+      [
+        socket(
+          .established, "10.0.0.5", 43110, peer: ("10.0.0.9", 443), reuseaddr: no(), owner: .process,
+          processes: [ProcessRecord(pid: 5, command: "firefox", descriptors: [44])])
+      ]),
+    used(8081, [socket(.timeWait, "10.0.0.5", 8081, peer: ("10.0.0.9", 443), timer: 12_300)]),
+  ], visibility: notRoot)
+
+func client(_ port: UInt16) -> TargetReport {
+  let isOver = port < 40100
+  let curl = ProcessRecord(pid: 77, command: "curl", descriptors: [3])
+  return used(
+    port,
+    [
+      socket(
+        isOver ? .timeWait : .established, "10.0.0.5", port, peer: ("10.0.0.9", 443),
+        owner: isOver ? .none : .process, processes: isOver ? [] : [curl])
+    ])
+}
+
+let overviewWithClients: Report = {
+  let systemd = ProcessRecord(pid: 1, command: "systemd", descriptors: [9], unit: "init.scope")
+  let sshd = used(22, [socket(.listen, "0.0.0.0", 22, owner: .process, processes: [systemd])])
+  return report([sshd] + (40000..<40400).map(client))
+}()

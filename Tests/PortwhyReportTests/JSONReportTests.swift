@@ -1,0 +1,145 @@
+import BindRules
+import PortwhyKit
+import SocketModel
+import Testing
+
+@testable import PortwhyReport
+
+private func schema() throws -> JSONDocument {
+  let root = GoldenFile.folder.split(separator: "/").dropLast(2).joined(separator: "/")
+  let text = try #require(GoldenFile.read("/" + root + "/schema/portwhy.report-1.schema.json"))
+  return try JSONDocument(parsing: text)
+}
+
+private func json(_ report: Report) throws -> JSONDocument {
+  try JSONDocument(parsing: JSONReport.render(report, users: users))
+}
+
+@Suite("The JSON report")
+struct JSONReportTests {
+  @Test("fits the schema", arguments: cases)
+  func fitsSchema(_ example: Case) throws {
+    #expect(SchemaValidator(schema: try schema()).violations(try json(example.report)) == [])
+  }
+
+  @Test("is one line, and keeps its bytes", arguments: ["nginx-listener", "undetermined", "queued-child", "udp"])
+  func golden(_ name: String) throws {
+    let example = try #require(cases.first { $0.name == name })
+    let text = JSONReport.render(example.report, users: users)
+    #expect(text.filter { $0 == "\n" }.count == 1 && text.hasSuffix("}\n"))
+    GoldenFile.check(text, name + ".json")
+  }
+
+  @Test(
+    "does not fit the schema when broken",
+    arguments: [
+      ("\"cookie\":\"000000000000002a\"", "\"cookie\":42"), ("\"uid\":33,", ""),
+      ("\"verdict\":\"fails\"", "\"verdict\":\"bad\""),
+      ("\"port\":8080", "\"port\":80800"), ("\"port\":8080", "\"port\":80.5"), ("\"port\":8080", "\"port\":null"),
+      ("portwhy.report/1", "portwhy.report/2"), ("\"state\":\"LISTEN\"", "\"state\":\"listen\""),
+      ("T12:00:00.000Z", "T12:00:00Z"), ("\"fds\":[6]", "\"fds\":[\"6\"]"),
+      ("\"bind\":\"EADDRINUSE\"", "\"bind\":\"no\""),
+      ("\"timer\":null", "\"timer\":{}"), ("\"targets\":[", "\"targets\":[3,"),
+    ])
+  func broken(_ found: String, _ replaced: String) throws {
+    let example = try #require(cases.first { $0.name == "nginx-listener" })
+    var text = JSONReport.render(example.report, users: users)
+    let range = try #require(text.firstRange(of: found))
+    text.replaceSubrange(range, with: replaced)
+    #expect(!SchemaValidator(schema: try schema()).violations(try JSONDocument(parsing: text)).isEmpty)
+  }
+
+  @Test("has its keys in the order of the schema, and no other")
+  func keyOrder() throws {
+    let schema = try schema()
+    let document = try json(queuedChild)
+    let target = try #require(document["targets"]?.elements.first)
+    let socket = try #require(target["sockets"]?.elements.first)
+    let attempt = try #require(target["attempts"]?.elements.first)
+    let places: [(String, JSONDocument?)] = [
+      ("host", document["host"]), ("visibility", document["visibility"]), ("target", target), ("socket", socket),
+      ("plan", target["plan"]), ("attempt", attempt), ("outcome", attempt["outcomes"]?.elements.first),
+    ]
+    for (name, value) in places {
+      let order = schema["$defs"]?[name]?["properties"]?.keys
+      #expect(value?.keys == order, "\(name)")
+      #expect(schema["$defs"]?[name]?["required"]?.elements.compactMap(\.text) == order, "\(name)")
+    }
+  }
+
+  @Test("carries every fact of the host")
+  func host() throws {
+    var report = report([])
+    report.host.networkNamespace = .max
+    report.host.sudoUID = 1000
+    report.host.readerMayBindPrivileged = false
+    report.host.unprivilegedPortStart = 1024
+    report.host.localReservedPorts = [80...90, 8080...8080]
+    report.host.ipv4NonlocalBind = false
+    report.host.ipv6NonlocalBind = true
+    report.host.bindv6only = false
+    report.host.tcpL3mdevAccept = false
+    report.host.ipv6Available = true
+    report.host.ipv6Addresses = [
+      InterfaceAddress(address: ip("fe80::1"), interface: InterfaceIndex(rawValue: 2), flags: 0x80)
+    ]
+    report.host.ipv4LocalRoutes = [LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local)]
+    report.host.securityModules = ["apparmor"]
+    let document = try json(report)
+    #expect(SchemaValidator(schema: try schema()).violations(document) == [])
+    let host = try #require(document["host"])
+    #expect(host["netns"] == .number(Double(UInt64.max), text: "18446744073709551615"))
+    #expect(host.keys.filter { host[$0] == .null } == [])
+  }
+
+  @Test(
+    "comes back as it was, whatever the name of a process",
+    arguments: [
+      "plain", "a/b", "\"\\", "\u{0}\u{1f}\u{7f}\u{9f}", "\u{2028}\u{202e}", "é漢😀", "\u{fffd}", "\u{e0001}",
+    ])
+  func hostileText(_ name: String) throws {
+    let process = ProcessRecord(pid: 1, command: name, descriptors: [0])
+    let text = JSONReport.render(report([listenerTarget(processes: [process])]))
+    #expect(text.unicodeScalars.allSatisfy { $0 == "\n" || !TerminalText.isHarmful($0) })
+    #expect(!text.contains("\\/"))
+    let command = try JSONDocument(parsing: text)["targets"]?.elements.first?["sockets"]?.elements.first?[
+      "processes"]?
+      .elements.first?["command"]
+    #expect(command == .string(name))
+  }
+
+  @Test("says of a guessed flag that it is inferred, and why it is not known")
+  func inferred() throws {
+    let socket = try json(queuedChild)["targets"]?.elements.first?["sockets"]?.elements.first
+    #expect(socket?["reuseaddr"] == .bool(true))
+    #expect(socket?["sources"]?["reuseaddr"] == .string("inferred"))
+    #expect(socket?["unknown_because"] == .string("no-owner"))
+  }
+
+  @Test("names what is missing, with the socket whose fact it is")
+  func missing() throws {
+    let outcome = try json(undetermined)["targets"]?.elements.first?["attempts"]?.elements.first?["outcomes"]?
+      .elements[1]
+    #expect(outcome?["missing"] == .array([.string("reuseaddr:0"), .string("reuseport:0")]))
+    #expect(outcome?["listen"] == .string("undetermined"))
+    let free = try json(nothingVisible)["targets"]?.elements.first?["attempts"]?.elements.first?["outcomes"]?
+      .elements[0]
+    #expect(free?["missing"] == .array([.string("bound-sockets-of-other-users")]))
+  }
+}
+
+@Suite("The time in a report")
+struct TimestampTests {
+  @Test(
+    "is RFC 3339 in UTC",
+    arguments: [
+      (0, "1970-01-01T00:00:00.000Z"), (1_769_860_800, "2026-01-31T12:00:00.000Z"),
+      (951_782_400.5, "2000-02-29T00:00:00.500Z"), (1_709_251_199.9996, "2024-02-29T23:59:59.999Z"),
+      (-1, "1969-12-31T23:59:59.000Z"), (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+      (Double.infinity, "9999-12-31T23:59:59.999Z"), (-Double.infinity, "0001-01-01T00:00:00.000Z"),
+      (Double.nan, "1970-01-01T00:00:00.000Z"),
+    ])
+  func text(_ seconds: Double, _ expected: String) {
+    #expect(Timestamp.text(secondsSinceEpoch: seconds) == expected)
+  }
+}

@@ -1,0 +1,85 @@
+import PortwhyKit
+import PortwhyReport
+import SocketModel
+import Testing
+
+private func screen(_ example: Case, width: Int = 80, color: Bool = false) -> String {
+  let style = ScreenStyle(
+    width: width, color: color, verbose: example.verbose, users: users, elapsedMicroseconds: 4321)
+  return example.isOverview
+    ? Screen.renderOverview(example.report, style: style) : Screen.render(example.report, style: style)
+}
+
+@Suite("The screen")
+struct ScreenTests {
+  @Test("is what was once found right", arguments: cases)
+  func golden(_ example: Case) {
+    GoldenFile.check(screen(example), example.name + ".txt")
+  }
+
+  @Test(
+    "keeps within the width, but for a command that is to be copied in one piece", arguments: cases, [60, 80, 100])
+  func width(_ example: Case, _ width: Int) {
+    for line in screen(example, width: width).split(separator: "\n") where line.count > width {
+      let isOneWord = line.dropFirst(6).split(separator: " ").count == 1
+      let isCommand = line.dropFirst(6).hasPrefix("sudo ") || line.dropFirst(6).hasPrefix("portwhy ")
+      #expect(isOneWord || isCommand, "\(line)")
+    }
+  }
+
+  @Test("says the same with and without colour", arguments: cases)
+  func colour(_ example: Case) {
+    let colored = screen(example, color: true)
+    #expect(!screen(example).contains("\u{1b}"))
+    var plain = ""
+    var isInside = false
+    for character in colored {
+      if character == "\u{1b}" { isInside = true }
+      if !isInside { plain.append(character) }
+      if isInside && character == "m" { isInside = false }
+    }
+    func trimmed(_ text: String) -> [String] {
+      text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+        String(line.reversed().drop { $0 == " " }.reversed())
+      }
+    }
+    #expect(trimmed(plain) == trimmed(screen(example)))
+  }
+
+  @Test("answers in its first line, and fits 24 lines", arguments: cases.filter { !$0.isOverview && !$0.verbose })
+  func short(_ example: Case) {
+    let lines = screen(example).split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(lines.count <= 25)
+    #expect(lines.first?.first?.isNumber == true)
+  }
+
+  @Test("lets no text of another process control the terminal")
+  func hostile() throws {
+    let example = try #require(cases.first { $0.name == "hostile-names" })
+    for verbose in [false, true] {
+      var example = example
+      example.verbose = verbose
+      let harmful = screen(example).unicodeScalars.filter {
+        $0 != "\n" && ($0.value < 0x20 || (0x7f...0x9f).contains($0.value) || $0 == "\u{202e}" || $0 == "\u{2028}")
+      }
+      #expect(harmful.isEmpty)
+    }
+    #expect(TerminalText.escaped("e\u{1b}v\n\u{9b}\u{202e}é\\x2d") == "e\\x1bv\\x0a\\x9b\\u{202e}é\\x2d")
+  }
+
+  @Test("shows every socket with -v")
+  func verboseShowsAll() throws {
+    var example = try #require(cases.first { $0.name == "three-hundred-time-wait" })
+    example.verbose = true
+    let rows = screen(example).split(separator: "\n").filter { $0.hasPrefix("  TIME_WAIT") }
+    #expect(rows.count == 300)
+  }
+
+  @Test("shows no user names with -n")
+  func numeric() throws {
+    let example = try #require(cases.first { $0.name == "hidden-owner" })
+    let text = Screen.render(example.report, style: ScreenStyle(numeric: true, users: users))
+    #expect(text.contains("as uid 1000") && text.contains("uid 33, process hidden"))
+    #expect(!text.contains("alice"))
+  }
+}
