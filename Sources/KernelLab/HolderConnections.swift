@@ -53,7 +53,9 @@ extension HolderBuilder {
 
   private func arrives(at listener: Int32, _ elsewhereBefore: Int) -> Bool {
     let asRequest = holder.kind == .requestInProgress
-    if otherListeners.isEmpty, !asRequest { return SystemCalls.poll(listener, events: 1, milliseconds: 1000) }
+    // A connection that stands for the client is a request at least, and here it has only one place to be.
+    if otherListeners.isEmpty, asRequest { return true }
+    if otherListeners.isEmpty { return SystemCalls.poll(listener, events: 1, milliseconds: 1000) }
     for round in 0..<700 {
       if asRequest ? isRequest() : SystemCalls.poll(listener, events: 1, milliseconds: 0) { return true }
       if queuedElsewhere() != elsewhereBefore { return false }
@@ -65,7 +67,7 @@ extension HolderBuilder {
   /// Whether the peer's connection is in SYN_RECV: no option of the listener tells, so the table is read.
   private func isRequest() -> Bool {
     guard let peer = sockets.peer, let port = try? SystemCalls.localAddress(peer).port else { return false }
-    let rows = (try? readSocketTable(Port(self.port))) ?? []
+    let rows = (try? readSocketTable(Port(self.port), [.tcp])) ?? []
     return rows.contains { $0.state == .synRecv && $0.remote.port == Port(port) }
   }
 

@@ -21,14 +21,23 @@ struct InterfaceSetup: ~Copyable {
     try setUp(name)
     try setUp(peer)
     // The first one's queue is only opened by the kernel's link watch, when it has seen the carrier.
-    for round in 0..<1000 where try !isRunning(name) { SystemCalls.pause(round: round) }
+    var round = 0
+    while try !isOperational(name), round < 1000 {
+      SystemCalls.pause(round: round)
+      round += 1
+    }
   }
 
-  /// RTM_GETLINK: IFF_RUNNING.
-  private mutating func isRunning(_ name: String) throws(SystemError) -> Bool {
+  /// RTM_GETLINK: whether IFLA_OPERSTATE is IF_OPER_UP, which the link watch sets (`linkwatch_do_dev`).
+  private mutating func isOperational(_ name: String) throws(SystemError) -> Bool {
     let reply = try exchange(18, linkMessage(index: SystemCalls.interfaceIndex(name)), flags: 0x1)
-    guard reply.count >= 28, reply[4] == 16 else { return false }
-    return reply[24] & 0x40 != 0
+    var offset = 32
+    while offset + 4 < reply.count {
+      let length = Int(reply[offset]) | Int(reply[offset + 1]) << 8
+      if reply[offset + 2] == 16, reply[offset + 3] == 0 { return reply[offset + 4] == 6 }
+      offset += max(4, (length + 3) & ~3)
+    }
+    return false
   }
 
   /// RTM_NEWLINK: a VRF with a routing table of its own, up. EOPNOTSUPP where the kernel has none.

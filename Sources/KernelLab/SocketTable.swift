@@ -22,12 +22,16 @@ extension NetworkNamespace {
   }
 }
 
-/// Reads the four tables of the calling thread's namespace.
-func readSocketTable(_ port: Port) throws(SystemError) -> [SocketTableRow] {
+/// Reads the tables of the calling thread's namespace, two for each protocol.
+func readSocketTable(
+  _ port: Port, _ transports: [TransportProtocol] = TransportProtocol.allCases
+) throws(SystemError) -> [SocketTableRow] {
+  let hex = String(port.rawValue, radix: 16, uppercase: true)
+  let suffix = Array((String(repeating: "0", count: 4 - hex.utf8.count) + hex).utf8)
   var rows: [SocketTableRow] = []
-  for (transport, family, name) in tables {
+  for (transport, family, name) in tables where transports.contains(transport) {
     let bytes = try SystemCalls.readFile("/proc/thread-self/net/\(name)")
-    for line in bytes.split(separator: 10).dropFirst() {
+    for line in bytes.split(separator: 10).dropFirst() where hasLocalPort(line, suffix) {
       let words = String(decoding: line, as: UTF8.self).split(separator: " ")
       guard words.count >= 10, let local = endpoint(words[1]), let remote = endpoint(words[2]),
         local.port == port, let state = UInt8(words[3], radix: 16)
@@ -39,6 +43,12 @@ func readSocketTable(_ port: Port) throws(SystemError) -> [SocketTableRow] {
     }
   }
   return rows
+}
+
+/// A look at the second word alone: after thousands of copies the tables are full of TIME_WAIT.
+private func hasLocalPort(_ line: ArraySlice<UInt8>, _ suffix: [UInt8]) -> Bool {
+  let words = line.split(separator: 32, maxSplits: 2)
+  return words.count > 1 && words[1].suffix(4) == suffix[...]
 }
 
 private let tables: [(TransportProtocol, AddressFamily, String)] = [

@@ -80,7 +80,7 @@ struct GeneratorTests {
 
 @Suite(.enabled(if: kernelTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
 struct RepeatabilityTests {
-  @Test("two rounds of trials of the same random scenarios agree, at 100 copies a second or more")
+  @Test("two rounds of trials of the same random scenarios agree, at 50 copies a second or more")
   func repeatable() throws {
     let count: UInt64 = 400
     let clock = ContinuousClock()
@@ -99,6 +99,7 @@ struct RepeatabilityTests {
     let seconds = (clock.now - start) / .seconds(1)
     print("KernelLab: \(Int(copies / seconds)) scenario copies a second")
     #expect(differing == [])
-    #expect(copies / seconds >= 100)
+    // An idle machine makes some 2000; the rest is room for what else runs.
+    #expect(copies / seconds >= 50)
   }
 }

@@ -108,8 +108,10 @@ private let facts: [StateFact] =
 struct HolderStateTests {
   @Test("each kind is in the state it claims", arguments: facts)
   private func state(_ fact: StateFact) throws {
-    let (outcomes, main, table) = try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
-      let copy = try namespace.build(Scenario([fact.holder], Attempt(.tcp, a)))
+    let scenario = Scenario([fact.holder], Attempt(.tcp, a))
+    let (outcomes, main, table) = try NetworkNamespace.run(scenario.furniture()) {
+      (namespace: inout NetworkNamespace) in
+      let copy = try namespace.build(scenario)
       let rows = try namespace.socketTable(copy.port)
       let lines = rows.map { "\($0.state)" + ($0.inode == 0 ? "-" : "") }
       return (copy.outcomes, copy.state(of: copy.sockets.first?.main), lines)

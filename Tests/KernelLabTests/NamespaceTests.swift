@@ -79,7 +79,8 @@ struct NamespaceTests {
     let results = try await withThrowingTaskGroup(of: [String].self) { group in
       for _ in 0..<50 {
         group.addTask {
-          try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
+          try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
+            (namespace: inout NetworkNamespace) in
             let scenario = Scenario([Holder(.queuedChild, .tcp, ip("0.0.0.0"))], Attempt(.tcp, ip("127.0.0.1")))
             let copy = try namespace.build(scenario)
             return [copy.tryBind([]).description, "\(try namespace.socketTable(copy.port).count)", "\(copy.port)"]

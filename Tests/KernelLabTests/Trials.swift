@@ -30,11 +30,20 @@ struct KernelFact: Sendable, CustomTestStringConvertible {
 
   /// The trial's result in words, on a fresh copy in a namespace of its own; says so where a holder was not built.
   func observe() throws -> String {
-    try NetworkNamespace.run(NamespaceConfiguration(sysctls: sysctls)) { (namespace: inout NetworkNamespace) in
-      let trial = try namespace.trial(Scenario(holders, attempt, port: port), options)
+    let scenario = Scenario(holders, attempt, port: port)
+    return try NetworkNamespace.run(scenario.furniture(sysctls)) { (namespace: inout NetworkNamespace) in
+      let trial = try namespace.trial(scenario, options)
       guard trial.outcomes.allSatisfy(\.isBuilt) else { return "holders: \(trial.outcomes)" }
       return trial.result.description
     }
+  }
+}
+
+extension Scenario {
+  /// A namespace with `dev0` and `dev1` only where the scenario uses them: they double its price.
+  func furniture(_ sysctls: [String: String] = [:]) -> NamespaceConfiguration {
+    let words = ["dev", "10.7", "fd7", "fe80"]
+    return NamespaceConfiguration(devices: words.contains { description.contains($0) }, sysctls: sysctls)
   }
 }
 
