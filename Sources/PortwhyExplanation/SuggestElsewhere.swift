@@ -5,6 +5,8 @@ import SocketModel
 
 /// One address of the host instead of the wildcard, where nobody has that one.
 func otherAddress(_ case: Case) -> [Suggestion] {
+  let named: Set<SocketRole> = [.listener, .bound, .udp]
+  guard named.isSuperset(of: `case`.blockingSockets.map(`case`.role)) else { return [] }
   guard `case`.attempt.address.isUnspecified else { return hostsOwnAddress(`case`) }
   for address in `case`.snapshot.host.ownAddresses where address.family == `case`.attempt.family {
     var changed = `case`.attempt

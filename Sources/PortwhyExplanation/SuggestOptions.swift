@@ -22,7 +22,7 @@ func ourOption(_ case: Case, _ cause: Cause?) -> [Suggestion] {
       return [
         Suggestion(
           kind: "set-option", option: option.name,
-          certainty: .conditional("the other side had set SO_REUSEADDR too"),
+          certainty: .conditional("whoever left the socket there had set SO_REUSEADDR too"),
           text: "set SO_REUSEADDR before bind()")
       ]
     default: continue
@@ -37,12 +37,12 @@ private func sharingCondition(_ case: Case, _ option: ReuseOptions) -> String? {
   let receiving = blocking.filter { $0.state == .listen || $0.transport == .udp }
   if receiving.isEmpty {
     let bound = blocking.contains { `case`.role($0) == .bound }
-    return bound ? "the other socket never listens: only one of the two may" : nil
+    return bound ? "the other socket never listens, as only one of the two may" : nil
   }
   if `case`.attempt.transport == .udp, option == .reuseaddr, !`case`.attempt.address.isMulticast {
-    return "you mean to share, as for multicast: unicast goes to the last bound socket alone"
+    return "you mean to share (unicast then goes to the last bound socket alone)"
   }
-  return "the two are meant to share the port: its traffic is split between them"
+  return "the two are meant to share the traffic of the port"
 }
 
 private func ourV6only(_ case: Case) -> Suggestion? {
