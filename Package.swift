@@ -64,6 +64,10 @@ let package = Package(
     tests("HostEvidenceTests", ["CNetlink", "HostEvidence", "Netlink", "NetlinkWire", "SocketModel"]),
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
     tests(
+      "PortwhyExplanationTests",
+      ["BindRules", "KernelLab", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      exclude: ["Golden"]),
+    tests(
       "PortwhyReportTests",
       ["BindRules", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"], exclude: ["Golden"]),
     tests(
