@@ -73,7 +73,7 @@ let package = Package(
     tests(
       "PortwhyCLITests",
       [
-        "BindRules", "PortwhyCLI", "PortwhyKit", "SocketModel",
+        "BindRules", "PortwhyCLI", "PortwhyExplanation", "PortwhyKit", "SocketModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ]

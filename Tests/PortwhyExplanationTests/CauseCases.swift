@@ -30,7 +30,7 @@ struct CauseCase: Sendable, CustomTestStringConvertible {
   /// Whether another program holds a socket that this one made, and whether this one keeps it.
   var child: Child?
 
-  enum Child { case inherits, sharesByReuseport }
+  enum Child { case inherits, sharesByReuseport, hidesListener, hidesConnection }
 
   var testDescription: String { name }
 
@@ -48,7 +48,8 @@ private let a = ip("127.0.0.1")
 let causeCases: [CauseCase] = [
   CauseCase(
     name: "listener", cause: .listener, holders: [Holder(.listening, .tcp, any, options: reuseaddr)], addresses: nil),
-  CauseCase(name: "listener-reuseport", cause: .listener, holders: [Holder(.listening, .tcp, any, options: reuseport)]),
+  CauseCase(
+    name: "listener-reuseport", cause: .listener, holders: [Holder(.listening, .tcp, any, options: reuseport)]),
   CauseCase(name: "bound-not-listening", cause: .boundNotListening, holders: [Holder(.bound, .tcp, any)]),
   CauseCase(
     name: "listen-race", note: "listen-race", holders: [Holder(.bound, .tcp, any, options: reuseaddr)],
@@ -111,12 +112,10 @@ let causeCases: [CauseCase] = [
     name: "depends-on-order", cause: .dependsOnOrder, holders: [Holder(.bound, .tcp, a, options: reuseaddr)],
     options: reuseport),
   CauseCase(
-    name: "hidden", cause: .hidden,
-    holders: [Holder(.child(.closeWait, listenerStays: false), .tcp, a, options: reuseaddr)], options: reuseaddr,
-    uid: 65534, asNobody: true),
+    name: "hidden", cause: .hidden, options: reuseaddr, uid: 65534, asNobody: true, child: .hidesConnection),
   CauseCase(
-    name: "hidden-owner", cause: .listener, note: "hidden-owner", holders: [Holder(.listening, .tcp, any)],
-    uid: 65534, asNobody: true),
+    name: "hidden-owner", cause: .listener, note: "hidden-owner", uid: 65534, asNobody: true,
+    child: .hidesListener),
   CauseCase(
     name: "shared-port", cause: .sharedPort, holders: [Holder(.listening, .tcp, any, options: reuseport)],
     options: reuseport),

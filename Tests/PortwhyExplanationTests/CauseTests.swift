@@ -52,13 +52,31 @@ extension CauseCase {
   /// A listener that another program holds too, or alone.
   private func answerBesideChild(_ child: Child, _ port: Port) throws -> Report {
     let options: ReuseOptions = child == .sharesByReuseport ? reuseport : reuseaddr
-    let listener = try Socket.open(.tcp, .ipv4, options, closeOnExec: false)
+    let listener = try Socket.open(.tcp, .ipv4, options, closeOnExec: child == .hidesConnection)
     try listener.bind("0.0.0.0", port)
     try listener.listen()
+    guard child == .hidesConnection else {
+      let pid = try spawnSleep()
+      defer { reap(pid) }
+      if child == .inherits {
+        let report = try answer(port)
+        listener.keep()
+        return report
+      }
+      _ = consume listener
+      return try answer(port)
+    }
+    let client = try Socket.open(.tcp, .ipv4)
+    try client.connectTCP("127.0.0.1", port)
+    let accepted = try listener.accept()
+    _ = consume listener
+    _ = fcntl(accepted.descriptor, F_SETFD, 0)
     let pid = try spawnSleep()
     defer { reap(pid) }
-    if child == .sharesByReuseport { _ = consume listener }
-    return try answer(port)
+    _ = consume accepted
+    let report = try answer(port)
+    client.keep()
+    return report
   }
 }
 

@@ -69,6 +69,9 @@ struct Socket: ~Copyable {
     }
   }
 
+  /// Keeps it open up to here.
+  func keep() {}
+
   func listen() throws { try SystemCalls.listen(descriptor, backlog: 64) }
 
   func accept() throws -> Socket {

@@ -60,7 +60,8 @@ let trafficStatements: [String: Check] = [
     return counts.reduce(0, +) == 40 && !counts.contains(0) && ofOnePeer == [0, 10] && !ofMany.contains(0)
   },
   "share.silent": { lab in
-    try lab.result([Holder(.listening, .tcp, ip("0.0.0.0"), options: reuseport)], Attempt(.tcp, ip("0.0.0.0")), reuseport)
+    try lab.result(
+      [Holder(.listening, .tcp, ip("0.0.0.0"), options: reuseport)], Attempt(.tcp, ip("0.0.0.0")), reuseport)
       == "ok"
   },
   "share.specific": { lab in
