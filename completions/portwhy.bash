@@ -22,12 +22,12 @@ _portwhy() {
         return
         ;;
     --explain)
-        COMPREPLY=($(compgen -W "listener bound-not-listening udp-socket wildcard-overlap dual-stack-overlap inherited-
-            descriptor time-wait leftover-connection leftover-dual-stack-connection outgoing-connection
-            self-connection listen-only reuseport-missing reuseport-other-user udp-mixed-options depends-
-            on-order hidden shared-port privileged-port address-not-local address-on-other-device address-
-            tentative device-missing family-missing multicast-tcp scope-missing mapped-on-v6only so-
-            reuseaddr so-reuseport multicast who-receives freebsd" -- "$word"))
+        COMPREPLY=($(compgen -W "listener bound-not-listening udp-socket wildcard-overlap dual-stack-overlap
+            inherited-descriptor time-wait leftover-connection leftover-dual-stack-connection
+            outgoing-connection self-connection listen-only reuseport-missing reuseport-other-user
+            udp-mixed-options depends-on-order hidden shared-port privileged-port address-not-local
+            address-on-other-device address-tentative device-missing family-missing multicast-tcp
+            scope-missing mapped-on-v6only so-reuseaddr so-reuseport multicast who-receives freebsd" -- "$word"))
         return
         ;;
     esac

@@ -41,6 +41,9 @@ private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> Str
   let holders = sockets.map(\.holderText).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
   let holder = holders.listed()
   switch role {
+  case .listener where first.isHeldByDifferentPrograms:
+    let names = first.processes.map { "\($0.command) (pid \($0.pid))" }.listed(atMost: 3)
+    return "\(names) hold a socket that listens on \(addresses)"
   case .listener: return "\(holder) \(holders.count > 1 ? "listen" : "listens") on \(addresses)"
   case .bound: return "\(holder) bound \(addresses) and does not listen"
   case .udp: return "\(holder) \(holders.count > 1 ? "have" : "has") \(addresses) bound"
