@@ -56,11 +56,15 @@ private func stopHolder(_ case: Case) -> [Suggestion] {
   func works(_ options: ReuseOptions) -> Bool { outcomesAfter.first { $0.options == options }?.verdict == .ok }
   let certainty: Suggestion.Certainty
   let consequence: String
+  // Who may not look at every process cannot know that nobody else holds the socket.
+  let seen: Suggestion.Certainty =
+    `case`.snapshot.visibility.unreadableProcesses == 0
+    ? .checked : .conditional("no process that is hidden from you holds it too")
   if works(`case`.planned) {
-    certainty = .checked
+    certainty = seen
     consequence = "then the bind works"
   } else if works(`case`.planned.union(.reuseaddr)) {
-    certainty = .checked
+    certainty = seen
     consequence = "then SO_REUSEADDR is needed until its connections are gone (about 60 s)"
   } else {
     certainty = .conditional("nothing else is left on the port")
@@ -135,7 +139,7 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
 }
 
 private func otherPort(_ case: Case) -> [Suggestion] {
-  [Suggestion(kind: "other-port", certainty: .conditional("nothing else holds it"), text: "or bind another port")]
+  [Suggestion(kind: "other-port", certainty: .conditional("nothing else holds it"), text: "bind another port")]
 }
 
 private func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
@@ -152,7 +156,7 @@ private func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
         kind: "unprivileged-port-start", certainty: .checked,
         text: "let every user bind ports from \(attempt.port) up",
         command: "sysctl net.ipv4.ip_unprivileged_port_start=\(attempt.port)"),
-      Suggestion(kind: "other-port", certainty: .conditional("it is free"), text: "or use a port from \(start) up"),
+      Suggestion(kind: "other-port", certainty: .conditional("it is free"), text: "use a port from \(start) up"),
     ]
   case .addressNotLocal:
     return [

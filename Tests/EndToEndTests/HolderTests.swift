@@ -19,11 +19,16 @@ struct Situation: Sendable, CustomTestStringConvertible {
   /// the bind bucket remembers of SO_REUSEPORT.
   var open: Set<ReuseOptions> = [reuseport, both]
 
+  /// IPV6_V6ONLY of the planned socket.
+  var v6only: Bool?
+
   var testDescription: String { sentence }
 
   var attempts: [Attempt] {
-    (address.map { [$0] } ?? ["0.0.0.0", "::"]).map { Attempt(transport, ip($0)) }
+    (address.map { [$0] } ?? ["0.0.0.0", "::"]).map { Attempt(transport, ip($0), v6only: v6only) }
   }
+
+  var arguments: [String] { v6only.map { [$0 ? "--v6only" : "--no-v6only"] } ?? [] }
 
   func target(_ port: Port) -> String {
     let bracketed = address.map { ($0.contains(":") ? "[\($0)]" : $0) + ":" } ?? ""
@@ -50,16 +55,23 @@ private let listenerSituations = [
     states: ["LISTEN"]),
   Situation(
     sentence: "a listener with SO_REUSEPORT", holders: [listening(.reuseport)], address: "0.0.0.0", headline: inUse,
-    states: ["LISTEN"]),
+    states: ["LISTEN"], open: []),
   Situation(
     sentence: "a listener with both options", holders: [listening(both)], address: "0.0.0.0", headline: inUse,
-    states: ["LISTEN"]),
+    states: ["LISTEN"], open: []),
   Situation(
     sentence: "a listener on loopback, another address asked for", holders: [listening([], ip("127.0.0.2"))],
     address: "127.0.0.1", headline: "bind and listen work", states: ["LISTEN"], open: []),
   Situation(
-    sentence: "an IPv4 listener leaves [::] with IPv6 alone in the way of nobody", holders: [listening([])],
-    headline: "", states: ["LISTEN"]),
+    sentence: "an IPv4 listener blocks the dual-stack [::] too", holders: [listening([])], headline: inUse,
+    states: ["LISTEN"]),
+  Situation(
+    sentence: "an IPv4 listener leaves [::] with V6ONLY alone", holders: [listening([])], address: "::",
+    headline: "bind and listen work", states: ["LISTEN"], open: [], v6only: true),
+  Situation(
+    sentence: "a connection of a dual-stack listener blocks 0.0.0.0 for its own address",
+    holders: [Holder(.child(.established, listenerStays: false), .tcp, ip("::"), peer: loopback)],
+    address: "127.0.0.1", headline: inUse, states: ["ESTABLISHED"]),
   Situation(
     sentence: "a dual-stack listener blocks 0.0.0.0 too",
     holders: [Holder(.listening, .tcp, ip("::"), v6only: false)], headline: inUse, states: ["LISTEN"]),
@@ -69,7 +81,7 @@ private let listenerSituations = [
     headline: "on 0.0.0.0 bind and listen work; on [::] bind fails (EADDRINUSE)", states: ["LISTEN"]),
   Situation(
     sentence: "two SO_REUSEPORT listeners", holders: [listening(.reuseport), listening(.reuseport)],
-    address: "0.0.0.0", headline: inUse, states: ["LISTEN", "LISTEN"]),
+    address: "0.0.0.0", headline: inUse, states: ["LISTEN", "LISTEN"], open: []),
   Situation(
     sentence: "a SO_REUSEPORT listener of another user",
     holders: [Holder(.listening, .tcp, any, options: .reuseport, uid: 1000)], address: "0.0.0.0", headline: inUse,
@@ -151,10 +163,10 @@ private func observe(_ situation: Situation) throws -> Observation {
   let scenario = Scenario(situation.holders, attempts[0])
   return try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (namespace: inout NetworkNamespace) in
     let copy = try namespace.build(scenario)
-    let target = situation.target(copy.port)
-    var seen = Observation(outcomes: copy.outcomes, answer: try Answer([target]), screen: try portwhy([target]))
-    seen.quiet[[]] = try portwhy(["-q", target]).status
-    seen.quiet[.reuseaddr] = try portwhy(["-q", "--reuseaddr", target]).status
+    let words = situation.arguments + [situation.target(copy.port)]
+    var seen = Observation(outcomes: copy.outcomes, answer: try Answer(words), screen: try portwhy(words))
+    seen.quiet[[]] = try portwhy(["-q"] + words).status
+    seen.quiet[.reuseaddr] = try portwhy(["-q", "--reuseaddr"] + words).status
     for attempt in attempts {
       seen.trials.append(try namespace.trials(Scenario(situation.holders, attempt)).map(\.result))
     }
@@ -176,8 +188,8 @@ struct HolderTests {
     let hasDescriptor = situation.states.contains { !$0.hasSuffix("-") }
     #expect(seen.answer.pids.contains(Int(getpid())) == hasDescriptor)
     // Screen and status say the same as the report.
-    let phrase = seen.screen.firstLine.components(after: "as root: ")
-    #expect(phrase.hasPrefix(situation.headline), "\(seen.screen.firstLine)")
+    let phrase = seen.screen.headline.components(after: "as root: ")
+    #expect(phrase.hasPrefix(situation.headline), "\(seen.screen.headline)")
     for options in [ReuseOptions([]), .reuseaddr] {
       let real = status(of: seen.trials, options)
       let isOpen = situation.open.contains(options) && seen.quiet[options] == 2

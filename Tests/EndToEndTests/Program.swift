@@ -34,7 +34,11 @@ struct Ending: Sendable, Hashable {
   var output: String
   var errors: String
 
-  var firstLine: String { String(output.prefix { $0 != "\n" }) }
+  /// The first line with what hangs below it.
+  var headline: String {
+    let hanging = lines.dropFirst().prefix { $0.hasPrefix("  ") }
+    return ([lines.first ?? ""] + hanging.map { $0.drop { $0 == " " } }).joined(separator: " ")
+  }
   var lines: [Substring] { output.split(separator: "\n", omittingEmptySubsequences: false) }
 }
 

@@ -131,7 +131,7 @@ struct SurroundingsTests {
     let ending = try besideListener { try portwhy(["-v", $0], start) }
     #expect(ending.status == 1)
     #expect(ending.output.contains("\u{1b}["))
-    let plain = ending.output.replacing(/\u{1b}\[[0-9;]*m/, with: "").replacing("\r", with: "")
+    let plain = ending.output.replacing(/\u{1b}\[[0-9;]*m/, with: "").replacing("\r\n", with: "\n")
     let widest = plain.split(separator: "\n").map(\.unicodeScalars.count).max() ?? 0
     #expect(widest <= Int(max(columns, 80)) && (columns < 132 || widest > 80), "\(widest): \(plain)")
   }
