@@ -56,10 +56,7 @@ private func stopHolder(_ case: Case) -> [Suggestion] {
   func works(_ options: ReuseOptions) -> Bool { outcomesAfter.first { $0.options == options }?.verdict == .ok }
   let certainty: Suggestion.Certainty
   let consequence: String
-  // Who may not look at every process cannot know that nobody else holds the socket.
-  let seen: Suggestion.Certainty =
-    `case`.snapshot.visibility.unreadableProcesses == 0
-    ? .checked : .conditional("no process that is hidden from you holds it too")
+  let seen = certaintyOfHolders(`case`)
   if works(`case`.planned) {
     certainty = seen
     consequence = "then the bind works"
@@ -75,6 +72,16 @@ private func stopHolder(_ case: Case) -> [Suggestion] {
       kind: "stop-holder", certainty: certainty, text: "stop \(holders.name): \(consequence)",
       command: holders.command)
   ]
+}
+
+/// Whether the processes that were seen are all that hold the sockets in the way. A server that was started as root
+/// and works as another user keeps its first process, which only root may look at and which would go on.
+private func certaintyOfHolders(_ case: Case) -> Suggestion.Certainty {
+  let reader = `case`.snapshot.host.uid
+  guard reader != 0, let maker = `case`.blockingSockets.lazy.compactMap(\.uid).first(where: { $0 != reader }) else {
+    return .checked
+  }
+  return .conditional("no process of uid \(maker), which you may not look at, holds it too")
 }
 
 /// The processes to stop, and the command that does it.
