@@ -50,6 +50,7 @@ let package = Package(
 
     // Test support, in no product: real sockets in private network namespaces.
     .target(name: "CProcessTestSupport", path: "Tests/CProcessTestSupport"),
+    .target(name: "JSONTestSupport", path: "Tests/JSONTestSupport", swiftSettings: strict),
     .systemLibrary(name: "CKernelLab"),
     house("KernelLab", ["BindRules", "CKernelLab", "SocketModel"]),
     .executableTarget(
@@ -65,12 +66,17 @@ let package = Package(
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
     tests(
       "PortwhyReportTests",
-      ["BindRules", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"], exclude: ["Golden"]),
+      ["BindRules", "JSONTestSupport", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      exclude: ["Golden"]),
     tests(
       "PortwhyCLITests",
       [
         "BindRules", "PortwhyCLI", "PortwhyKit", "SocketModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    // Runs the built binary, which SwiftPM builds before any test.
+    tests(
+      "EndToEndTests",
+      ["BindRules", "CProcessTestSupport", "JSONTestSupport", "KernelLab", "SocketModel"]),
   ]
 )

@@ -56,11 +56,12 @@ private func stopHolder(_ case: Case) -> [Suggestion] {
   func works(_ options: ReuseOptions) -> Bool { outcomesAfter.first { $0.options == options }?.verdict == .ok }
   let certainty: Suggestion.Certainty
   let consequence: String
+  let seen = certaintyOfHolders(`case`)
   if works(`case`.planned) {
-    certainty = .checked
+    certainty = seen
     consequence = "then the bind works"
   } else if works(`case`.planned.union(.reuseaddr)) {
-    certainty = .checked
+    certainty = seen
     consequence = "then SO_REUSEADDR is needed until its connections are gone (about 60 s)"
   } else {
     certainty = .conditional("nothing else is left on the port")
@@ -71,6 +72,16 @@ private func stopHolder(_ case: Case) -> [Suggestion] {
       kind: "stop-holder", certainty: certainty, text: "stop \(holders.name): \(consequence)",
       command: holders.command)
   ]
+}
+
+/// Whether the processes that were seen are all that hold the sockets in the way. A server that was started as root
+/// and works as another user keeps its first process, which only root may look at and which would go on.
+private func certaintyOfHolders(_ case: Case) -> Suggestion.Certainty {
+  let reader = `case`.snapshot.host.uid
+  guard reader != 0, let maker = `case`.blockingSockets.lazy.compactMap(\.uid).first(where: { $0 != reader }) else {
+    return .checked
+  }
+  return .conditional("no process of uid \(maker), which you may not look at, holds it too")
 }
 
 /// The processes to stop, and the command that does it.
@@ -135,7 +146,7 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
 }
 
 private func otherPort(_ case: Case) -> [Suggestion] {
-  [Suggestion(kind: "other-port", certainty: .conditional("nothing else holds it"), text: "or bind another port")]
+  [Suggestion(kind: "other-port", certainty: .conditional("nothing else holds it"), text: "bind another port")]
 }
 
 private func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
@@ -152,7 +163,7 @@ private func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
         kind: "unprivileged-port-start", certainty: .checked,
         text: "let every user bind ports from \(attempt.port) up",
         command: "sysctl net.ipv4.ip_unprivileged_port_start=\(attempt.port)"),
-      Suggestion(kind: "other-port", certainty: .conditional("it is free"), text: "or use a port from \(start) up"),
+      Suggestion(kind: "other-port", certainty: .conditional("it is free"), text: "use a port from \(start) up"),
     ]
   case .addressNotLocal:
     return [
