@@ -1,6 +1,7 @@
 /// What `--help` prints, within 80 columns; the manual page and the completions are held against it by a test.
 let helpText = """
   usage: portwhy [OPTIONS] [TARGET]
+         portwhy --explain [TOPIC]
 
   Says whether a bind() and a listen() on TARGET would work, with which socket
   options, and if not, which sockets and whose are in the way.
@@ -29,6 +30,8 @@ let helpText = """
     -v, --verbose   the deciding rules and where every fact comes from, too
     -n, --numeric   no user names
     --color WHEN    auto (the default), always or never
+    --explain       instead: the long text of TOPIC, such as time-wait; without
+                    TOPIC their list
     --version       the version
     -h, --help      this text
 

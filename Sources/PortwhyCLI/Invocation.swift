@@ -1,4 +1,5 @@
 internal import BindRules
+internal import PortwhyExplanation
 internal import PortwhyKit
 internal import SocketModel
 
@@ -7,6 +8,8 @@ struct Invocation: Hashable {
   enum Task: Hashable {
     case help
     case version
+    /// The long text of a topic; nil for their list.
+    case explain(Topic?)
     case answer(Question)
     case overview([TransportProtocol])
   }
@@ -43,6 +46,10 @@ struct Invocation: Hashable {
     if let word = options.afterTerminator.first { throw UsageError("unexpected \"\(word)\" after --") }
     if options.quiet && options.verbose { throw UsageError("-q and -v contradict each other") }
     color = try Self.color(options.color)
+    if options.explain {
+      task = .explain(try Self.topic(options))
+      return
+    }
     let transports = (options.tcp ? [TransportProtocol.tcp] : []) + (options.udp ? [.udp] : [])
     guard let target = options.target else {
       try Self.refuseWithoutTarget(options)
@@ -80,13 +87,27 @@ struct Invocation: Hashable {
 
   /// What plans a bind says nothing in the overview; silence would look like an answer.
   private static func refuseWithoutTarget(_ options: PortwhyOptions) throws(UsageError) {
+    if let option = plannedOption(options) { throw UsageError("\(option) needs a TARGET") }
+  }
+
+  /// The first option that plans a bind.
+  private static func plannedOption(_ options: PortwhyOptions) -> String? {
     let given: [(String, Bool)] = [
       ("-4", options.ipv4), ("-6", options.ipv6), ("--reuseaddr", options.reuseaddr),
       ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
       ("--no-v6only", options.v6only == false), ("--device", options.device != nil),
       ("--uid", options.uid != nil),
     ]
-    if let option = given.first(where: \.1)?.0 { throw UsageError("\(option) needs a TARGET") }
+    return given.first(where: \.1)?.0
+  }
+
+  private static func topic(_ options: PortwhyOptions) throws(UsageError) -> Topic? {
+    let other = plannedOption(options) ?? (options.json ? "--json" : nil) ?? (options.quiet ? "-q" : nil)
+    if let other { throw UsageError("\(other) says nothing beside --explain") }
+    guard let word = options.target else { return nil }
+    if let topic = Catalogue.topic(word) { return topic }
+    let nearest = Catalogue.nearest(to: word).map { ", did you mean \($0.slug)?" }
+    throw UsageError("no topic \"\(word)\"\(nearest ?? ", --explain alone lists them")")
   }
 
   private static func attemptsIPv6(_ question: Question) -> Bool {

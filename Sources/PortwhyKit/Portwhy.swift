@@ -10,12 +10,12 @@ public enum Portwhy {
   /// Looks at the host and says what the planned binds would do. Reads only: nothing is bound, sent or signalled.
   public static func answer(_ question: Question) throws(PortwhyError) -> Report {
     let started = Clock.now
-    let scene = try Scene(ports: question.portsByTransport, needs: question.hostNeeds) { transport, port in
+    var scene = try Scene(ports: question.portsByTransport, needs: question.hostNeeds) { transport, port in
       question.items.contains { $0.transport == transport && $0.ports.contains(port) }
     }
     var targets: [TargetReport] = []
     for item in question.items {
-      for port in item.ports { targets.append(target(Port(port), item, question, scene)) }
+      for port in item.ports { targets.append(try target(Port(port), item, question, &scene)) }
     }
     return Report(
       version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)
@@ -48,14 +48,20 @@ public enum Portwhy {
   }
 
   private static func target(
-    _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: Scene
-  ) -> TargetReport {
-    let snapshot = scene.snapshot(item.transport, port)
+    _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene
+  ) throws(PortwhyError) -> TargetReport {
     let planning = Planning(question: question, item: item, port: port, host: scene.host)
+    let first = scene.snapshot(item.transport, port)
+    if planning.attempts.contains(where: { wantsAddresses($0, question.options, first) }) {
+      try scene.readMore([.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind])
+    }
+    let snapshot = scene.snapshot(item.transport, port)
+    let nearby = scene.nearby(item.transport)
     let attempts = planning.attempts.map { attempt in
       let outcomes = outcomes(of: attempt, in: snapshot)
       let explanation = explain(
-        Case(attempt: attempt, outcomes: outcomes, planned: question.options, snapshot: snapshot))
+        Case(
+          attempt: attempt, outcomes: outcomes, planned: question.options, snapshot: snapshot, nearby: nearby))
       return AttemptReport(attempt: attempt, outcomes: outcomes, explanation: explanation)
     }
     return TargetReport(
@@ -63,6 +69,15 @@ public enum Portwhy {
       verdict: verdict(attempts, planned: question.options), sockets: snapshot.sockets, attempts: attempts,
       notes: planning.notes + scene.notes(item.transport, port))
   }
+}
+
+/// Whether a wildcard fails because of sockets that have one address each, so that another address may do.
+private func wantsAddresses(_ attempt: BindAttempt, _ planned: ReuseOptions, _ snapshot: Snapshot) -> Bool {
+  guard attempt.address.isUnspecified,
+    let outcome = outcomes(of: attempt, in: snapshot).first(where: { $0.options == planned })
+  else { return false }
+  let inTheWay = outcome.blockers.map { snapshot.sockets[$0.socket].local.address }
+  return !inTheWay.isEmpty && inTheWay.allSatisfy { !$0.isUnspecified }
 }
 
 /// bind and listen of the planned combination over all attempts: one that fails decides, then one that is
