@@ -21,10 +21,14 @@ _portwhy() {
         COMPREPLY=($(compgen -u -- "$word"))
         return
         ;;
+    --netns)
+        COMPREPLY=($(compgen -W "$(command ls /run/netns 2>/dev/null)" -- "$word"))
+        return
+        ;;
     esac
     if [[ $word == -* ]]; then
         COMPREPLY=($(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only
-            --device --uid --json -q --quiet -v --verbose -n --numeric --color --version -h --help" -- "$word"))
+            --device --uid --netns --probe --json -q --quiet -v --verbose -n --numeric --color --version -h --help" -- "$word"))
     elif [[ $word == [a-z]* ]]; then
         COMPREPLY=($(compgen -A service -W "localhost" -- "$word"))
     fi

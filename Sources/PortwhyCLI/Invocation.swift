@@ -8,7 +8,7 @@ struct Invocation: Hashable {
     case help
     case version
     case answer(Question)
-    case overview([TransportProtocol])
+    case overview([TransportProtocol], in: NamespaceReference?)
   }
 
   enum Color: String, CaseIterable {
@@ -44,9 +44,10 @@ struct Invocation: Hashable {
     if options.quiet && options.verbose { throw UsageError("-q and -v contradict each other") }
     color = try Self.color(options.color)
     let transports = (options.tcp ? [TransportProtocol.tcp] : []) + (options.udp ? [.udp] : [])
+    let namespace = try options.netns.map { word throws(UsageError) in try Self.namespace(word) }
     guard let target = options.target else {
       try Self.refuseWithoutTarget(options)
-      task = .overview(transports.isEmpty ? TransportProtocol.allCases : transports)
+      task = .overview(transports.isEmpty ? TransportProtocol.allCases : transports, in: namespace)
       return
     }
     let families = Self.families(options)
@@ -60,6 +61,8 @@ struct Invocation: Hashable {
     }
     question.device = try Self.device(options.device)
     question.uid = try options.uid.map { word throws(UsageError) in try Self.uid(word, lookup) }
+    question.namespace = namespace
+    question.probe = options.probe
     task = .answer(question)
   }
 
@@ -84,7 +87,7 @@ struct Invocation: Hashable {
       ("-4", options.ipv4), ("-6", options.ipv6), ("--reuseaddr", options.reuseaddr),
       ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
       ("--no-v6only", options.v6only == false), ("--device", options.device != nil),
-      ("--uid", options.uid != nil),
+      ("--uid", options.uid != nil), ("--probe", options.probe),
     ]
     if let option = given.first(where: \.1)?.0 { throw UsageError("\(option) needs a TARGET") }
   }
@@ -108,6 +111,13 @@ struct Invocation: Hashable {
       throw UsageError("--device \"\(name)\" cannot be the name of an interface")
     }
     return name
+  }
+
+  private static func namespace(_ word: String) throws(UsageError) -> NamespaceReference {
+    guard let namespace = NamespaceReference(word) else {
+      throw UsageError("--netns \"\(word)\" is neither a process, a name nor a path")
+    }
+    return namespace
   }
 
   private static func uid(_ word: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {

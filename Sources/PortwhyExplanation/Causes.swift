@@ -50,6 +50,8 @@ extension Cause {
   }
 
   private static func inTheWay(_ blockers: [Blocker], _ snapshot: Snapshot) -> Cause {
+    // A probe met a socket that is not visible.
+    if blockers.isEmpty { return .hidden }
     if !blockers.isEmpty, blockers.allSatisfy({ $0.rule == .tcpReuseportUser || $0.rule == .udpReuseportUser }) {
       return .reuseportOtherUser
     }
