@@ -35,10 +35,13 @@ let package = Package(
     house("Netlink", ["CNetlink", "NetlinkWire", "SocketModel"]),
     house("ProcessEvidence", ["CNetlink", "SocketModel"]),
     house("HostEvidence", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
+    house("BindProbe", ["BindRules", "SocketModel"]),
     house("PortwhyExplanation", ["BindRules", "SocketModel"]),
     house(
       "PortwhyKit",
-      ["BindRules", "HostEvidence", "Netlink", "PortwhyExplanation", "ProcessEvidence", "SocketModel"]),
+      [
+        "BindProbe", "BindRules", "HostEvidence", "Netlink", "PortwhyExplanation", "ProcessEvidence", "SocketModel",
+      ]),
     house("PortwhyReport", ["BindRules", "PortwhyExplanation", "PortwhyKit", "SocketModel"]),
     house(
       "PortwhyCLI",

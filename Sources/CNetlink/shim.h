@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* ioctl_ns(2), NS_GET_USERNS: a descriptor of the user namespace that owns the namespace `fd`; -1 and errno. */
@@ -22,6 +23,13 @@ static inline int portwhy_ns_get_parent(int fd) { return ioctl(fd, NS_GET_PARENT
 
 /* ioctl_ns(2), NS_GET_OWNER_UID: the uid that made the user namespace `fd`; -1 and errno. */
 static inline int portwhy_ns_get_owner_uid(int fd, uint32_t *uid) { return ioctl(fd, NS_GET_OWNER_UID, uid); }
+
+/* Whether `fd` is a network namespace (ioctl_ns(2), NS_GET_NSTYPE, Linux 4.11). The file system is asked first
+ * (NSFS_MAGIC): an ioctl may mean anything to a device. */
+static inline int portwhy_is_network_namespace(int fd) {
+  struct statfs status;
+  return fstatfs(fd, &status) == 0 && status.f_type == 0x6e736673 && ioctl(fd, NS_GET_NSTYPE) == 0x40000000;
+}
 
 /* unshare(2), CLONE_NEWNET: moves the calling thread to a new network namespace; -1 and errno. */
 static inline int portwhy_unshare_network(void) { return (int)syscall(SYS_unshare, 0x40000000); }

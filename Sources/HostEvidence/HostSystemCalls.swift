@@ -2,7 +2,7 @@ import CNetlink
 import Glibc
 import SocketModel
 
-// The only system calls of this target. They read, or make a socket that binds nothing.
+// The only system calls of this target. They read, make a socket that binds nothing, or move a thread of their own.
 
 /// What reading a small file of /proc or /sys gave.
 enum FileText: Equatable {
@@ -109,3 +109,61 @@ private func openForReading(_ path: String) -> Int32 { open(path, O_RDONLY | O_C
 
 /// geteuid(2).
 func effectiveUser() -> UInt32 { geteuid() }
+
+// MARK: - Another network namespace
+
+/// An open file of nsfs that is a network namespace.
+struct NamespaceFile: ~Copyable {
+  private let descriptor: Int32
+
+  /// Opens the first of the paths that exists. Without O_NONBLOCK a FIFO would wait for a writer.
+  init(_ paths: [String]) throws(NamespaceEntryError) {
+    var opened: Int32 = -1
+    for path in paths where opened < 0 {
+      opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+      if opened < 0 && errno != ENOENT && errno != ENOTDIR && errno != ESRCH { break }
+    }
+    guard opened >= 0 else {
+      let error = SystemError(rawValue: errno)
+      switch error.rawValue {
+      case ENOENT, ENOTDIR, ESRCH: throw .absent
+      case EACCES, EPERM: throw .mayNotOpen(error)
+      case ENXIO, ELOOP, ENAMETOOLONG: throw .noNetworkNamespace
+      default: throw .failed("open", error)
+      }
+    }
+    guard portwhy_is_network_namespace(opened) != 0 else {
+      close(opened)
+      throw .noNetworkNamespace
+    }
+    descriptor = opened
+  }
+
+  deinit { close(descriptor) }
+
+  /// setns(2) of the calling thread.
+  borrowing func enter() throws(NamespaceEntryError) {
+    guard portwhy_setns_network(descriptor) != 0 else { return }
+    let error = SystemError(rawValue: errno)
+    throw error == .notPermitted ? .mayNotEnter : .failed("setns", error)
+  }
+}
+
+/// Runs `body` on a thread of its own and waits for its end (pthread_create(3), pthread_join(3)).
+func onOwnThread(_ body: () -> Void) throws(SystemError) {
+  var failure: Int32 = 0
+  withoutActuallyEscaping(body) { body in
+    var work = body
+    withUnsafeMutablePointer(to: &work) { pointer in
+      var thread = pthread_t()
+      failure = pthread_create(
+        &thread, nil,
+        { raw in
+          raw?.assumingMemoryBound(to: (() -> Void).self).pointee()
+          return nil
+        }, pointer)
+      if failure == 0 { pthread_join(thread, nil) }
+    }
+  }
+  if failure != 0 { throw SystemError(rawValue: failure) }
+}

@@ -149,3 +149,10 @@ extension LocalRoute {
     self.init(destination: destination, prefixLength: prefixLength, type: type, table: table)
   }
 }
+
+extension RouteType {
+  /// Reads the payload of the one RTM_NEWROUTE message that answers a look-up.
+  public init(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
+    self.init(rawValue: try bytes.uint8(at: payload.lowerBound + 7, in: payload, "rtm_type"))
+  }
+}

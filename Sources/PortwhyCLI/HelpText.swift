@@ -23,6 +23,9 @@ let helpText = """
     --no-v6only     it clears IPV6_V6ONLY
     --device IF     it is bound to the interface IF (SO_BINDTODEVICE)
     --uid UID       it belongs to this user, name or number
+    --netns WHERE   in this network namespace: a pid, a name of ip-netns, a path
+    --probe         settle what is undetermined by a real TCP bind that never
+                    listens; see the manual page for what it can disturb
 
   what is printed:
     --json          the report as JSON

@@ -11,7 +11,7 @@ struct Invocation: Hashable {
     /// The long text of a topic; nil for their list.
     case explain(Topic?)
     case answer(Question)
-    case overview([TransportProtocol])
+    case overview([TransportProtocol], in: NamespaceReference?)
   }
 
   enum Color: String, CaseIterable {
@@ -51,9 +51,10 @@ struct Invocation: Hashable {
       return
     }
     let transports = (options.tcp ? [TransportProtocol.tcp] : []) + (options.udp ? [.udp] : [])
+    let namespace = try options.netns.map { word throws(UsageError) in try Self.namespace(word) }
     guard let target = options.target else {
       try Self.refuseWithoutTarget(options)
-      task = .overview(transports.isEmpty ? TransportProtocol.allCases : transports)
+      task = .overview(transports.isEmpty ? TransportProtocol.allCases : transports, in: namespace)
       return
     }
     let families = Self.families(options)
@@ -67,6 +68,8 @@ struct Invocation: Hashable {
     }
     question.device = try Self.device(options.device)
     question.uid = try options.uid.map { word throws(UsageError) in try Self.uid(word, lookup) }
+    question.namespace = namespace
+    question.probe = options.probe
     task = .answer(question)
   }
 
@@ -96,7 +99,7 @@ struct Invocation: Hashable {
       ("-4", options.ipv4), ("-6", options.ipv6), ("--reuseaddr", options.reuseaddr),
       ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
       ("--no-v6only", options.v6only == false), ("--device", options.device != nil),
-      ("--uid", options.uid != nil),
+      ("--uid", options.uid != nil), ("--probe", options.probe),
     ]
     return given.first(where: \.1)?.0
   }
@@ -129,6 +132,13 @@ struct Invocation: Hashable {
       throw UsageError("--device \"\(name)\" cannot be the name of an interface")
     }
     return name
+  }
+
+  private static func namespace(_ word: String) throws(UsageError) -> NamespaceReference {
+    guard let namespace = NamespaceReference(word) else {
+      throw UsageError("--netns \"\(word)\" is neither a process, a name nor a path")
+    }
+    return namespace
   }
 
   private static func uid(_ word: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {

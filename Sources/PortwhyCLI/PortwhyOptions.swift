@@ -17,6 +17,8 @@ struct PortwhyOptions: ParsableCommand {
   @Flag(name: .customLong("v6only"), inversion: .prefixedNo, exclusivity: .chooseLast) var v6only: Bool?
   @Option(name: .customLong("device")) var device: String?
   @Option(name: .customLong("uid")) var uid: String?
+  @Option(name: .customLong("netns")) var netns: String?
+  @Flag(name: .customLong("probe")) var probe = false
   @Flag(name: [.customShort("n"), .customLong("numeric")]) var numeric = false
   @Flag(name: .customLong("json")) var json = false
   @Flag(name: [.customShort("q"), .customLong("quiet")]) var quiet = false

@@ -17,11 +17,9 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
 }
 
 extension Case {
-  /// The planned question as a command line, with more options before it.
+  /// Asking portwhy again about this attempt; the engine adds the options of the question.
   func command(_ options: [String]) -> String {
     var words = ["portwhy"] + options
-    if planned.contains(.reuseaddr) { words.append("--reuseaddr") }
-    if planned.contains(.reuseport) { words.append("--reuseport") }
     let target =
       attempt.address.isUnspecified
       ? "\(attempt.port)" : Endpoint(address: attempt.address, port: attempt.port).text
@@ -34,7 +32,7 @@ extension Case {
 }
 
 /// A word of a shell command: quoted where it needs it, so that a hostile name stays a word.
-func shellWord(_ word: String) -> String {
+public func shellWord(_ word: String) -> String {
   let plain = word.utf8.allSatisfy { byte in
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
       || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "@._-:/".utf8.contains(byte)
@@ -62,18 +60,19 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
   let host = `case`.snapshot.host
   let isOpen = outcome.verdict == .undetermined
   let hidden = `case`.blockingSockets.contains { $0.owner == .hidden || $0.reuseaddr.unknownReason == .hidden }
-  if host.uid != 0, isOpen || hidden {
-    return [
-      Suggestion(
-        kind: "look-as-root", certainty: .conditional("you may use sudo"),
-        text: "ask again as root, who sees the owner and the options of every socket",
-        command: "sudo " + `case`.command([]))
-    ]
-  }
-  guard isOpen, `case`.attempt.transport == .tcp else { return [] }
+  let lookAsRoot = Suggestion(
+    kind: "look-as-root", certainty: .conditional("you may use sudo"),
+    text: "ask again as root, who sees the owner and the options of every socket",
+    command: "sudo " + `case`.command([]))
+  return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(`case`, outcome)
+}
+
+/// A real bind settles an undetermined TCP outcome; UDP is never probed.
+private func probing(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
+  guard `case`.attempt.transport == .tcp, outcome.bind == .undetermined, outcome.source == .rules else { return [] }
   return [
     Suggestion(
-      kind: "probe", certainty: .conditional("a real bind for a moment does no harm"), text: "settle it by trying",
-      command: `case`.command(["--probe"]))
+      kind: "probe", certainty: .conditional("a socket may hold the port for a moment"),
+      text: "settle it by a real bind that never listens", command: `case`.command(["--probe"]))
   ]
 }

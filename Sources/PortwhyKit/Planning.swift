@@ -80,9 +80,10 @@ private struct PlannedUser {
       text: "judged as root: uid \(caller) gets EACCES, because ports below \(start) need CAP_NET_BIND_SERVICE")
   }
 
-  /// The reader's own uid has what the reader has, uid 0 has the capability, any other uid has it not.
+  /// The reader's own uid has what the reader has, uid 0 has the capability unless its user namespace lies below the
+  /// network namespace's, any other uid has it not.
   private static func mayBindPrivileged(_ uid: UInt32, _ host: HostFacts) -> Bool? {
     if uid == host.uid { return host.readerMayBindPrivileged }
-    return uid == 0
+    return uid == 0 ? host.rootMayBindPrivileged : false
   }
 }

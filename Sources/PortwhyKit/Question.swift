@@ -40,10 +40,15 @@ public struct Question: Sendable, Hashable {
   /// The families `-4` and `-6` ask for; nil where neither was given: both, and one the host lacks is skipped
   /// with a note.
   public var families: Set<AddressFamily>?
+  /// The network namespace looked at; nil for the calling thread's.
+  public var namespace: NamespaceReference?
+  /// Settle undetermined TCP outcomes by real binds that never listen.
+  public var probe: Bool
 
   public init(
     items: [QuestionItem], options: ReuseOptions = [], v6only: Bool? = nil, device: String? = nil,
-    uid: UInt32? = nil, families: Set<AddressFamily>? = nil
+    uid: UInt32? = nil, families: Set<AddressFamily>? = nil, namespace: NamespaceReference? = nil,
+    probe: Bool = false
   ) {
     self.items = items
     self.options = options
@@ -51,5 +56,7 @@ public struct Question: Sendable, Hashable {
     self.device = device
     self.uid = uid
     self.families = families
+    self.namespace = namespace
+    self.probe = probe
   }
 }

@@ -33,6 +33,20 @@ struct InvocationTests {
     #expect(plain.options == [] && plain.v6only == nil && plain.uid == nil && plain.families == nil)
   }
 
+  @Test("names a network namespace by process, name or path, with and without TARGET")
+  func namespace() throws {
+    #expect(try question("--netns 812 80").namespace == .process(812))
+    #expect(try question("--netns blue 80").namespace == .name("blue"))
+    #expect(try question("--netns /proc/1/ns/net 80").namespace == .path("/proc/1/ns/net"))
+    #expect(try question("--netns 99999999999x 80").namespace == .name("99999999999x"))
+    #expect(try invocation("--netns blue").task == .overview([.tcp, .udp], in: .name("blue")))
+  }
+
+  @Test("probes only if asked to")
+  func probe() throws {
+    #expect(try question("--probe 80").probe && !question("80").probe)
+  }
+
   @Test("takes the last of a repeated option")
   func lastWins() throws {
     #expect(try question("--v6only --no-v6only 80").v6only == false)
@@ -52,8 +66,8 @@ struct InvocationTests {
 
   @Test("without TARGET asks for the overview")
   func overview() throws {
-    #expect(try invocation("").task == .overview([.tcp, .udp]))
-    #expect(try invocation("-u --json").task == .overview([.udp]))
+    #expect(try invocation("").task == .overview([.tcp, .udp], in: nil))
+    #expect(try invocation("-u --json").task == .overview([.udp], in: nil))
   }
 
   @Test("asks for help or version whatever else is right")
@@ -126,6 +140,7 @@ struct ExitStatusTests {
     #expect(ExitStatus(.kernelInterfaceMissing("")).rawValue == 69)
     #expect(ExitStatus(.internalError("")).rawValue == 70)
     #expect(ExitStatus(.notPermitted("")).rawValue == 77)
+    #expect(ExitStatus(.invalidQuestion("")).rawValue == 64)
     #expect(ExitStatus.usage.rawValue == 64)
   }
 }
