@@ -1,4 +1,5 @@
 internal import BindRules
+internal import PortwhyExplanation
 internal import PortwhyKit
 internal import SocketModel
 
@@ -58,6 +59,8 @@ struct Invocation: Hashable {
     if options.v6only == true && !Self.attemptsIPv6(question) {
       throw UsageError("--v6only, but TARGET attempts IPv4 only")
     }
+    question.runtime = try Self.runtime(options.runtime)
+    question.deep = options.deep
     question.device = try Self.device(options.device)
     question.uid = try options.uid.map { word throws(UsageError) in try Self.uid(word, lookup) }
     task = .answer(question)
@@ -83,10 +86,18 @@ struct Invocation: Hashable {
     let given: [(String, Bool)] = [
       ("-4", options.ipv4), ("-6", options.ipv6), ("--reuseaddr", options.reuseaddr),
       ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
-      ("--no-v6only", options.v6only == false), ("--device", options.device != nil),
+      ("--no-v6only", options.v6only == false), ("--runtime", options.runtime != nil), ("--deep", options.deep),
+      ("--device", options.device != nil),
       ("--uid", options.uid != nil),
     ]
     if let option = given.first(where: \.1)?.0 { throw UsageError("\(option) needs a TARGET") }
+  }
+
+  private static func runtime(_ word: String?) throws(UsageError) -> Runtime? {
+    guard let word else { return nil }
+    if let runtime = Runtime(named: word) { return runtime }
+    let nearest = Runtime.nearest(to: word).map { ": did you mean \($0)?" } ?? "; the manual page lists them"
+    throw UsageError("unknown runtime \"\(word)\"\(nearest)")
   }
 
   private static func attemptsIPv6(_ question: Question) -> Bool {

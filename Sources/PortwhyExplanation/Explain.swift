@@ -10,12 +10,17 @@ public struct Case: Sendable, Hashable {
   public var planned: ReuseOptions
   /// The sockets of the port, as given to the rules.
   public var snapshot: Snapshot
+  /// The planned server's runtime (`--runtime`); nil where it was not said.
+  public var runtime: Runtime?
 
-  public init(attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot) {
+  public init(
+    attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot, runtime: Runtime? = nil
+  ) {
     self.attempt = attempt
     self.outcomes = outcomes
     self.planned = planned
     self.snapshot = snapshot
+    self.runtime = runtime
   }
 
   func outcome(_ options: ReuseOptions) -> BindOutcome? {
@@ -35,6 +40,16 @@ public func explain(_ case: Case) -> Explanation {
   guard let outcome = `case`.outcome(`case`.planned) else { return Explanation(cause: nil, why: []) }
   let cause = Cause.primary(of: outcome, attempt: `case`.attempt, snapshot: `case`.snapshot)
   return Explanation(
-    cause: cause, why: why(`case`, outcome: outcome, cause: cause), notes: notes(`case`, outcome: outcome),
-    suggestions: suggestions(`case`, outcome: outcome, cause: cause))
+    cause: cause, why: why(`case`, outcome: outcome, cause: cause),
+    notes: notes(`case`, outcome: outcome) + runtimeNotes(`case`),
+    suggestions: withOtherSide(suggestions(`case`, outcome: outcome, cause: cause), `case`, outcome))
+}
+
+/// The suggestions in the words of the planned runtime, and before the last resort of another port what the other
+/// side could set.
+private func withOtherSide(_ own: [Suggestion], _ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
+  let worded = own.map { $0.worded(for: `case`.runtime) }
+  guard outcome.verdict == .fails(.addressInUse) else { return worded }
+  let last = worded.firstIndex { $0.kind == "other-port" } ?? worded.endIndex
+  return worded[..<last] + otherSide(`case`) + worded[last...]
 }

@@ -55,12 +55,14 @@ public enum Portwhy {
     let attempts = planning.attempts.map { attempt in
       let outcomes = outcomes(of: attempt, in: snapshot)
       let explanation = explain(
-        Case(attempt: attempt, outcomes: outcomes, planned: question.options, snapshot: snapshot))
+        Case(
+          attempt: attempt, outcomes: outcomes, planned: planning.plan.options, snapshot: snapshot,
+          runtime: question.runtime))
       return AttemptReport(attempt: attempt, outcomes: outcomes, explanation: explanation)
     }
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
-      verdict: verdict(attempts, planned: question.options), sockets: snapshot.sockets, attempts: attempts,
+      verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
       notes: planning.notes + scene.notes(item.transport, port))
   }
 }
