@@ -65,6 +65,7 @@ let package = Package(
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
     tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),
     tests("NetlinkTests", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
+    tests("PortwhyExplanationTests", ["BindRules", "PortwhyExplanation", "SocketModel"]),
     tests("HostEvidenceTests", ["CNetlink", "HostEvidence", "Netlink", "NetlinkWire", "SocketModel"]),
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
     tests(
@@ -74,7 +75,7 @@ let package = Package(
     tests(
       "PortwhyCLITests",
       [
-        "BindRules", "PortwhyCLI", "PortwhyKit", "SocketModel",
+        "BindRules", "PortwhyCLI", "PortwhyExplanation", "PortwhyKit", "SocketModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Runs the built binary, which SwiftPM builds before any test.

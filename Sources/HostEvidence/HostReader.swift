@@ -70,7 +70,8 @@ public struct HostReader: Sendable {
     case .absent where readText("\(procRoot)/thread-self/status") != .absent: return nil
     default: break
     }
-    guard case .text(let text) = readText("\(procRoot)/sys/kernel/overflowuid"), let uid: UInt32 = decimal(trimmed(text))
+    guard case .text(let text) = readText("\(procRoot)/sys/kernel/overflowuid"),
+      let uid: UInt32 = decimal(trimmed(text))
     else { return 65534 }
     return uid
   }

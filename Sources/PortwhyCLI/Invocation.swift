@@ -66,6 +66,8 @@ struct Invocation: Hashable {
     if options.v6only == true && !Self.attemptsIPv6(question) {
       throw UsageError("--v6only, but TARGET attempts IPv4 only")
     }
+    question.runtime = try Self.runtime(options.runtime)
+    question.deep = options.deep
     question.device = try Self.device(options.device)
     question.uid = try options.uid.map { word throws(UsageError) in try Self.uid(word, lookup) }
     question.namespace = namespace
@@ -98,8 +100,9 @@ struct Invocation: Hashable {
     let given: [(String, Bool)] = [
       ("-4", options.ipv4), ("-6", options.ipv6), ("--reuseaddr", options.reuseaddr),
       ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
-      ("--no-v6only", options.v6only == false), ("--device", options.device != nil),
-      ("--uid", options.uid != nil), ("--probe", options.probe),
+      ("--no-v6only", options.v6only == false), ("--runtime", options.runtime != nil),
+      ("--device", options.device != nil), ("--uid", options.uid != nil), ("--probe", options.probe),
+      ("--deep", options.deep),
     ]
     return given.first(where: \.1)?.0
   }
@@ -111,6 +114,13 @@ struct Invocation: Hashable {
     if let topic = Catalogue.topic(word) { return topic }
     let nearest = Catalogue.nearest(to: word).map { ", did you mean \($0.slug)?" }
     throw UsageError("no topic \"\(word)\"\(nearest ?? ", --explain alone lists them")")
+  }
+
+  private static func runtime(_ word: String?) throws(UsageError) -> Runtime? {
+    guard let word else { return nil }
+    if let runtime = Runtime(named: word) { return runtime }
+    let nearest = Runtime.nearest(to: word).map { ": did you mean \($0)?" } ?? "; the manual page lists them"
+    throw UsageError("unknown runtime \"\(word)\"\(nearest)")
   }
 
   private static func attemptsIPv6(_ question: Question) -> Bool {

@@ -202,7 +202,8 @@ private func order(
   let isAppended = planned.family == .ipv6 && planned.reuseport
   if planned.sharesGroup(with: other) {
     let before = rivals.contains { rival in
-      isAppended && rival.address == planned.address && rival.family == .ipv6 && !rival.isConnected && !rival.reuseport
+      isAppended && rival.address == planned.address && rival.family == .ipv6 && !rival.isConnected
+        && !rival.reuseport
     }
     return before ? (.others, .reuseportLast) : (.split, .reuseportHash)
   }

@@ -83,7 +83,9 @@ extension SocketObservation {
   /// Workers of one server share its executable, and systemd hands a socket it made to the service: neither is meant.
   /// A socket whose maker has gone looks like that of its only holder, and cannot be told from it.
   var isHeldByDifferentPrograms: Bool {
-    guard state == .listen, !processes.contains(where: { $0.pid == 1 || $0.command == "systemd" }) else { return false }
+    guard state == .listen, !processes.contains(where: { $0.pid == 1 || $0.command == "systemd" }) else {
+      return false
+    }
     return Set(processes.compactMap(\.executable)).count > 1
   }
 }

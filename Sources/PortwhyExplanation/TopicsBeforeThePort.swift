@@ -34,7 +34,9 @@ let beforeThePortTopics: [Topic] = [
   Topic(
     .addressTentative, "the IPv6 address is still being checked",
     summary: "Duplicate address detection has not finished: bind() says EADDRNOTAVAIL for a second or two.",
-    what: [.shown("address.tentative", "A new IPv6 address is tentative at first, and cannot be bound until it is not.")],
+    what: [
+      .shown("address.tentative", "A new IPv6 address is tentative at first, and cannot be bound until it is not.")
+    ],
     signs: ["ip -6 address shows the address with the word tentative. It comes at boot, or when a link goes up."],
     helps: [
       "Try again after two seconds.",

@@ -13,7 +13,8 @@ let generalTopics: [Topic] = [
       .shown("wildcard.no-reuseaddr", "   But one address beside a listener on 0.0.0.0: no."),
       .shown(
         "listen.first-wins", "3. Several sockets of one process: bound yes, listening only one of them (TCP)."),
-      .shown("udp.both-reuseaddr", "4. Complete duplicates: yes for UDP, unicast and multicast; no for TCP listeners."),
+      .shown(
+        "udp.both-reuseaddr", "4. Complete duplicates: yes for UDP, unicast and multicast; no for TCP listeners."),
     ],
     signs: [.shown("reuseaddr.pair", "On Linux the option belongs to pairs: both sockets need it.")],
     helps: [
@@ -58,7 +59,8 @@ let generalTopics: [Topic] = [
       .shown("udp.specific-first", "Then a socket on the very address goes before one on the wildcard."),
       .shown("receive.ipv4-first", "IPv4 packets go to an IPv4 socket on 0.0.0.0 before a dual-stack one on [::]."),
       .shown("udp.last-bound", "Of equal UDP sockets the last bound one gets all."),
-      .shown("share.hash", "In a SO_REUSEPORT group a hash of addresses and ports picks one: the same for each peer."),
+      .shown(
+        "share.hash", "In a SO_REUSEPORT group a hash of addresses and ports picks one: the same for each peer."),
       .shown("share.specific", "TCP: a listener on the very address goes before one on the wildcard."),
       .shown("multicast.copy", "Multicast: each socket that joined gets a copy."),
     ],
@@ -68,7 +70,8 @@ let generalTopics: [Topic] = [
     ], references: ["udp(7)", "socket(7)"]),
   Topic(
     "freebsd", "what FreeBSD answers in the same situations",
-    summary: "There the new socket alone needs SO_REUSEADDR, wildcards do not collide with it, and SO_REUSEPORT_LB splits.",
+    summary:
+      "There the new socket alone needs SO_REUSEADDR, wildcards do not collide with it, and SO_REUSEPORT_LB splits.",
     what: [
       "For people who port software. From FreeBSD's setsockopt(2) and in_pcbbind(), and Linux's socket(7):",
       "SO_REUSEADDR: only the new socket needs it.",

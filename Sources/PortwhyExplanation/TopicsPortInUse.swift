@@ -23,7 +23,8 @@ let portInUseTopics: [Topic] = [
     summary: "A TCP socket was bound and never listened, or its connection failed; most tools do not show it.",
     what: [
       .shown("bound.blocks", "bind() alone takes the port; listen() is not needed for that."),
-      .shown("bound.after-failed-connect", "A bound socket whose connect() failed keeps the port until it is closed."),
+      .shown(
+        "bound.after-failed-connect", "A bound socket whose connect() failed keeps the port until it is closed."),
     ],
     signs: ["A line BOUND. ss -l and lsof with a LISTEN filter show nothing on the port."],
     helps: [
@@ -143,10 +144,12 @@ let portInUseTopics: [Topic] = [
     inVain: ["Looking for IPv4 connections: there are none."], references: ["ipv6(7)", "socket(7)"]),
   Topic(
     .outgoingConnection, "a client uses the port as its own end",
-    summary: "An outgoing connection got this port as its local port; reserve the port so that it cannot happen again.",
+    summary:
+      "An outgoing connection got this port as its local port; reserve the port so that it cannot happen again.",
     what: [
       .shown(
-        "client.range", "A client without a bind gets a local port from net.ipv4.ip_local_port_range, yours included."),
+        "client.range", "A client without a bind gets a local port from net.ipv4.ip_local_port_range, yours included."
+      ),
       .shown("client.blocks", "While the connection lives, and in TIME_WAIT after it, the port is in use."),
     ],
     signs: ["An ESTABLISHED line, nothing listens, and the port lies in the range that the screen names."],

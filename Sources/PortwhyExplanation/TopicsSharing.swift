@@ -37,7 +37,8 @@ let sharingTopics: [Topic] = [
     .udpMixedOptions, "UDP sockets share by different options",
     summary: "One socket set only SO_REUSEADDR, another only SO_REUSEPORT: they do not fit.",
     what: [
-      .shown("udp.mixed", "SO_REUSEADDR here and SO_REUSEPORT there do not add up: one of them must be on both sides.")
+      .shown(
+        "udp.mixed", "SO_REUSEADDR here and SO_REUSEPORT there do not add up: one of them must be on both sides.")
     ],
     signs: ["The columns REUSEADDR and REUSEPORT differ between the sockets of the port, as on 5353 (mDNS)."],
     helps: [.shown("udp.set-both", "Set both options: that fits sockets with either, SO_REUSEPORT of one user.")],
@@ -48,7 +49,8 @@ let sharingTopics: [Topic] = [
     summary: "The kernel remembers the last SO_REUSEPORT user of a port, and that can let a bind pass.",
     what: [
       .shown(
-        "order.tcp", "With mixed options the same sockets may let a TCP bind pass or not, as they were bound in order."
+        "order.tcp",
+        "With mixed options the same sockets may let a TCP bind pass or not, as they were bound in order."
       ),
       "What the kernel remembers of a port is shown to nobody but root with BPF.",
     ],

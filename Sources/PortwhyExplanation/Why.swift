@@ -127,7 +127,8 @@ private func orderSentence(_ case: Case, _ cause: Cause?) -> String {
     return "it depends on the order of earlier binds: the first UDP socket in the kernel's chain decides"
   }
   if cause == .reuseportMissing || cause == .reuseportOtherUser {
-    return "so it fails, unless an earlier SO_REUSEPORT socket of uid \(`case`.attempt.uid) is what the kernel remembers"
+    return
+      "so it fails, unless an earlier SO_REUSEPORT socket of uid \(`case`.attempt.uid) is what the kernel remembers"
       + " of the port"
   }
   return "it depends on the order of earlier binds: the kernel remembers the last SO_REUSEPORT user of a port"

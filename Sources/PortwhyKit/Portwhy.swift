@@ -66,7 +66,7 @@ public enum Portwhy {
   ) throws(PortwhyError) -> TargetReport {
     let planning = Planning(question: question, item: item, port: port, host: scene.host)
     let first = scene.snapshot(item.transport, port)
-    if planning.attempts.contains(where: { wantsAddresses($0, question.options, first) }) {
+    if planning.attempts.contains(where: { wantsAddresses($0, planning.plan.options, first) }) {
       try scene.readMore([.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind])
     }
     let snapshot = scene.snapshot(item.transport, port)
@@ -75,7 +75,7 @@ public enum Portwhy {
     for attempt in planning.attempts { attempts.append(try report(attempt, question, snapshot, nearby)) }
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
-      verdict: verdict(attempts, planned: question.options), sockets: snapshot.sockets, attempts: attempts,
+      verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
       notes: planning.notes + scene.notes(item.transport, port))
   }
 
@@ -83,10 +83,12 @@ public enum Portwhy {
     _ attempt: BindAttempt, _ question: Question, _ snapshot: Snapshot, _ nearby: Nearby?
   ) throws(PortwhyError) -> AttemptReport {
     let judged = outcomes(of: attempt, in: snapshot)
-    let probed = question.probe ? try probe(attempt, judged, question, snapshot.host) : Probing.Result(outcomes: judged)
+    let probed =
+      question.probe ? try probe(attempt, judged, question, snapshot.host) : Probing.Result(outcomes: judged)
     var explanation = explain(
       Case(
-        attempt: attempt, outcomes: probed.outcomes, planned: question.options, snapshot: snapshot, nearby: nearby))
+        attempt: attempt, outcomes: probed.outcomes, planned: question.options(attempt.transport), snapshot: snapshot,
+        nearby: nearby, runtime: question.runtime))
     explanation.notes += probed.notes
     if question.probe { explanation.suggestions.removeAll { $0.kind == "probe" } }
     explanation.suggestions = question.completing(explanation.suggestions)
@@ -98,7 +100,7 @@ public enum Portwhy {
     _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ host: HostFacts
   ) throws(PortwhyError) -> Probing.Result {
     let probing = Probing(
-      attempt: attempt, planned: question.options, kernel: host.kernel,
+      attempt: attempt, planned: question.options(attempt.transport), kernel: host.kernel,
       bind: { BindProbe.probe(attempt, $0, on: host) },
       judgeAgain: { () throws(PortwhyError) in
         outcomes(of: attempt, in: try Scene(question).snapshot(attempt.transport, attempt.port))
