@@ -35,6 +35,8 @@ let package = Package(
     house("Netlink", ["CNetlink", "NetlinkWire", "SocketModel"]),
     house("ProcessEvidence", ["CNetlink", "SocketModel"]),
     house("HostEvidence", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
+    .systemLibrary(name: "CBPF"),
+    house("BPFEvidence", ["CBPF", "SocketModel"]),
     house("PortwhyExplanation", ["BindRules", "SocketModel"]),
     house(
       "PortwhyKit",
@@ -50,5 +52,7 @@ let package = Package(
 
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
+    .systemLibrary(name: "CBPFTests", path: "Tests/CBPFTests"),
+    tests("BPFEvidenceTests", ["BPFEvidence", "CBPF", "CBPFTests", "SocketModel"]),
   ]
 )
