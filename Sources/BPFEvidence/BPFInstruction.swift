@@ -11,17 +11,6 @@ enum BPFWidth: UInt8, Sendable, Hashable {
   case halfword = 0x08
   case byte = 0x10
   case doubleword = 0x18
-
-  /// The width of this many bytes.
-  init?(byteCount: Int) {
-    switch byteCount {
-    case 1: self = .byte
-    case 2: self = .halfword
-    case 4: self = .word
-    case 8: self = .doubleword
-    default: return nil
-    }
-  }
 }
 
 /// When a jump is taken: the operation bits BPF_JEQ, BPF_JGT, … of its code; comparisons are unsigned.

@@ -32,6 +32,29 @@ public struct BPFSocket: Sendable, Hashable {
   /// The place of a UDP socket among those of its port in the order in which bind(2) looks at them
   /// (`udp_lib_lport_inuse`), 0 first, across IPv4 and IPv6; nil for TCP and where the order could not be seen.
   public var chainPosition: Int?
+
+  public init(
+    transport: TransportProtocol, family: AddressFamily, local: Endpoint, remote: Endpoint? = nil,
+    state: SocketState, isTimeWait: Bool = false, device: InterfaceIndex? = nil, reuseaddr: Bool? = nil,
+    reuseport: Bool? = nil, v6only: Bool? = nil, uid: UInt32? = nil, cookie: UInt64? = nil, holdsPort: Bool? = nil,
+    bucket: BindBucket? = nil, chainPosition: Int? = nil
+  ) {
+    self.transport = transport
+    self.family = family
+    self.local = local
+    self.remote = remote
+    self.state = state
+    self.isTimeWait = isTimeWait
+    self.device = device
+    self.reuseaddr = reuseaddr
+    self.reuseport = reuseport
+    self.v6only = v6only
+    self.uid = uid
+    self.cookie = cookie
+    self.holdsPort = holdsPort
+    self.bucket = bucket
+    self.chainPosition = chainPosition
+  }
 }
 
 /// A process's descriptor of a socket.
@@ -46,4 +69,16 @@ public struct SocketHolder: Sendable, Hashable {
   /// An MPTCP socket: what holds the port is its first subflow, a socket of the same inode with another cookie.
   public var isMPTCP: Bool
   public var socket: BPFSocket
+
+  public init(
+    pid: Int32, descriptor: Int32, inode: UInt64, networkNamespace: UInt64? = nil, isMPTCP: Bool = false,
+    socket: BPFSocket
+  ) {
+    self.pid = pid
+    self.descriptor = descriptor
+    self.inode = inode
+    self.networkNamespace = networkNamespace
+    self.isMPTCP = isMPTCP
+    self.socket = socket
+  }
 }

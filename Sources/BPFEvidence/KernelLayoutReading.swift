@@ -32,7 +32,8 @@ extension KernelLayout.Common {
     }
     guard let port = try field(&reader, "skc_num"), let family = try field(&reader, "skc_family"),
       let state = try field(&reader, "skc_state"), let local = try field(&reader, "skc_rcv_saddr"),
-      let remote = try field(&reader, "skc_daddr"), let remotePort = try field(&reader, "skc_dport")
+      let remote = try field(&reader, "skc_daddr"), let remotePort = try field(&reader, "skc_dport"),
+      port.bitCount == 16, family.bitCount == 16, state.bitCount == 8
     else { return nil }
     self.init(
       port: port, family: family, state: state, localAddress4: local, remoteAddress4: remote, remotePort: remotePort)
@@ -75,7 +76,8 @@ extension KernelLayout.Files {
       let socketFile = try reader.field("socket", ["file"], bytes),
       let socketSock = try reader.field("socket", ["sk"], bytes),
       let sockProtocol = try reader.field("sock", ["sk_protocol"], bytes),
-      let threadGroup = try reader.field("task_struct", ["tgid"], bytes)
+      let threadGroup = try reader.field("task_struct", ["tgid"], bytes),
+      mode.bitCount == 16, number.bitCount == 64, sockProtocol.bitCount == 16
     else { return nil }
     self.init(
       fileInode: inode, filePrivateData: privateData, inodeMode: mode, inodeNumber: number, socketFile: socketFile,

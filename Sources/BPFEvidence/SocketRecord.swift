@@ -12,7 +12,9 @@ struct SocketRecord: Sendable, Hashable {
   var inode: UInt64
   var namespace: UInt64?
   var isMPTCP: Bool
+}
 
+extension SocketRecord {
   private static let (mptcp, tcp, udp) = (UInt32(262), UInt32(6), UInt32(17))
 
   /// The record at this place; nil where it is none of a TCP or UDP socket. `transport` is nil for the iterator of
@@ -90,8 +92,11 @@ extension BindBucket {
     let known = FastReuseport(rawValue: passes)
     // A number above the two known ones would mean something new.
     guard passes <= 0 || known != nil else { return nil }
-    let family = AddressFamily(kernel: fastFamily) ?? .ipv4
-    var fastAddress = IPv6Address(mapping: fastAddress4)
+    // While nobody passes, the rest was never set or is of a socket that has no say any more; the kernel does not
+    // look at it, and a new bucket's is whatever was in its memory.
+    let isSet = known != nil
+    let family = isSet ? AddressFamily(kernel: fastFamily) ?? .ipv4 : .ipv4
+    var fastAddress = IPv6Address(mapping: isSet ? fastAddress4 : .any)
     if family == .ipv6 {
       guard case .v6(let address)? = bytes.address(.ipv6, fields.fastAddress4, fields.fastAddress6, at: start) else {
         return nil
@@ -102,8 +107,8 @@ extension BindBucket {
       port: Port(UInt16(truncatingIfNeeded: port)),
       layer3Domain: value(fields.layer3Domain).flatMap { InterfaceIndex(kernel: UInt32(truncatingIfNeeded: $0)) },
       fastReuse: Int8(truncatingIfNeeded: fastReuse) > 0, fastReuseport: known,
-      fastUID: UInt32(truncatingIfNeeded: fastUID), fastFamily: family, fastAddress: fastAddress,
-      fastAddress4: fastAddress4, fastIPv6only: fastIPv6only != 0)
+      fastUID: isSet ? UInt32(truncatingIfNeeded: fastUID) : 0, fastFamily: family, fastAddress: fastAddress,
+      fastAddress4: isSet ? fastAddress4 : .any, fastIPv6only: isSet && fastIPv6only != 0)
   }
 }
 

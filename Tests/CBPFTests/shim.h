@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
-#include <linux/if.h>
+#include <net/if.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +45,19 @@ static inline int bpftests_keep_capabilities(uint64_t effective) {
 static inline int bpftests_set_socket_owner(uint32_t uid) {
   syscall(SYS_setfsuid, uid);
   return 0;
+}
+
+/* pipe2(2), O_CLOEXEC. */
+static inline int bpftests_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, 02000000); }
+
+/* accept4(2), SOCK_CLOEXEC. */
+static inline int bpftests_accept(int listener) {
+  return (int)syscall(SYS_accept4, listener, NULL, NULL, 02000000);
+}
+
+/* readlink(2). */
+static inline long bpftests_readlink(const char *path, void *text, unsigned long size) {
+  return readlink(path, (char *)text, size);
 }
 
 /* prctl(2): bpf(2) fails with EPERM in the calling thread from now on. */
