@@ -36,11 +36,14 @@ let package = Package(
     house("ProcessEvidence", ["CNetlink", "SocketModel"]),
     house("HostEvidence", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
     house("BindProbe", ["BindRules", "SocketModel"]),
+    .systemLibrary(name: "CBPF"),
+    house("BPFEvidence", ["CBPF", "SocketModel"]),
     house("PortwhyExplanation", ["BindRules", "SocketModel"]),
     house(
       "PortwhyKit",
       [
-        "BindProbe", "BindRules", "HostEvidence", "Netlink", "PortwhyExplanation", "ProcessEvidence", "SocketModel",
+        "BPFEvidence", "BindProbe", "BindRules", "HostEvidence", "Netlink", "PortwhyExplanation", "ProcessEvidence",
+        "SocketModel",
       ]),
     house("PortwhyReport", ["BindRules", "PortwhyExplanation", "PortwhyKit", "SocketModel"]),
     house(
@@ -53,6 +56,7 @@ let package = Package(
 
     // Test support, in no product: real sockets in private network namespaces.
     .target(name: "CProcessTestSupport", path: "Tests/CProcessTestSupport"),
+    .systemLibrary(name: "CBPFTests", path: "Tests/CBPFTests"),
     .target(name: "JSONTestSupport", path: "Tests/JSONTestSupport", swiftSettings: strict),
     .systemLibrary(name: "CKernelLab"),
     house("KernelLab", ["BindRules", "CKernelLab", "SocketModel"]),
@@ -82,5 +86,7 @@ let package = Package(
     tests(
       "EndToEndTests",
       ["BindRules", "CProcessTestSupport", "JSONTestSupport", "KernelLab", "SocketModel"]),
+
+    tests("BPFEvidenceTests", ["BPFEvidence", "CBPF", "CBPFTests", "SocketModel"]),
   ]
 )
