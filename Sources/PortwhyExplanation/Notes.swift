@@ -9,12 +9,17 @@ func notes(_ case: Case, outcome: BindOutcome) -> [Note] {
     notes.append(Note(kind: "hidden-owner", text: "the process behind a socket in the way is not visible to you"))
   }
   if let modules = `case`.snapshot.host.securityModules, outcome.verdict == .ok {
-    let named = modules.filter { ["selinux", "apparmor", "tomoyo", "smack"].contains($0) }
+    // Landlock's rules are about TCP ports (`hook_socket_bind`); the BPF module says nothing by being there.
+    let isTCP = `case`.attempt.transport == .tcp
+    let named = modules.filter {
+      ["selinux", "apparmor", "tomoyo", "smack"].contains($0) || ($0 == "landlock" && isTCP)
+    }
     if !named.isEmpty {
       notes.append(
         Note(
           kind: "security-module",
-          text: "\(named.listed()) can still refuse the bind with EACCES; its policy is not looked at"))
+          text: "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(named.count == 1 ? "it says" : "they say")"
+            + " to the planned program is not looked at"))
     }
   }
   return notes

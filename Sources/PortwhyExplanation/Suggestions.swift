@@ -95,7 +95,7 @@ private struct Holders {
   }
 }
 
-/// A word of a shell command: quoted where it needs it, so that a hostile name stays a word.
+/// A word of a shell command, sh(1): quoted where it needs it, so that a hostile name stays a word.
 public func shellWord(_ word: String) -> String {
   let plain = word.utf8.allSatisfy { byte in
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
@@ -126,11 +126,10 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
   let hidden = `case`.blockingSockets.contains { $0.owner == .hidden || $0.reuseaddr.unknownReason == .hidden }
   let needsRoot = hidden || outcome.missing.contains { $0.kind == .boundSockets }
   guard needsRoot, host.uid != 0 else { return probing(`case`, outcome) }
-  let port = "\(`case`.attempt.port)\(`case`.attempt.transport == .udp ? "/udp" : "")"
   return [
     Suggestion(
       kind: "look-as-root", certainty: .conditional("you may use sudo"),
-      text: "ask again as root, who sees the owner and the options of every socket", command: "sudo portwhy \(port)")
+      text: "ask again as root, who sees the owner and the options of every socket", command: "sudo portwhy \(`case`.target)")
   ] + probing(`case`, outcome)
 }
 
@@ -138,18 +137,24 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
 private func probing(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
   let attempt = `case`.attempt
   guard attempt.transport == .tcp, outcome.bind == .undetermined, outcome.source == .rules else { return [] }
-  let zone = attempt.scope.map { "%" + (`case`.snapshot.host.interface($0)?.name ?? String($0.rawValue)) } ?? ""
-  let target =
-    switch attempt.address {
-    case _ where attempt.address.isUnspecified: "\(attempt.port)"
-    case .v4(let address): "\(address):\(attempt.port)"
-    case .v6(let address): shellWord("[\(address)\(zone)]:\(attempt.port)")
-    }
   return [
     Suggestion(
       kind: "probe", certainty: .conditional("a socket may hold the port for a moment"),
-      text: "settle it by a real bind that never listens", command: "portwhy --probe \(target)")
+      text: "settle it by a real bind that never listens", command: "portwhy --probe \(`case`.target)")
   ]
+}
+
+extension Case {
+  /// TARGET of a command that asks about this attempt again; a wildcard as the bare port.
+  fileprivate var target: String {
+    let suffix = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
+    let zone = attempt.scope.map { "%" + (snapshot.host.interface($0)?.name ?? String($0.rawValue)) } ?? ""
+    switch attempt.address {
+    case _ where attempt.address.isUnspecified: return suffix
+    case .v4(let address): return "\(address):\(suffix)"
+    case .v6(let address): return shellWord("[\(address)\(zone)]:\(suffix)")
+    }
+  }
 }
 
 private func otherPort(_ case: Case) -> [Suggestion] {
