@@ -28,8 +28,7 @@ private func inOrder(_ checks: [() -> Possible<SystemError?>]) -> Possible<Syste
   return Possible(answers: errors.union([nil]), deciding: deciding)
 }
 
-func passes(_ condition: Bool?, else error: SystemError, missing: MissingFact.Kind) -> Possible<SystemError?>
-{
+func passes(_ condition: Bool?, else error: SystemError, missing: MissingFact.Kind) -> Possible<SystemError?> {
   switch condition {
   case true: Possible(nil)
   case false: Possible(error)

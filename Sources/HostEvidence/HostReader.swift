@@ -31,6 +31,11 @@ public struct HostReader: Sendable {
     if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
       facts.securityModules = bindingModules(text)
     }
+    if needs.contains(.controlGroupPrograms), case .text(let text) = readText("\(procRoot)/thread-self/cgroup"),
+      let group = unifiedGroup(text)
+    {
+      facts.controlGroupBindPrograms = hasBindPrograms(controlGroup: "\(sysRoot)/fs/cgroup\(group)")
+    }
     try readNetwork(needs, lookups, &facts)
     return facts
   }
@@ -70,7 +75,8 @@ public struct HostReader: Sendable {
     case .absent where readText("\(procRoot)/thread-self/status") != .absent: return nil
     default: break
     }
-    guard case .text(let text) = readText("\(procRoot)/sys/kernel/overflowuid"), let uid: UInt32 = decimal(trimmed(text))
+    guard case .text(let text) = readText("\(procRoot)/sys/kernel/overflowuid"),
+      let uid: UInt32 = decimal(trimmed(text))
     else { return 65534 }
     return uid
   }

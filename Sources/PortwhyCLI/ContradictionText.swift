@@ -19,7 +19,8 @@ private func line(_ contradiction: ProbeContradiction, _ attempt: BindAttempt) -
   let socket = [
     "\(attempt.port)/\(attempt.transport.rawValue)", "on \(attempt.address)", "uid \(attempt.uid)",
     "v6only \(attempt.v6only)", "device \(attempt.boundTo)",
-    "SO_REUSEADDR \(predicted.options.contains(.reuseaddr))", "SO_REUSEPORT \(predicted.options.contains(.reuseport))",
+    "SO_REUSEADDR \(predicted.options.contains(.reuseaddr))",
+    "SO_REUSEPORT \(predicted.options.contains(.reuseport))",
   ]
   return "BUG: \(socket.joined(separator: ", ")): predicted \(predicted.bind.word), bind() answers "
     + contradiction.answered.word

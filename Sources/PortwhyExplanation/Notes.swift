@@ -18,9 +18,18 @@ func notes(_ case: Case, outcome: BindOutcome) -> [Note] {
       notes.append(
         Note(
           kind: "security-module",
-          text: "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(named.count == 1 ? "it says" : "they say")"
+          text:
+            "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(named.count == 1 ? "it says" : "they say")"
             + " to the planned program is not looked at"))
     }
+  }
+  if `case`.snapshot.host.controlGroupBindPrograms == true, outcome.verdict == .ok {
+    notes.append(
+      Note(
+        kind: "control-group-program",
+        text:
+          "a control group program is asked at every bind() here (systemd: SocketBindDeny=): it can refuse it with"
+          + " EPERM, and is not looked at"))
   }
   return notes
 }

@@ -129,7 +129,8 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
   return [
     Suggestion(
       kind: "look-as-root", certainty: .conditional("you may use sudo"),
-      text: "ask again as root, who sees the owner and the options of every socket", command: "sudo portwhy \(`case`.target)")
+      text: "ask again as root, who sees the owner and the options of every socket",
+      command: "sudo portwhy \(`case`.target)")
   ] + probing(`case`, outcome)
 }
 

@@ -78,7 +78,8 @@ public enum Portwhy {
     _ attempt: BindAttempt, _ question: Question, _ snapshot: Snapshot
   ) throws(PortwhyError) -> AttemptReport {
     let judged = outcomes(of: attempt, in: snapshot)
-    let probed = question.probe ? try probe(attempt, judged, question, snapshot.host) : Probing.Result(outcomes: judged)
+    let probed =
+      question.probe ? try probe(attempt, judged, question, snapshot.host) : Probing.Result(outcomes: judged)
     var explanation = explain(
       Case(attempt: attempt, outcomes: probed.outcomes, planned: question.options, snapshot: snapshot))
     explanation.notes += probed.notes

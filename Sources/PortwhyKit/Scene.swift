@@ -68,7 +68,9 @@ struct Scene {
   private mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
     guard !needs.isSuperset(of: more) else { return }
     needs.formUnion(more)
-    do throws(NetlinkError) { host = try HostReader().read(needs, lookups: lookups) } catch { throw PortwhyError(error) }
+    do throws(NetlinkError) { host = try HostReader().read(needs, lookups: lookups) } catch {
+      throw PortwhyError(error)
+    }
   }
 
   private mutating func findOwners() {

@@ -22,13 +22,17 @@ final class RealSocket {
       name.sin6_family = sa_family_t(AF_INET6)
       name.sin6_port = port.rawValue.bigEndian
       inet_pton(AF_INET6, address, &name.sin6_addr)
-      result = withUnsafeBytes(of: &name) { bind(descriptor, $0.assumingMemoryBound(to: sockaddr.self).baseAddress, 28) }
+      result = withUnsafeBytes(of: &name) {
+        bind(descriptor, $0.assumingMemoryBound(to: sockaddr.self).baseAddress, 28)
+      }
     } else {
       var name = sockaddr_in()
       name.sin_family = sa_family_t(AF_INET)
       name.sin_port = port.rawValue.bigEndian
       inet_pton(AF_INET, address, &name.sin_addr)
-      result = withUnsafeBytes(of: &name) { bind(descriptor, $0.assumingMemoryBound(to: sockaddr.self).baseAddress, 16) }
+      result = withUnsafeBytes(of: &name) {
+        bind(descriptor, $0.assumingMemoryBound(to: sockaddr.self).baseAddress, 16)
+      }
     }
     if result != 0 { throw SystemError(rawValue: errno) }
   }
@@ -100,7 +104,9 @@ struct BindProbeTests {
       let holder = try RealSocket("0.0.0.0", port)
       var name = Array("dev1".utf8)
       let isBound = setsockopt(holder.descriptor, SOL_SOCKET, SO_BINDTODEVICE, &name, 4) == 0
-      let answers = [isBound ? answer("dev0") : taken, answer("dev1"), answer("nodev"), probe(onLoopback, [], on: host())]
+      let answers = [
+        isBound ? answer("dev0") : taken, answer("dev1"), answer("nodev"), probe(onLoopback, [], on: host()),
+      ]
       withExtendedLifetime(holder) {}
       return answers
     }

@@ -44,8 +44,9 @@ struct LocalAddressTests {
 
   @Test("is open where only main has it: whether the tables still share a tree is shown nowhere")
   func onlyInMain() {
-    #expect(Self.bind { $0.ipv4LocalRoutes = [LocalRoute(destination: .loopback, prefixLength: 32, type: .local)] }
-      == "? local-addresses")
+    #expect(
+      Self.bind { $0.ipv4LocalRoutes = [LocalRoute(destination: .loopback, prefixLength: 32, type: .local)] }
+        == "? local-addresses")
   }
 
   @Test("is open without a look-up, unless the routing rules are somebody's own")

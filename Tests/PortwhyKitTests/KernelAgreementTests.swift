@@ -32,7 +32,9 @@ private func ask(
   let item = QuestionItem(
     addresses: [.address(IPAddress(address) ?? .v4(.any), zone: nil)], ports: port...port, transport: .tcp)
   let report = try Portwhy.answer(Question(items: [item], options: options, device: device, probe: true))
-  guard let attempt = report.targets.first?.attempts.first, let outcome = attempt.outcome(options) else { return "none" }
+  guard let attempt = report.targets.first?.attempts.first, let outcome = attempt.outcome(options) else {
+    return "none"
+  }
   return Verdict(bind: outcome.bind, source: outcome.source, agreed: attempt.contradictions.isEmpty).description
 }
 
@@ -125,9 +127,13 @@ struct SettledByProbeTests {
     }
     let before = try #require(without?.targets[0].attempts[0])
     let after = try #require(with?.targets[0].attempts[0])
-    #expect(before.outcomes.map(\.verdict) == [.fails(.addressInUse), .fails(.addressInUse), .undetermined, .undetermined])
-    #expect(before.explanation.suggestions.contains { $0.command?.hasPrefix("portwhy --reuseport --probe 127.0.0.1:") == true }
-      || before.explanation.suggestions.contains { $0.kind == "probe" })
+    #expect(
+      before.outcomes.map(\.verdict) == [.fails(.addressInUse), .fails(.addressInUse), .undetermined, .undetermined])
+    #expect(
+      before.explanation.suggestions.contains {
+        $0.command?.hasPrefix("portwhy --reuseport --probe 127.0.0.1:") == true
+      }
+        || before.explanation.suggestions.contains { $0.kind == "probe" })
     #expect(after.outcomes.map(\.verdict) == Array(repeating: .fails(.addressInUse), count: 4))
     #expect(after.outcomes.map(\.source) == [.rules, .rules, .probe, .probe])
     #expect(with?.targets[0].verdict == .fails(.addressInUse) && after.contradictions.isEmpty)

@@ -137,7 +137,9 @@ struct NamespaceTests {
       let words = ["--json", "127.0.0.1:\(port),127.0.0.1:\(other)"]
       return (try output(of: ["unshare", "-Ur", program] + words), try output(of: [program] + words))
     }
-    let uids = { (text: String) in text.matches(of: /"unknown_because":(?:null|"[a-z-]+"),"uid":(\w+)/).map { String($0.1) } }
+    let uids = { (text: String) in
+      text.matches(of: /"unknown_because":(?:null|"[a-z-]+"),"uid":(\w+)/).map { String($0.1) }
+    }
     #expect(uids(report) == ["0", "null"], "\(report)")
     #expect(uids(full) == ["0", "1000"])
     #expect(report.contains("\"overflow_uid\":65534") && full.contains("\"overflow_uid\":null"))
