@@ -34,7 +34,9 @@ public struct HostReader: Sendable {
     if needs.contains(.controlGroupPrograms), case .text(let text) = readText("\(procRoot)/thread-self/cgroup"),
       let group = unifiedGroup(text)
     {
-      facts.controlGroupBindPrograms = hasBindPrograms(controlGroup: "\(sysRoot)/fs/cgroup\(group)")
+      // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)).
+      let mounts = ["\(sysRoot)/fs/cgroup", "\(sysRoot)/fs/cgroup/unified"]
+      facts.controlGroupBindPrograms = mounts.lazy.compactMap { hasBindPrograms(controlGroup: $0 + group) }.first
     }
     try readNetwork(needs, lookups, &facts)
     return facts

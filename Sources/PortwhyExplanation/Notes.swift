@@ -15,12 +15,12 @@ func notes(_ case: Case, outcome: BindOutcome) -> [Note] {
       ["selinux", "apparmor", "tomoyo", "smack"].contains($0) || ($0 == "landlock" && isTCP)
     }
     if !named.isEmpty {
+      let say = named.count == 1 ? "it says" : "they say"
       notes.append(
         Note(
           kind: "security-module",
-          text:
-            "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(named.count == 1 ? "it says" : "they say")"
-            + " to the planned program is not looked at"))
+          text: "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(say) to the planned"
+            + " program is not looked at"))
     }
   }
   if `case`.snapshot.host.controlGroupBindPrograms == true, outcome.verdict == .ok {
