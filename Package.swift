@@ -67,6 +67,13 @@ let package = Package(
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
+    tests("BindProbeTests", ["BindProbe", "BindRules", "KernelLab", "SocketModel"]),
+    tests(
+      "PortwhyKitTests",
+      [
+        "BindProbe", "BindRules", "CNetlink", "HostEvidence", "KernelLab", "PortwhyExplanation", "PortwhyKit",
+        "SocketModel",
+      ]),
     tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),
     tests("NetlinkTests", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
     tests("PortwhyExplanationTests", ["BindRules", "PortwhyExplanation", "SocketModel"]),

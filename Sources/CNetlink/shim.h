@@ -31,6 +31,17 @@ static inline int portwhy_is_network_namespace(int fd) {
   return fstatfs(fd, &status) == 0 && status.f_type == 0x6e736673 && ioctl(fd, NS_GET_NSTYPE) == 0x40000000;
 }
 
+/* bpf(2), BPF_PROG_QUERY: how many programs of the attach type are in effect for the cgroup2 directory `fd`, those
+ * of its ancestors included; -1 and errno. Needs CAP_NET_ADMIN. */
+static inline int portwhy_cgroup_programs(int fd, uint32_t attach_type) {
+  struct {
+    uint32_t target, attach_type, query_flags, attach_flags;
+    uint64_t program_ids __attribute__((aligned(8)));
+    uint32_t program_count;
+  } query = {(uint32_t)fd, attach_type, 1 /* BPF_F_QUERY_EFFECTIVE */, 0, 0, 0};
+  return syscall(SYS_bpf, 16, &query, sizeof query) == 0 ? (int)query.program_count : -1;
+}
+
 /* unshare(2), CLONE_NEWNET: moves the calling thread to a new network namespace; -1 and errno. */
 static inline int portwhy_unshare_network(void) { return (int)syscall(SYS_unshare, 0x40000000); }
 

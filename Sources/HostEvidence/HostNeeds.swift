@@ -34,6 +34,8 @@ public struct HostNeeds: OptionSet, Sendable, Hashable {
   public static let securityModules = HostNeeds(rawValue: 1 << 13)
   /// `HostFacts.overflowUID`.
   public static let userMapping = HostNeeds(rawValue: 1 << 14)
+  /// `HostFacts.controlGroupBindPrograms`.
+  public static let controlGroupPrograms = HostNeeds(rawValue: 1 << 15)
 
-  public static let everything = HostNeeds(rawValue: (1 << 15) - 1)
+  public static let everything = HostNeeds(rawValue: (1 << 16) - 1)
 }

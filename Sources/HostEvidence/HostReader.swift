@@ -31,6 +31,13 @@ public struct HostReader: Sendable {
     if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
       facts.securityModules = bindingModules(text)
     }
+    if needs.contains(.controlGroupPrograms), case .text(let text) = readText("\(procRoot)/thread-self/cgroup"),
+      let group = unifiedGroup(text)
+    {
+      // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)).
+      let mounts = ["\(sysRoot)/fs/cgroup", "\(sysRoot)/fs/cgroup/unified"]
+      facts.controlGroupBindPrograms = mounts.lazy.compactMap { hasBindPrograms(controlGroup: $0 + group) }.first
+    }
     try readNetwork(needs, lookups, &facts)
     return facts
   }

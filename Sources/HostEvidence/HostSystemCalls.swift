@@ -110,6 +110,16 @@ private func openForReading(_ path: String) -> Int32 { open(path, O_RDONLY | O_C
 /// geteuid(2).
 func effectiveUser() -> UInt32 { geteuid() }
 
+/// Whether programs of BPF_CGROUP_INET4_BIND or BPF_CGROUP_INET6_BIND are in effect for a cgroup2 directory; nil
+/// where the kernel does not say, as to all who lack CAP_NET_ADMIN.
+func hasBindPrograms(controlGroup path: String) -> Bool? {
+  let directory = open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
+  guard directory >= 0 else { return nil }
+  defer { close(directory) }
+  let counts = [UInt32(8), 9].map { portwhy_cgroup_programs(directory, $0) }
+  return counts.allSatisfy { $0 >= 0 } ? counts.contains { $0 > 0 } : nil
+}
+
 // MARK: - Another network namespace
 
 /// An open file of nsfs that is a network namespace.

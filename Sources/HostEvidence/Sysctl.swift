@@ -88,3 +88,12 @@ func bindingModules(_ text: String) -> [String] {
   ]
   return trimmed(text).split(separator: ",").filter { !silent.contains($0) }.map(String.init)
 }
+
+/// The path of the unified hierarchy in /proc/PID/cgroup, the line `0::PATH` (cgroups(7)); nil where there is none or
+/// it lies outside of the reader's cgroup namespace.
+func unifiedGroup(_ text: String) -> String? {
+  guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::/") }), !line.contains("/..") else {
+    return nil
+  }
+  return String(line.dropFirst(3))
+}

@@ -19,19 +19,25 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
 extension Case {
   /// Asking portwhy again about this attempt; the engine adds the options of the question.
   func command(_ options: [String]) -> String {
-    var words = ["portwhy"] + options
-    let target =
-      attempt.address.isUnspecified
-      ? "\(attempt.port)" : Endpoint(address: attempt.address, port: attempt.port).text
-    words.append(shellWord(target + (attempt.transport == .udp ? "/udp" : "")))
-    return words.joined(separator: " ")
+    (["portwhy"] + options + [target]).joined(separator: " ")
+  }
+
+  /// TARGET of a command that asks about this attempt again; a wildcard as the bare port.
+  private var target: String {
+    let suffix = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
+    let zone = attempt.scope.map { "%" + (snapshot.host.interface($0)?.name ?? String($0.rawValue)) } ?? ""
+    switch attempt.address {
+    case _ where attempt.address.isUnspecified: return suffix
+    case .v4(let address): return "\(address):\(suffix)"
+    case .v6(let address): return shellWord("[\(address)\(zone)]:\(suffix)")
+    }
   }
 
   /// Whether no holder can be hidden from the reader, so that a socket is free when its visible holders have gone.
   var seesEveryHolder: Bool { snapshot.host.uid == 0 && snapshot.visibility.unreadableProcesses == 0 }
 }
 
-/// A word of a shell command: quoted where it needs it, so that a hostile name stays a word.
+/// A word of a shell command, sh(1): quoted where it needs it, so that a hostile name stays a word.
 public func shellWord(_ word: String) -> String {
   let plain = word.utf8.allSatisfy { byte in
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)

@@ -11,15 +11,15 @@ extension Question {
     if options.contains(.reuseport) { words.append("--reuseport") }
     if let v6only { words.append(v6only ? "--v6only" : "--no-v6only") }
     if let families, families.count == 1 { words.append(families.contains(.ipv4) ? "-4" : "-6") }
-    if let device { words += ["--device", device] }
+    if let device { words += ["--device", shellWord(device)] }
     if let uid { words += ["--uid", String(uid)] }
-    if let namespace { words += ["--netns", namespace.description] }
+    if let namespace { words += ["--netns", shellWord(namespace.description)] }
     return words
   }
 
   /// The suggestions, with this question's options in every command that asks portwhy again.
   func completing(_ suggestions: [Suggestion]) -> [Suggestion] {
-    let options = commandOptions.map(shellWord)
+    let options = commandOptions
     guard !options.isEmpty else { return suggestions }
     return suggestions.map { suggestion in
       var suggestion = suggestion

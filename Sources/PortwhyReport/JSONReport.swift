@@ -61,6 +61,7 @@ public enum JSONReport {
       writer.member("destination", lookup.destination.description)
       writer.member("type", lookup.type?.rawValue)
     }
+    writer.member("cgroup_bind_programs", host.controlGroupBindPrograms)
   }
 
   private static func write(_ visibility: Visibility, to writer: inout JSONWriter) {

@@ -151,6 +151,9 @@ public struct HostFacts: Sendable, Hashable {
   public var ipv4Lookups: [RouteLookup]?
   /// Security modules in force that can refuse a bind and that sock_diag does not show (`/sys/kernel/security/lsm`).
   public var securityModules: [String]?
+  /// Whether a control group program sees the bind(2) of the reader's control group (BPF_CGROUP_INET4_BIND,
+  /// systemd's SocketBindDeny=); nil where that may not be asked.
+  public var controlGroupBindPrograms: Bool?
 
   public init(kernel: KernelVersion, uid: UInt32) {
     self.kernel = kernel

@@ -8,6 +8,8 @@ struct PreconditionTests {
     var host = openHost()
     host.ipv4NonlocalBind = false
     host.ipv6NonlocalBind = false
+    // Then the table alone counts; see LocalAddressTests.
+    host.ipv4RulesAreDefault = false
     host.ipv4LocalRoutes = [
       LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local),
       LocalRoute(destination: IPv4Address(10, 0, 0, 5), prefixLength: 32, type: .local),

@@ -86,6 +86,14 @@ struct JSONReportTests {
     ]
     report.host.ipv4LocalRoutes = [LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local)]
     report.host.securityModules = ["apparmor"]
+    report.host.rootMayBindPrivileged = true
+    report.host.overflowUID = 65534
+    report.host.ipv4AbsentTables = [1001]
+    report.host.ipv4RulesAreDefault = true
+    report.host.ipv4Lookups = [
+      RouteLookup(destination: .loopback, type: .local), RouteLookup(destination: .any, type: nil),
+    ]
+    report.host.controlGroupBindPrograms = false
     let document = try json(report)
     #expect(SchemaValidator(schema: try schema()).violations(document) == [])
     let host = try #require(document["host"])
