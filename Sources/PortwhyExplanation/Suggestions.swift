@@ -56,12 +56,11 @@ private func stopHolder(_ case: Case) -> [Suggestion] {
   func works(_ options: ReuseOptions) -> Bool { outcomesAfter.first { $0.options == options }?.verdict == .ok }
   let certainty: Suggestion.Certainty
   let consequence: String
-  let seen = certaintyOfHolders(`case`)
   if works(`case`.planned) {
-    certainty = seen
+    certainty = .checked
     consequence = "then the bind works"
   } else if works(`case`.planned.union(.reuseaddr)) {
-    certainty = seen
+    certainty = .checked
     consequence = "then SO_REUSEADDR is needed until its connections are gone (about 60 s)"
   } else {
     certainty = .conditional("nothing else is left on the port")
@@ -72,16 +71,6 @@ private func stopHolder(_ case: Case) -> [Suggestion] {
       kind: "stop-holder", certainty: certainty, text: "stop \(holders.name): \(consequence)",
       command: holders.command)
   ]
-}
-
-/// Whether the processes that were seen are all that hold the sockets in the way. A server that was started as root
-/// and works as another user keeps its first process, which only root may look at and which would go on.
-private func certaintyOfHolders(_ case: Case) -> Suggestion.Certainty {
-  let reader = `case`.snapshot.host.uid
-  guard reader != 0, let maker = `case`.blockingSockets.lazy.compactMap(\.uid).first(where: { $0 != reader }) else {
-    return .checked
-  }
-  return .conditional("no process of uid \(maker), which you may not look at, holds it too")
 }
 
 /// The processes to stop, and the command that does it.
@@ -146,7 +135,7 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
 }
 
 private func otherPort(_ case: Case) -> [Suggestion] {
-  [Suggestion(kind: "other-port", certainty: .conditional("nothing else holds it"), text: "bind another port")]
+  [Suggestion(kind: "other-port", certainty: .conditional("nothing else holds it"), text: "or bind another port")]
 }
 
 private func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
@@ -163,7 +152,7 @@ private func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
         kind: "unprivileged-port-start", certainty: .checked,
         text: "let every user bind ports from \(attempt.port) up",
         command: "sysctl net.ipv4.ip_unprivileged_port_start=\(attempt.port)"),
-      Suggestion(kind: "other-port", certainty: .conditional("it is free"), text: "use a port from \(start) up"),
+      Suggestion(kind: "other-port", certainty: .conditional("it is free"), text: "or use a port from \(start) up"),
     ]
   case .addressNotLocal:
     return [
