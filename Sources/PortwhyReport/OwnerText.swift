@@ -18,7 +18,7 @@ struct OwnerText {
     case .process where !socket.processes.isEmpty: processes(socket.processes)
     case .kernel: "kernel"
     case .none: nobody(socket)
-    case .hidden, .process: (socket.uid.map { style.uidAndName($0) + ", " } ?? "") + "process hidden"
+    case .hidden, .process: (socket.uid.map { style.user($0) + ", " } ?? "process ") + "hidden"
     }
   }
 
