@@ -61,7 +61,9 @@ let package = Package(
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
     tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),
     tests("NetlinkTests", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
-    tests("PortwhyExplanationTests", ["BindRules", "PortwhyExplanation", "SocketModel"]),
+    tests(
+      "PortwhyExplanationTests",
+      ["BindRules", "KernelLab", "Netlink", "PortwhyExplanation", "ProcessEvidence", "SocketModel"]),
     tests("HostEvidenceTests", ["CNetlink", "HostEvidence", "Netlink", "NetlinkWire", "SocketModel"]),
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
     tests(

@@ -6,7 +6,8 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
   switch outcome.verdict {
   case .ok: return []
   case .fails(.addressInUse):
-    return ourOption(`case`) + stopHolder(`case`) + waiting(`case`) + lookCloser(`case`, outcome) + otherPort(`case`)
+    return ourOption(`case`) + stopHolder(`case`) + whereToChange(`case`) + waiting(`case`)
+      + lookCloser(`case`, outcome) + otherPort(`case`)
   case .fails: return beforeThePort(`case`, cause)
   case .undetermined: return lookCloser(`case`, outcome) + ourOption(`case`) + stopHolder(`case`) + waiting(`case`)
   }
@@ -51,6 +52,13 @@ private func sharePort(_ case: Case) -> [Suggestion] {
 private func stopHolder(_ case: Case) -> [Suggestion] {
   let holders = Holders(`case`.blockingSockets)
   guard !holders.pids.isEmpty else { return [] }
+  guard holders.isDecisive else {
+    return [
+      Suggestion(
+        kind: "find-holder", certainty: .conditional("you may stop it"), text: "find and stop \(holders.name)",
+        command: holders.command)
+    ]
+  }
   let after = `case`.snapshot.withoutProcesses(holders.pids)
   let outcomesAfter = outcomes(of: `case`.attempt, in: after)
   func works(_ options: ReuseOptions) -> Bool { outcomesAfter.first { $0.options == options }?.verdict == .ok }
@@ -71,38 +79,6 @@ private func stopHolder(_ case: Case) -> [Suggestion] {
       kind: "stop-holder", certainty: certainty, text: "stop \(holders.name): \(consequence)",
       command: holders.command)
   ]
-}
-
-/// The processes to stop, and the command that does it.
-private struct Holders {
-  var pids: Set<Int32>
-  var name: String
-  var command: String
-
-  init(_ sockets: [SocketObservation]) {
-    let processes = sockets.flatMap(\.processes)
-    pids = Set(processes.map(\.pid))
-    let units = Set(processes.compactMap(\.unit)).sorted()
-    let commands = Set(processes.map(\.command)).sorted()
-    if !units.isEmpty, processes.allSatisfy({ $0.unit != nil }) {
-      name = units.listed()
-      command = "systemctl stop \(units.map(shellWord).joined(separator: " "))"
-    } else {
-      name = commands.listed()
-      let numbers = pids.sorted()
-      command = "kill \(numbers.prefix(8).map(String.init).joined(separator: " "))\(numbers.count > 8 ? " …" : "")"
-    }
-  }
-}
-
-/// A word of a shell command: quoted where it needs it, so that a hostile name stays a word.
-private func shellWord(_ word: String) -> String {
-  let plain = word.utf8.allSatisfy { byte in
-    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-      || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "@._-:/".utf8.contains(byte)
-  }
-  if plain && !word.isEmpty && !word.hasPrefix("-") { return word }
-  return "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
 }
 
 private func waiting(_ case: Case) -> [Suggestion] {

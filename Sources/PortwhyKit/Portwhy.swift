@@ -13,9 +13,14 @@ public enum Portwhy {
     let scene = try Scene(ports: question.portsByTransport, needs: question.hostNeeds) { transport, port in
       question.items.contains { $0.transport == transport && $0.ports.contains(port) }
     }
+    let deep = question.deep ? DeepFindings(question.portsByTransport) : nil
     var targets: [TargetReport] = []
     for item in question.items {
-      for port in item.ports { targets.append(target(Port(port), item, question, scene)) }
+      for port in item.ports {
+        var target = target(Port(port), item, question, scene)
+        target.notes += deep?.notes(item.transport, Port(port)) ?? []
+        targets.append(target)
+      }
     }
     return Report(
       version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)
