@@ -80,7 +80,10 @@ let package = Package(
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
     tests(
       "PortwhyExplanationTests",
-      ["BindRules", "KernelLab", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      [
+        "BindRules", "KernelLab", "Netlink", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "ProcessEvidence",
+        "SocketModel",
+      ],
       exclude: ["Golden"]),
     tests(
       "PortwhyReportTests",

@@ -6,9 +6,9 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
   switch outcome.verdict {
   case .ok: return []
   case .fails(.addressInUse):
-    return ourOption(`case`, cause) + waiting(`case`) + stopHolder(`case`) + lookCloser(`case`, outcome)
-      + otherAddress(`case`) + theirOption(`case`, cause) + otherUser(`case`, cause) + reservePort(`case`, cause)
-      + otherPort(`case`)
+    return ourOption(`case`, cause) + waiting(`case`) + stopHolder(`case`) + whereToChange(`case`)
+      + lookCloser(`case`, outcome) + otherAddress(`case`) + theirOption(`case`, cause) + otherUser(`case`, cause)
+      + reservePort(`case`, cause) + otherPort(`case`)
   case .fails: return beforeThePort(`case`, cause)
   case .undetermined:
     return lookCloser(`case`, outcome) + ourOption(`case`, cause) + stopHolder(`case`) + waiting(`case`)
