@@ -38,8 +38,9 @@ public enum CommandLineProgram {
     case .version: return write("portwhy \(portwhyVersion)\n", status: .ok)
     case .explain(let topic): return write(explain(topic, invocation), status: .ok)
     case .answer(let question): report = try Portwhy.answer(question)
-    case .overview(let transports): report = try Portwhy.overview(transports)
+    case .overview(let transports, let namespace): report = try Portwhy.overview(transports, in: namespace)
     }
+    for line in contradictionLines(report) { complain(line) }
     let elapsed = SystemCalls.microseconds() &- start
     let status = ExitStatus(report)
     if invocation.quiet { return status }
@@ -103,7 +104,7 @@ public enum CommandLineProgram {
 
   private static func text(_ error: PortwhyError) -> String {
     switch error {
-    case .kernelInterfaceMissing(let text), .notPermitted(let text): text
+    case .kernelInterfaceMissing(let text), .notPermitted(let text), .invalidQuestion(let text): text
     case .internalError(let text): "internal error: \(text)"
     }
   }

@@ -11,7 +11,7 @@ struct Invocation: Hashable {
     /// The long text of a topic; nil for their list.
     case explain(Topic?)
     case answer(Question)
-    case overview([TransportProtocol])
+    case overview([TransportProtocol], in: NamespaceReference?)
   }
 
   enum Color: String, CaseIterable {
@@ -51,9 +51,10 @@ struct Invocation: Hashable {
       return
     }
     let transports = (options.tcp ? [TransportProtocol.tcp] : []) + (options.udp ? [.udp] : [])
+    let namespace = try options.netns.map { word throws(UsageError) in try Self.namespace(word) }
     guard let target = options.target else {
       try Self.refuseWithoutTarget(options)
-      task = .overview(transports.isEmpty ? TransportProtocol.allCases : transports)
+      task = .overview(transports.isEmpty ? TransportProtocol.allCases : transports, in: namespace)
       return
     }
     let families = Self.families(options)
@@ -65,8 +66,12 @@ struct Invocation: Hashable {
     if options.v6only == true && !Self.attemptsIPv6(question) {
       throw UsageError("--v6only, but TARGET attempts IPv4 only")
     }
+    question.runtime = try Self.runtime(options.runtime)
+    question.deep = options.deep
     question.device = try Self.device(options.device)
     question.uid = try options.uid.map { word throws(UsageError) in try Self.uid(word, lookup) }
+    question.namespace = namespace
+    question.probe = options.probe
     task = .answer(question)
   }
 
@@ -95,8 +100,9 @@ struct Invocation: Hashable {
     let given: [(String, Bool)] = [
       ("-4", options.ipv4), ("-6", options.ipv6), ("--reuseaddr", options.reuseaddr),
       ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
-      ("--no-v6only", options.v6only == false), ("--device", options.device != nil),
-      ("--uid", options.uid != nil),
+      ("--no-v6only", options.v6only == false), ("--runtime", options.runtime != nil),
+      ("--device", options.device != nil), ("--uid", options.uid != nil), ("--probe", options.probe),
+      ("--deep", options.deep),
     ]
     return given.first(where: \.1)?.0
   }
@@ -108,6 +114,13 @@ struct Invocation: Hashable {
     if let topic = Catalogue.topic(word) { return topic }
     let nearest = Catalogue.nearest(to: word).map { ", did you mean \($0.slug)?" }
     throw UsageError("no topic \"\(word)\"\(nearest ?? ", --explain alone lists them")")
+  }
+
+  private static func runtime(_ word: String?) throws(UsageError) -> Runtime? {
+    guard let word else { return nil }
+    if let runtime = Runtime(named: word) { return runtime }
+    let nearest = Runtime.nearest(to: word).map { ": did you mean \($0)?" } ?? "; the manual page lists them"
+    throw UsageError("unknown runtime \"\(word)\"\(nearest)")
   }
 
   private static func attemptsIPv6(_ question: Question) -> Bool {
@@ -129,6 +142,13 @@ struct Invocation: Hashable {
       throw UsageError("--device \"\(name)\" cannot be the name of an interface")
     }
     return name
+  }
+
+  private static func namespace(_ word: String) throws(UsageError) -> NamespaceReference {
+    guard let namespace = NamespaceReference(word) else {
+      throw UsageError("--netns \"\(word)\" is neither a process, a name nor a path")
+    }
+    return namespace
   }
 
   private static func uid(_ word: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {

@@ -15,9 +15,13 @@ struct PortwhyOptions: ParsableCommand {
   @Flag(name: .customLong("reuseaddr")) var reuseaddr = false
   @Flag(name: .customLong("reuseport")) var reuseport = false
   @Flag(name: .customLong("v6only"), inversion: .prefixedNo, exclusivity: .chooseLast) var v6only: Bool?
+  @Option(name: .customLong("runtime")) var runtime: String?
   @Option(name: .customLong("device")) var device: String?
   @Option(name: .customLong("uid")) var uid: String?
+  @Option(name: .customLong("netns")) var netns: String?
+  @Flag(name: .customLong("probe")) var probe = false
   @Flag(name: [.customShort("n"), .customLong("numeric")]) var numeric = false
+  @Flag(name: .customLong("deep")) var deep = false
   @Flag(name: .customLong("json")) var json = false
   @Flag(name: [.customShort("q"), .customLong("quiet")]) var quiet = false
   @Flag(name: [.customShort("v"), .customLong("verbose")]) var verbose = false

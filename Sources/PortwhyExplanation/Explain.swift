@@ -12,15 +12,19 @@ public struct Case: Sendable, Hashable {
   public var snapshot: Snapshot
   /// Other ports, and every socket on them, for a free one to offer; nil where they were not looked at.
   public var nearby: Nearby?
+  /// The planned server's runtime (`--runtime`); nil where it was not said.
+  public var runtime: Runtime?
 
   public init(
-    attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot, nearby: Nearby? = nil
+    attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot, nearby: Nearby? = nil,
+    runtime: Runtime? = nil
   ) {
     self.attempt = attempt
     self.outcomes = outcomes
     self.planned = planned
     self.snapshot = snapshot
     self.nearby = nearby
+    self.runtime = runtime
   }
 
   func outcome(_ options: ReuseOptions) -> BindOutcome? {
@@ -62,5 +66,17 @@ public func explain(_ case: Case) -> Explanation {
   let cause = primaryCause(`case`, outcome, receives)
   return Explanation(
     cause: cause, why: why(`case`, outcome: outcome, cause: cause), receives: receives,
-    notes: notes(`case`, outcome: outcome), suggestions: suggestions(`case`, outcome: outcome, cause: cause))
+    notes: notes(`case`, outcome: outcome) + ownershipNotes(`case`) + runtimeNotes(`case`),
+    suggestions: withOtherSide(suggestions(`case`, outcome: outcome, cause: cause), `case`, outcome))
+}
+
+/// The suggestions in the words of the planned runtime, and before the last resort of another port what the other
+/// side could set.
+private func withOtherSide(_ own: [Suggestion], _ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
+  // The kernel's own sockets cannot be told to set an option, nor did they.
+  let isKernels = `case`.blockingSockets.contains { $0.owner == .kernel }
+  let worded = own.filter { !isKernels || $0.kind != "set-option" }.map { $0.worded(for: `case`.runtime) }
+  guard outcome.verdict == .fails(.addressInUse) || outcome.verdict == .undetermined else { return worded }
+  let last = worded.firstIndex { $0.kind == "other-port" } ?? worded.endIndex
+  return worded[..<last] + otherSide(`case`) + worded[last...]
 }

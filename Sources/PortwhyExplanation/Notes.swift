@@ -5,7 +5,7 @@ import SocketModel
 func notes(_ case: Case, outcome: BindOutcome) -> [Note] {
   [
     hiddenOwner(`case`), optionSetLate(`case`), listenRace(`case`, outcome), unrelatedSharing(`case`),
-    ephemeralRange(`case`, outcome), securityModule(`case`, outcome),
+    ephemeralRange(`case`, outcome), securityModule(`case`, outcome), controlGroupProgram(`case`, outcome),
   ].compactMap { $0 }
 }
 
@@ -70,9 +70,23 @@ private func ephemeralRange(_ case: Case, _ outcome: BindOutcome) -> Note? {
 
 private func securityModule(_ case: Case, _ outcome: BindOutcome) -> Note? {
   guard let modules = `case`.snapshot.host.securityModules, outcome.verdict == .ok else { return nil }
-  let named = modules.filter { ["selinux", "apparmor", "tomoyo", "smack"].contains($0) }
+  // Landlock's rules are about TCP ports (`hook_socket_bind`); the BPF module says nothing by being there.
+  let isTCP = `case`.attempt.transport == .tcp
+  let named = modules.filter {
+    ["selinux", "apparmor", "tomoyo", "smack"].contains($0) || ($0 == "landlock" && isTCP)
+  }
   guard !named.isEmpty else { return nil }
+  let say = named.count == 1 ? "it says" : "they say"
   return Note(
     kind: "security-module",
-    text: "\(named.listed()) can still refuse the bind; its policy is not looked at")
+    text: "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(say) to the planned program is"
+      + " not looked at")
+}
+
+private func controlGroupProgram(_ case: Case, _ outcome: BindOutcome) -> Note? {
+  guard `case`.snapshot.host.controlGroupBindPrograms == true, outcome.verdict == .ok else { return nil }
+  return Note(
+    kind: "control-group-program",
+    text: "a control group program is asked at every bind() here (systemd: SocketBindDeny=): it can refuse it with"
+      + " EPERM, and is not looked at")
 }

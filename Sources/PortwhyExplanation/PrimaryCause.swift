@@ -13,6 +13,8 @@ func primaryCause(_ case: Case, _ outcome: BindOutcome, _ receives: [Receipt]) -
 }
 
 private func inTheWay(_ case: Case, _ blockers: [Blocker]) -> Cause {
+  // A probe met a socket that is not visible.
+  if blockers.isEmpty { return .hidden }
   if let cause = reuseCause(`case`, blockers) { return cause }
   let sockets = blockers.map(`case`.socket)
   guard let role = SocketRole.allCases.first(where: { role in sockets.contains { `case`.role($0) == role } }) else {

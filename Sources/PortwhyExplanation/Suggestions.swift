@@ -6,9 +6,9 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
   switch outcome.verdict {
   case .ok: return []
   case .fails(.addressInUse):
-    return ourOption(`case`, cause) + waiting(`case`) + stopHolder(`case`) + lookCloser(`case`, outcome)
-      + otherAddress(`case`) + theirOption(`case`, cause) + otherUser(`case`, cause) + reservePort(`case`, cause)
-      + otherPort(`case`)
+    return ourOption(`case`, cause) + waiting(`case`) + stopHolder(`case`) + whereToChange(`case`)
+      + lookCloser(`case`, outcome) + otherAddress(`case`) + theirOption(`case`, cause) + otherUser(`case`, cause)
+      + reservePort(`case`, cause) + otherPort(`case`)
   case .fails: return beforeThePort(`case`, cause)
   case .undetermined:
     return lookCloser(`case`, outcome) + ourOption(`case`, cause) + stopHolder(`case`) + waiting(`case`)
@@ -17,24 +17,28 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
 }
 
 extension Case {
-  /// The planned question as a command line, with more options before it.
+  /// Asking portwhy again about this attempt; the engine adds the options of the question.
   func command(_ options: [String]) -> String {
-    var words = ["portwhy"] + options
-    if planned.contains(.reuseaddr) { words.append("--reuseaddr") }
-    if planned.contains(.reuseport) { words.append("--reuseport") }
-    let target =
-      attempt.address.isUnspecified
-      ? "\(attempt.port)" : Endpoint(address: attempt.address, port: attempt.port).text
-    words.append(shellWord(target + (attempt.transport == .udp ? "/udp" : "")))
-    return words.joined(separator: " ")
+    (["portwhy"] + options + [target]).joined(separator: " ")
+  }
+
+  /// TARGET of a command that asks about this attempt again; a wildcard as the bare port.
+  private var target: String {
+    let suffix = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
+    let zone = attempt.scope.map { "%" + (snapshot.host.interface($0)?.name ?? String($0.rawValue)) } ?? ""
+    switch attempt.address {
+    case _ where attempt.address.isUnspecified: return suffix
+    case .v4(let address): return "\(address):\(suffix)"
+    case .v6(let address): return shellWord("[\(address)\(zone)]:\(suffix)")
+    }
   }
 
   /// Whether no holder can be hidden from the reader, so that a socket is free when its visible holders have gone.
   var seesEveryHolder: Bool { snapshot.host.uid == 0 && snapshot.visibility.unreadableProcesses == 0 }
 }
 
-/// A word of a shell command: quoted where it needs it, so that a hostile name stays a word.
-func shellWord(_ word: String) -> String {
+/// A word of a shell command, sh(1): quoted where it needs it, so that a hostile name stays a word.
+public func shellWord(_ word: String) -> String {
   let plain = word.utf8.allSatisfy { byte in
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
       || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "@._-:/".utf8.contains(byte)
@@ -62,18 +66,19 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
   let host = `case`.snapshot.host
   let isOpen = outcome.verdict == .undetermined
   let hidden = `case`.blockingSockets.contains { $0.owner == .hidden || $0.reuseaddr.unknownReason == .hidden }
-  if host.uid != 0, isOpen || hidden {
-    return [
-      Suggestion(
-        kind: "look-as-root", certainty: .conditional("you may use sudo"),
-        text: "ask again as root, who sees the owner and the options of every socket",
-        command: "sudo " + `case`.command([]))
-    ]
-  }
-  guard isOpen, `case`.attempt.transport == .tcp else { return [] }
+  let lookAsRoot = Suggestion(
+    kind: "look-as-root", certainty: .conditional("you may use sudo"),
+    text: "ask again as root, who sees the owner and the options of every socket",
+    command: "sudo " + `case`.command([]))
+  return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(`case`, outcome)
+}
+
+/// A real bind settles an undetermined TCP outcome; UDP is never probed.
+private func probing(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
+  guard `case`.attempt.transport == .tcp, outcome.bind == .undetermined, outcome.source == .rules else { return [] }
   return [
     Suggestion(
-      kind: "probe", certainty: .conditional("a real bind for a moment does no harm"), text: "settle it by trying",
-      command: `case`.command(["--probe"]))
+      kind: "probe", certainty: .conditional("a socket may hold the port for a moment"),
+      text: "settle it by a real bind that never listens", command: `case`.command(["--probe"]))
   ]
 }

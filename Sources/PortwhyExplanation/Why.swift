@@ -39,18 +39,20 @@ private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> Str
   let many = sockets.count > 1
   let addresses = Array(Set(sockets.map(\.local.text))).sorted().listed()
   let holders = sockets.map(\.holderText).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+  let areMany = holders.count > 1 || sockets.contains { $0.processes.count > 1 }
   let holder = holders.listed()
   switch role {
   case .listener where first.isHeldByDifferentPrograms:
     let names = first.processes.map { "\($0.command) (pid \($0.pid))" }.listed(atMost: 3)
     return "\(names) hold a socket that listens on \(addresses)"
-  case .listener: return "\(holder) \(holders.count > 1 ? "listen" : "listens") on \(addresses)"
-  case .bound: return "\(holder) bound \(addresses) and does not listen"
-  case .udp: return "\(holder) \(holders.count > 1 ? "have" : "has") \(addresses) bound"
-  case .selfConnection: return "\(holder) is connected to itself on \(first.local.text)"
+  case .listener: return "\(holder) \(areMany ? "listen" : "listens") on \(addresses)"
+  case .bound: return "\(holder) bound \(addresses) and \(areMany ? "do" : "does") not listen"
+  case .udp: return "\(holder) \(areMany ? "have" : "has") \(addresses) bound"
+  case .selfConnection: return "\(holder) \(areMany ? "are" : "is") connected to itself on \(first.local.text)"
   case .client:
     let peers = sockets.compactMap { $0.remote?.text }.listed()
-    return "\(holder) uses the port as the local end of \(many ? "connections" : "a connection") to \(peers)"
+    return
+      "\(holder) \(areMany ? "use" : "uses") the port as the local end of \(many ? "connections" : "a connection") to \(peers)"
   case .serverConnection:
     return "\(count(sockets.count, "connection")) on the port \(many ? "are" : "is") still there"
       + " (\(Array(Set(sockets.map(\.state.description))).sorted().listed()); held by \(holder))"

@@ -14,15 +14,17 @@ struct Scene {
   /// Every socket on the ports just above those asked for, to find a free one to offer.
   private var neighbours: [TransportProtocol: Nearby] = [:]
   private var needs: HostNeeds
+  private let lookups: [IPv4Address]
 
   /// Reads the sockets first: their states and timers should be from one moment.
   ///
   /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for.
   init(
-    ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds,
+    ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds, lookups: [IPv4Address] = [],
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
     self.needs = needs
+    self.lookups = lookups
     do throws(NetlinkError) {
       let dump = SocketDump()
       for (transport, range) in ports.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
@@ -37,7 +39,7 @@ struct Scene {
         guard ports[transport.other] == nil else { continue }
         others[transport.other] = try dump.sockets(transport.other, ports: range)
       }
-      host = try HostReader().read(needs)
+      host = try HostReader().read(needs, lookups: lookups)
     } catch {
       throw PortwhyError(error)
     }
@@ -76,13 +78,19 @@ struct Scene {
   mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
     guard !needs.isSuperset(of: more) else { return }
     needs.formUnion(more)
-    do throws(NetlinkError) { host = try HostReader().read(needs) } catch { throw PortwhyError(error) }
+    do throws(NetlinkError) { host = try HostReader().read(needs, lookups: lookups) } catch {
+      throw PortwhyError(error)
+    }
   }
 
   private mutating func findOwners() {
     let order = sockets.keys.sorted { $0.rawValue < $1.rawValue }
     var all = order.flatMap { sockets[$0] ?? [] }
-    let seen = ProcessReader().examine(&all)
+    let reader = ProcessReader()
+    let seen = reader.examine(&all)
+    reader.findActivations(&all)
+    findKernelOwners(&all)
+    all = withoutUnmappedUsers(all, overflow: host.overflowUID)
     for transport in order { sockets[transport] = all.filter { $0.transport == transport } }
     visibility.unreadableProcesses = seen.unreadableProcesses
     visibility.reasons += seen.reasons.filter { !visibility.reasons.contains($0) }

@@ -151,5 +151,5 @@ func makeTentative(_ lab: borrowing NetworkNamespace) throws {
   for name in ["all", "dev0"] { try lab.setSysctl("ipv6/conf/\(name)/accept_dad", "1") }
   try lab.setSysctl("ipv6/conf/dev0/dad_transmits", "10")
   var setup = try InterfaceSetup()
-  try setup.addAddress(ip("fd55::1"), prefix: 64, to: "dev0", checkingDuplicates: true)
+  try setup.addAddress(ip("fd55::1"), prefix: 64, to: "dev0", isChecked: true)
 }
