@@ -26,7 +26,7 @@ struct Holders {
     } else if let units = Self.units(processes) {
       (name, command) = units
     } else {
-      name = Set(processes.map(\.command)).sorted().listed()
+      name = sockets.holderNames
       let numbers = pids.sorted()
       command = "kill \(numbers.prefix(8).map(String.init).joined(separator: " "))\(numbers.count > 8 ? " …" : "")"
     }
@@ -72,14 +72,4 @@ struct Holders {
     guard let uid = manager else { return (units.listed(), "systemctl stop \(words)") }
     return ("\(units.listed()) of uid \(uid)", "systemctl --user stop \(words)")
   }
-}
-
-/// A word of a shell command: quoted where it needs it, so that a hostile name stays a word.
-func shellWord(_ word: String) -> String {
-  let plain = word.utf8.allSatisfy { byte in
-    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-      || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "@._-:/".utf8.contains(byte)
-  }
-  if plain && !word.isEmpty && !word.hasPrefix("-") { return word }
-  return "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
 }
