@@ -68,7 +68,8 @@ struct InterfaceSetup: ~Copyable {
       case .v6(let address): (10, bigEndianBytes(address.high) + bigEndianBytes(address.low))
       }
     let scope: UInt8 = if case .v6(let address) = address, address.isLinkLocal { 253 } else { 0 }
-    let header = [family, prefix, family == 10 && !isChecked ? 2 : 0, scope] + nativeBytes(SystemCalls.interfaceIndex(name))
+    let header =
+      [family, prefix, family == 10 && !isChecked ? 2 : 0, scope] + nativeBytes(SystemCalls.interfaceIndex(name))
     var attributes = attribute(1, bytes) + attribute(2, bytes)
     if case .v4(let address) = address, prefix < 31 {
       attributes += attribute(4, bigEndianBytes(address.bits | (UInt32.max >> UInt32(prefix))))

@@ -78,7 +78,8 @@ enum ScenarioMix {
   static let secondChange = 25
   static let changeActions: Weighted<ChangeAction> = Weighted([
     (3, .reuseaddr(true)), (3, .reuseaddr(false)), (3, .reuseport(true)), (3, .reuseport(false)),
-    (1, .owner(0)), (2, .owner(1000)), (1, .device(nil)), (1, .device(.dev0)), (1, .device(.dev1)), (1, .device(.loopback)),
+    (1, .owner(0)), (2, .owner(1000)), (1, .device(nil)), (1, .device(.dev0)), (1, .device(.dev1)),
+    (1, .device(.loopback)),
     (1, .repair(true)), (1, .repair(false)),
   ])
 

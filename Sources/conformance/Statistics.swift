@@ -77,7 +77,8 @@ struct Statistics: Sendable {
 
   /// The tables that are printed at the end: every kind the mix knows, those too that this run did not meet.
   var text: String {
-    let kinds = unique(ScenarioGenerator.kinds.map { kindName($0.transport, $0.kind) } + ["none"] + byKind.keys.sorted())
+    let kinds = unique(
+      ScenarioGenerator.kinds.map { kindName($0.transport, $0.kind) } + ["none"] + byKind.keys.sorted())
     let attempts = unique(
       TransportProtocol.allCases.flatMap { transport in
         ScenarioGenerator.addresses.map { addressClass(Attempt(transport, $0)) }
