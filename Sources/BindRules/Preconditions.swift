@@ -7,10 +7,10 @@ import SocketModel
 func precondition(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
   switch attempt.family {
   case .ipv4:
-    return inOrder([{ deviceExists(attempt) }, { inetBind(attempt, host) }])
+    return inOrder([{ deviceExists(attempt, host) }, { inetBind(attempt, host) }])
   case .ipv6:
     return inOrder([
-      { familyAvailable(host) }, { deviceExists(attempt) }, { inet6Bind(attempt, host) },
+      { familyAvailable(host) }, { deviceExists(attempt, host) }, { inet6Bind(attempt, host) },
     ])
   }
 }
@@ -42,9 +42,10 @@ private func familyAvailable(_ host: HostFacts) -> Possible<SystemError?> {
 }
 
 /// Kernel function `sock_setbindtodevice`.
-private func deviceExists(_ attempt: BindAttempt) -> Possible<SystemError?> {
-  if case .missing = attempt.device { return Possible(.noDevice) }
-  return Possible(nil)
+private func deviceExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+  guard case .missing = attempt.device else { return Possible(nil) }
+  // Not found among interfaces that nobody could list: it may be there.
+  return passes(host.interfaces == nil ? nil : false, else: .noDevice, missing: .interfaces)
 }
 
 /// Kernel function `inet_port_requires_bind_service` and the capability check around it.

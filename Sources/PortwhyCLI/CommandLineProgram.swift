@@ -1,4 +1,5 @@
 internal import BindRules
+internal import PortwhyExplanation
 internal import PortwhyKit
 internal import PortwhyReport
 internal import SocketModel
@@ -35,6 +36,7 @@ public enum CommandLineProgram {
     switch invocation.task {
     case .help: return write(helpText, status: .ok)
     case .version: return write("portwhy \(portwhyVersion)\n", status: .ok)
+    case .explain(let topic): return write(explain(topic, invocation), status: .ok)
     case .answer(let question): report = try Portwhy.answer(question)
     case .overview(let transports, let namespace): report = try Portwhy.overview(transports, in: namespace)
     }
@@ -46,6 +48,13 @@ public enum CommandLineProgram {
   }
 
   // MARK: Output
+
+  private static func explain(_ topic: Topic?, _ invocation: Invocation) -> String {
+    let style = ScreenStyle(
+      width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color), verbose: invocation.verbose,
+      numeric: invocation.numeric)
+    return topic.map { TopicScreen.render($0, style: style) } ?? TopicScreen.renderList(style: style)
+  }
 
   private static func render(_ report: Report, _ invocation: Invocation, elapsed: UInt64) -> String {
     let users = invocation.numeric ? [:] : userNames(report)

@@ -17,10 +17,10 @@ public enum Portwhy {
 
   private static func answerHere(_ question: Question) throws(PortwhyError) -> Report {
     let started = Clock.now
-    let scene = try Scene(question)
+    var scene = try Scene(question)
     var targets: [TargetReport] = []
     for item in question.items {
-      for port in item.ports { targets.append(try target(Port(port), item, question, scene)) }
+      for port in item.ports { targets.append(try target(Port(port), item, question, &scene)) }
     }
     return Report(
       version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)
@@ -62,26 +62,33 @@ public enum Portwhy {
   }
 
   private static func target(
-    _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: Scene
+    _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene
   ) throws(PortwhyError) -> TargetReport {
-    let snapshot = scene.snapshot(item.transport, port)
     let planning = Planning(question: question, item: item, port: port, host: scene.host)
+    let first = scene.snapshot(item.transport, port)
+    if planning.attempts.contains(where: { wantsAddresses($0, planning.plan.options, first) }) {
+      try scene.readMore([.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind])
+    }
+    let snapshot = scene.snapshot(item.transport, port)
+    let nearby = scene.nearby(item.transport)
     var attempts: [AttemptReport] = []
-    for attempt in planning.attempts { attempts.append(try report(attempt, question, snapshot)) }
+    for attempt in planning.attempts { attempts.append(try report(attempt, question, snapshot, nearby)) }
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
-      verdict: verdict(attempts, planned: question.options), sockets: snapshot.sockets, attempts: attempts,
+      verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
       notes: planning.notes + scene.notes(item.transport, port))
   }
 
   private static func report(
-    _ attempt: BindAttempt, _ question: Question, _ snapshot: Snapshot
+    _ attempt: BindAttempt, _ question: Question, _ snapshot: Snapshot, _ nearby: Nearby?
   ) throws(PortwhyError) -> AttemptReport {
     let judged = outcomes(of: attempt, in: snapshot)
     let probed =
       question.probe ? try probe(attempt, judged, question, snapshot.host) : Probing.Result(outcomes: judged)
     var explanation = explain(
-      Case(attempt: attempt, outcomes: probed.outcomes, planned: question.options, snapshot: snapshot))
+      Case(
+        attempt: attempt, outcomes: probed.outcomes, planned: question.options(attempt.transport), snapshot: snapshot,
+        nearby: nearby, runtime: question.runtime))
     explanation.notes += probed.notes
     if question.probe { explanation.suggestions.removeAll { $0.kind == "probe" } }
     explanation.suggestions = question.completing(explanation.suggestions)
@@ -93,7 +100,7 @@ public enum Portwhy {
     _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ host: HostFacts
   ) throws(PortwhyError) -> Probing.Result {
     let probing = Probing(
-      attempt: attempt, planned: question.options, kernel: host.kernel,
+      attempt: attempt, planned: question.options(attempt.transport), kernel: host.kernel,
       bind: { BindProbe.probe(attempt, $0, on: host) },
       judgeAgain: { () throws(PortwhyError) in
         outcomes(of: attempt, in: try Scene(question).snapshot(attempt.transport, attempt.port))
@@ -109,6 +116,15 @@ extension Scene {
       question.items.contains { $0.transport == transport && $0.ports.contains(port) }
     }
   }
+}
+
+/// Whether a wildcard fails because of sockets that have one address each, so that another address may do.
+private func wantsAddresses(_ attempt: BindAttempt, _ planned: ReuseOptions, _ snapshot: Snapshot) -> Bool {
+  guard attempt.address.isUnspecified,
+    let outcome = outcomes(of: attempt, in: snapshot).first(where: { $0.options == planned })
+  else { return false }
+  let inTheWay = outcome.blockers.map { snapshot.sockets[$0.socket].local.address }
+  return !inTheWay.isEmpty && inTheWay.allSatisfy { !$0.isUnspecified }
 }
 
 /// bind and listen of the planned combination over all attempts: one that fails decides, then one that is

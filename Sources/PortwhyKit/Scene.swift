@@ -11,6 +11,8 @@ struct Scene {
   private(set) var sockets: [TransportProtocol: [SocketObservation]] = [:]
   /// Sockets of the other transport on ports that were asked for, for the note about them.
   private var others: [TransportProtocol: [SocketObservation]] = [:]
+  /// Every socket on the ports just above those asked for, to find a free one to offer.
+  private var neighbours: [TransportProtocol: Nearby] = [:]
   private var needs: HostNeeds
   private let lookups: [IPv4Address]
 
@@ -26,8 +28,13 @@ struct Scene {
     do throws(NetlinkError) {
       let dump = SocketDump()
       for (transport, range) in ports.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-        sockets[transport] = try dump.sockets(transport, ports: range).filter {
-          wanted(transport, $0.local.port.rawValue)
+        let around = range.withNeighbours
+        let all = try dump.sockets(transport, ports: around)
+        sockets[transport] = all.filter { wanted(transport, $0.local.port.rawValue) }
+        if around != range {
+          let above = (range.upperBound + 1)...around.upperBound
+          neighbours[transport] = Nearby(
+            ports: above, sockets: all.filter { above.contains($0.local.port.rawValue) })
         }
         guard ports[transport.other] == nil else { continue }
         others[transport.other] = try dump.sockets(transport.other, ports: range)
@@ -47,6 +54,9 @@ struct Scene {
     return Snapshot(host: host, visibility: visibility, sockets: withInferredFlags(onPort))
   }
 
+  /// The ports above those asked for; nil where there are none or too much was asked.
+  func nearby(_ transport: TransportProtocol) -> Nearby? { neighbours[transport] }
+
   /// A line about the other transport's sockets on the port, which are never in the way.
   func notes(_ transport: TransportProtocol, _ port: Port) -> [Note] {
     let count = (others[transport.other] ?? []).filter { $0.local.port == port }.count
@@ -65,7 +75,7 @@ struct Scene {
   }
 
   /// Reads host facts that turned out to be needed.
-  private mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
+  mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
     guard !needs.isSuperset(of: more) else { return }
     needs.formUnion(more)
     do throws(NetlinkError) { host = try HostReader().read(needs, lookups: lookups) } catch {
@@ -88,10 +98,18 @@ struct Scene {
     _ ports: [TransportProtocol: ClosedRange<UInt16>], _ wanted: (TransportProtocol, UInt16) -> Bool
   ) {
     guard let range = ports[.tcp], host.kernel < KernelVersion(major: 6, minor: 8) else { return }
-    let shown = Set((sockets[.tcp] ?? []).compactMap(\.inode))
+    let shown = Set(((sockets[.tcp] ?? []) + (neighbours[.tcp]?.sockets ?? [])).compactMap(\.inode))
     let found = ProcessReader().boundSockets(on: range, notIn: shown)
     sockets[.tcp, default: []] += found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
     visibility.boundSocketsComplete = found.complete
     if !found.complete { visibility.reasons.append("old-kernel") }
+  }
+}
+
+extension ClosedRange<UInt16> {
+  /// With the 16 ports above, where one port was asked for: they come with the same dump.
+  fileprivate var withNeighbours: ClosedRange<UInt16> {
+    guard count == 1, upperBound <= .max - 16 else { return self }
+    return lowerBound...(upperBound + 16)
   }
 }

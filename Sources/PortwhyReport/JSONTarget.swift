@@ -90,7 +90,7 @@ extension JSONReport {
     writer.member("uid", attempt.uid)
     writer.objects("outcomes", report.outcomes) { write($1, transport: attempt.transport, to: &$0) }
     writer.member("cause", report.explanation.cause?.rawValue)
-    writer.strings("receives", [])
+    writer.objects("receives", report.explanation.receives) { write($1, to: &$0) }
     writer.objects("notes", report.explanation.notes) { write($1, to: &$0) }
     writer.objects("suggestions", report.explanation.suggestions) { write($1, to: &$0) }
     writer.strings("why", report.explanation.why)
@@ -108,6 +108,15 @@ extension JSONReport {
       writer.member("rule", blocker.rule.rawValue)
     }
     writer.strings("missing", outcome.missing.map(missingWord))
+  }
+
+  private static func write(_ receipt: Receipt, to writer: inout JSONWriter) {
+    writer.member("traffic", receipt.traffic.rawValue)
+    writer.member("family", receipt.family?.rawValue)
+    writer.member("receiver", receipt.receiver.rawValue)
+    writer.member("rule", receipt.rule.rawValue)
+    writer.numbers("sockets", receipt.sockets)
+    writer.member("text", receipt.text)
   }
 
   private static func write(_ note: Note, to writer: inout JSONWriter) {

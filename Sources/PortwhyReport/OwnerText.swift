@@ -68,7 +68,7 @@ struct OwnerText {
 
   private func nobody(_ socket: SocketObservation) -> String {
     if let timer = socket.timer, timer.kind == .timeWait {
-      return "none, \((timer.expires / 1000) + (timer.expires % 1000 >= 500 ? 1 : 0)) s left"
+      return "none, \((timer.expires / 1000) + (timer.expires % 1000 == 0 ? 0 : 1)) s left"
     }
     if isQueuedChild(socket) { return "none, in the accept queue" + listener(of: socket) }
     switch socket.state {

@@ -3,7 +3,7 @@ internal import PortwhyExplanation
 internal import PortwhyKit
 internal import SocketModel
 
-/// The answer for one port: headline, sockets, then the sections `why`, `bind`, `note` and `do`.
+/// The answer for one port: headline, sockets, then the sections `why`, `bind`, `gets`, `note` and `do`.
 struct TargetScreen {
   var target: TargetReport
   var host: HostFacts
@@ -17,7 +17,7 @@ struct TargetScreen {
     ).enumerated().map { style.paint(($0.offset == 0 ? "" : "  ") + $0.element, headline.ink) }
     let table = SocketTable(target: target, host: host, style: style).lines()
     lines += table.isEmpty ? [] : [""] + table + [""]
-    lines += why() + bind() + (style.verbose ? VerboseSections(screen: self).lines() : [])
+    lines += why() + bind() + gets() + (style.verbose ? VerboseSections(screen: self).lines() : [])
     return lines + notes() + suggestions()
   }
 
@@ -26,6 +26,13 @@ struct TargetScreen {
   private func why() -> [String] {
     merged { $0.explanation.why }.enumerated().flatMap { offset, entry in
       section(offset == 0 ? "why" : "", entry.prefix + TerminalText.words(entry.value))
+    }
+  }
+
+  /// Who gets the traffic where the planned socket shares the port.
+  private func gets() -> [String] {
+    merged { $0.explanation.receives.map(\.text) }.enumerated().flatMap { offset, entry in
+      section(offset == 0 ? "gets" : "", entry.prefix + TerminalText.words(entry.value))
     }
   }
 

@@ -198,10 +198,15 @@ public struct Snapshot: Sendable, Hashable {
   public var host: HostFacts
   public var visibility: Visibility
   public var sockets: [SocketObservation]
+  /// The bind buckets of the port that were read, at most one for each layer-3 domain; empty where none could be.
+  public var buckets: [BindBucket]
 
-  public init(host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation]) {
+  public init(
+    host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation], buckets: [BindBucket] = []
+  ) {
     self.host = host
     self.visibility = visibility
     self.sockets = sockets
+    self.buckets = buckets
   }
 }

@@ -93,6 +93,8 @@ struct PreconditionTests {
     var host = Self.strictHost()
     let first = { outcomes(of: planned, in: Snapshot(host: host, sockets: []))[0] }
     #expect(first().bind == .fails(.noDevice))
+    host.interfaces = nil
+    #expect(first().bind == .undetermined && first().missing == [MissingFact(.interfaces)])
     host.ipv6Available = false
     #expect(first().bind == .fails(.addressFamilyNotSupported))
   }

@@ -88,7 +88,8 @@ struct InvocationTests {
       ("-4 --v6only 80", "--v6only"), ("--v6only 127.0.0.1:80", "--v6only"),
       ("--reuseaddr", "--reuseaddr needs a TARGET"),
       ("-4", "-4 needs"), ("--uid 0", "--uid needs"), ("--no-v6only", "--no-v6only needs"),
-      ("--json=yes 80", "--json"),
+      ("--json=yes 80", "--json"), ("--runtime nods 80", "did you mean node?"), ("--runtime node", "--runtime needs"),
+      ("--runtime xyzzyplugh 80", "\"xyzzyplugh\""), ("--deep", "--deep needs"),
       ("--generate-completion-script bash", "--generate-completion-script"),
       ("--experimental-dump-help", "--experimental-dump-help"),
       ("-4 [::1]:80", "\"[::1]:80\""), ("--reuse-addr 80", "\"--reuse-addr\""),
@@ -102,6 +103,14 @@ struct InvocationTests {
     } catch {
       Issue.record("\(error)")
     }
+  }
+
+  @Test("plans what a runtime sets for TCP, and what was said besides")
+  func runtime() throws {
+    let node = try question("--runtime node 80")
+    #expect(node.options(.tcp) == .reuseaddr && node.options(.udp) == [])
+    #expect(try question("--runtime HAProxy 80").options(.tcp) == [.reuseaddr, .reuseport])
+    #expect(try question("--runtime socketserver --reuseport 80").options(.tcp) == .reuseport)
   }
 
   @Test("takes --v6only where IPv6 is attempted")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import PortwhyExplanation
 import Testing
 
 @testable import PortwhyCLI
@@ -68,5 +69,16 @@ struct ShippedTextTests {
     let short = text.matches(of: /\ -s (\S)/).map { "-" + $0.1 }
     let long = text.matches(of: /\ -l (\S+)/).map { "--" + $0.1 }
     #expect(Set(short + long) == accepted)
+  }
+
+  @Test("the manual page and the completions name every runtime")
+  func runtimes() throws {
+    let names = Set(Runtime.catalogue.map(\.name))
+    let manual = try shipped("man/portwhy.1").matches(of: /\n\.Ql ([a-z0-9]+) [,.]/).map { String($0.1) }
+    #expect(Set(manual).isSuperset(of: names))
+    for path in ["completions/portwhy.bash", "completions/_portwhy", "completions/portwhy.fish"] {
+      let words = Set(try shipped(path).split { " \n\"'()".contains($0) }.map(String.init))
+      #expect(names.subtracting(words) == [], "\(path)")
+    }
   }
 }

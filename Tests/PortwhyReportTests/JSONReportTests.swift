@@ -1,4 +1,5 @@
 import BindRules
+import JSONTestSupport
 import PortwhyKit
 import SocketModel
 import Testing
