@@ -76,9 +76,15 @@ let package = Package(
       ]),
     tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),
     tests("NetlinkTests", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
-    tests("PortwhyExplanationTests", ["BindRules", "PortwhyExplanation", "SocketModel"]),
     tests("HostEvidenceTests", ["CNetlink", "HostEvidence", "Netlink", "NetlinkWire", "SocketModel"]),
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
+    tests(
+      "PortwhyExplanationTests",
+      [
+        "BindRules", "KernelLab", "Netlink", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "ProcessEvidence",
+        "SocketModel",
+      ],
+      exclude: ["Golden"]),
     tests(
       "PortwhyReportTests",
       ["BindRules", "JSONTestSupport", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"],

@@ -33,6 +33,11 @@ struct BPFAssembler {
     emit(BPFInstruction(code: 0x05 | condition.rawValue, destination: register, immediate: constant), to: label)
   }
 
+  /// BPF_JMP32 | BPF_JEQ: the lower half of a register, compared with a constant.
+  mutating func jump(ifLowerHalfOf register: BPFRegister, equals constant: UInt32, to label: Label) {
+    emit(BPFInstruction(code: 0x16, destination: register, immediate: Int32(bitPattern: constant)), to: label)
+  }
+
   /// BPF_JMP, compared with a register.
   mutating func jump(if register: BPFRegister, _ condition: BPFCondition, _ other: BPFRegister, to label: Label) {
     emit(BPFInstruction(code: 0x0d | condition.rawValue, destination: register, source: other), to: label)

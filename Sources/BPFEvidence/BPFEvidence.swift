@@ -62,8 +62,13 @@ public struct BPFEvidence: Sendable, Hashable {
   /// Every descriptor of a TCP, MPTCP or UDP socket with one of these local ports, of all processes in the reader's pid
   /// namespace and below, whoever's they are and whichever network namespace the socket belongs to. Two threads
   /// that do not share their descriptors are both looked at. The time grows with all open descriptors.
-  public func socketHolders(ports: ClosedRange<UInt16>) throws(BPFError) -> [SocketHolder] {
-    try records(.taskFile, try holderProgram(layout, ports), nil).map {
+  ///
+  /// With `inodes` only sockets that have one of them; looking for at most 64 is faster on a host with many sockets.
+  public func socketHolders(
+    ports: ClosedRange<UInt16>, inodes: Set<UInt64>? = nil
+  ) throws(BPFError) -> [SocketHolder] {
+    let records = try records(.taskFile, try holderProgram(layout, ports, inodes: inodes), nil)
+    return records.filter { inodes?.contains($0.inode) ?? true }.map {
       SocketHolder(
         pid: $0.pid, descriptor: $0.descriptor, inode: $0.inode, networkNamespace: $0.namespace,
         isMPTCP: $0.isMPTCP, socket: $0.socket)

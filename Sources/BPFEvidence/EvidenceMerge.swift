@@ -72,11 +72,17 @@ private struct FoundSockets {
   private let hasUDP: Bool
 
   init(_ evidence: IteratorEvidence, _ holders: [SocketHolder]) {
-    hasTCP = evidence.tcp != nil
-    hasUDP = evidence.udp != nil
+    hasTCP = Self.canTell(evidence.tcp)
+    hasUDP = Self.canTell(evidence.udp)
     for socket in holders.map(\.socket) + (evidence.tcp ?? []) + (evidence.udp ?? []) {
       if let cookie = socket.cookie { byCookie[cookie] = socket }
     }
+  }
+
+  /// Whether a socket's absence from a table means anything: not where no socket there shows a cookie.
+  private static func canTell(_ table: [BPFSocket]?) -> Bool {
+    guard let table else { return false }
+    return table.isEmpty || table.contains { $0.cookie != nil }
   }
 
   func match(_ socket: SocketObservation) -> BPFSocket? {

@@ -2,21 +2,28 @@
 //   struct bpf_iter__task_file { struct bpf_iter_meta *meta; struct task_struct *task; u32 fd; struct file *file; }
 // Threads that share their leader's descriptors are left out by the iterator.
 //
-// What makes a file a socket's: its inode's type is S_IFSOCK, its private data is a struct socket, and that points back
-// to the file. bpf_sock_from_file() compares the file's operations with those of sockets instead, but exists only since
+// What makes a file a socket's: its private data is a struct socket that points back to the file, and its inode's type is
+// S_IFSOCK. bpf_sock_from_file() compares the file's operations with those of sockets instead, but exists only since
 // 5.11, and the address to compare with is in /proc/kallsyms only, which takes longer to read than everything here;
 // the way back from the socket needs nothing but the kernel's types. A descriptor opened with O_PATH has no private
 // data, so it counts as none.
+//
+// A host may have a million descriptors, and each look at another structure misses the cache: so the inode, which every
+// file has, is looked at last, and of a socket first its port alone.
 
 /// The program for `bpf_iter_task_file`: writes a record of every descriptor of a TCP, MPTCP or UDP socket whose local
-/// port is in the range.
-func holderProgram(_ layout: KernelLayout, _ ports: ClosedRange<UInt16>) throws(BPFError) -> [UInt64] {
+/// port is in the range. Where there are `inodes`, others need not be written; the lower halves of their numbers are
+/// compared.
+func holderProgram(
+  _ layout: KernelLayout, _ ports: ClosedRange<UInt16>, inodes: Set<UInt64>? = nil
+) throws(BPFError) -> [UInt64] {
   guard let files = layout.files else { throw .missingFromKernel("struct file with f_inode and private_data") }
-  let stack = try ProgramStack(layout, scratchByteCount: max(files.socketSock.end, files.socketFile.end))
+  let stack = try ProgramStack(layout, scratchByteCount: files.socketByteRange.count)
   var program = BPFAssembler()
   let leave = program.label()
-  program.selectSocketFile(files, stack, else: leave)
-  program.selectSocket(layout, files, ports, stack, else: leave)
+  program.selectInodes(files, inodes, else: leave)
+  program.selectPort(layout, files, ports, stack, else: leave)
+  program.selectSocket(layout, files, stack, else: leave)
   program.noteProcess(files, stack)
   if let namespace = layout.common.namespace, let inode = layout.namespaceInode, inode.bitCount == 32 {
     program.emit(.load(.doubleword, .r8, .r10, stack.common(namespace)))
@@ -29,40 +36,62 @@ func holderProgram(_ layout: KernelLayout, _ ports: ClosedRange<UInt16>) throws(
   return try program.assembled()
 }
 
+/// More comparisons than this take longer than looking at the sockets.
+private let mostComparedInodes = 64
+
 extension BPFAssembler {
-  /// Leaves ctx in r6, the file in r7, the address of its struct sock in r9.
-  fileprivate mutating func selectSocketFile(_ files: KernelLayout.Files, _ stack: ProgramStack, else leave: Label) {
-    func direct(_ field: BTFField) -> Int16 { Int16(truncatingIfNeeded: field.offset) }
+  /// Leaves ctx in r6, the file in r7.
+  fileprivate mutating func selectInodes(_ files: KernelLayout.Files, _ inodes: Set<UInt64>?, else leave: Label) {
     emit(.move(.r6, .r1), .load(.doubleword, .r7, .r6, 24))
     jump(if: .r7, .equal, 0, to: leave)
+    guard let inodes, inodes.count <= mostComparedInodes else { return }
+    let wanted = label()
+    emit(
+      .load(.doubleword, .r1, .r7, Int16(truncatingIfNeeded: files.fileInode.offset)),
+      .load(.doubleword, .r1, .r1, Int16(truncatingIfNeeded: files.inodeNumber.offset)))
+    for inode in inodes.sorted() {
+      jump(ifLowerHalfOf: .r1, equals: UInt32(truncatingIfNeeded: inode), to: wanted)
+    }
+    jump(to: leave)
+    place(wanted)
+  }
+
+  /// Leaves the address of what looks like the file's struct sock, with a port of the range, in r9.
+  fileprivate mutating func selectPort(
+    _ layout: KernelLayout, _ files: KernelLayout.Files, _ ports: ClosedRange<UInt16>, _ stack: ProgramStack,
+    else leave: Label
+  ) {
+    emit(.load(.doubleword, .r8, .r7, Int16(truncatingIfNeeded: files.filePrivateData.offset)))
+    jump(if: .r8, .equal, 0, to: leave)
+    let range = files.socketByteRange
+    readKernel(to: stack.scratch(0), count: range.count, from: .r8, offset: range.lowerBound)
+    jump(if: .r0, .notEqual, 0, to: leave)
+    emit(.load(.doubleword, .r1, .r10, stack.scratch(files.socketFile.offset - range.lowerBound)))
+    jump(if: .r1, .notEqual, .r7, to: leave)
+    emit(.load(.doubleword, .r9, .r10, stack.scratch(files.socketSock.offset - range.lowerBound)))
+    jump(if: .r9, .equal, 0, to: leave)
+    readKernel(to: stack.scratch(0), count: 2, from: .r9, offset: layout.common.port.offset)
+    jump(if: .r0, .notEqual, 0, to: leave)
+    emit(.load(.halfword, .r1, .r10, stack.scratch(0)))
+    require(.r1, in: ports, else: leave)
+  }
+
+  /// Leaves in the record the start of the socket in r9, its protocol and uid, if it is one of the internet's.
+  fileprivate mutating func selectSocket(
+    _ layout: KernelLayout, _ files: KernelLayout.Files, _ stack: ProgramStack, else leave: Label
+  ) {
+    let (inet, internet) = (label(), label())
+    func direct(_ field: BTFField) -> Int16 { Int16(truncatingIfNeeded: field.offset) }
     emit(
       .load(.doubleword, .r1, .r7, direct(files.fileInode)), .load(.halfword, .r1, .r1, direct(files.inodeMode)),
       .and(.r1, constant: 0o170000))
     jump(if: .r1, .notEqual, 0o140000, to: leave)  // S_IFSOCK
-    emit(.load(.doubleword, .r8, .r7, direct(files.filePrivateData)))
-    jump(if: .r8, .equal, 0, to: leave)
-    readKernel(to: stack.scratch(0), count: max(files.socketSock.end, files.socketFile.end), from: .r8)
-    jump(if: .r0, .notEqual, 0, to: leave)
-    emit(.load(.doubleword, .r1, .r10, stack.scratch(files.socketFile.offset)))
-    jump(if: .r1, .notEqual, .r7, to: leave)
-    emit(.load(.doubleword, .r9, .r10, stack.scratch(files.socketSock.offset)))
-    jump(if: .r9, .equal, 0, to: leave)
-  }
-
-  /// Leaves in the record the start of the socket in r9, its protocol and uid. r8 is lost.
-  fileprivate mutating func selectSocket(
-    _ layout: KernelLayout, _ files: KernelLayout.Files, _ ports: ClosedRange<UInt16>, _ stack: ProgramStack,
-    else leave: Label
-  ) {
-    let (inet, internet) = (label(), label())
     readKernel(to: stack.part(RecordLayout.common), count: layout.common.byteCount, from: .r9)
     jump(if: .r0, .notEqual, 0, to: leave)
     emit(.load(.halfword, .r1, .r10, stack.common(layout.common.family)))
     jump(if: .r1, .equal, 2, to: inet)  // AF_INET
     jump(if: .r1, .notEqual, 10, to: leave)  // AF_INET6
     place(inet)
-    emit(.load(.halfword, .r1, .r10, stack.common(layout.common.port)))
-    require(.r1, in: ports, else: leave)
     zero(stack.record..<stack.part(RecordLayout.common))
     zero(stack.bucket..<0)
     readKernel(

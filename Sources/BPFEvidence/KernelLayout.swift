@@ -66,6 +66,11 @@ struct KernelLayout: Sendable, Hashable {
     var sockUID: BTFField?
     var taskThreadGroup: BTFField
     var pids: Pids?
+
+    /// The bytes of a `struct socket` from the first to the last of its two pointers.
+    var socketByteRange: Range<Int> {
+      min(socketFile.offset, socketSock.offset)..<max(socketFile.end, socketSock.end)
+    }
   }
 
   /// From a task to the number of its process in the reader's pid namespace.

@@ -77,7 +77,8 @@ extension KernelLayout.Files {
       let socketSock = try reader.field("socket", ["sk"], bytes),
       let sockProtocol = try reader.field("sock", ["sk_protocol"], bytes),
       let threadGroup = try reader.field("task_struct", ["tgid"], bytes),
-      mode.bitCount == 16, number.bitCount == 64, sockProtocol.bitCount == 16
+      mode.bitCount == 16, number.bitCount == 64, socketFile.bitCount == 64, socketSock.bitCount == 64,
+      sockProtocol.bitCount == 16
     else { return nil }
     self.init(
       fileInode: inode, filePrivateData: privateData, inodeMode: mode, inodeNumber: number, socketFile: socketFile,

@@ -22,12 +22,14 @@ extension SocketRecord {
   init?(_ bytes: RawSpan, at start: Int, _ layout: KernelLayout, _ transport: TransportProtocol?) {
     let places = RecordLayout(layout)
     guard start >= 0, bytes.byteCount - start >= places.byteCount else { return nil }
+    let isOfDescriptor = transport == nil
     let number = bytes.word(at: start + RecordLayout.transport)
     isMPTCP = number == Self.mptcp
     guard let transport = transport ?? (isMPTCP || number == Self.tcp ? .tcp : number == Self.udp ? .udp : nil),
       let socket = BPFSocket(bytes, at: start, layout, transport)
     else { return nil }
     self.socket = socket
+    if isOfDescriptor, layout.files?.sockUID == nil { self.socket.uid = nil }
     address = bytes.doubleword(at: start + RecordLayout.address)
     next = bytes.word(at: start + RecordLayout.chain) == 0 ? nil : bytes.doubleword(at: start + RecordLayout.next)
     pid = Int32(bitPattern: bytes.word(at: start + RecordLayout.pid))

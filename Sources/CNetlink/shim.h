@@ -48,6 +48,9 @@ static inline int portwhy_unshare_network(void) { return (int)syscall(SYS_unshar
 /* setns(2), CLONE_NEWNET: moves the calling thread to the network namespace `fd`; -1 and errno. */
 static inline int portwhy_setns_network(int fd) { return (int)syscall(SYS_setns, fd, 0x40000000); }
 
+/* pipe2(2), O_CLOEXEC; -1 and errno. */
+static inline int portwhy_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, 02000000); }
+
 /* syscall(2) with three arguments, for system calls that libc has no function for or widens to all threads. */
 static inline long portwhy_syscall(long number, long first, long second, long third) {
   return syscall(number, first, second, third);

@@ -6,7 +6,7 @@ public import SocketModel
 /// Everything is that of the calling thread: after setns(2) on a thread of its own it describes the other network
 /// namespace, sysctls included (`net_ctl_header_lookup` takes the namespace of the reading task).
 public struct HostReader: Sendable {
-  private let procRoot: String
+  let procRoot: String
   private let sysRoot: String
   private let routes: RouteDump
 

@@ -1,7 +1,7 @@
 public import SocketModel
 
 /// The numbers of the link attributes that are read here (`linux/if_link.h`).
-private enum LinkAttribute {
+enum LinkAttribute {
   static let name: UInt16 = 3  // IFLA_IFNAME
   static let master: UInt16 = 10  // IFLA_MASTER
   static let info: UInt16 = 18  // IFLA_LINKINFO

@@ -21,8 +21,8 @@ let helpText = """
     --reuseport     it sets SO_REUSEPORT
     --v6only        it sets IPV6_V6ONLY
     --no-v6only     it clears IPV6_V6ONLY
-    --runtime NAME  it is a server of this kind (node, python, nginx …): what that
-                    sets by itself is planned, unless said otherwise
+    --runtime NAME  it is a node, python, nginx … server: the options that these
+                    set by themselves are planned
     --device IF     it is bound to the interface IF (SO_BINDTODEVICE)
     --uid UID       it belongs to this user, name or number
     --netns WHERE   in this network namespace: a pid, a name of ip-netns, a path

@@ -66,15 +66,17 @@ public func explain(_ case: Case) -> Explanation {
   let cause = primaryCause(`case`, outcome, receives)
   return Explanation(
     cause: cause, why: why(`case`, outcome: outcome, cause: cause), receives: receives,
-    notes: notes(`case`, outcome: outcome) + runtimeNotes(`case`),
+    notes: notes(`case`, outcome: outcome) + ownershipNotes(`case`) + runtimeNotes(`case`),
     suggestions: withOtherSide(suggestions(`case`, outcome: outcome, cause: cause), `case`, outcome))
 }
 
 /// The suggestions in the words of the planned runtime, and before the last resort of another port what the other
 /// side could set.
 private func withOtherSide(_ own: [Suggestion], _ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
-  let worded = own.map { $0.worded(for: `case`.runtime) }
-  guard outcome.verdict == .fails(.addressInUse) else { return worded }
+  // The kernel's own sockets cannot be told to set an option, nor did they.
+  let isKernels = `case`.blockingSockets.contains { $0.owner == .kernel }
+  let worded = own.filter { !isKernels || $0.kind != "set-option" }.map { $0.worded(for: `case`.runtime) }
+  guard outcome.verdict == .fails(.addressInUse) || outcome.verdict == .undetermined else { return worded }
   let last = worded.firstIndex { $0.kind == "other-port" } ?? worded.endIndex
   return worded[..<last] + otherSide(`case`) + worded[last...]
 }

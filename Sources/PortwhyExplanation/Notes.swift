@@ -5,8 +5,7 @@ import SocketModel
 func notes(_ case: Case, outcome: BindOutcome) -> [Note] {
   [
     hiddenOwner(`case`), optionSetLate(`case`), listenRace(`case`, outcome), unrelatedSharing(`case`),
-    ephemeralRange(`case`, outcome), securityModule(`case`, outcome),
-    controlGroupProgram(`case`, outcome),
+    ephemeralRange(`case`, outcome), securityModule(`case`, outcome), controlGroupProgram(`case`, outcome),
   ].compactMap { $0 }
 }
 
@@ -80,12 +79,10 @@ private func securityModule(_ case: Case, _ outcome: BindOutcome) -> Note? {
   let say = named.count == 1 ? "it says" : "they say"
   return Note(
     kind: "security-module",
-    text:
-      "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(say) to the planned program is not"
-      + " looked at")
+    text: "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(say) to the planned program is"
+      + " not looked at")
 }
 
-/// systemd's SocketBindAllow= and SocketBindDeny= are such programs.
 private func controlGroupProgram(_ case: Case, _ outcome: BindOutcome) -> Note? {
   guard `case`.snapshot.host.controlGroupBindPrograms == true, outcome.verdict == .ok else { return nil }
   return Note(

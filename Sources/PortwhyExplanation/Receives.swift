@@ -107,7 +107,8 @@ private struct ReceivingSocket {
   init(_ attempt: BindAttempt, _ options: ReuseOptions) {
     family = attempt.family
     address = attempt.address.plain
-    v6only = attempt.v6only
+    // A bind to one IPv6 address sets the option (`__inet6_bind`).
+    v6only = attempt.v6only || (address.family == .ipv6 && !address.isUnspecified)
     takesIPv4 = address.family == .ipv4 || (address.isUnspecified && !attempt.v6only)
     if case .interface(let index, _) = attempt.device { device = index } else { device = attempt.scope }
     reuseport = options.contains(.reuseport)
@@ -127,6 +128,11 @@ private struct ReceivingSocket {
     reuseport = socket.reuseport.sure ?? false
     uid = socket.uid
     isConnected = socket.remote != nil
+  }
+
+  /// Wildcards of either family stand for the same.
+  func hasSameAddress(as other: ReceivingSocket) -> Bool {
+    address == other.address || (address.isUnspecified && other.address.isUnspecified)
   }
 
   func takes(_ traffic: AddressFamily) -> Bool { traffic == .ipv4 ? takesIPv4 : address.family == .ipv6 }
@@ -193,7 +199,7 @@ private func order(
   _ planned: ReceivingSocket, _ other: ReceivingSocket, _ traffic: AddressFamily, _ rivals: [ReceivingSocket]
 ) -> (receiver: Receipt.Receiver, rule: Receipt.Rule) {
   if other.isConnected { return (.others, .connectedFirst) }
-  if planned.address != other.address { return (planned.address.isUnspecified ? .others : .this, .specificFirst) }
+  if !planned.hasSameAddress(as: other) { return (planned.address.isUnspecified ? .others : .this, .specificFirst) }
   if traffic == .ipv4, planned.family != other.family {
     return (planned.family == .ipv4 ? .this : .others, .ipv4First)
   }

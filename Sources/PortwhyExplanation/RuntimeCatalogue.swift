@@ -159,8 +159,10 @@ extension Runtime {
       settings: Settings(address: "listen_addresses and port in postgresql.conf"),
       evidence: .watched("PostgreSQL 15"),
       source: "https://www.postgresql.org/docs/current/runtime-config-connection.html"),
+    // On Debian redis-server is a link to redis-check-rdb.
     Runtime(
-      "redis", aliases: ["redis-server"], executables: ["redis-server"], reuseaddr: true, v6only: .set,
+      "redis", aliases: ["redis-server"], executables: ["redis-server", "redis-check-rdb"], reuseaddr: true,
+      v6only: .set,
       settings: Settings(address: "bind and port in redis.conf"), evidence: .watched("Redis 7.0"),
       source: "https://redis.io/docs/latest/operate/oss_and_stack/management/config-file/"),
     Runtime(

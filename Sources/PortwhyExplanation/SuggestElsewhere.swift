@@ -16,7 +16,7 @@ func otherAddress(_ case: Case) -> [Suggestion] {
       Suggestion(
         kind: "other-address", certainty: .checked,
         text: "bind \(Endpoint(address: address, port: `case`.attempt.port).text) instead of the wildcard:"
-          + " nobody has that address")
+          + " nobody holds the port there")
     ]
   }
   return []
@@ -120,6 +120,17 @@ func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
         kind: "set-option", option: "IPV6_V6ONLY",
         certainty: works ? .checked : .conditional("nothing else is in the way"),
         text: "switch IPV6_V6ONLY off, or bind the IPv4 address with an IPv4 socket")
+    ]
+  case .deviceMissing:
+    return [
+      Suggestion(
+        kind: "look-at-interfaces", certainty: .conditional("the name is wrong"),
+        text: "see which interfaces there are", command: "ip link")
+    ]
+  case .multicastTCP:
+    return [
+      Suggestion(
+        kind: "other-protocol", certainty: .conditional("multicast is meant"), text: "use UDP: TCP has no multicast")
     ]
   case .familyMissing:
     return [

@@ -3,7 +3,15 @@ import SocketModel
 
 /// Stopping whoever holds the port, judged with the holder gone and its connections left over.
 func stopHolder(_ case: Case) -> [Suggestion] {
-  guard let holders = Holders(`case`.blockingSockets, host: `case`.snapshot.host) else { return [] }
+  let holders = Holders(`case`.blockingSockets)
+  guard !holders.pids.isEmpty else { return [] }
+  guard holders.isDecisive else {
+    return [
+      Suggestion(
+        kind: "find-holder", certainty: .conditional("you may stop it"), text: "find and stop \(holders.name)",
+        command: holders.command)
+    ]
+  }
   let after = `case`.snapshot.withoutProcesses(holders.pids)
   var nothingLeft = after
   nothingLeft.sockets.removeAll { $0.owner == .none }
@@ -21,37 +29,15 @@ func stopHolder(_ case: Case) -> [Suggestion] {
     Suggestion(
       kind: "stop-holder",
       certainty: `case`.seesEveryHolder ? .checked : .conditional("no process that you cannot see holds it too"),
-      text: "stop \(holders.name)\(consequence)", command: holders.command)
+      text: "stop \(holders.name)\(consequence)", command: asWhoeverMay(holders.command, `case`))
   ]
 }
 
-/// The processes to stop, and the command that does it.
-private struct Holders {
-  var pids: Set<Int32>
-  var name: String
-  var command: String
-
-  /// nil where no holder of a socket in the way is known.
-  init?(_ sockets: [SocketObservation], host: HostFacts) {
-    let processes = sockets.flatMap(\.processes)
-    guard !processes.isEmpty else { return nil }
-    pids = Set(processes.map(\.pid))
-    name = sockets.holderNames
-    let isOthers = sockets.contains { $0.uid != host.uid }
-    let sudo = host.uid != 0 && isOthers ? "sudo " : ""
-    let units = Set(processes.compactMap(\.unit)).sorted()
-    if pids.contains(1) {
-      // systemd holds it for a .socket unit; killing pid 1 is never an answer.
-      name = "the .socket unit that \(name) holds it for"
-      command = "systemctl list-sockets"
-    } else if !units.isEmpty, processes.allSatisfy({ $0.unit?.hasSuffix(".service") ?? false }) {
-      command = "\(sudo)systemctl stop \(units.map(shellWord).joined(separator: " "))"
-    } else {
-      let numbers = pids.sorted()
-      command =
-        "\(sudo)kill \(numbers.prefix(8).map(String.init).joined(separator: " "))\(numbers.count > 8 ? " …" : "")"
-    }
-  }
+/// The command with sudo(8) before it where the sockets are another user's.
+private func asWhoeverMay(_ command: String, _ case: Case) -> String {
+  let uid = `case`.snapshot.host.uid
+  let isOthers = `case`.blockingSockets.contains { $0.uid != uid }
+  return uid != 0 && isOthers && !command.hasPrefix("systemctl --user") ? "sudo \(command)" : command
 }
 
 extension Collection where Element == SocketObservation {

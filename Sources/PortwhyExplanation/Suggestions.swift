@@ -6,9 +6,9 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
   switch outcome.verdict {
   case .ok: return []
   case .fails(.addressInUse):
-    return ourOption(`case`, cause) + waiting(`case`) + stopHolder(`case`) + lookCloser(`case`, outcome)
-      + otherAddress(`case`) + theirOption(`case`, cause) + otherUser(`case`, cause) + reservePort(`case`, cause)
-      + otherPort(`case`)
+    return ourOption(`case`, cause) + waiting(`case`) + stopHolder(`case`) + whereToChange(`case`)
+      + lookCloser(`case`, outcome) + otherAddress(`case`) + theirOption(`case`, cause) + otherUser(`case`, cause)
+      + reservePort(`case`, cause) + otherPort(`case`)
   case .fails: return beforeThePort(`case`, cause)
   case .undetermined:
     return lookCloser(`case`, outcome) + ourOption(`case`, cause) + stopHolder(`case`) + waiting(`case`)
@@ -19,23 +19,25 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
 extension Case {
   /// Asking portwhy again about this attempt; the engine adds the options of the question.
   func command(_ options: [String]) -> String {
-    var words = ["portwhy"] + options
+    (["portwhy"] + options + [target]).joined(separator: " ")
+  }
+
+  /// TARGET of a command that asks about this attempt again; a wildcard as the bare port.
+  private var target: String {
+    let suffix = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
     let zone = attempt.scope.map { "%" + (snapshot.host.interface($0)?.name ?? String($0.rawValue)) } ?? ""
-    let target =
-      switch attempt.address {
-      case _ where attempt.address.isUnspecified: "\(attempt.port)"
-      case .v4(let address): "\(address):\(attempt.port)"
-      case .v6(let address): "[\(address)\(zone)]:\(attempt.port)"
-      }
-    words.append(shellWord(target + (attempt.transport == .udp ? "/udp" : "")))
-    return words.joined(separator: " ")
+    switch attempt.address {
+    case _ where attempt.address.isUnspecified: return suffix
+    case .v4(let address): return "\(address):\(suffix)"
+    case .v6(let address): return shellWord("[\(address)\(zone)]:\(suffix)")
+    }
   }
 
   /// Whether no holder can be hidden from the reader, so that a socket is free when its visible holders have gone.
   var seesEveryHolder: Bool { snapshot.host.uid == 0 && snapshot.visibility.unreadableProcesses == 0 }
 }
 
-/// A word of a shell command: quoted where it needs it, so that a hostile name stays a word.
+/// A word of a shell command, sh(1): quoted where it needs it, so that a hostile name stays a word.
 public func shellWord(_ word: String) -> String {
   let plain = word.utf8.allSatisfy { byte in
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)

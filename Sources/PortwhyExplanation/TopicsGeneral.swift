@@ -10,7 +10,7 @@ let generalTopics: [Topic] = [
       .shown(
         "reuseaddr.addresses",
         "2. The same port on several addresses: yes, and no option is needed for different addresses."),
-      .shown("wildcard.no-reuseaddr", "   But one address beside a listener on 0.0.0.0: no."),
+      .shown("wildcard.no-reuseaddr", "But one address beside a listener on 0.0.0.0: no."),
       .shown(
         "listen.first-wins", "3. Several sockets of one process: bound yes, listening only one of them (TCP)."),
       .shown(
@@ -21,7 +21,7 @@ let generalTopics: [Topic] = [
       "A TCP server sets it always, before bind(). It costs nothing: a running server still cannot be doubled."
     ],
     inVain: [
-      .shown("reuseaddr.late", "Setting it after bind() failed to pass, or on the new server only."),
+      "Setting it after bind(): by then the call has failed.",
       .shown("listener.blocks", "Using it to get past a server that listens."),
     ], references: ["socket(7)", "bind(2)"]),
   Topic(

@@ -109,7 +109,9 @@ let portInUseTopics: [Topic] = [
       "Or wait: portwhy --wait PORT.",
     ],
     inVain: [
-      .shown("timewait.one-side", "SO_REUSEADDR on the new server alone: most answers on the web leave that out."),
+      .shown(
+        "timewait.one-side",
+        "SO_REUSEADDR on the new server alone. Most answers on the web leave out that both need it."),
       .shown("timewait.fin-timeout", "net.ipv4.tcp_fin_timeout: it does not shorten TIME_WAIT."),
     ], references: ["socket(7)", "tcp(7)"]),
   Topic(

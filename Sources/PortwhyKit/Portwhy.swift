@@ -18,9 +18,14 @@ public enum Portwhy {
   private static func answerHere(_ question: Question) throws(PortwhyError) -> Report {
     let started = Clock.now
     var scene = try Scene(question)
+    let deep = question.deep ? DeepFindings(question.portsByTransport) : nil
     var targets: [TargetReport] = []
     for item in question.items {
-      for port in item.ports { targets.append(try target(Port(port), item, question, &scene)) }
+      for port in item.ports {
+        var target = try target(Port(port), item, question, &scene)
+        target.notes += deep?.notes(item.transport, Port(port)) ?? []
+        targets.append(target)
+      }
     }
     return Report(
       version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)

@@ -86,7 +86,10 @@ struct Scene {
   private mutating func findOwners() {
     let order = sockets.keys.sorted { $0.rawValue < $1.rawValue }
     var all = order.flatMap { sockets[$0] ?? [] }
-    let seen = ProcessReader().examine(&all)
+    let reader = ProcessReader()
+    let seen = reader.examine(&all)
+    reader.findActivations(&all)
+    findKernelOwners(&all)
     all = withoutUnmappedUsers(all, overflow: host.overflowUID)
     for transport in order { sockets[transport] = all.filter { $0.transport == transport } }
     visibility.unreadableProcesses = seen.unreadableProcesses

@@ -55,6 +55,15 @@ extension JSONReport {
     }
     writer.member("owner", socket.owner.rawValue)
     writer.objects("processes", socket.processes) { write($1, to: &$0) }
+    writer.object("activation", socket.activation) { writer, activation in
+      writer.member("unit", activation.unit)
+      writer.member("activates", activation.activates)
+      writer.member("user_manager", activation.userManager)
+    }
+    writer.object("kernel_owner", socket.kernelOwner) { writer, owner in
+      writer.member("kind", owner.kind)
+      writer.member("interface", owner.interface)
+    }
   }
 
   private static func writeFlags(_ socket: SocketObservation, to writer: inout JSONWriter) {
@@ -77,6 +86,14 @@ extension JSONReport {
     writer.numbers("fds", process.descriptors)
     writer.member("unit", process.unit)
     writer.member("container", process.container)
+    writer.member("container_engine", process.containerEngine)
+    writer.member("user_manager", process.userManager)
+    writer.object("forwards_to", process.forwardsTo) { writer, endpoint in
+      writer.member("address", endpoint.address.description)
+      writer.member("port", endpoint.port.rawValue)
+    }
+    writer.member("parent", process.parent)
+    writer.member("gone_leader", process.goneLeader)
   }
 
   // MARK: Attempts

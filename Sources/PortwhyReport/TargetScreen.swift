@@ -18,7 +18,7 @@ struct TargetScreen {
     let table = SocketTable(target: target, host: host, style: style).lines()
     lines += table.isEmpty ? [] : [""] + table + [""]
     lines += why() + bind() + gets() + (style.verbose ? VerboseSections(screen: self).lines() : [])
-    return lines + notes() + suggestions()
+    return lines + notes() + suggestions() + more()
   }
 
   // MARK: Sections
@@ -48,6 +48,13 @@ struct TargetScreen {
     merged { $0.explanation.suggestions }.enumerated().flatMap { offset, entry in
       section(offset == 0 ? "do" : "or", entry.prefix + words(entry.value))
     }
+  }
+
+  /// Where the long text of each cause is.
+  private func more() -> [String] {
+    let causes = merged { [$0.explanation.cause].compactMap { $0 } }.map(\.value.rawValue)
+    let known = causes.filter { Catalogue.topic($0) != nil }
+    return known.isEmpty ? [] : section("more", ["portwhy --explain " + enumeration(known, last: "or")])
   }
 
   /// `if CONDITION: TEXT: COMMAND`; the command is one word, so that no line break gets into it.

@@ -55,6 +55,21 @@ extension KernelSuite {
       }
     }
 
+    @Test("Asked for inodes, few or many, only their holders are listed", arguments: [0, 1, 63, 64, 200])
+    func inodes(others: Int) throws {
+      try inPrivateNetwork {
+        let wanted = try boundTCP("127.0.0.1", 8080)
+        let unwanted = try boundTCP("127.0.0.2", 8080)
+        let inodes = Set((0..<others).map { UInt64(1 << 40 + $0) } + [try wanted.inode()])
+        let holders = try BPFEvidence().socketHolders(ports: 8080...8080, inodes: inodes)
+        #expect(holders.map(\.descriptor) == [wanted.descriptor])
+        #expect(holders.map(\.inode) == [try wanted.inode()])
+        let otherPort = try BPFEvidence().socketHolders(ports: 8081...8081, inodes: inodes)
+        #expect(otherPort.isEmpty)
+        _ = unwanted
+      }
+    }
+
     @Test("Sockets of other ports and of no port are not listed")
     func others() throws {
       try inPrivateNetwork {

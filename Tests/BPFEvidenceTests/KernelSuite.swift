@@ -11,7 +11,8 @@ enum KernelSuite {}
 
 private func kernelTestsCanRun() -> Bool {
   if getenv("CI") != nil { return true }
-  guard geteuid() == 0, let obstacle = BPFEvidence.obstacle() else { return geteuid() == 0 }
+  let obstacle = geteuid() == 0 ? BPFEvidence.obstacle().map { "\($0)" } : "not root"
+  guard let obstacle else { return true }
   print("NOT RUN, the tests of BPFEvidence on this kernel: \(obstacle)")
   return false
 }

@@ -105,6 +105,13 @@ import Testing
     #expect(merged.vanished == 0)
   }
 
+  @Test("Where no socket of a table shows a cookie, nothing is concluded from its absence")
+  func noCookies() {
+    let merged = merge([observed(1)], with: IteratorEvidence(tcp: [found(nil)]), networkNamespace: 1)
+    #expect(merged.sockets.map(\.reuseaddr) == [.unknown(.noOwner)])
+    #expect(merged.vanished == 0)
+  }
+
   @Test("A cookie that means a socket of another port or protocol is no match")
   func mismatch() {
     let merged = merge(

@@ -91,6 +91,7 @@ extension KernelSuite {
         let holder = try evidence.socketHolders(ports: 8080...8080).first { $0.descriptor == server.descriptor }
         #expect(holder?.pid == getpid())
         #expect(holder?.networkNamespace == nil)
+        #expect(holder?.socket.uid == nil)
         _ = udp
       }
     }

@@ -48,7 +48,25 @@ struct OwnerTests {
     #expect(socket["reuseaddr"] == .null && socket["unknown_because"]?.text == "hidden")
     #expect(seen.answer.document["visibility"]?["complete"]?.bool == false)
     #expect(seen.screen.headline.contains("as nobody: bind fails (EADDRINUSE)"))
-    #expect(seen.screen.output.contains("process hidden") && seen.screen.output.contains("sudo portwhy"))
+    #expect(seen.screen.output.contains("root, hidden") && seen.screen.output.contains("sudo portwhy"))
+  }
+
+  @Test("without privilege, too, a busy port fits the screen, a line for each socket shown")
+  func hiddenBusy() throws {
+    let seen = try beside(
+      """
+      our $s = listener($port);
+      our (@clients, @children);
+      for (1..30) {
+        socket(my $c, AF_INET, SOCK_STREAM, 0); connect($c, pack_sockaddr_in($port, INADDR_LOOPBACK)) or die;
+        push @clients, $c; accept(my $a, $s); push @children, $a;
+      }
+      """, .asNobody, attempt: nobody)
+    #expect(seen.answer.states.filter { $0 == "ESTABLISHED" }.count == 30)
+    let rows = seen.screen.lines.filter { $0.hasPrefix("  ESTABLISHED") }
+    #expect(rows.count == 3 && rows.allSatisfy { $0.contains("127.0.0.1:") && $0.hasSuffix("root, hidden") })
+    #expect(seen.screen.output.contains("and 27 more ESTABLISHED"))
+    #expect(seen.screen.lines.count <= 24, "\(seen.screen.output)")
   }
 
   @Test("without privilege a bound-only socket of another user is found, and no option called sure")

@@ -120,8 +120,9 @@ struct PreconditionTests {
 
   @Test(
     "without sock_diag there is no answer: status 69, one line that says what to check",
-    arguments: [EPERM, EACCES, EPROTONOSUPPORT, ENOSYS, EAFNOSUPPORT],
-    [["8080"], ["-u", "53"], [], ["--json", "80"]])
+    arguments: zip(
+      [EPERM, EACCES, EPROTONOSUPPORT, ENOSYS, EAFNOSUPPORT],
+      [["8080"], ["-u", "53"], [], ["--json", "80"], ["-q", "80"]]))
   func noSockDiag(_ error: Int32, _ arguments: [String]) throws {
     let ending = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
       (_: inout NetworkNamespace) in

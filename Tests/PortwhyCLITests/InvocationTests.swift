@@ -1,3 +1,4 @@
+import PortwhyExplanation
 import BindRules
 import PortwhyKit
 import SocketModel
@@ -151,5 +152,29 @@ struct ExitStatusTests {
     #expect(ExitStatus(.notPermitted("")).rawValue == 77)
     #expect(ExitStatus(.invalidQuestion("")).rawValue == 64)
     #expect(ExitStatus.usage.rawValue == 64)
+  }
+}
+
+@Suite("--explain")
+struct ExplainTests {
+  @Test("takes the next word as its topic, and needs none")
+  func topic() throws {
+    for words in ["--explain time-wait", "--explain=time-wait", "time-wait --explain"] {
+      #expect(try invocation(words).task == .explain(Catalogue.topic("time-wait")))
+    }
+    #expect(try invocation("--explain").task == .explain(nil))
+  }
+
+  @Test(
+    "says in one line what is wrong, and names the nearest topic",
+    arguments: [
+      ("--explain timewait", "no topic \"timewait\", did you mean time-wait?"),
+      ("--explain 8080", "no topic \"8080\", --explain alone lists them"),
+      ("--explain time-wait 8080", "unexpected argument \"8080\""),
+      ("--explain --reuseaddr time-wait", "--reuseaddr says nothing beside --explain"),
+      ("--explain --json", "--json says nothing beside --explain"),
+    ])
+  func refused(_ words: String, _ message: String) {
+    #expect(throws: UsageError(message)) { try invocation(words) }
   }
 }

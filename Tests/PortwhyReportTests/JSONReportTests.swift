@@ -23,7 +23,9 @@ struct JSONReportTests {
     #expect(SchemaValidator(schema: try schema()).violations(try json(example.report)) == [])
   }
 
-  @Test("is one line, and keeps its bytes", arguments: ["nginx-listener", "undetermined", "queued-child", "udp"])
+  @Test(
+    "is one line, and keeps its bytes",
+    arguments: ["nginx-listener", "undetermined", "queued-child", "udp", "ownership"])
   func golden(_ name: String) throws {
     let example = try #require(cases.first { $0.name == name })
     let text = JSONReport.render(example.report, users: users)
