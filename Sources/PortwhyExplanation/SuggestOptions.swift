@@ -58,6 +58,14 @@ private func ourV6only(_ case: Case) -> Suggestion? {
 /// An option of the sockets in the way, which their programs have to set.
 func theirOption(_ case: Case, _ cause: Cause?) -> [Suggestion] {
   if let v6only = theirV6only(`case`) { return [v6only] }
+  if cause == .inheritedDescriptor {
+    return [
+      Suggestion(
+        kind: "set-option-there", option: "SOCK_CLOEXEC",
+        certainty: .conditional("its children are not meant to have it"),
+        text: "let the server open the socket with SOCK_CLOEXEC")
+    ]
+  }
   let blocking = `case`.blockingSockets
   let roles = Set(blocking.map(`case`.role))
   if cause == .reuseportMissing || (cause == .udpMixedOptions && `case`.planned.contains(.reuseport)) {

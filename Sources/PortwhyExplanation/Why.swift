@@ -42,6 +42,9 @@ private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> Str
   let areMany = holders.count > 1 || sockets.contains { $0.processes.count > 1 }
   let holder = holders.listed()
   switch role {
+  case .listener where first.isHeldByDifferentPrograms:
+    let names = first.processes.map { "\($0.command) (pid \($0.pid))" }.listed(atMost: 3)
+    return "\(names) hold a socket that listens on \(addresses)"
   case .listener: return "\(holder) \(areMany ? "listen" : "listens") on \(addresses)"
   case .bound: return "\(holder) bound \(addresses) and \(areMany ? "do" : "does") not listen"
   case .udp: return "\(holder) \(areMany ? "have" : "has") \(addresses) bound"
