@@ -42,8 +42,8 @@ _portwhy() {
     esac
     if [[ $word == -* ]]; then
         COMPREPLY=($(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only
-            --runtime --device --uid --netns --probe --deep --json -q --quiet -v --verbose -n --numeric --color
-            --explain --version -h --help" -- "$word"))
+            --runtime --device --uid --netns --probe --deep --no-bpf --json -q --quiet -v --verbose -n --numeric
+            --color --explain --version -h --help" -- "$word"))
     elif [[ $word == [a-z]* ]]; then
         COMPREPLY=($(compgen -A service -W "localhost" -- "$word"))
     fi

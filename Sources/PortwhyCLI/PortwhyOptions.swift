@@ -22,6 +22,7 @@ struct PortwhyOptions: ParsableCommand {
   @Flag(name: .customLong("probe")) var probe = false
   @Flag(name: [.customShort("n"), .customLong("numeric")]) var numeric = false
   @Flag(name: .customLong("deep")) var deep = false
+  @Flag(name: .customLong("no-bpf")) var noBPF = false
   @Flag(name: .customLong("json")) var json = false
   @Flag(name: [.customShort("q"), .customLong("quiet")]) var quiet = false
   @Flag(name: [.customShort("v"), .customLong("verbose")]) var verbose = false
