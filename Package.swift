@@ -65,7 +65,8 @@ let package = Package(
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
     tests(
       "PortwhyReportTests",
-      ["BindRules", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"], exclude: ["Golden"]),
+      ["BindRules", "KernelLab", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      exclude: ["Golden"]),
     tests(
       "PortwhyCLITests",
       [

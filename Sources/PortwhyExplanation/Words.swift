@@ -43,6 +43,8 @@ extension Collection where Element == String {
 extension Collection where Element == SocketObservation {
   /// The longest time until one of them leaves TIME_WAIT, in whole seconds, rounded up.
   var secondsLeft: UInt32? {
-    compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }.max().map { ($0 + 999) / 1000 }
+    compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }.max().map {
+      $0 / 1000 + ($0 % 1000 == 0 ? 0 : 1)
+    }
   }
 }

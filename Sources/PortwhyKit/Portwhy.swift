@@ -52,16 +52,20 @@ public enum Portwhy {
   ) -> TargetReport {
     let snapshot = scene.snapshot(item.transport, port)
     let planning = Planning(question: question, item: item, port: port, host: scene.host)
-    let attempts = planning.attempts.map { attempt in
-      let outcomes = outcomes(of: attempt, in: snapshot)
-      let explanation = explain(
-        Case(attempt: attempt, outcomes: outcomes, planned: question.options, snapshot: snapshot))
-      return AttemptReport(attempt: attempt, outcomes: outcomes, explanation: explanation)
-    }
+    let attempts = judged(planning.attempts, planned: question.options, in: snapshot)
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
       verdict: verdict(attempts, planned: question.options), sockets: snapshot.sockets, attempts: attempts,
       notes: planning.notes + scene.notes(item.transport, port))
+  }
+}
+
+/// Each attempt with what the rules say of it and why.
+func judged(_ attempts: [BindAttempt], planned: ReuseOptions, in snapshot: Snapshot) -> [AttemptReport] {
+  attempts.map { attempt in
+    let outcomes = outcomes(of: attempt, in: snapshot)
+    let explanation = explain(Case(attempt: attempt, outcomes: outcomes, planned: planned, snapshot: snapshot))
+    return AttemptReport(attempt: attempt, outcomes: outcomes, explanation: explanation)
   }
 }
 

@@ -15,7 +15,7 @@ extension JSONReport {
     writer.objects("sockets", target.sockets.enumerated()) {
       write($1.element, id: $1.offset, host: host, users: users, to: &$0)
     }
-    writer.objects("attempts", target.attempts) { write($1, host: host, to: &$0) }
+    writer.objects("attempts", target.attempts) { write($1, host: host, users: users, to: &$0) }
     writer.objects("notes", target.notes) { write($1, to: &$0) }
   }
 
@@ -55,6 +55,19 @@ extension JSONReport {
     }
     writer.member("owner", socket.owner.rawValue)
     writer.objects("processes", socket.processes) { write($1, to: &$0) }
+    writer.member("device_index", socket.device?.rawValue)
+    writer.member("cgroup_id", socket.cgroupID)
+    writer.member("receive_queue", socket.receiveQueue)
+    writer.object("unknown_reasons", socket) { writer, socket in
+      writer.member("v6only", socket.v6only?.unknownReason?.rawValue)
+      writer.member("reuseaddr", socket.reuseaddr.unknownReason?.rawValue)
+      writer.member("reuseport", socket.reuseport.unknownReason?.rawValue)
+    }
+    writer.object("inferred_from", socket) { writer, socket in
+      writer.member("v6only", socket.v6only.flatMap(relative))
+      writer.member("reuseaddr", relative(socket.reuseaddr))
+      writer.member("reuseport", relative(socket.reuseport))
+    }
   }
 
   private static func writeFlags(_ socket: SocketObservation, to writer: inout JSONWriter) {
@@ -81,7 +94,9 @@ extension JSONReport {
 
   // MARK: Attempts
 
-  private static func write(_ report: AttemptReport, host: HostFacts, to writer: inout JSONWriter) {
+  private static func write(
+    _ report: AttemptReport, host: HostFacts, users: [UInt32: String], to writer: inout JSONWriter
+  ) {
     let attempt = report.attempt
     writer.member("address", attempt.address.description)
     writer.member("family", attempt.family.rawValue)
@@ -95,6 +110,10 @@ extension JSONReport {
     writer.objects("suggestions", report.explanation.suggestions) { write($1, to: &$0) }
     writer.strings("why", report.explanation.why)
     writer.member("scope", attempt.scope.map { deviceName($0, host: host) })
+    writer.member("scope_index", attempt.scope?.rawValue)
+    writer.member("device_index", attempt.device.flatMap(deviceIndex)?.rawValue)
+    writer.member("may_bind_privileged", attempt.mayBindPrivileged)
+    writer.member("user", users[attempt.uid])
   }
 
   private static func write(_ outcome: BindOutcome, transport: TransportProtocol, to writer: inout JSONWriter) {

@@ -44,6 +44,15 @@ func deviceName(_ device: BindDevice) -> String {
   }
 }
 
+func deviceIndex(_ device: BindDevice) -> InterfaceIndex? {
+  if case .interface(let index, _) = device { index } else { nil }
+}
+
+/// The socket a flag was guessed from; nil where it was not guessed.
+func relative(_ knowledge: Knowledge<Bool>) -> Int? {
+  if case .inferred(_, let index, _) = knowledge { index } else { nil }
+}
+
 func sourceName(_ knowledge: Knowledge<Bool>) -> String? {
   switch knowledge {
   case .known(_, let source): source.rawValue
