@@ -9,6 +9,8 @@ struct Invocation: Hashable {
     case version
     case answer(Question)
     case overview([TransportProtocol])
+    /// `--from`: the file, `-` for standard input.
+    case saved(String, SavedQuestion)
   }
 
   enum Color: String, CaseIterable {
@@ -18,6 +20,7 @@ struct Invocation: Hashable {
   }
 
   var task: Task
+  var pace = Pace.once
   var json = false
   var quiet = false
   var verbose = false
@@ -43,7 +46,12 @@ struct Invocation: Hashable {
     if let word = options.afterTerminator.first { throw UsageError("unexpected \"\(word)\" after --") }
     if options.quiet && options.verbose { throw UsageError("-q and -v contradict each other") }
     color = try Self.color(options.color)
+    pace = try Pace(options)
     let transports = (options.tcp ? [TransportProtocol.tcp] : []) + (options.udp ? [.udp] : [])
+    if let file = options.from {
+      task = .saved(file, try Self.savedQuestion(options, transports, lookup))
+      return
+    }
     guard let target = options.target else {
       try Self.refuseWithoutTarget(options)
       task = .overview(transports.isEmpty ? TransportProtocol.allCases : transports)
@@ -65,7 +73,7 @@ struct Invocation: Hashable {
 
   // MARK: Options
 
-  private static func families(_ options: PortwhyOptions) -> Set<AddressFamily>? {
+  static func families(_ options: PortwhyOptions) -> Set<AddressFamily>? {
     guard options.ipv4 || options.ipv6 else { return nil }
     return Set((options.ipv4 ? [AddressFamily.ipv4] : []) + (options.ipv6 ? [.ipv6] : []))
   }
@@ -89,7 +97,7 @@ struct Invocation: Hashable {
     if let option = given.first(where: \.1)?.0 { throw UsageError("\(option) needs a TARGET") }
   }
 
-  private static func attemptsIPv6(_ question: Question) -> Bool {
+  static func attemptsIPv6(_ question: Question) -> Bool {
     question.items.contains { item in
       item.addresses.contains { address in
         switch address {
@@ -101,7 +109,7 @@ struct Invocation: Hashable {
   }
 
   /// A name the host does not have is an answer (ENODEV); one that no interface can have is a slip (IFNAMSIZ).
-  private static func device(_ name: String?) throws(UsageError) -> String? {
+  static func device(_ name: String?) throws(UsageError) -> String? {
     guard let name else { return nil }
     if name.isEmpty { throw UsageError("--device \"\" names no interface") }
     if name.utf8.count > 15 || name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 <= 0x20 }) {
@@ -110,7 +118,7 @@ struct Invocation: Hashable {
     return name
   }
 
-  private static func uid(_ word: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {
+  static func uid(_ word: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {
     if !word.isEmpty, word.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
       // (uid_t)-1 means "no user" to the kernel.
       guard let uid = UInt32(word), uid != .max else { throw UsageError("--uid \"\(word)\" is out of range") }

@@ -14,6 +14,9 @@ public struct SavedReport: Sendable, Hashable {
 }
 
 extension JSONReport {
+  /// The longest text that `read` takes, in bytes.
+  public static let maximumSize = JSONText.maximumSize
+
   /// Reads what `render` wrote, on whatever host: one document, blanks and newlines around it allowed.
   ///
   /// Rendering the result gives the same text again. Keys that are not known are passed over, and one that may be
