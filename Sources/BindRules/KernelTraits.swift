@@ -4,13 +4,31 @@ import SocketModel
 struct KernelTraits {
   /// The bucket's `fastreuse` still lets SO_REUSEADDR sockets pass unseen: until the bhash2 rewrite of 6.8.
   var hasReuseaddrShortcut: Bool
-  /// A wildcard UDP bind looks for conflicts in the address table too when the slot of the port is crowded, and
-  /// misses sockets bound to one address: until "udp: Fix wildcard bind conflict check when using hash2" (7.0 and
-  /// stable releases of spring 2026). nil where the version number does not tell.
+  /// A wildcard UDP bind looks for conflicts in the address table too when the slot of the port is crowded (by
+  /// sockets of other ports and namespaces as well), and misses sockets bound to one address: until "udp: Fix
+  /// wildcard bind conflict check when using hash2" (7.0 and stable releases of spring 2026). nil where the version
+  /// number does not tell.
   var udpWildcardBindMayMissAddresses: Bool?
+
+  /// Releases that were observed to have the fix, and what came after them in the same series. The numbers of
+  /// distributions that stay at the series' first release (Debian's 6.1.0-56) say nothing.
+  private static func hasUDPWildcardFix(_ kernel: KernelVersion) -> Bool {
+    if kernel >= KernelVersion(major: 7, minor: 0) { return true }
+    switch (kernel.major, kernel.minor) {
+    case (6, 12): return stableRelease(kernel) >= 117
+    case (6, 18): return stableRelease(kernel) >= 44
+    default: return false
+    }
+  }
+
+  /// The third number of a release such as `6.12.117+deb13-amd64`; 0 where there is none.
+  private static func stableRelease(_ kernel: KernelVersion) -> Int {
+    let parts = kernel.release.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+    return parts.count == 3 ? Int(parts[2].prefix { ("0"..."9").contains($0) }) ?? 0 : 0
+  }
 
   init(_ kernel: KernelVersion) {
     hasReuseaddrShortcut = kernel < KernelVersion(major: 6, minor: 8)
-    udpWildcardBindMayMissAddresses = kernel < KernelVersion(major: 7, minor: 0) ? nil : false
+    udpWildcardBindMayMissAddresses = Self.hasUDPWildcardFix(kernel) ? false : nil
   }
 }

@@ -4,8 +4,10 @@ import SocketModel
 ///
 /// The kernel walks either the chain of the port (`udp_lib_lport_inuse`) or, if that is longer than ten, the chains
 /// of the very address and then of the wildcard (`udp_lib_lport_inuse2`). How long the chain is cannot be seen (other
-/// ports and other namespaces share it), and neither can the order between IPv4 and IPv6 sockets. So every order
-/// that is possible is asked; they differ only where SO_REUSEPORT is involved and the sockets' options are mixed.
+/// ports and other namespaces share it), and neither can the order between IPv4 and IPv6 sockets, nor the order in
+/// the chains by address: AF_INET6 sockets with SO_REUSEPORT went to their end, and connect(2) moves a socket
+/// (`udp_lib_rehash`). So every order that is possible is asked; they differ only where SO_REUSEPORT is involved
+/// and the sockets' options are mixed.
 func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
   let chain = snapshot.sockets.enumerated().compactMap { index, socket -> ChainEntry? in
     guard socket.transport == .udp else { return nil }
@@ -13,16 +15,20 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
     return ChainEntry(
       index: index, facts: facts, step: overPossibleWorlds(of: facts, plannedUID: sk.uid) { udpChainStep(sk, $0) })
   }
+  var mayMiss: Set<UDPChainStep> = []
   var possible = walk(chain.filter { $0.facts.family == .ipv4 }).merged(
     walk(chain.filter { $0.facts.family == .ipv6 }))
   if usesHash2OnBind(sk) {
-    let exact = walk(chain.filter { $0.facts.receiveAddress == sk.receiveAddress })
-    let wildcard = walk(chain.filter { $0.facts.isWildcard })
-    possible.formUnion(exact.then(wildcard))
-    possible.formUnion(exact.merged(wildcard))
-  } else if chain.count > 10, KernelTraits(snapshot.host.kernel).udpWildcardBindMayMissAddresses != false {
-    possible.formUnion(walk(chain.filter { $0.facts.isWildcard }))
+    let exact = chain.filter { $0.facts.receiveAddress == sk.receiveAddress }
+    let wildcard = chain.filter { $0.facts.isWildcard }
+    possible.formUnion(walkInAnyOrder(exact).then(walkInAnyOrder(wildcard)))
+    // Where both fall into one slot it is walked once.
+    possible.formUnion(walkInAnyOrder(exact + wildcard))
+  } else if KernelTraits(snapshot.host.kernel).udpWildcardBindMayMissAddresses != false {
+    mayMiss = walkInAnyOrder(chain.filter { $0.facts.isWildcard })
   }
+  let versionDecides = !mayMiss.isSubset(of: possible)
+  possible.formUnion(mayMiss)
   let involved = chain.filter { $0.step.answers != [.passed] }
   let blockers = involved.filter { $0.step.answers.contains(.refuses) }
   switch possible {
@@ -37,6 +43,7 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
     var missing = involved.flatMap { entry in
       entry.step.deciding.asFacts.map { MissingFact($0.kind, socket: entry.index) }
     }
+    if versionDecides { missing.append(MissingFact(.kernelVersion)) }
     if missing.isEmpty { missing = [MissingFact(.bindOrder)] }
     return PortAnswer(
       bind: .undetermined, listen: .undetermined, blockers: blockers.map { $0.blocker(sk) }, missing: missing)
@@ -67,6 +74,17 @@ private func walk(_ chain: [ChainEntry]) -> Set<UDPChainStep> {
     if !entry.step.answers.contains(.passed) { return results }
   }
   return results.union([.passed])
+}
+
+/// The same where any socket of the chain may come first.
+private func walkInAnyOrder(_ chain: [ChainEntry]) -> Set<UDPChainStep> {
+  var results = chain.reduce(into: Set<UDPChainStep>()) { $0.formUnion($1.step.answers) }
+  if chain.isEmpty || chain.allSatisfy({ $0.step.answers.contains(.passed) }) {
+    results.insert(.passed)
+  } else {
+    results.remove(.passed)
+  }
+  return results
 }
 
 extension Set<UDPChainStep> {

@@ -35,11 +35,13 @@ static inline int kernellab_set_bind_capability(int effective) {
 }
 
 /* Takes every privilege from the calling thread alone: uid and gid 65534, no groups, so no capabilities; for
-   good. 0 or -1 with errno. */
+   good. The process stays dumpable, as one that such a user had started (prctl(2), PR_SET_DUMPABLE). 0 or -1 with
+   errno. */
 static inline int kernellab_become_nobody(void) {
   if (syscall(SYS_setgroups, 0, (void *)0) != 0) return -1;
   if (syscall(SYS_setresgid, 65534, 65534, 65534) != 0) return -1;
-  return (int)syscall(SYS_setresuid, 65534, 65534, 65534);
+  if (syscall(SYS_setresuid, 65534, 65534, 65534) != 0) return -1;
+  return (int)syscall(SYS_prctl, 4, 1, 0, 0, 0);
 }
 
 #endif

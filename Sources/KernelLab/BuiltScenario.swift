@@ -104,8 +104,11 @@ public struct Trial: Sendable, Hashable {
 }
 
 extension NetworkNamespace {
-  /// Builds a copy of a scenario on a port never used here before. Throws only `outOfPorts`.
+  /// Builds a copy of a scenario on a port never used here before. Throws `outOfPorts`, and what a sysctl answers.
+  ///
+  /// The scenario's settings stay until the next copy is built.
   public mutating func build(_ scenario: Scenario) throws(NamespaceError) -> BuiltScenario {
+    do { try apply(scenario.settings) } catch { throw .failed("sysctl", error) }
     let port = try freshPort(scenario.port)
     var outcomes: [HolderOutcome] = []
     var sockets: [HolderSockets] = []

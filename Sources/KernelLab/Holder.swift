@@ -76,6 +76,14 @@ public enum HolderKind: Sendable, Hashable {
   /// UDP: so many sockets, on 127.1.0.1, 127.1.0.2 and so on, or their IPv4-mapped forms. More than 10 make the
   /// kernel search by address (`udp_lib_get_port`).
   case crowd(Int)
+  /// UDP: so many sockets on 127.0.0.1, 127.0.0.2, 127.0.0.6, ::1, fd77::1 and 127.2.0.N in turn. The second of
+  /// each three has none of the holder's options. Those that find their address taken are left out.
+  case spread(Int)
+  /// UDP: so many sockets on other ports that share the port's slot of the UDP hash table (`udp_hashslot`): they
+  /// crowd the chain and are in no answer about the port.
+  case neighbours(Int)
+  /// Bound and closed again: nothing is left but what the bind bucket remembers of it. TCP.
+  case visitor
 }
 
 /// When a change is made, and to which socket of the holder.
@@ -98,6 +106,8 @@ public enum ChangeAction: Sendable, Hashable {
   case owner(UInt32)
   /// SO_BINDTODEVICE; nil takes the device away.
   case device(LabDevice?)
+  /// TCP_REPAIR: on sets `sk_reuse` to SK_FORCE_REUSE, off to SK_NO_REUSE (`tcp_setsockopt`).
+  case repair(Bool)
 }
 
 /// A change of a holder's socket after its bind.

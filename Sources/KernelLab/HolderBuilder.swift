@@ -41,6 +41,14 @@ struct HolderBuilder {
       try buildUnusualClient()
     case .crowd(let count):
       try buildCrowd(count)
+    case .spread(let count):
+      try buildSpread(count)
+    case .neighbours(let count):
+      try buildNeighbours(count)
+    case .visitor:
+      try bindMain()
+      if let main = sockets.main { SystemCalls.close(main) }
+      sockets.main = nil
     }
     try change(.end, sockets.main)
   }
@@ -113,6 +121,10 @@ struct HolderBuilder {
         try step(.owner) { () throws(SystemError) in try SystemCalls.changeOwner(descriptor, uid: uid) }
       case .device(let device):
         try step(.device) { () throws(SystemError) in try setDevice(descriptor, device) }
+      case .repair(let on):
+        try step(.option) { () throws(SystemError) in
+          try SystemCalls.setOption(descriptor, .tcpRepair, on ? 1 : 0)
+        }
       }
     }
   }
@@ -120,21 +132,5 @@ struct HolderBuilder {
   func shutdown(_ descriptor: Int32?, how: Int32) throws(CallFailure) {
     guard let descriptor else { return }
     try step(.shutdown) { () throws(SystemError) in try SystemCalls.shutdown(descriptor, how: how) }
-  }
-
-  // MARK: UDP in numbers
-
-  private mutating func buildCrowd(_ count: Int) throws(CallFailure) {
-    var recipe = SocketRecipe(holder)
-    for number in 1...max(1, min(count, 250)) {
-      let address = IPv4Address(127, 1, 0, UInt8(truncatingIfNeeded: number))
-      recipe.address = holder.address.family == .ipv4 ? .v4(address) : .v6(IPv6Address(mapping: address))
-      let descriptor = try recipe.open()
-      if number == 1 { sockets.main = descriptor } else { sockets.crowd.append(descriptor) }
-      try step(.bind) { () throws(SystemError) in
-        try SystemCalls.bind(descriptor, SocketAddress(recipe.address, port: port))
-      }
-      try change(.afterBind, descriptor)
-    }
   }
 }

@@ -74,7 +74,9 @@ extension HolderBuilder {
   /// A client on a port of its own that connects to the holder's listener.
   private mutating func connectPeer(fullWindow: Bool = false) throws(CallFailure) {
     let target = plain(holder.peer ?? defaultTarget(client: false))
-    let peer = try open(family: target.family, fullWindow: fullWindow)
+    // A TCP client would turn the MPTCP connection into a TCP one at accept(2).
+    let isMPTCP = holder.transport == .mptcp && holder.port == .explicit
+    let peer = try open(family: target.family, fullWindow: fullWindow, protocol: isMPTCP ? 262 : 0)
     sockets.peer = peer
     let scope = scopeIndex(holder.scope)
     try connect(peer, SocketAddress(target, port: port, scope: scope))
@@ -154,9 +156,11 @@ extension HolderBuilder {
   // MARK: the lab's own sockets
 
   /// A socket of the lab; where the holder is on one end of the cable, it is on the other.
-  private func open(family: AddressFamily, fullWindow: Bool = false) throws(CallFailure) -> Int32 {
+  private func open(
+    family: AddressFamily, fullWindow: Bool = false, protocol number: Int32 = 0
+  ) throws(CallFailure) -> Int32 {
     let descriptor = try step(.socket) { () throws(SystemError) in
-      try SystemCalls.socket(family: family == .ipv4 ? 2 : 10, type: 1)
+      try SystemCalls.socket(family: family == .ipv4 ? 2 : 10, type: 1, protocol: number)
     }
     do {
       if fullWindow {

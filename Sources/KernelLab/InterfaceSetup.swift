@@ -58,15 +58,18 @@ struct InterfaceSetup: ~Copyable {
     try request(16, linkMessage(index: SystemCalls.interfaceIndex(name), up: true))
   }
 
-  /// RTM_NEWADDR; an IPv6 address without duplicate address detection (IFA_F_NODAD).
-  mutating func addAddress(_ address: IPAddress, prefix: UInt8, to name: String) throws(SystemError) {
+  /// RTM_NEWADDR; an IPv6 address without duplicate address detection (IFA_F_NODAD) unless it `isChecked`.
+  mutating func addAddress(
+    _ address: IPAddress, prefix: UInt8, to name: String, isChecked: Bool = false
+  ) throws(SystemError) {
     let (family, bytes): (UInt8, [UInt8]) =
       switch address {
       case .v4(let address): (2, bigEndianBytes(address.bits))
       case .v6(let address): (10, bigEndianBytes(address.high) + bigEndianBytes(address.low))
       }
     let scope: UInt8 = if case .v6(let address) = address, address.isLinkLocal { 253 } else { 0 }
-    let header = [family, prefix, family == 10 ? 2 : 0, scope] + nativeBytes(SystemCalls.interfaceIndex(name))
+    let header =
+      [family, prefix, family == 10 && !isChecked ? 2 : 0, scope] + nativeBytes(SystemCalls.interfaceIndex(name))
     var attributes = attribute(1, bytes) + attribute(2, bytes)
     if case .v4(let address) = address, prefix < 31 {
       attributes += attribute(4, bigEndianBytes(address.bits | (UInt32.max >> UInt32(prefix))))

@@ -31,7 +31,7 @@ public enum NamespaceError: Error, Sendable, Hashable {
 /// One namespace serves many copies of scenarios, each on a port that was never used in it before: TIME_WAIT
 /// sockets stay for 60 s after everything is closed. `portsLeft` says how many copies are still possible.
 /// The connection tables are the namespace's own (`tcp_child_ehash_entries`, Linux 6.1), so that dumps see
-/// nothing of the host and cost little. Ports under test are 2000...39999, or 1...1023; everything the lab
+/// nothing of the host and cost little; so is the UDP table, with few slots, so that a chain is easily crowded. Ports under test are 2000...39999, or 1...1023; everything the lab
 /// needs besides has a port from 40000 up.
 public struct NetworkNamespace: ~Copyable {
   /// The interfaces by name, `lo` included.
@@ -40,6 +40,8 @@ public struct NetworkNamespace: ~Copyable {
   var nextPrivilegedPort: UInt16 = 1
   /// Listeners whose accept queue is full: a SYN to them is dropped, so a client stays in SYN_SENT.
   var blackholes: [AddressFamily: Blackhole] = [:]
+  /// Sysctls that a scenario changed, as they are now.
+  private var settings: [HostSetting: Int] = [:]
 
   /// A listener with a full accept queue, and its port.
   struct Blackhole {
@@ -97,6 +99,7 @@ public struct NetworkNamespace: ~Copyable {
     do {
       try SystemCalls.unshareNetwork()
       try? write("ipv4/tcp_child_ehash_entries", "4096")
+      try? write("ipv4/udp_child_hash_entries", "\(udpTableSlots)")
       try SystemCalls.unshareNetwork()
       stage = "rtnetlink"
       let names = try furnish(configuration)
@@ -125,6 +128,7 @@ public struct NetworkNamespace: ~Copyable {
       names += [.dev0, .dev1]
       for (name, net, link) in [("dev0", 0x77, 0x77), ("dev1", 0x78, 0x78)] as [(String, UInt64, UInt64)] {
         try addAddresses(net: net, link: link, to: name, &setup)
+        if name == "dev0" { try addTentativeAddress(&setup) }
         // Both ends of the cable are local: packets between them would otherwise be martians.
         try write("ipv4/conf/\(name)/accept_local", "1")
       }
@@ -149,11 +153,29 @@ public struct NetworkNamespace: ~Copyable {
     try setup.addAddress(.v6(IPv6Address(high: 0xfe80 << 48, low: link)), prefix: 64, to: name)
   }
 
+  /// fd77::7e, an address that is looked for duplicates for hours (RFC 4862).
+  private static func addTentativeAddress(_ setup: inout InterfaceSetup) throws(SystemError) {
+    try write("ipv6/conf/dev0/dad_transmits", "10000")
+    try write("ipv6/conf/dev0/accept_dad", "1")
+    let address = IPv6Address(high: 0xfd77 << 48, low: 0x7e)
+    try setup.addAddress(.v6(address), prefix: 64, to: "dev0", isChecked: true)
+  }
+
   /// The range of everything that is not under test.
   static let helperPorts = "40000 65535"
 
   private static func write(_ name: String, _ value: String) throws(SystemError) {
     try SystemCalls.writeFile("/proc/sys/net/" + name, value)
+  }
+
+  /// Sets what a scenario wants and puts everything else back to what a fresh namespace has.
+  mutating func apply(_ wanted: [HostSetting: Int]) throws(SystemError) {
+    for setting in HostSetting.allCases {
+      let value = wanted[setting] ?? setting.defaultValue
+      guard (settings[setting] ?? setting.defaultValue) != value else { continue }
+      try Self.write(setting.rawValue, "\(value)")
+      settings[setting] = value
+    }
   }
 
   /// Sets a sysctl of this namespace: a path below /proc/sys/net, such as `ipv4/ip_nonlocal_bind`.

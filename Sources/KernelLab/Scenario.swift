@@ -57,10 +57,15 @@ public struct Scenario: Sendable, Hashable {
   public var holders: [Holder]
   public var attempt: Attempt
   public var port: PortKind
+  /// Sysctls that differ from a fresh namespace's.
+  public var settings: [HostSetting: Int]
 
-  public init(_ holders: [Holder], _ attempt: Attempt, port: PortKind = .ordinary) {
+  public init(
+    _ holders: [Holder], _ attempt: Attempt, port: PortKind = .ordinary, settings: [HostSetting: Int] = [:]
+  ) {
     self.holders = holders
     self.attempt = attempt
     self.port = port
+    self.settings = settings
   }
 }

@@ -1,5 +1,5 @@
 import BindRules
-import SocketModel
+public import SocketModel
 
 /// Random scenarios, the same for the same seed and number on every machine.
 public enum ScenarioGenerator {
@@ -18,8 +18,10 @@ public enum ScenarioGenerator {
     return [
       line("holders", ScenarioMix.holderCount), line("transport", ScenarioMix.transport),
       "in 100: other transport=\(ScenarioMix.otherTransport) mptcp=\(ScenarioMix.mptcp) "
-        + "privileged port=\(ScenarioMix.privilegedPort) unusual address=\(ScenarioMix.unusualAddress) "
-        + "change=\(ScenarioMix.change) second change=\(ScenarioMix.secondChange)",
+        + "privileged port=\(ScenarioMix.privilegedPort) without capability there="
+        + "\(ScenarioMix.unprivilegedAttempt) elsewhere=\(ScenarioMix.unprivilegedElsewhere) "
+        + "unusual address=\(ScenarioMix.unusualAddress) in udp=\(ScenarioMix.unusualAddressUDP) "
+        + "sysctl=\(ScenarioMix.setting) change=\(ScenarioMix.change) second change=\(ScenarioMix.secondChange)",
       line("tcp", ScenarioMix.tcpKinds), line("udp", ScenarioMix.udpKinds), line("mptcp", ScenarioMix.mptcpKinds),
       line("port of clients", ScenarioMix.clientPort), line("port of others", ScenarioMix.boundPort),
       line("address", ScenarioMix.addresses), line("unusual address", ScenarioMix.unusualAddresses),
@@ -27,6 +29,7 @@ public enum ScenarioGenerator {
       line("peer of [::] v6only", ScenarioMix.ipv6Peers), line("v6only", ScenarioMix.v6only),
       line("options (1 RA, 2 RP)", ScenarioMix.options), line("uid", ScenarioMix.uid),
       line("device", ScenarioMix.device), line("change", ScenarioMix.changeActions),
+      line("sysctl", ScenarioMix.settings),
     ].joined(separator: "\n")
   }
 
@@ -51,7 +54,29 @@ public enum ScenarioGenerator {
     }
     let privileged = chance(ScenarioMix.privilegedPort, &random)
     let attempt = attempt(transport, privileged: privileged, &random)
-    return Scenario(holders, attempt, port: privileged ? .privileged : .ordinary)
+    return Scenario(
+      holders, attempt, port: privileged ? .privileged : .ordinary, settings: settings(&random))
+  }
+
+  private static func settings(_ random: inout SplitMix64) -> [HostSetting: Int] {
+    guard chance(ScenarioMix.setting, &random) else { return [:] }
+    var settings: [HostSetting: Int] = [:]
+    repeat {
+      guard let choice = ScenarioMix.settings.draw(&random) else { break }
+      settings[choice.setting] = choice.value
+    } while chance(30, &random)
+    return settings
+  }
+
+  /// Every kind of holder that the mix can draw, each once, in the order of its tables.
+  public static var kinds: [(transport: HolderProtocol, kind: HolderKind)] {
+    ScenarioMix.tcpKinds.entries.map { (.tcp, $0.value) } + ScenarioMix.mptcpKinds.entries.map { (.mptcp, $0.value) }
+      + ScenarioMix.udpKinds.entries.map { (.udp, $0.value) }
+  }
+
+  /// Every address that the mix can draw for an attempt.
+  public static var addresses: [IPAddress] {
+    (ScenarioMix.addresses.entries + ScenarioMix.unusualAddresses.entries).map(\.value)
   }
 
   static func chance(_ hundredths: Int, _ random: inout SplitMix64) -> Bool {
@@ -63,19 +88,22 @@ public enum ScenarioGenerator {
   private static func attempt(
     _ transport: TransportProtocol, privileged: Bool, _ random: inout SplitMix64
   ) -> Attempt {
-    let address = address(&random, unusual: true)
+    let address = address(&random, transport, unusual: true)
     let v6only = address.family == .ipv6 ? ScenarioMix.v6only.draw(&random) ?? nil : nil
     let device = ScenarioMix.device.draw(&random) ?? nil
     let uid = ScenarioMix.uid.draw(&random) ?? 0
-    let denied = privileged && chance(ScenarioMix.unprivilegedAttempt, &random)
+    let share = privileged ? ScenarioMix.unprivilegedAttempt : ScenarioMix.unprivilegedElsewhere
+    let denied = chance(share, &random)
     return Attempt(
       transport, address, v6only: v6only, device: device, scope: scope(address, &random), uid: uid,
       mayBindPrivileged: !denied)
   }
 
-  private static func address(_ random: inout SplitMix64, unusual: Bool) -> IPAddress {
-    let table =
-      unusual && chance(ScenarioMix.unusualAddress, &random) ? ScenarioMix.unusualAddresses : ScenarioMix.addresses
+  private static func address(
+    _ random: inout SplitMix64, _ transport: TransportProtocol, unusual: Bool
+  ) -> IPAddress {
+    let share = transport == .udp ? ScenarioMix.unusualAddressUDP : ScenarioMix.unusualAddress
+    let table = unusual && chance(share, &random) ? ScenarioMix.unusualAddresses : ScenarioMix.addresses
     return table.draw(&random) ?? .v4(.any)
   }
 
@@ -98,7 +126,7 @@ public enum ScenarioGenerator {
       case .mptcp: ScenarioMix.mptcpKinds
       }
     let kind = table.draw(&random) ?? .bound
-    let address = address(&random, unusual: kind == .bound || kind == .listening)
+    let address = address(&random, transport, unusual: [.bound, .listening, .visitor].contains(kind))
     var holder = Holder(kind, proto, address)
     holder.scope = scope(address, &random)
     holder.options = ReuseOptions(rawValue: ScenarioMix.options.draw(&random) ?? 0)
@@ -141,6 +169,8 @@ public enum ScenarioGenerator {
       guard let action = ScenarioMix.changeActions.draw(&random) else { return }
       // Moving a socket with connections to another device cuts them off: only what is bound or listens moves.
       if case .device = action, holder.kind.hasConnection { continue }
+      // TCP_REPAIR is refused in LISTEN, and changes how a connection ends.
+      if case .repair = action, holder.kind != .bound || holder.transport != .tcp { continue }
       holder.changes.append(Change(moment, action))
     } while chance(ScenarioMix.secondChange, &random) && holder.changes.count < 2
   }
@@ -158,7 +188,7 @@ extension HolderKind {
   /// Whether packets have to get through.
   var hasConnection: Bool {
     switch self {
-    case .bound, .listening, .shutDownListener, .crowd, .connected: false
+    case .bound, .listening, .shutDownListener, .crowd, .spread, .neighbours, .visitor, .connected: false
     default: true
     }
   }

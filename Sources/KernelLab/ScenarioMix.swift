@@ -8,13 +8,22 @@ enum ScenarioMix {
   static let otherTransport = 3
   static let mptcp = 6
   static let privilegedPort = 5
+  /// In hundredths: an attempt on a privileged port, or on any other, without CAP_NET_BIND_SERVICE.
   static let unprivilegedAttempt = 50
+  static let unprivilegedElsewhere = 10
+  /// In hundredths: a scenario that sets sysctls, one or more.
+  static let setting = 12
+  static let settings: Weighted<SettingChoice> = Weighted([
+    (2, SettingChoice(.ipv4NonlocalBind, 1)), (2, SettingChoice(.ipv6NonlocalBind, 1)),
+    (4, SettingChoice(.bindv6only, 1)), (1, SettingChoice(.tcpL3mdevAccept, 1)),
+    (2, SettingChoice(.unprivilegedPortStart, 0)), (2, SettingChoice(.unprivilegedPortStart, 40000)),
+  ])
 
   /// TCP kinds.
   static let tcpKinds: Weighted<HolderKind> = Weighted(
     [
       (20, .bound), (24, .listening), (3, .shutDownListener), (5, .queuedChild), (3, .requestInProgress),
-      (4, .synSent), (3, .disconnected), (2, .refused), (3, .selfConnected),
+      (4, .synSent), (3, .disconnected), (2, .refused), (3, .selfConnected), (5, .visitor),
     ]
       + ConnectionState.allCases.flatMap { state -> [(Int, HolderKind)] in
         let weight = state == .established || state == .timeWait ? 4 : 1
@@ -24,9 +33,13 @@ enum ScenarioMix {
         ]
       })
   static let udpKinds: Weighted<HolderKind> = Weighted([
-    (60, .bound), (20, .connected), (6, .disconnected), (6, .crowd(6)), (8, .crowd(12)),
+    (60, .bound), (20, .connected), (6, .disconnected), (4, .crowd(6)), (5, .crowd(12)), (4, .spread(6)),
+    (6, .spread(14)), (5, .neighbours(12)),
   ])
-  static let mptcpKinds: Weighted<HolderKind> = Weighted([(1, .bound), (1, .listening)])
+  static let mptcpKinds: Weighted<HolderKind> = Weighted([
+    (3, .bound), (3, .listening), (2, .queuedChild), (2, .child(.established, listenerStays: true)),
+    (2, .child(.established, listenerStays: false)), (1, .client(.established)), (1, .shutDownListener),
+  ])
   /// For clients, and in the second table for what binds and stays.
   static let clientPort = Weighted([(4, PortChoice.explicit), (4, .automatic), (2, .bindAddressNoPort)])
   static let boundPort = Weighted([(92, PortChoice.explicit), (4, .automatic), (4, .bindAddressNoPort)])
@@ -35,16 +48,17 @@ enum ScenarioMix {
   static let addresses: Weighted<IPAddress> = weighted([
     (16, "0.0.0.0"), (16, "127.0.0.1"), (6, "127.0.0.2"), (2, "127.0.0.6"), (5, "10.77.0.1"), (2, "10.78.0.1"),
     (18, "::"), (9, "::1"), (4, "fd77::1"), (2, "fd78::1"), (5, "::ffff:0.0.0.0"), (5, "::ffff:127.0.0.1"),
-    (2, "::ffff:127.0.0.2"), (2, "::ffff:10.77.0.1"), (2, "fe80::77"),
+    (2, "::ffff:127.0.0.2"), (2, "::ffff:10.77.0.1"), (2, "fe80::77"), (1, "fe80::78"),
   ])
   /// Multicast, broadcast, and addresses that are not this host's.
   static let unusualAddresses: Weighted<IPAddress> = weighted([
     (2, "224.0.0.251"), (2, "239.1.2.3"), (2, "255.255.255.255"), (2, "10.77.0.255"), (1, "10.77.0.0"),
     (1, "192.0.2.1"), (2, "ff05::1"), (2, "ff02::fb"), (1, "2001:db8::1"), (1, "::ffff:192.0.2.1"),
-    (1, "::ffff:224.0.0.251"), (1, "fe80::99"),
+    (1, "::ffff:224.0.0.251"), (1, "fe80::99"), (2, "fd77::7e"), (1, "::ffff:10.77.0.255"), (1, "127.1.0.3"),
   ])
-  /// In hundredths, for a bound or listening holder and for the attempt.
+  /// In hundredths, for a bound or listening holder and for the attempt; for UDP, which uses them.
   static let unusualAddress = 8
+  static let unusualAddressUDP = 16
   /// The other end of connections to wildcards of the four sorts.
   static let ipv4Peers: Weighted<IPAddress> = weighted([(5, "127.0.0.1"), (2, "127.0.0.2"), (2, "10.77.0.1")])
   static let dualPeers: Weighted<IPAddress> = weighted([
@@ -64,10 +78,25 @@ enum ScenarioMix {
   static let secondChange = 25
   static let changeActions: Weighted<ChangeAction> = Weighted([
     (3, .reuseaddr(true)), (3, .reuseaddr(false)), (3, .reuseport(true)), (3, .reuseport(false)),
-    (1, .owner(0)), (2, .owner(1000)), (1, .device(nil)), (1, .device(.dev0)), (1, .device(.loopback)),
+    (1, .owner(0)), (2, .owner(1000)), (1, .device(nil)), (1, .device(.dev0)), (1, .device(.dev1)),
+    (1, .device(.loopback)),
+    (1, .repair(true)), (1, .repair(false)),
   ])
 
   private static func weighted(_ entries: [(Int, String)]) -> Weighted<IPAddress> {
     Weighted(entries.compactMap { weight, text in IPAddress(text).map { (weight, $0) } })
   }
+}
+
+/// A sysctl and a value that differs from a fresh namespace's.
+struct SettingChoice: Sendable, CustomStringConvertible {
+  var setting: HostSetting
+  var value: Int
+
+  init(_ setting: HostSetting, _ value: Int) {
+    self.setting = setting
+    self.value = value
+  }
+
+  var description: String { "\(setting.rawValue)=\(value)" }
 }

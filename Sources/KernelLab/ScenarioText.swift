@@ -19,6 +19,9 @@ extension HolderKind: CustomStringConvertible {
     case .selfConnected: "self-connected"
     case .connected: "connected"
     case .crowd(let count): "crowd(\(count))"
+    case .spread(let count): "spread(\(count))"
+    case .neighbours(let count): "neighbours(\(count))"
+    case .visitor: "visitor"
     }
   }
 }
@@ -31,6 +34,7 @@ extension Change: CustomStringConvertible {
       case .reuseport(let on): "RP=\(on ? 1 : 0)"
       case .owner(let uid): "owner=\(uid)"
       case .device(let device): "device=\(device?.rawValue ?? "none")"
+      case .repair(let on): "repair=\(on ? 1 : 0)"
       }
     return "\(moment.rawValue):\(action)"
   }
@@ -61,7 +65,8 @@ extension Attempt: CustomStringConvertible {
 extension Scenario: CustomStringConvertible {
   public var description: String {
     let holders = holders.map { "{\($0)}" }.joined(separator: " ")
-    return "\(holders) => \(attempt)\(port == .ordinary ? "" : " port=\(port.rawValue)")"
+    let settings = settings.sorted { $0.key < $1.key }.map { " \($0.key.rawValue)=\($0.value)" }.joined()
+    return "\(holders) => \(attempt)\(port == .ordinary ? "" : " port=\(port.rawValue)")\(settings)"
   }
 }
 

@@ -25,6 +25,7 @@ struct SocketOption: Sendable {
   static let tcpLinger2 = SocketOption(level: 6, number: 8)
   static let tcpDeferAccept = SocketOption(level: 6, number: 9)
   static let tcpQuickAck = SocketOption(level: 6, number: 12)
+  static let tcpRepair = SocketOption(level: 6, number: 19)
 }
 
 enum SystemCalls {
@@ -182,6 +183,39 @@ enum SystemCalls {
   /// round on sleeps half a millisecond (or what the kernel's clock makes of it, up to 10).
   static func pause(round: Int) {
     if round < 500 { sched_yield() } else { usleep(500) }
+  }
+
+  // MARK: processes
+
+  /// Two connected sockets of AF_UNIX, blocking and close-on-exec (socketpair(2)).
+  static func socketPair() throws(SystemError) -> (Int32, Int32) {
+    var pair: [Int32] = [-1, -1]
+    if socketpair(1, 1 | 0x80000, 0, &pair) != 0 { throw lastError() }
+    return (pair[0], pair[1])
+  }
+
+  /// Starts this program again with other arguments, in the network namespace of the calling thread and with
+  /// `channel` as standard input and output (posix_spawn(3)); the process id.
+  static func spawnSelf(_ arguments: [String], channel: Int32) throws(SystemError) -> Int32 {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, channel, 0)
+    posix_spawn_file_actions_adddup2(&actions, channel, 1)
+    var words: [UnsafeMutablePointer<CChar>?] = (["conformance"] + arguments).map { strdup($0) }
+    defer { for word in words { free(word) } }
+    words.append(nil)
+    let nothing: [UnsafeMutablePointer<CChar>?] = [nil]
+    var process: pid_t = 0
+    let failure = posix_spawn(&process, "/proc/self/exe", &actions, nil, words, nothing)
+    if failure != 0 { throw SystemError(rawValue: failure) }
+    return process
+  }
+
+  /// waitpid(2): waits for the end of a process.
+  static func wait(for process: Int32) {
+    var status: Int32 = 0
+    while waitpid(process, &status, 0) < 0, errno == EINTR {}
   }
 
   // MARK: environment and files

@@ -1,4 +1,5 @@
 internal import BindRules
+internal import PortwhyExplanation
 internal import PortwhyKit
 internal import PortwhyReport
 internal import SocketModel
@@ -33,6 +34,7 @@ public enum CommandLineProgram {
     switch (invocation.task, invocation.pace) {
     case (.help, _): return write(helpText, status: .ok)
     case (.version, _): return write("portwhy \(portwhyVersion)\n", status: .ok)
+    case (.explain(let topic), _): return write(explain(topic, invocation), status: .ok)
     case (.saved(let file, let question), _):
       let saved = try savedReport(file, question)
       return show(saved.report, invocation, users: saved.users)
@@ -48,9 +50,10 @@ public enum CommandLineProgram {
     let report =
       switch invocation.task {
       case .answer(let question): try Portwhy.answer(question)
-      case .overview(let transports): try Portwhy.overview(transports)
-      case .help, .version, .saved: throw PortwhyError.internalError("nothing to look at")
+      case .overview(let transports, let namespace): try Portwhy.overview(transports, in: namespace)
+      case .help, .version, .explain, .saved: throw PortwhyError.internalError("nothing to look at")
       }
+    for line in contradictionLines(report) { complain(line) }
     return (report, SystemCalls.microseconds() &- start)
   }
 
@@ -70,6 +73,13 @@ public enum CommandLineProgram {
   }
 
   // MARK: Output
+
+  private static func explain(_ topic: Topic?, _ invocation: Invocation) -> String {
+    let style = ScreenStyle(
+      width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color), verbose: invocation.verbose,
+      numeric: invocation.numeric)
+    return topic.map { TopicScreen.render($0, style: style) } ?? TopicScreen.renderList(style: style)
+  }
 
   static func render(
     _ report: Report, _ invocation: Invocation, elapsed: UInt64? = nil, users: [UInt32: String]? = nil
@@ -121,7 +131,7 @@ public enum CommandLineProgram {
 
   private static func text(_ error: PortwhyError) -> String {
     switch error {
-    case .kernelInterfaceMissing(let text), .notPermitted(let text): text
+    case .kernelInterfaceMissing(let text), .notPermitted(let text), .invalidQuestion(let text): text
     case .internalError(let text): "internal error: \(text)"
     }
   }

@@ -11,6 +11,10 @@ enum Pace: Hashable {
     if options.interval != nil && !options.watch { throw UsageError("--interval needs --watch") }
     let together = [("--wait", options.wait), ("--watch", options.watch), ("--from", options.from != nil)].filter(\.1)
     if together.count > 1 { throw UsageError("\(together[0].0) and \(together[1].0) contradict each other") }
+    // A bind that is tried again and again is one that a starting server meets.
+    if options.probe, let (option, _) = together.first, option != "--from" {
+      throw UsageError("--probe and \(option) contradict each other")
+    }
     if options.wait {
       if options.target == nil { throw UsageError("--wait needs a TARGET") }
       // A year: longer is never, which is without --timeout.

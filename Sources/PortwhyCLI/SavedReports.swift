@@ -11,11 +11,16 @@ extension Invocation {
     _ options: PortwhyOptions, _ transports: [TransportProtocol], _ lookup: Lookup
   ) throws(UsageError) -> SavedQuestion {
     var question = SavedQuestion(families: families(options), v6only: options.v6only)
+    let here = [
+      ("--netns", options.netns != nil), ("--probe", options.probe), ("--deep", options.deep),
+    ]
+    if let option = here.first(where: \.1)?.0 { throw UsageError("\(option) and --from contradict each other") }
     if !transports.isEmpty { question.transports = Set(transports) }
     if options.reuseaddr || options.reuseport {
       question.options = (options.reuseaddr ? .reuseaddr : ReuseOptions()).union(
         options.reuseport ? .reuseport : [])
     }
+    question.runtime = try runtime(options.runtime)
     question.device = try device(options.device)
     question.uid = try options.uid.map { word throws(UsageError) in try uid(word, lookup) }
     guard let target = options.target else {
@@ -36,7 +41,7 @@ extension Invocation {
     switch task {
     case .overview: true
     case .saved: report.targets.allSatisfy(\.attempts.isEmpty)
-    case .answer, .help, .version: false
+    case .answer, .explain, .help, .version: false
     }
   }
 }

@@ -30,11 +30,17 @@ public struct AttemptReport: Sendable, Hashable {
   /// In the order of `ReuseOptions.combinations`.
   public var outcomes: [BindOutcome]
   public var explanation: Explanation
+  /// Real binds that answered otherwise than sure rules: bugs to be reported. Empty unless it was probed.
+  public var contradictions: [ProbeContradiction]
 
-  public init(attempt: BindAttempt, outcomes: [BindOutcome], explanation: Explanation) {
+  public init(
+    attempt: BindAttempt, outcomes: [BindOutcome], explanation: Explanation,
+    contradictions: [ProbeContradiction] = []
+  ) {
     self.attempt = attempt
     self.outcomes = outcomes
     self.explanation = explanation
+    self.contradictions = contradictions
   }
 
   /// The outcome of this combination of options; nil only in a report that lacks it.
@@ -55,10 +61,12 @@ public struct TargetReport: Sendable, Hashable {
   public var attempts: [AttemptReport]
   /// Notes that belong to the port, not to one attempt (sockets of the other protocol, a skipped family).
   public var notes: [Note]
+  /// The bind buckets that the verdict used, of `Snapshot.buckets`.
+  public var buckets: [BindBucket]
 
   public init(
     transport: TransportProtocol, port: Port, plan: Plan, verdict: CallResult?, sockets: [SocketObservation],
-    attempts: [AttemptReport], notes: [Note] = []
+    attempts: [AttemptReport], notes: [Note] = [], buckets: [BindBucket] = []
   ) {
     self.transport = transport
     self.port = port
@@ -67,6 +75,7 @@ public struct TargetReport: Sendable, Hashable {
     self.sockets = sockets
     self.attempts = attempts
     self.notes = notes
+    self.buckets = buckets
   }
 }
 

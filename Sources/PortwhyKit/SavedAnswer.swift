@@ -1,5 +1,5 @@
 public import BindRules
-import PortwhyExplanation
+public import PortwhyExplanation
 public import SocketModel
 
 /// What is asked of a saved report: each part that is given takes the place of the saved one.
@@ -14,10 +14,12 @@ public struct SavedQuestion: Sendable, Hashable {
   public var v6only: Bool?
   public var device: String?
   public var uid: UInt32?
+  public var runtime: Runtime?
 
   public init(
     items: [QuestionItem]? = nil, families: Set<AddressFamily>? = nil, transports: Set<TransportProtocol>? = nil,
-    options: ReuseOptions? = nil, v6only: Bool? = nil, device: String? = nil, uid: UInt32? = nil
+    options: ReuseOptions? = nil, v6only: Bool? = nil, device: String? = nil, uid: UInt32? = nil,
+    runtime: Runtime? = nil
   ) {
     self.items = items
     self.families = families
@@ -26,6 +28,18 @@ public struct SavedQuestion: Sendable, Hashable {
     self.v6only = v6only
     self.device = device
     self.uid = uid
+    self.runtime = runtime
+  }
+
+  /// The plan of a saved target with what replaces its parts, as a question.
+  func plan(replacing saved: Plan, _ transport: TransportProtocol) -> Question {
+    var plan = Question(items: items ?? [], families: families)
+    plan.runtime = runtime ?? saved.runtime.flatMap(Runtime.init(named:))
+    plan.options = options ?? (runtime == nil ? saved.options : [])
+    plan.v6only = v6only ?? (runtime == nil ? saved.v6only : nil)
+    plan.device = device ?? saved.device
+    plan.uid = uid ?? saved.uid
+    return plan
   }
 
 }
@@ -72,18 +86,16 @@ extension Portwhy {
     guard var target = saved.targets.first(where: { $0.transport == item.transport && $0.port == port }) else {
       throw .portMissing(port, item.transport)
     }
-    var question = Question(items: [item], options: changes.options ?? target.plan.options)
-    question.v6only = changes.v6only ?? target.plan.v6only
-    question.device = changes.device ?? target.plan.device
-    question.families = changes.families
+    var question = changes.plan(replacing: target.plan, item.transport)
     // The overview has no plan of anybody.
-    question.uid = changes.uid ?? (target.attempts.isEmpty ? nil : target.plan.uid)
+    if target.attempts.isEmpty { question.uid = changes.uid }
     if saved.host.interfaces == nil, let name = question.device ?? item.zone { throw .interfacesMissing(name) }
     let planning = Planning(question: question, item: item, port: port, host: saved.host)
+    let savedOptions = target.plan.options
     let planned: Set = ["privileged-port", "family-skipped"]
     target.notes = planning.notes + target.notes.filter { !planned.contains($0.kind) }
     target.plan = planning.plan
-    return judged(target, planning.attempts, saved)
+    return judged(target, planning.attempts, question, saved, keepsOptions: target.plan.options == savedOptions)
   }
 
   /// A port of the report with its own attempts.
@@ -92,10 +104,13 @@ extension Portwhy {
   ) throws(SavedReportError) -> TargetReport {
     guard !target.attempts.isEmpty else { return target }
     var target = target
-    target.plan.options = changes.options ?? target.plan.options
-    target.plan.v6only = changes.v6only ?? target.plan.v6only
-    target.plan.device = changes.device ?? target.plan.device
-    target.plan.uid = changes.uid ?? target.plan.uid
+    let savedOptions = target.plan.options
+    let question = changes.plan(replacing: target.plan, target.transport)
+    let v6only = question.v6only(target.transport)
+    let changesV6only = changes.v6only != nil || changes.runtime != nil
+    target.plan = Plan(
+      options: question.options(target.transport), v6only: v6only, device: question.device,
+      uid: changes.uid ?? target.plan.uid, runtime: changes.runtime?.name ?? target.plan.runtime)
     if let name = changes.device, saved.host.interfaces == nil { throw .interfacesMissing(name) }
     if changes.uid != nil { target.notes.removeAll { $0.kind == "privileged-port" } }
     let attempts = target.attempts.map { report in
@@ -104,29 +119,40 @@ extension Portwhy {
         attempt.uid = uid
         attempt.mayBindPrivileged = PlannedUser.mayBindPrivileged(uid, saved.host)
       }
-      if let v6only = changes.v6only, attempt.family == .ipv6 { attempt.v6only = v6only }
+      if changesV6only, attempt.family == .ipv6 { attempt.v6only = v6only ?? saved.host.bindv6only ?? false }
       if let device = changes.device { attempt.device = Planning.device(device, saved.host) }
       return attempt
     }
-    return judged(target, attempts, saved)
+    return judged(target, attempts, question, saved, keepsOptions: target.plan.options == savedOptions)
   }
 
-  private static func judged(_ target: TargetReport, _ attempts: [BindAttempt], _ saved: Report) -> TargetReport {
-    let snapshot = Snapshot(host: saved.host, visibility: saved.visibility, sockets: target.sockets)
-    let planned = target.plan.options
+  /// `target` has the new plan and still the saved attempts.
+  private static func judged(
+    _ target: TargetReport, _ attempts: [BindAttempt], _ question: Question, _ saved: Report,
+    keepsOptions: Bool
+  ) -> TargetReport {
+    let snapshot = Snapshot(
+      host: saved.host, visibility: saved.visibility, sockets: target.sockets, buckets: target.buckets)
     var result = target
-    result.attempts = PortwhyKit.judged(attempts, planned: planned, in: snapshot).map { fresh in
-      guard let old = target.attempts.first(where: { $0.attempt == fresh.attempt }),
-        old.outcomes.contains(where: { $0.source == .probe })
-      else { return fresh }
-      let outcomes = fresh.outcomes.map { outcome in
-        old.outcomes.first { $0.options == outcome.options && $0.source == .probe } ?? outcome
+    result.attempts = attempts.map { attempt in
+      let before = target.attempts.first { $0.attempt == attempt }
+      let probed = before?.outcomes.filter { $0.source == .probe } ?? []
+      let outcomes = outcomes(of: attempt, in: snapshot).map { outcome in
+        probed.first { $0.options == outcome.options } ?? outcome
       }
-      let explanation = explain(
-        Case(attempt: fresh.attempt, outcomes: outcomes, planned: planned, snapshot: snapshot))
-      return AttemptReport(attempt: fresh.attempt, outcomes: outcomes, explanation: explanation)
+      var explanation = explain(
+        Case(
+          attempt: attempt, outcomes: outcomes, planned: target.plan.options, snapshot: snapshot,
+          runtime: question.runtime))
+      if let before, keepsOptions {
+        // What only the writing host could say, of a probe for instance.
+        let kinds = Set(explanation.notes.map(\.kind))
+        explanation.notes += before.explanation.notes.filter { !kinds.contains($0.kind) }
+      }
+      explanation.suggestions = question.completing(explanation.suggestions)
+      return AttemptReport(attempt: attempt, outcomes: outcomes, explanation: explanation)
     }
-    result.verdict = verdict(result.attempts, planned: planned)
+    result.verdict = verdict(result.attempts, planned: target.plan.options)
     return result
   }
 }

@@ -24,11 +24,19 @@ extension Portwhy {
   public static func wait(
     for question: Question, timeout: UInt64? = nil, stopSignals: [Int32] = [], progress: (Report) -> Void = { _ in }
   ) throws(PortwhyError) -> (report: Report, end: WaitEnd) {
+    // Before a thread is started for another namespace, so that no thread takes the signals as usual.
     let signals = StopSignals(stopSignals)
+    guard let namespace = question.namespace else { return try waitHere(question, timeout, signals, progress) }
+    return try namespace.look { () throws(PortwhyError) in try waitHere(question, timeout, signals, progress) }
+  }
+
+  private static func waitHere(
+    _ question: Question, _ timeout: UInt64?, _ signals: borrowing StopSignals, _ progress: (Report) -> Void
+  ) throws(PortwhyError) -> (report: Report, end: WaitEnd) {
     // Subscribed before the first look: a socket that goes in between is not missed.
     let events = SocketEvents(question.portsByTransport)
     return try waitUntilItWorks(
-      timeout: timeout, now: monotonicMilliseconds, look: { () throws(PortwhyError) in try answer(question) },
+      timeout: timeout, now: monotonicMilliseconds, look: { () throws(PortwhyError) in try answerHere(question) },
       pause: { events.pause(until: $0, heedsSockets: $1, signals: signals) }, progress: progress)
   }
 }

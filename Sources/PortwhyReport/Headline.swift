@@ -39,7 +39,7 @@ struct Headline {
   }
 
   private var device: String {
-    target.plan.device.map { " of device " + TerminalText.escaped($0) } ?? ""
+    target.plan.device.map { ", device " + TerminalText.escaped($0) } ?? ""
   }
 
   private func addresses(_ group: [AttemptReport]) -> String {

@@ -24,6 +24,18 @@ extension HostFacts {
     securityModules = try value.optionalElements("security_modules")?.map { (entry) throws(ReportReadError) in
       try entry.string()
     }
+    rootMayBindPrivileged = try value.optionalBool("root_may_bind_privileged")
+    overflowUID = try value.optionalInteger("overflow_uid")
+    ipv4AbsentTables = try value.optionalElements("ipv4_absent_tables")?.map { (table) throws(ReportReadError) in
+      try table.integer(0...UInt32.max)
+    }
+    ipv4RulesAreDefault = try value.optionalBool("ipv4_rules_are_default")
+    ipv4Lookups = try value.optionalElements("ipv4_lookups")?.map { (lookup) throws(ReportReadError) in
+      RouteLookup(
+        destination: try lookup.ipv4Address("destination"),
+        type: try lookup.optionalInteger("type").map(RouteType.init(rawValue:)))
+    }
+    controlGroupBindPrograms = try value.optionalBool("cgroup_bind_programs")
   }
 
   private mutating func readSysctls(_ value: JSONValue) throws(ReportReadError) {
@@ -67,11 +79,8 @@ extension InterfaceAddress {
 
 extension LocalRoute {
   init(reading value: JSONValue) throws(ReportReadError) {
-    guard case .v4(let destination) = try value.address("destination") else {
-      throw try value.required("destination").error("expected an IPv4 address")
-    }
     self.init(
-      destination: destination, prefixLength: try value.integer("prefix_length", 0...32),
+      destination: try value.ipv4Address("destination"), prefixLength: try value.integer("prefix_length", 0...32),
       type: RouteType(rawValue: try value.integer("type")), table: try value.integer("table"))
   }
 }
@@ -80,6 +89,16 @@ extension JSONValue {
   func address(_ key: String) throws(ReportReadError) -> IPAddress {
     let value = try required(key)
     guard let address = IPAddress(try value.string()) else { throw value.error("expected an IP address") }
+    return address
+  }
+
+  func ipv4Address(_ key: String) throws(ReportReadError) -> IPv4Address {
+    guard case .v4(let address) = try address(key) else { throw try required(key).error("expected an IPv4 address") }
+    return address
+  }
+
+  func ipv6Address(_ key: String) throws(ReportReadError) -> IPv6Address {
+    guard case .v6(let address) = try address(key) else { throw try required(key).error("expected an IPv6 address") }
     return address
   }
 

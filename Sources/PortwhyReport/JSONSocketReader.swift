@@ -22,6 +22,14 @@ extension SocketObservation {
       processes: try value.elements("processes").map { (process) throws(ReportReadError) in
         try ProcessRecord(reading: process)
       })
+    activation = try value.optional("activation").map { (unit) throws(ReportReadError) in
+      SocketActivation(
+        unit: try unit.string("unit"), activates: try unit.string("activates"),
+        userManager: try unit.optionalInteger("user_manager"))
+    }
+    kernelOwner = try value.optional("kernel_owner").map { (owner) throws(ReportReadError) in
+      KernelOwner(kind: try owner.string("kind"), interface: try owner.optionalString("interface"))
+    }
     if device == nil, let name = try value.optional("device") {
       throw name.error("a device without its \"device_index\"")
     }
@@ -36,6 +44,13 @@ extension ProcessRecord {
       descriptors: try value.elements("fds").map { (descriptor) throws(ReportReadError) in
         try descriptor.integer(0...Int32.max)
       }, unit: try value.optionalString("unit"), container: try value.optionalString("container"))
+    containerEngine = try value.optionalString("container_engine")
+    userManager = try value.optionalInteger("user_manager")
+    forwardsTo = try value.optional("forwards_to").map { (endpoint) throws(ReportReadError) in
+      Endpoint(address: try endpoint.address("address"), port: Port(try endpoint.integer("port")))
+    }
+    parent = try value.optionalInteger("parent", 0...Int32.max)
+    goneLeader = try value.optionalInteger("gone_leader", 0...Int32.max)
   }
 }
 
@@ -112,11 +127,14 @@ extension JSONValue {
     return .inferred(value, from: try relatives.socketIndex(key, among: count), because: reason)
   }
 
-  /// The place of a socket that is there.
   func socketIndex(_ key: String, among count: Int) throws(ReportReadError) -> Int {
-    let value = try required(key)
-    let index: Int = try value.integer(0...Int(Int32.max))
-    guard index < count else { throw value.error("there is no socket \(index)") }
+    try required(key).socketIndex(among: count)
+  }
+
+  /// The place of a socket that is there.
+  func socketIndex(among count: Int) throws(ReportReadError) -> Int {
+    let index: Int = try integer(0...Int(Int32.max))
+    guard index < count else { throw error("there is no socket \(index)") }
     return index
   }
 }

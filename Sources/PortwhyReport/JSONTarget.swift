@@ -17,6 +17,18 @@ extension JSONReport {
     }
     writer.objects("attempts", target.attempts) { write($1, host: host, users: users, to: &$0) }
     writer.objects("notes", target.notes) { write($1, to: &$0) }
+    writer.objects("buckets", target.buckets) { write($1, to: &$0) }
+  }
+
+  private static func write(_ bucket: BindBucket, to writer: inout JSONWriter) {
+    writer.member("layer3_domain", bucket.layer3Domain?.rawValue)
+    writer.member("fast_reuse", bucket.fastReuse)
+    writer.member("fast_reuseport", bucket.fastReuseport.map(fastReuseportWord))
+    writer.member("fast_uid", bucket.fastUID)
+    writer.member("fast_family", bucket.fastFamily.rawValue)
+    writer.member("fast_address", bucket.fastAddress.description)
+    writer.member("fast_address4", bucket.fastAddress4.description)
+    writer.member("fast_ipv6only", bucket.fastIPv6only)
   }
 
   private static func write(_ plan: Plan, to writer: inout JSONWriter) {
@@ -55,6 +67,15 @@ extension JSONReport {
     }
     writer.member("owner", socket.owner.rawValue)
     writer.objects("processes", socket.processes) { write($1, to: &$0) }
+    writer.object("activation", socket.activation) { writer, activation in
+      writer.member("unit", activation.unit)
+      writer.member("activates", activation.activates)
+      writer.member("user_manager", activation.userManager)
+    }
+    writer.object("kernel_owner", socket.kernelOwner) { writer, owner in
+      writer.member("kind", owner.kind)
+      writer.member("interface", owner.interface)
+    }
     writer.member("device_index", socket.device?.rawValue)
     writer.member("cgroup_id", socket.cgroupID)
     writer.member("receive_queue", socket.receiveQueue)
@@ -90,6 +111,14 @@ extension JSONReport {
     writer.numbers("fds", process.descriptors)
     writer.member("unit", process.unit)
     writer.member("container", process.container)
+    writer.member("container_engine", process.containerEngine)
+    writer.member("user_manager", process.userManager)
+    writer.object("forwards_to", process.forwardsTo) { writer, endpoint in
+      writer.member("address", endpoint.address.description)
+      writer.member("port", endpoint.port.rawValue)
+    }
+    writer.member("parent", process.parent)
+    writer.member("gone_leader", process.goneLeader)
   }
 
   // MARK: Attempts
@@ -105,7 +134,7 @@ extension JSONReport {
     writer.member("uid", attempt.uid)
     writer.objects("outcomes", report.outcomes) { write($1, transport: attempt.transport, to: &$0) }
     writer.member("cause", report.explanation.cause?.rawValue)
-    writer.strings("receives", [])
+    writer.objects("receives", report.explanation.receives) { write($1, to: &$0) }
     writer.objects("notes", report.explanation.notes) { write($1, to: &$0) }
     writer.objects("suggestions", report.explanation.suggestions) { write($1, to: &$0) }
     writer.strings("why", report.explanation.why)
@@ -127,6 +156,15 @@ extension JSONReport {
       writer.member("rule", blocker.rule.rawValue)
     }
     writer.strings("missing", outcome.missing.map(missingWord))
+  }
+
+  private static func write(_ receipt: Receipt, to writer: inout JSONWriter) {
+    writer.member("traffic", receipt.traffic.rawValue)
+    writer.member("family", receipt.family?.rawValue)
+    writer.member("receiver", receipt.receiver.rawValue)
+    writer.member("rule", receipt.rule.rawValue)
+    writer.numbers("sockets", receipt.sockets)
+    writer.member("text", receipt.text)
   }
 
   private static func write(_ note: Note, to writer: inout JSONWriter) {

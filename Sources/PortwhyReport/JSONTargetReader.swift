@@ -23,7 +23,29 @@ extension TargetReport {
       attempts: try value.elements("attempts").map { (attempt) throws(ReportReadError) in
         try AttemptReport(reading: attempt, transport: transport, port: port, sockets: sockets.count)
       },
-      notes: try value.notes())
+      notes: try value.notes(),
+      buckets: try value.optionalElements("buckets")?.map { (bucket) throws(ReportReadError) in
+        try BindBucket(reading: bucket, port: port)
+      } ?? [])
+  }
+}
+
+extension BindBucket {
+  init(reading value: JSONValue, port: Port) throws(ReportReadError) {
+    var fastReuseport: FastReuseport?
+    if let word = try value.optional("fast_reuseport") {
+      let text = try word.string()
+      guard let known = [FastReuseport.any, .strict].first(where: { fastReuseportWord($0) == text }) else {
+        throw word.error("expected \"any\" or \"strict\"")
+      }
+      fastReuseport = known
+    }
+    self.init(
+      port: port, layer3Domain: try value.optionalInterfaceIndex("layer3_domain"),
+      fastReuse: try value.bool("fast_reuse"), fastReuseport: fastReuseport,
+      fastUID: try value.integer("fast_uid"), fastFamily: try value.word("fast_family", AddressFamily.self),
+      fastAddress: try value.ipv6Address("fast_address"), fastAddress4: try value.ipv4Address("fast_address4"),
+      fastIPv6only: try value.bool("fast_ipv6only"))
   }
 }
 
@@ -49,7 +71,7 @@ extension AttemptReport {
     }
     self.init(
       attempt: try BindAttempt(reading: value, transport: transport, port: port), outcomes: outcomes,
-      explanation: try Explanation(reading: value))
+      explanation: try Explanation(reading: value, sockets: sockets))
   }
 }
 
@@ -137,14 +159,29 @@ extension SystemError {
 }
 
 extension Explanation {
-  init(reading value: JSONValue) throws(ReportReadError) {
+  init(reading value: JSONValue, sockets: Int) throws(ReportReadError) {
     self.init(
       cause: try value.optionalString("cause").map(Cause.init(rawValue:)),
       why: try value.elements("why").map { (sentence) throws(ReportReadError) in try sentence.string() },
+      receives: try value.elements("receives").map { (receipt) throws(ReportReadError) in
+        try Receipt(reading: receipt, sockets: sockets)
+      },
       notes: try value.notes(),
       suggestions: try value.elements("suggestions").map { (suggestion) throws(ReportReadError) in
         try Suggestion(reading: suggestion)
       })
+  }
+}
+
+extension Receipt {
+  init(reading value: JSONValue, sockets: Int) throws(ReportReadError) {
+    self.init(
+      traffic: try value.word("traffic", Traffic.self), family: try value.optionalWord("family", AddressFamily.self),
+      receiver: try value.word("receiver", Receiver.self), rule: try value.word("rule", Rule.self),
+      sockets: try value.elements("sockets").map { (socket) throws(ReportReadError) in
+        try socket.socketIndex(among: sockets)
+      },
+      text: try value.string("text"))
   }
 }
 

@@ -1,6 +1,5 @@
 import BindRules
 import KernelLab
-import PortwhyKit
 import SocketModel
 
 /// One predicted outcome beside what the kernel answered.
@@ -20,7 +19,7 @@ struct Comparison: Sendable {
     }
   }
 
-  /// Whether only the order of earlier binds is missing.
+  /// Whether the order of earlier binds is missing.
   var dependsOnOrder: Bool {
     predicted.missing.contains { $0.kind == .bindOrder }
   }
@@ -28,8 +27,8 @@ struct Comparison: Sendable {
 
 /// What came of one scenario.
 enum ScenarioResult: Sendable {
-  /// The four combinations, and whether every socket on the port has an owner that may be seen.
-  case compared([Comparison], allOwned: Bool)
+  /// The four combinations, and what portwhy saw; `built` are the holders that came about.
+  case compared([Comparison], Answer, built: [Holder])
   /// The copies of the scenario did not come out alike; nothing can be concluded.
   case unstable
   /// portwhy gave no answer at all.
@@ -38,22 +37,19 @@ enum ScenarioResult: Sendable {
 
 /// Builds the scenario, asks portwhy's pipeline about it, then makes each bind for real on a fresh copy.
 func compare(
-  _ scenario: Scenario, in namespace: inout NetworkNamespace, as reader: Reader
-) throws(NamespaceError) -> ScenarioResult {
+  _ scenario: Scenario, in namespace: inout NetworkNamespace, with looking: inout LookingProcess
+) throws -> ScenarioResult {
   let copy = try namespace.build(scenario)
-  let attempt = scenario.attempt.bindAttempt(port: copy.port, interfaces: namespace.interfaces)
-  let answer: (outcomes: [BindOutcome], snapshot: Snapshot)
-  do throws(PortwhyError) {
-    answer = try reader.judge(attempt)
-  } catch {
-    return .noAnswer("\(error)")
-  }
-  let allOwned = answer.snapshot.sockets.allSatisfy { $0.owner == .process }
+  let attempt = scenario.attempt.bindAttempt(
+    port: copy.port, interfaces: namespace.interfaces, bindv6only: scenario.settings[.bindv6only] == 1)
+  let (answer, refusal) = try looking.judge(attempt)
+  guard let answer, answer.outcomes.map(\.options) == ReuseOptions.combinations else { return .noAnswer(refusal) }
   var comparisons: [Comparison] = []
   for outcome in answer.outcomes {
     let trial = try namespace.trial(scenario, outcome.options)
     guard trial.outcomes == copy.outcomes else { return .unstable }
     comparisons.append(Comparison(options: outcome.options, predicted: outcome, actual: trial.result))
   }
-  return .compared(comparisons, allOwned: allOwned)
+  let built = zip(scenario.holders, copy.outcomes).filter { $0.1.isBuilt }.map(\.0)
+  return .compared(comparisons, answer, built: built)
 }

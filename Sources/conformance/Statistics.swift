@@ -1,14 +1,19 @@
 import BindRules
 import KernelLab
+import SocketModel
 
 /// The sums over all scenarios of a run.
 struct Statistics: Sendable {
   private var byKind: [String: Tally] = [:]
+  private var byAttempt: [String: Tally] = [:]
+  private var byError: [String: Tally] = [:]
   private var all = Tally()
   /// Outcomes whose sockets all have a visible owner and where no order of earlier binds is missing.
   private var plain = Tally()
   private var dependsOnOrder = 0
   private var missing: [String: Int] = [:]
+  private(set) var scenarios = 0
+  private(set) var noAnswers = 0
   private(set) var unstable = 0
   private(set) var failures: [String] = []
 
@@ -16,12 +21,15 @@ struct Statistics: Sendable {
   var compared: Int { all.total }
 
   mutating func add(_ result: ScenarioResult, scenario: Scenario, label: String) {
+    scenarios += 1
     switch result {
     case .unstable: unstable += 1
-    case .noAnswer(let reason): failures.append("\(label) no answer: \(reason)\n  \(scenario)")
-    case .compared(let comparisons, let allOwned):
-      let kinds = Set(scenario.holders.map { "\($0.transport.rawValue) \(kindName($0.kind))" })
-      for comparison in comparisons { add(comparison, kinds, allOwned, scenario, label) }
+    case .noAnswer(let reason):
+      noAnswers += 1
+      failures.append("\(label)\n  no answer: \(reason)\n  \(scenario)")
+    case .compared(let comparisons, let answer, let built):
+      let kinds = built.isEmpty ? ["none"] : Set(built.map { kindName($0.transport, $0.kind) })
+      for comparison in comparisons { add(comparison, kinds, answer.allOwned, scenario, label) }
     }
   }
 
@@ -37,6 +45,8 @@ struct Statistics: Sendable {
     }
     count(&all)
     for kind in kinds { count(&byKind[kind, default: Tally()]) }
+    count(&byAttempt[addressClass(scenario.attempt), default: Tally()])
+    count(&byError[comparison.actual.description, default: Tally()])
     if allOwned && !comparison.dependsOnOrder { count(&plain) }
     if comparison.result == .undetermined {
       if comparison.dependsOnOrder { dependsOnOrder += 1 }
@@ -44,7 +54,7 @@ struct Statistics: Sendable {
     }
     if comparison.result == .wrong {
       failures.append(
-        "\(label) \(optionsText(comparison.options)): said \(outcomeText(comparison.predicted)), kernel says "
+        "\(label)\n  \(optionsText(comparison.options)): said \(outcomeText(comparison.predicted)), kernel says "
           + "\(comparison.actual)\n  \(scenario)")
     }
   }
@@ -52,52 +62,49 @@ struct Statistics: Sendable {
   static func + (left: Statistics, right: Statistics) -> Statistics {
     var sum = left
     sum.byKind.merge(right.byKind, uniquingKeysWith: +)
+    sum.byAttempt.merge(right.byAttempt, uniquingKeysWith: +)
+    sum.byError.merge(right.byError, uniquingKeysWith: +)
     sum.all = sum.all + right.all
     sum.plain = sum.plain + right.plain
     sum.dependsOnOrder += right.dependsOnOrder
     sum.missing.merge(right.missing, uniquingKeysWith: +)
+    sum.scenarios += right.scenarios
+    sum.noAnswers += right.noAnswers
     sum.unstable += right.unstable
     sum.failures += right.failures
     return sum
   }
 
-  /// The tables that are printed at the end.
+  /// The tables that are printed at the end: every kind the mix knows, those too that this run did not meet.
   var text: String {
-    var lines = [Tally.header]
-    lines += byKind.sorted { $0.key < $1.key }.map { $0.value.row($0.key, of: all.total) }
+    let kinds = unique(
+      ScenarioGenerator.kinds.map { kindName($0.transport, $0.kind) } + ["none"] + byKind.keys.sorted())
+    let attempts = unique(
+      TransportProtocol.allCases.flatMap { transport in
+        ScenarioGenerator.addresses.map { addressClass(Attempt(transport, $0)) }
+      })
+    var lines = [Tally.header("holders, each kind of a scenario")]
+    lines += kinds.map { (byKind[$0] ?? Tally()).row($0, of: all.total) }
+    lines.append(Tally.header("attempt"))
+    lines += attempts.map { (byAttempt[$0] ?? Tally()).row($0, of: all.total) }
+    lines.append(Tally.header("the kernel's answer"))
+    lines += byError.sorted { $0.key < $1.key }.map { $0.value.row($0.key, of: all.total) }
+    lines.append(Tally.header("all"))
     lines.append(all.row("all", of: all.total))
     lines.append(plain.row("owned, no order missing", of: all.total))
-    let reasons = missing.sorted { $0.value > $1.value }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-    lines.append("undetermined: \(dependsOnOrder) depend on the order of earlier binds; missing: \(reasons)")
+    let reasons = missing.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+    lines.append(
+      "undetermined: \(dependsOnOrder) depend on the order of earlier binds; missing: "
+        + reasons.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
     lines.append("scenarios whose copies came out differently, not counted: \(unstable)")
+    if !failures.isEmpty { lines.append("wrong; each is reproduced by: conformance") }
     lines += failures
     return lines.joined(separator: "\n")
   }
 }
 
-/// `child(timeWait, listener stays)` and the like, as the scenario's own text has it.
-private func kindName(_ kind: HolderKind) -> String {
-  switch kind {
-  case .child(let state, let stays): "child \(state.rawValue)\(stays ? "" : ", listener gone")"
-  case .client(let state): "client \(state.rawValue)"
-  case .crowd(let count): "crowd of \(count)"
-  default: "\(kind)"
-  }
-}
-
-private func optionsText(_ options: ReuseOptions) -> String {
-  switch options {
-  case []: "none"
-  case .reuseaddr: "SO_REUSEADDR"
-  case .reuseport: "SO_REUSEPORT"
-  default: "both"
-  }
-}
-
-private func outcomeText(_ outcome: BindOutcome) -> String {
-  switch (outcome.bind, outcome.listen) {
-  case (.ok, .fails(let errno)): "listen \(errno)"
-  case (.fails(let errno), _): "bind \(errno)"
-  default: "ok"
-  }
+/// The first of each, in order.
+private func unique(_ names: [String]) -> [String] {
+  var seen: Set<String> = []
+  return names.filter { seen.insert($0).inserted }
 }

@@ -18,11 +18,15 @@ struct Tally {
       pad(String(total), 9), pad(percent(total, all), 8), pad(percent(exact, total), 9),
       pad(percent(undetermined, total), 14), pad(String(wrong), 7),
     ]
-    return name + String(repeating: " ", count: max(1, 34 - name.count)) + columns.joined()
+    return name + String(repeating: " ", count: max(1, Self.nameWidth - name.count)) + columns.joined()
   }
 
-  static let header =
-    "kind of holder" + String(repeating: " ", count: 20) + " outcomes   share    exact  undetermined  wrong"
+  private static let nameWidth = 44
+
+  static func header(_ name: String) -> String {
+    name + String(repeating: " ", count: max(1, nameWidth - name.count))
+      + " outcomes   share    exact  undetermined  wrong"
+  }
 }
 
 private func pad(_ text: String, _ width: Int) -> String {

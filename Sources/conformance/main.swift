@@ -2,13 +2,14 @@ import Glibc
 import KernelLab
 
 // Holds portwhy's verdicts against the running kernel: random scenarios with real sockets in private network
-// namespaces, each asked about through the whole pipeline and then tried for real. Exit status 0: nothing wrong.
+// namespaces, each asked about through the whole pipeline in a process of its own and then tried for real.
+// Exit status 0: nothing wrong, nothing left out.
 //
-//   conformance [--scenarios N] [--seed N] [--from N] [--as root|nobody] [--mix]
+//   conformance [--scenarios N] [--seed N] [--from N] [--as root|nobody|both] [-v] [--mix]
 
 let settings = Settings(CommandLine.arguments.dropFirst())
-if settings.printsMix {
-  print(ScenarioGenerator.mix)
-  exit(0)
+switch settings.mode {
+case .mix: print(ScenarioGenerator.mix)
+case .answer(let reader): exit(answerRequests(as: reader))
+case .run: exit(run(settings))
 }
-exit(run(settings))

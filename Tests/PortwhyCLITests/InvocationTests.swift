@@ -1,3 +1,4 @@
+import PortwhyExplanation
 import BindRules
 import PortwhyKit
 import SocketModel
@@ -33,6 +34,20 @@ struct InvocationTests {
     #expect(plain.options == [] && plain.v6only == nil && plain.uid == nil && plain.families == nil)
   }
 
+  @Test("names a network namespace by process, name or path, with and without TARGET")
+  func namespace() throws {
+    #expect(try question("--netns 812 80").namespace == .process(812))
+    #expect(try question("--netns blue 80").namespace == .name("blue"))
+    #expect(try question("--netns /proc/1/ns/net 80").namespace == .path("/proc/1/ns/net"))
+    #expect(try question("--netns 99999999999x 80").namespace == .name("99999999999x"))
+    #expect(try invocation("--netns blue").task == .overview([.tcp, .udp], in: .name("blue")))
+  }
+
+  @Test("probes only if asked to")
+  func probe() throws {
+    #expect(try question("--probe 80").probe && !question("80").probe)
+  }
+
   @Test("takes the last of a repeated option")
   func lastWins() throws {
     #expect(try question("--v6only --no-v6only 80").v6only == false)
@@ -52,8 +67,8 @@ struct InvocationTests {
 
   @Test("without TARGET asks for the overview")
   func overview() throws {
-    #expect(try invocation("").task == .overview([.tcp, .udp]))
-    #expect(try invocation("-u --json").task == .overview([.udp]))
+    #expect(try invocation("").task == .overview([.tcp, .udp], in: nil))
+    #expect(try invocation("-u --json").task == .overview([.udp], in: nil))
   }
 
   @Test("asks for help or version whatever else is right")
@@ -74,7 +89,8 @@ struct InvocationTests {
       ("-4 --v6only 80", "--v6only"), ("--v6only 127.0.0.1:80", "--v6only"),
       ("--reuseaddr", "--reuseaddr needs a TARGET"),
       ("-4", "-4 needs"), ("--uid 0", "--uid needs"), ("--no-v6only", "--no-v6only needs"),
-      ("--json=yes 80", "--json"),
+      ("--json=yes 80", "--json"), ("--runtime nods 80", "did you mean node?"), ("--runtime node", "--runtime needs"),
+      ("--runtime xyzzyplugh 80", "\"xyzzyplugh\""), ("--deep", "--deep needs"),
       ("--generate-completion-script bash", "--generate-completion-script"),
       ("--experimental-dump-help", "--experimental-dump-help"),
       ("-4 [::1]:80", "\"[::1]:80\""), ("--reuse-addr 80", "\"--reuse-addr\""),
@@ -88,6 +104,14 @@ struct InvocationTests {
     } catch {
       Issue.record("\(error)")
     }
+  }
+
+  @Test("plans what a runtime sets for TCP, and what was said besides")
+  func runtime() throws {
+    let node = try question("--runtime node 80")
+    #expect(node.options(.tcp) == .reuseaddr && node.options(.udp) == [])
+    #expect(try question("--runtime HAProxy 80").options(.tcp) == [.reuseaddr, .reuseport])
+    #expect(try question("--runtime socketserver --reuseport 80").options(.tcp) == .reuseport)
   }
 
   @Test("takes --v6only where IPv6 is attempted")
@@ -126,6 +150,92 @@ struct ExitStatusTests {
     #expect(ExitStatus(.kernelInterfaceMissing("")).rawValue == 69)
     #expect(ExitStatus(.internalError("")).rawValue == 70)
     #expect(ExitStatus(.notPermitted("")).rawValue == 77)
+    #expect(ExitStatus(.invalidQuestion("")).rawValue == 64)
     #expect(ExitStatus.usage.rawValue == 64)
+  }
+}
+
+@Suite("--explain")
+struct ExplainTests {
+  @Test("takes the next word as its topic, and needs none")
+  func topic() throws {
+    for words in ["--explain time-wait", "--explain=time-wait", "time-wait --explain"] {
+      #expect(try invocation(words).task == .explain(Catalogue.topic("time-wait")))
+    }
+    #expect(try invocation("--explain").task == .explain(nil))
+  }
+
+  @Test(
+    "says in one line what is wrong, and names the nearest topic",
+    arguments: [
+      ("--explain timewait", "no topic \"timewait\", did you mean time-wait?"),
+      ("--explain 8080", "no topic \"8080\", --explain alone lists them"),
+      ("--explain time-wait 8080", "unexpected argument \"8080\""),
+      ("--explain --reuseaddr time-wait", "--reuseaddr says nothing beside --explain"),
+      ("--explain --json", "--json says nothing beside --explain"),
+    ])
+  func refused(_ words: String, _ message: String) {
+    #expect(throws: UsageError(message)) { try invocation(words) }
+  }
+}
+
+@Suite("When and where it looks")
+struct PaceTests {
+  @Test(
+    "is once, until it works, or again and again",
+    arguments: [
+      ("80", Pace.once), ("--wait 80", .wait(timeout: nil)), ("--wait --timeout 0 80", .wait(timeout: 0)),
+      ("--wait --timeout 1.5 80", .wait(timeout: 1500)), ("--wait --timeout 0.0019 80", .wait(timeout: 1)),
+      ("--watch", .watch(interval: 1000)), ("--watch --interval 0.1 80", .watch(interval: 100)),
+      ("--watch --interval 86400 80", .watch(interval: 86_400_000)),
+    ])
+  func pace(_ words: String, _ expected: Pace) throws {
+    #expect(try invocation(words).pace == expected)
+  }
+
+  @Test(
+    "cannot be two things at once",
+    arguments: [
+      "--wait", "--wait --watch 80", "--timeout 3 80", "--interval 3 80", "--from f --wait 80", "--from f --watch",
+      "--watch -q 80", "--wait --timeout x 80", "--wait --timeout -1 80", "--wait --timeout .5 80",
+      "--wait --timeout 5. 80", "--wait --timeout 1e3 80", "--wait --timeout 31536001 80",
+      "--wait --timeout 99999999999999999999 80", "--watch --interval 0 80", "--watch --interval 0.09 80",
+      "--watch --interval 86401 80", "--wait --probe 80", "--watch --probe 80", "--from f --probe 80",
+      "--from f --netns 1 80", "--from f --deep 80", "--from f -4", "--from f --device /", "--from f --runtime no",
+      "--from f -4 --v6only 80",
+    ])
+  func contradictions(_ words: String) {
+    #expect(throws: UsageError.self) { try invocation(words) }
+  }
+
+  @Test("leaves of a saved plan what is not given")
+  func saved() throws {
+    #expect(try invocation("--from f").task == .saved("f", SavedQuestion()))
+    let words = "--from - --reuseport --no-v6only --device eth0 --uid alice --runtime node -u6 80"
+    guard case .saved("-", let question) = try invocation(words).task else { throw UsageError("not saved") }
+    #expect(question.options == .reuseport)
+    #expect(question.v6only == false)
+    #expect(question.device == "eth0")
+    #expect(question.uid == 1000)
+    #expect(question.runtime?.name == "node")
+    #expect(question.families == [.ipv6])
+    #expect(question.items == [QuestionItem(addresses: [.wildcard], ports: 80...80, transport: .udp)])
+  }
+
+  @Test(
+    "keeps its beat, and misses beats rather than piling them up",
+    arguments: [(1000, 2000), (1999, 2000), (2000, 3000), (7500, 8000)] as [(UInt64, UInt64)])
+  func beat(_ now: UInt64, _ expected: UInt64) {
+    #expect(CommandLineProgram.nextTick(after: now, from: 1000, every: 1000) == expected)
+  }
+
+  @Test("draws a screen from the top and counts what has no room")
+  func frame() {
+    #expect(
+      Redraw.frame("a\nb\n", isFirst: true, lines: 24)
+        == "\u{1b}[2J\u{1b}[?7l\u{1b}[Ha\u{1b}[K\nb\u{1b}[K\n\u{1b}[J\u{1b}[?7h")
+    let cut = Redraw.frame("1\n2\n3\n4\n5\n", isFirst: false, lines: 4)
+    #expect(cut == "\u{1b}[?7l\u{1b}[H1\u{1b}[K\n2\u{1b}[K\n… 3 more lines\u{1b}[K\n\u{1b}[J\u{1b}[?7h")
+    #expect(Redraw.frame("", isFirst: false, lines: 1) == "\u{1b}[?7l\u{1b}[H\u{1b}[J\u{1b}[?7h")
   }
 }

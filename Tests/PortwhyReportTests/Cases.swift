@@ -34,6 +34,7 @@ let cases: [Case] = [
   Case(name: "listen-fails", report: listenFails),
   Case(name: "range-of-twenty", report: rangeOfTwenty),
   Case(name: "two-targets", report: report([free(8080), free(8081)])),
+  Case(name: "ownership", report: ownership, isOverview: true),
   Case(name: "overview", report: overview, isOverview: true),
   Case(name: "overview-clients", report: overviewWithClients, isOverview: true),
   Case(name: "overview-empty", report: report([]), isOverview: true),
