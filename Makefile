@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: help run build test lint format clean setup static
+.PHONY: help run build test conformance purity lint format clean setup static
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -26,6 +26,21 @@ $(RELEASE): $(SOURCES) | setup
 test: setup      ## install what is missing, run every test
 	swift build --build-tests
 	swift test
+
+SCENARIOS ?= 20000
+SEED ?=
+
+conformance: setup ## SCENARIOS random scenarios (SEED to repeat a run) against the running kernel, as root and as nobody; needs root
+	swift build -c release --product conformance
+	.build/release/conformance --scenarios $(SCENARIOS) $(if $(SEED),--seed $(SEED))
+
+purity:          # BindRules builds with nothing but SocketModel
+	@directory=$$(mktemp -d /tmp/portwhy-purity.XXXXXX) && trap 'rm -r "$$directory"' EXIT && \
+	swiftc -swift-version 6 -parse-as-library -emit-module -module-name SocketModel -o "$$directory/SocketModel.swiftmodule" \
+	  Sources/SocketModel/*.swift && \
+	swiftc -swift-version 6 -parse-as-library -typecheck -module-name BindRules -I "$$directory" Sources/BindRules/*.swift && \
+	! grep -nE '^ *(public |private |internal )?import ' Sources/BindRules/*.swift Sources/SocketModel/*.swift \
+	  | grep -vE 'BindRules/.*:(public )?import SocketModel$$' && echo "purity: BindRules needs SocketModel alone"
 
 lint: setup      ## formatting and style; warnings are errors in every build
 	swift format lint --strict -r Sources Tests Package.swift

@@ -65,6 +65,7 @@ let package = Package(
       swiftSettings: strict),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
+    tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
     tests("BindProbeTests", ["BindProbe", "BindRules", "KernelLab", "SocketModel"]),

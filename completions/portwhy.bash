@@ -49,7 +49,7 @@ _portwhy() {
     esac
     if [[ $word == -* ]]; then
         COMPREPLY=($(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only
-            --runtime --device --uid --netns --probe --deep
+            --runtime --device --uid --netns --probe --deep --no-bpf
             --wait --timeout --watch --interval --from --json -q --quiet -v --verbose -n --numeric --color
             --explain --version -h --help" -- "$word"))
     elif [[ $word == [a-z]* ]]; then

@@ -14,6 +14,7 @@ complete -c portwhy -l device -x -a '(command ls /sys/class/net 2>/dev/null)' -d
 complete -c portwhy -l uid -x -a '(__fish_complete_users)' -d 'it belongs to this user'
 complete -c portwhy -l netns -x -a '(command ls /run/netns 2>/dev/null)' -d 'in this network namespace'
 complete -c portwhy -l probe -d 'settle what is undetermined by a real bind'
+complete -c portwhy -l no-bpf -d 'no BPF iterators'
 complete -c portwhy -l deep -d 'also other network namespaces and firewall redirects'
 complete -c portwhy -l wait -d 'look until the planned bind works'
 complete -c portwhy -l timeout -x -d 'with --wait, give up after this long'

@@ -2,7 +2,10 @@ import SocketModel
 
 // The caches of the bind bucket (`struct inet_bind_bucket`), with which `inet_csk_get_port` lets a socket pass
 // without looking at the owners. What they hold depends on sockets that may have gone and on flags that may have
-// changed since, so no snapshot of the sockets alone rules a pass out; the bucket itself, where it was read, does.
+// changed since, so no snapshot of the sockets alone rules a pass out: whatever stands in the way now can have had
+// SO_REUSEPORT and the same user, or SO_REUSEADDR before it listened, while a socket just like the planned one was
+// bound, which the bucket remembers as long as one owner is left (BindOrderTests has two histories for each kind of
+// owner). The bucket itself, where it was read, decides.
 
 /// How a socket passes get_port in spite of an owner that stands in its way.
 enum BucketPass: Hashable {

@@ -31,6 +31,7 @@ let helpText = """
 
   what is looked at:
     --deep          also other network namespaces and firewall redirects
+    --no-bpf        no BPF iterators, which root may use where they decide
 
   when and where it looks:
     --wait          when the planned bind works, and not before

@@ -76,6 +76,8 @@ struct Invocation: Hashable {
     }
     question.runtime = try Self.runtime(options.runtime)
     question.deep = options.deep
+    question.bpf = !options.noBPF
+    question.thorough = options.verbose || options.json
     question.device = try Self.device(options.device)
     question.uid = try options.uid.map { word throws(UsageError) in try Self.uid(word, lookup) }
     question.namespace = namespace
@@ -110,7 +112,7 @@ struct Invocation: Hashable {
       ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
       ("--no-v6only", options.v6only == false), ("--runtime", options.runtime != nil),
       ("--device", options.device != nil), ("--uid", options.uid != nil), ("--probe", options.probe),
-      ("--deep", options.deep),
+      ("--deep", options.deep), ("--no-bpf", options.noBPF),
     ]
     return given.first(where: \.1)?.0
   }

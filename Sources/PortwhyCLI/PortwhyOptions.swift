@@ -22,6 +22,7 @@ struct PortwhyOptions: ParsableCommand {
   @Flag(name: .customLong("probe")) var probe = false
   @Flag(name: [.customShort("n"), .customLong("numeric")]) var numeric = false
   @Flag(name: .customLong("deep")) var deep = false
+  @Flag(name: .customLong("no-bpf")) var noBPF = false
   @Flag(name: .customLong("wait")) var wait = false
   @Option(name: .customLong("timeout")) var timeout: String?
   @Flag(name: .customLong("watch")) var watch = false

@@ -13,6 +13,7 @@ extension Invocation {
     var question = SavedQuestion(families: families(options), v6only: options.v6only)
     let here = [
       ("--netns", options.netns != nil), ("--probe", options.probe), ("--deep", options.deep),
+      ("--no-bpf", options.noBPF),
     ]
     if let option = here.first(where: \.1)?.0 { throw UsageError("\(option) and --from contradict each other") }
     if !transports.isEmpty { question.transports = Set(transports) }

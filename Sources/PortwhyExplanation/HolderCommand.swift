@@ -17,7 +17,7 @@ struct Holders {
     let activations = Set(sockets.compactMap(\.activation))
     if let activation = activations.first, activations.count == 1, sockets.allSatisfy({ $0.activation != nil }) {
       (name, command) = Self.socketUnit(activation, processes)
-    } else if pids.contains(1) {
+    } else if processes.contains(where: { $0.pid == 1 && $0.command == "systemd" }) {
       name = "the socket unit for which systemd holds the port"
       command = "systemctl list-sockets"
       isDecisive = false

@@ -55,14 +55,17 @@ public enum Portwhy {
 
   /// The four outcomes of one attempt on this host, in the order of `ReuseOptions.combinations`, with the snapshot
   /// they were drawn from; the raw material of `answer`.
-  public static func judge(_ attempt: BindAttempt) throws(PortwhyError) -> (
-    outcomes: [BindOutcome], snapshot: Snapshot
-  ) {
+  ///
+  /// - Parameter bpf: whether BPF iterators may be asked where they decide.
+  public static func judge(
+    _ attempt: BindAttempt, bpf: Bool = true
+  ) throws(PortwhyError) -> (outcomes: [BindOutcome], snapshot: Snapshot) {
     let port = attempt.port.rawValue
-    let scene = try Scene(
+    var scene = try Scene(
       ports: [attempt.transport: port...port], needs: attempt.hostNeeds,
       lookups: attempt.address.localIPv4.map { [$0] } ?? [])
-    let snapshot = scene.snapshot(attempt.transport, attempt.port)
+    let snapshot = try scene.settled(
+      attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)
     return (outcomes(of: attempt, in: snapshot), snapshot)
   }
 
@@ -70,7 +73,9 @@ public enum Portwhy {
     _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene
   ) throws(PortwhyError) -> TargetReport {
     let planning = Planning(question: question, item: item, port: port, host: scene.host)
-    let first = scene.snapshot(item.transport, port)
+    let thoroughness: Thoroughness? = question.bpf ? (question.thorough ? .everything : .headline) : nil
+    let first = try scene.settled(
+      item.transport, port, planning.attempts, planned: planning.plan.options, thoroughness)
     if planning.attempts.contains(where: { wantsAddresses($0, planning.plan.options, first) }) {
       try scene.readMore([.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind])
     }
@@ -81,7 +86,8 @@ public enum Portwhy {
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
       verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
-      notes: planning.notes + scene.notes(item.transport, port), buckets: snapshot.buckets)
+      notes: planning.notes + scene.notes(item.transport, port), buckets: snapshot.buckets,
+      isChainOrdered: snapshot.isChainOrdered)
   }
 
   private static func report(
@@ -146,5 +152,12 @@ enum Clock {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  /// Microseconds of CLOCK_MONOTONIC.
+  static var microseconds: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) &* 1_000_000 &+ UInt64(time.tv_nsec) / 1000
   }
 }

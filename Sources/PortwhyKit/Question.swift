@@ -50,6 +50,10 @@ public struct Question: Sendable, Hashable {
   /// Also look for what costs more than the answer: the port in other network namespaces, and firewall rules that
   /// redirect it. This alone runs another program (`nft` or `iptables-save`).
   public var deep = false
+  /// Ask BPF iterators where they decide and the reader may.
+  public var bpf = true
+  /// Settle all four combinations as far as possible, not only what the headline says.
+  public var thorough = false
 
   public init(
     items: [QuestionItem], options: ReuseOptions = [], v6only: Bool? = nil, device: String? = nil,

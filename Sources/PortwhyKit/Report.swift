@@ -63,10 +63,13 @@ public struct TargetReport: Sendable, Hashable {
   public var notes: [Note]
   /// The bind buckets that the verdict used, of `Snapshot.buckets`.
   public var buckets: [BindBucket]
+  /// `Snapshot.isChainOrdered`.
+  public var isChainOrdered: Bool
 
   public init(
     transport: TransportProtocol, port: Port, plan: Plan, verdict: CallResult?, sockets: [SocketObservation],
-    attempts: [AttemptReport], notes: [Note] = [], buckets: [BindBucket] = []
+    attempts: [AttemptReport], notes: [Note] = [], buckets: [BindBucket] = [],
+    isChainOrdered: Bool = false
   ) {
     self.transport = transport
     self.port = port
@@ -76,6 +79,7 @@ public struct TargetReport: Sendable, Hashable {
     self.attempts = attempts
     self.notes = notes
     self.buckets = buckets
+    self.isChainOrdered = isChainOrdered
   }
 }
 

@@ -132,7 +132,8 @@ extension Portwhy {
     keepsOptions: Bool
   ) -> TargetReport {
     let snapshot = Snapshot(
-      host: saved.host, visibility: saved.visibility, sockets: target.sockets, buckets: target.buckets)
+      host: saved.host, visibility: saved.visibility, sockets: target.sockets, buckets: target.buckets,
+      isChainOrdered: target.isChainOrdered)
     var result = target
     result.attempts = attempts.map { attempt in
       let before = target.attempts.first { $0.attempt == attempt }

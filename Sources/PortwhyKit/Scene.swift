@@ -1,3 +1,5 @@
+import BPFEvidence
+import BindRules
 import HostEvidence
 import Netlink
 import PortwhyExplanation
@@ -13,6 +15,13 @@ struct Scene {
   private var others: [TransportProtocol: [SocketObservation]] = [:]
   /// Every socket on the ports just above those asked for, to find a free one to offer.
   private var neighbours: [TransportProtocol: Nearby] = [:]
+  private var buckets: [BindBucket] = []
+  private var orderedTransports: Set<TransportProtocol> = []
+  /// The transports for which BPF iterators were asked, whatever came of it.
+  private var askedTransports: Set<TransportProtocol> = []
+  /// Sockets that ended between the dump and the walk of the iterators, and were left out.
+  private var vanished = 0
+  private let ranges: [TransportProtocol: ClosedRange<UInt16>]
   private var needs: HostNeeds
   private let lookups: [IPv4Address]
 
@@ -25,6 +34,7 @@ struct Scene {
   ) throws(PortwhyError) {
     self.needs = needs
     self.lookups = lookups
+    ranges = ports
     do throws(NetlinkError) {
       let dump = SocketDump()
       for (transport, range) in ports.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
@@ -51,18 +61,51 @@ struct Scene {
   /// The sockets of one port, with flags guessed from relatives filled in for the reader.
   func snapshot(_ transport: TransportProtocol, _ port: Port) -> Snapshot {
     let onPort = (sockets[transport] ?? []).filter { $0.local.port == port }
-    return Snapshot(host: host, visibility: visibility, sockets: withInferredFlags(onPort))
+    return Snapshot(
+      host: host, visibility: visibility, sockets: withInferredFlags(onPort),
+      buckets: buckets.filter { transport == .tcp && $0.port == port },
+      isChainOrdered: orderedTransports.contains(transport))
+  }
+
+  /// The snapshot of a port, with what BPF iterators tell where these attempts depend on it; nil for not asking them.
+  mutating func settled(
+    _ transport: TransportProtocol, _ port: Port, _ attempts: [BindAttempt], planned: ReuseOptions,
+    _ thoroughness: Thoroughness?
+  ) throws(PortwhyError) -> Snapshot {
+    let first = snapshot(transport, port)
+    guard let thoroughness, !askedTransports.contains(transport), let range = ranges[transport] else { return first }
+    let isWanted = attempts.contains {
+      thoroughness.wantsKernelEvidence(outcomes(of: $0, in: first), planned: planned)
+    }
+    guard isWanted else { return first }
+    askedTransports.insert(transport)
+    try readMore(.networkNamespace)
+    var use = visibility.bpf ?? BPFUse()
+    let evidence = KernelEvidence.gather(
+      transport, ports: range, dump: sockets[transport] ?? [], networkNamespace: host.networkNamespace, use: &use)
+    visibility.bpf = use
+    guard let evidence else { return snapshot(transport, port) }
+    sockets[transport] = evidence.sockets
+    buckets += evidence.buckets
+    if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
+    vanished += evidence.vanished
+    return snapshot(transport, port)
   }
 
   /// The ports above those asked for; nil where there are none or too much was asked.
   func nearby(_ transport: TransportProtocol) -> Nearby? { neighbours[transport] }
 
-  /// A line about the other transport's sockets on the port, which are never in the way.
+  /// What ended meanwhile, and the other transport's sockets on the port, which are never in the way.
   func notes(_ transport: TransportProtocol, _ port: Port) -> [Note] {
     let count = (others[transport.other] ?? []).filter { $0.local.port == port }.count
-    guard count > 0 else { return [] }
     let other = transport.other.rawValue.uppercased()
-    return [
+    var notes: [Note] = []
+    if vanished > 0 {
+      let sockets = vanished == 1 ? "a socket without owner ended" : "\(vanished) sockets without owner ended"
+      notes.append(Note(kind: "vanished", text: "\(sockets) while portwhy looked, and was left out"))
+    }
+    guard count > 0 else { return notes }
+    return notes + [
       Note(
         kind: "other-protocol",
         text: "\(count) \(other) socket\(count == 1 ? "" : "s") on this port: never in the way of "

@@ -69,5 +69,10 @@ public enum JSONReport {
     writer.member("unreadable_processes", visibility.unreadableProcesses)
     writer.strings("reasons", visibility.reasons)
     writer.member("bound_sockets_complete", visibility.boundSocketsComplete)
+    writer.object("bpf", visibility.bpf) { writer, use in
+      writer.strings("iterators", use.iterators)
+      writer.member("microseconds", use.microseconds)
+      writer.member("problem", use.problem)
+    }
   }
 }

@@ -18,6 +18,7 @@ extension JSONReport {
     writer.objects("attempts", target.attempts) { write($1, host: host, users: users, to: &$0) }
     writer.objects("notes", target.notes) { write($1, to: &$0) }
     writer.objects("buckets", target.buckets) { write($1, to: &$0) }
+    writer.member("chain_is_ordered", target.isChainOrdered)
   }
 
   private static func write(_ bucket: BindBucket, to writer: inout JSONWriter) {

@@ -26,7 +26,7 @@ extension TargetReport {
       notes: try value.notes(),
       buckets: try value.optionalElements("buckets")?.map { (bucket) throws(ReportReadError) in
         try BindBucket(reading: bucket, port: port)
-      } ?? [])
+      } ?? [], isChainOrdered: try value.optionalBool("chain_is_ordered") ?? false)
   }
 }
 

@@ -3,8 +3,8 @@ public import SocketModel
 extension ProcessReader {
   /// Fills in `activation` of the sockets that systemd holds, from the unit files; systemd itself is not asked.
   ///
-  /// Only where one unit alone fits. No file is read unless a listening or unconnected socket is held by process 1
-  /// or by a process named `systemd`, or is hidden and was made in systemd's own control group.
+  /// Only where one unit alone fits. No file is read unless a listening or unconnected socket is held by a
+  /// process named `systemd` (a container's process 1 may be any server), or is hidden and was made in systemd's own control group.
   ///
   /// - Parameter fileRoot: where /etc, /run, /usr and /sys are.
   public func findActivations(_ sockets: inout [SocketObservation], fileRoot: String = "/") {
@@ -13,7 +13,7 @@ extension ProcessReader {
     for index in sockets.indices {
       let socket = sockets[index]
       guard socket.remote == nil, socket.state == .listen || socket.transport == .udp else { continue }
-      let manager = socket.processes.first { $0.pid == 1 || $0.command == "systemd" }
+      let manager = socket.processes.first { $0.command == "systemd" }
       let isHiddenManagers = socket.owner == .hidden && managersGroup != nil && socket.cgroupID == managersGroup
       guard manager != nil || isHiddenManagers else { continue }
       let isUsers = manager.map { $0.pid != 1 && $0.userManager != nil } ?? false

@@ -179,6 +179,8 @@ public struct Visibility: Sendable, Hashable {
   public var boundSocketsComplete: Bool
   /// Stable words: `not-root`, `no-proc`, `hidepid`, `yama`, `old-kernel`.
   public var reasons: [String]
+  /// The BPF iterators that were asked; nil where none was wanted.
+  public var bpf: BPFUse?
 
   public init(unreadableProcesses: Int = 0, boundSocketsComplete: Bool = true, reasons: [String] = []) {
     self.unreadableProcesses = unreadableProcesses
@@ -200,13 +202,17 @@ public struct Snapshot: Sendable, Hashable {
   public var sockets: [SocketObservation]
   /// The bind buckets of the port that were read, at most one for each layer-3 domain; empty where none could be.
   public var buckets: [BindBucket]
+  /// Whether UDP sockets of both families stand in the one order in which bind(2) examines them.
+  public var isChainOrdered: Bool
 
   public init(
-    host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation], buckets: [BindBucket] = []
+    host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation], buckets: [BindBucket] = [],
+    isChainOrdered: Bool = false
   ) {
     self.host = host
     self.visibility = visibility
     self.sockets = sockets
     self.buckets = buckets
+    self.isChainOrdered = isChainOrdered
   }
 }

@@ -134,7 +134,9 @@ struct BindProbeTests {
       udp.transport = .udp
       var reasons = [probe(udp, [], on: host())]
       reasons.append(probe(attempt("127.0.0.1", Port(80), uid: 1000), [], on: host()))
-      try asNobody { reasons.append(probe(attempt("127.0.0.1", port, uid: 0), [], on: host(uid: 65534))) }
+      // The thread ends with the namespace.
+      try becomeNobody()
+      reasons.append(probe(attempt("127.0.0.1", port, uid: 0), [], on: host(uid: 65534)))
       reasons.append(probe(attempt("127.0.0.1", Port(80)), [], on: host(uid: 65534, mayBindPrivileged: false)))
       return reasons.map(reason)
     }

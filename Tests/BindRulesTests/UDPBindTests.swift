@@ -30,6 +30,9 @@ struct UDPBindTests {
       "on one address among mixed sockets depends on how crowded the chain is",
       ["UDP 127.0.0.1 RA RP", "UDP 0.0.0.0 RA"], "UDP 127.0.0.1", "in-use ok ? ok"),
     Row(
+      "on one IPv6 address depends on an order that the dump does not tell",
+      ["UDP ::1 RA RP", "UDP ::1 RA"], "UDP ::1", "in-use ok ? ok"),
+    Row(
       "between the families depends on an order that two dumps do not tell",
       ["UDP 127.0.0.1", "UDP :: RP"], "UDP ::", "in-use in-use ? ?"),
     Row(
@@ -44,6 +47,23 @@ struct UDPBindTests {
   @Test("answers as udp_lib_get_port does", arguments: rows)
   func row(_ row: Row) {
     #expect(line(attempt(row.planned), row.existing.map(socket)) == row.expected)
+  }
+
+  /// A wildcard beside one address, on kernels of which the number says that they are repaired, and others.
+  @Test(
+    "on a wildcard may miss specific sockets where the kernel is not known to be repaired",
+    arguments: [
+      ("6.18.44", "in-use"), ("6.18.43", "?"), ("6.12.117+deb13-amd64", "in-use"), ("6.12.9", "?"),
+      ("6.1.0-56-amd64", "?"), ("6.19.3", "?"), ("7.0.0", "in-use"), ("6.18", "?"),
+    ])
+  func wildcardFix(release: String, expected: String) {
+    let host = openHost(kernel: KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0))
+    let answer = outcomes(
+      of: attempt("UDP 0.0.0.0"), in: Snapshot(host: host, sockets: [socket("UDP 127.0.0.53")]))[0]
+    #expect((answer.bind == .undetermined ? "?" : "in-use") == expected)
+    #expect(answer.missing == (expected == "?" ? [MissingFact(.kernelVersion)] : []))
+    // Beside the wildcard itself every kernel sees the conflict.
+    #expect(line(attempt("UDP 0.0.0.0"), [socket("UDP 0.0.0.0")], host: host).hasPrefix("in-use"))
   }
 
   @Test("has no listen()")

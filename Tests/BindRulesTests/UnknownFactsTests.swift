@@ -39,6 +39,36 @@ struct UnknownFactsTests {
     #expect(undetermined > 1000)
   }
 
+  @Test("does so beside a second socket and among devices too")
+  func twoSockets() {
+    let addresses = ["0.0.0.0", "::", "::1"]
+    let devices = ["", " dev=2", " dev=3"]
+    let small = ["LISTEN", "BOUND", "TIME_WAIT", "UDP"].flatMap { state in
+      addresses.flatMap { address in
+        ["", " RA", " RP", " RA RP"].flatMap { flags in
+          devices.dropLast().map { socket("\(state) \(address)\(flags)\($0)") }
+        }
+      }
+    }
+    var undetermined = 0
+    for first in small {
+      for second in small where second.transport == first.transport {
+        let transport = first.transport == .udp ? "UDP " : ""
+        for planned in [attempt(transport + "0.0.0.0"), attempt(transport + "::1 dev=3")] {
+          let sure = outcomes(of: planned, in: Snapshot(host: openHost(), sockets: [first, second]))
+          for blanked in [Self.blankings(of: first)[2], Self.blankings(of: first)[14]] {
+            let unsure = outcomes(of: planned, in: Snapshot(host: openHost(), sockets: [blanked, second]))
+            for (before, after) in zip(sure, unsure) where after.bind != before.bind {
+              if after.bind != .undetermined { Issue.record("\(planned) beside \(first) and \(second)") }
+              undetermined += 1
+            }
+          }
+        }
+      }
+    }
+    #expect(undetermined > 500)
+  }
+
   @Test("that does not matter leaves the answer sure")
   func sureWhereItDoesNotMatter() {
     let hidden = socket("LISTEN 0.0.0.0 ra? rp?")

@@ -44,7 +44,7 @@ struct GeneratorTests {
       #expect(kinds.isSuperset(of: [.child(state, listenerStays: true), .child(state, listenerStays: false)]))
       #expect(kinds.contains(.client(state)))
     }
-    #expect(kinds.count == ConnectionState.allCases.count * 3 + 12)
+    #expect(kinds.count == ConnectionState.allCases.count * 3 + 16)
     #expect(Set(holders.map(\.transport)) == Set(HolderProtocol.allCases))
     #expect(Set(holders.map(\.port)) == Set(PortChoice.allCases))
     #expect(Set(holders.map(\.options)) == Set(ReuseOptions.combinations))
@@ -61,7 +61,7 @@ struct GeneratorTests {
     let lines = ScenarioGenerator.mix.split(separator: "\n")
     #expect(lines.contains("holders: 1=3 2=4 3=3 4=2"))
     #expect(lines.contains("device: -=82 dev0=7 dev1=7 lo=3 nodev0=1"))
-    #expect(lines.count == 18)
+    #expect(lines.count == 19)
   }
 
   @Test("an attempt in the words of BindRules")

@@ -48,7 +48,7 @@ struct OwnershipTests {
     #expect(command([socket]) == "systemctl --user stop ssh.socket ssh.service")
   }
 
-  @Test("nobody is told to kill process 1")
+  @Test("nobody is told to kill systemd")
   func processOne() {
     let socket = listener([process(1, "systemd"), process(70, "x")])
     #expect(command([socket]) == nil)

@@ -91,13 +91,13 @@ struct NamespaceTests {
   func notPermitted() throws {
     var messages: [String] = []
     try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (_: inout NetworkNamespace) in
-      try asNobody {
-        for namespace in [NamespaceReference.path("/proc/thread-self/ns/net"), .process(1)] {
-          do throws(PortwhyError) {
-            _ = try Portwhy.answer(question(Port(2), in: namespace))
-          } catch {
-            if case .notPermitted(let message) = error { messages.append(message) }
-          }
+      // The thread ends with the namespace.
+      try becomeNobody()
+      for namespace in [NamespaceReference.path("/proc/thread-self/ns/net"), .process(1)] {
+        do throws(PortwhyError) {
+          _ = try Portwhy.answer(question(Port(2), in: namespace))
+        } catch {
+          if case .notPermitted(let message) = error { messages.append(message) }
         }
       }
     }

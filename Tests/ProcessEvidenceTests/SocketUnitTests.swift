@@ -101,6 +101,7 @@ struct SocketUnitTests {
       #expect(
         files.activation(socket) == SocketActivation(unit: "b.socket", activates: "b.service", userManager: 1000))
       #expect(files.activation(held(22, by: 700, "sshd")) == nil)
+      #expect(files.activation(held(22, by: 1, "nginx")) == nil, "process 1 of a container")
     }
   }
 
