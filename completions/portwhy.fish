@@ -27,7 +27,7 @@ complete -c portwhy -s v -l verbose -d 'the deciding rules and every source, too
 complete -c portwhy -s n -l numeric -d 'no user names'
 complete -c portwhy -l color -x -a 'auto always never' -d 'colour the answer'
 complete -c portwhy -l explain -d 'the long text of a topic'
-complete -c portwhy -n '__fish_seen_argument -l explain' -a 'listener bound-not-listening udp-socket wildcard-overlap dual-stack-overlap inherited-descriptor time-wait leftover-connection leftover-dual-stack-connection outgoing-connection self-connection listen-only reuseport-missing reuseport-other-user udp-mixed-options depends-on-order hidden shared-port privileged-port address-not-local address-on-other-device address-tentative device-missing family-missing multicast-tcp scope-missing mapped-on-v6only so-reuseaddr so-reuseport multicast who-receives freebsd'
+complete -c portwhy -n 'contains -- --explain (commandline -opc)' -a 'listener bound-not-listening udp-socket wildcard-overlap dual-stack-overlap inherited-descriptor time-wait leftover-connection leftover-dual-stack-connection outgoing-connection self-connection listen-only reuseport-missing reuseport-other-user udp-mixed-options depends-on-order hidden shared-port privileged-port address-not-local address-on-other-device address-tentative device-missing family-missing multicast-tcp scope-missing mapped-on-v6only so-reuseaddr so-reuseport multicast who-receives freebsd'
 complete -c portwhy -l version -d 'the version'
 complete -c portwhy -s h -l help -d 'a short help'
 complete -c portwhy -n 'not string match -q -- "-*" (commandline -ct)' -a "localhost (string match -rg '^([a-z][a-z0-9-]*)\s' </etc/services)"

@@ -80,12 +80,8 @@ extension IPAddress {
 extension SocketObservation {
   /// Whether several programs hold this one listening socket, which one of them made and the others inherited.
   ///
-  /// Workers of one server share its executable, and systemd hands a socket it made to the service: neither is meant.
-  /// A socket whose maker has gone looks like that of its only holder, and cannot be told from it.
+  /// A socket whose maker has gone looks like that of its only holder: a note tells what speaks for that.
   var isHeldByDifferentPrograms: Bool {
-    guard state == .listen, !processes.contains(where: { $0.pid == 1 || $0.command == "systemd" }) else {
-      return false
-    }
-    return Set(processes.compactMap(\.executable)).count > 1
+    if state == .listen, case .otherPrograms = inheritance { true } else { false }
   }
 }

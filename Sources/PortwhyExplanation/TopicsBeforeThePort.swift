@@ -13,7 +13,7 @@ let beforeThePortTopics: [Topic] = [
     ], references: ["capabilities(7)", "ip(7)"]),
   Topic(
     .addressNotLocal, "the host does not have the address",
-    summary: "No interface has the address: bind() says EADDRNOTAVAIL. Often the address comes later, at boot.",
+    summary: "No interface has the address: bind() says EADDRNOTAVAIL; at boot the address may come later.",
     what: [.shown("address.not-local", "A bind to an address that no interface has fails with EADDRNOTAVAIL.")],
     signs: ["The error is EADDRNOTAVAIL; ip address does not show the address in this network namespace."],
     helps: [

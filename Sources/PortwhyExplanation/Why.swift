@@ -39,9 +39,12 @@ private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> Str
   let many = sockets.count > 1
   let addresses = Array(Set(sockets.map(\.local.text))).sorted().listed()
   let holders = sockets.map(\.holderText).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-  let areMany = holders.count > 1 || sockets.contains { $0.processes.count > 1 }
+  let areMany = holders.count > 1 || sockets.contains { $0.activation == nil && $0.processes.count > 1 }
   let holder = holders.listed()
   switch role {
+  case .listener where first.isHeldByDifferentPrograms:
+    let names = first.processes.map { "\($0.command) (pid \($0.pid))" }.listed(atMost: 3)
+    return "\(names) hold a socket that listens on \(addresses)"
   case .listener: return "\(holder) \(areMany ? "listen" : "listens") on \(addresses)"
   case .bound: return "\(holder) bound \(addresses) and \(areMany ? "do" : "does") not listen"
   case .udp: return "\(holder) \(areMany ? "have" : "has") \(addresses) bound"

@@ -5,9 +5,6 @@ import SocketModel
 func howTheyMeet(_ case: Case, _ cause: Cause?) -> [String] {
   let attempt = `case`.attempt
   let sockets = `case`.blockingSockets
-  if cause == .inheritedDescriptor {
-    return ["it is one socket held by different programs: one of them made it, the others inherited it"]
-  }
   if cause == .leftoverDualStackConnection {
     return [
       "a connection that came in through a dual-stack listener (IPV6_V6ONLY off) counts for IPv4 too, whatever its"

@@ -77,7 +77,7 @@ public enum Portwhy {
     let first = try scene.settled(
       item.transport, port, planning.attempts, planned: planning.plan.options, thoroughness)
     if planning.attempts.contains(where: { wantsAddresses($0, planning.plan.options, first) }) {
-      try scene.readMore([.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind])
+      try scene.readAddresses()
     }
     let snapshot = scene.snapshot(item.transport, port)
     let nearby = scene.nearby(item.transport)

@@ -23,7 +23,7 @@ struct Scene {
   private var vanished = 0
   private let ranges: [TransportProtocol: ClosedRange<UInt16>]
   private var needs: HostNeeds
-  private let lookups: [IPv4Address]
+  private var lookups: [IPv4Address]
 
   /// Reads the sockets first: their states and timers should be from one moment.
   ///
@@ -121,6 +121,19 @@ struct Scene {
   mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
     guard !needs.isSuperset(of: more) else { return }
     needs.formUnion(more)
+    do throws(NetlinkError) { host = try HostReader().read(needs, lookups: lookups) } catch {
+      throw PortwhyError(error)
+    }
+  }
+
+  /// Reads which addresses the host has, each looked up as bind(2) does, to offer one instead of a wildcard.
+  mutating func readAddresses() throws(PortwhyError) {
+    guard !needs.isSuperset(of: [.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind]) else { return }
+    try readMore([.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind])
+    let own = host.ownAddresses.compactMap { address -> IPv4Address? in
+      if case .v4(let address) = address { address } else { nil }
+    }
+    lookups += own.prefix(8).filter { !lookups.contains($0) }
     do throws(NetlinkError) { host = try HostReader().read(needs, lookups: lookups) } catch {
       throw PortwhyError(error)
     }

@@ -38,7 +38,10 @@ struct CauseCase: Sendable, CustomTestStringConvertible {
     let asked: [QuestionAddress] = (addresses ?? []).map { .address(ip($0), zone: zone) }
     let item = QuestionItem(
       addresses: addresses == nil ? [.wildcard] : asked, ports: port.rawValue...port.rawValue, transport: transport)
-    return Question(items: [item], options: options, v6only: v6only, device: device, uid: uid)
+    var question = Question(items: [item], options: options, v6only: v6only, device: device, uid: uid)
+    // The screens are those of a host without BPF, so that they are the same everywhere.
+    question.bpf = false
+    return question
   }
 }
 

@@ -113,6 +113,16 @@ func bound(
   return socket
 }
 
+/// A bind, tried again for half a second: a program that another test is just starting holds a copy of every
+/// descriptor until its exec.
+func boundSoon(_ address: String, _ port: Port, _ options: ReuseOptions = []) throws -> Socket {
+  for _ in 0..<100 {
+    if let socket = try? bound(.tcp, address, port, options) { return socket }
+    usleep(5000)
+  }
+  return try bound(.tcp, address, port, options)
+}
+
 func listening(
   _ address: String, _ port: Port, _ options: ReuseOptions = [], v6only: Bool = false
 ) throws -> Socket {

@@ -133,7 +133,8 @@ let optionStatements: [String: Check] = [
     let port = try lab.freshPort()
     var rows: [SocketTableRow] = []
     for options in [none, both] {
-      let socket = try listening("127.0.0.1", port, options)
+      let socket = try boundSoon("127.0.0.1", port, options)
+      try socket.listen()
       rows += try lab.socketTable(port).map { row in
         var row = row
         row.inode = 0
