@@ -43,6 +43,11 @@ public struct SocketEvents: ~Copyable {
     else { return nil }
     // The filter before the groups, so that nothing else gets in. Without it (a seccomp filter) there is more to read.
     _ = portwhy_filter_local_port(mnl_socket_get_fd(socket), first, last)
+    // Bound before it joins: bind(2) with no groups leaves those that were joined (`netlink_bind`).
+    guard mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 else {
+      mnl_socket_close(socket)
+      return nil
+    }
     let groups = ports.keys.flatMap { transport -> [UInt32] in
       switch transport {
       case .tcp: [SKNLGRP_INET_TCP_DESTROY.rawValue, SKNLGRP_INET6_TCP_DESTROY.rawValue]
@@ -53,7 +58,7 @@ public struct SocketEvents: ~Copyable {
       var group = group
       return mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, socklen_t(MemoryLayout<UInt32>.size)) == 0
     }
-    guard mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0, !joined.isEmpty else {
+    guard !joined.isEmpty else {
       mnl_socket_close(socket)
       return nil
     }

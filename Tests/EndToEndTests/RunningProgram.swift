@@ -10,28 +10,14 @@ struct RunningProgram: ~Copyable {
   private(set) var complaints: [UInt8] = []
   private var ending: Int32?
 
-  /// Started from the calling thread, so in its network namespace; one of the two streams may be a terminal.
+  /// Starts it from the calling thread, so in its network namespace; one of the two streams may be a terminal.
   init(_ arguments: [String], outputIsTerminal: Bool = false, errorsAreTerminal: Bool = false) throws {
-    let words = [portwhyBinary] + arguments
     let first = try outputIsTerminal ? makeTerminal(80) : makePipeAsTerminal()
     let second = try errorsAreTerminal ? makeTerminal(80) : makePipeAsTerminal()
+    let child = try spawn([portwhyBinary] + arguments, output: first.child, errors: second.child)
+    pid = child
     output = first.test
     errors = second.test
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, first.child, 1)
-    posix_spawn_file_actions_adddup2(&actions, second.child, 2)
-    var child: pid_t = 0
-    let error = withWords(words) { arguments in
-      withWords(["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TERM=xterm"]) {
-        posix_spawn(&child, words[0], &actions, nil, arguments, $0)
-      }
-    }
-    pid = child
-    close(first.child)
-    close(second.child)
-    guard error == 0 else { throw StartError(what: "\(words[0]): \(String(cString: strerror(error)))") }
   }
 
   deinit {
@@ -75,8 +61,16 @@ struct RunningProgram: ~Copyable {
   var text: String { String(decoding: written, as: UTF8.self) }
   var errorText: String { String(decoding: complaints, as: UTF8.self) }
 
+  /// The fewest descriptors it holds in half a second: those of no look.
+  mutating func fewestDescriptors() -> Int {
+    (0..<25).map { _ in
+      take(milliseconds: 20)
+      return descriptors.count
+    }.min() ?? 0
+  }
+
   /// The numbers in /proc/PID/fd.
-  var descriptors: [String] {
+  private var descriptors: [String] {
     guard let directory = opendir("/proc/\(pid)/fd") else { return [] }
     defer { closedir(directory) }
     var names: [String] = []
@@ -118,6 +112,32 @@ struct RunningProgram: ~Copyable {
       }
     }
   }
+}
+
+private func spawn(_ words: [String], output: Int32, errors: Int32) throws -> pid_t {
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  posix_spawn_file_actions_adddup2(&actions, output, 1)
+  posix_spawn_file_actions_adddup2(&actions, errors, 2)
+  // Swift Testing's threads block signals, and a child inherits that.
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var none = sigset_t()
+  sigemptyset(&none)
+  posix_spawnattr_setsigmask(&attributes, &none)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+  var child: pid_t = 0
+  let error = withWords(words) { arguments in
+    withWords(["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TERM=xterm"]) {
+      posix_spawn(&child, words[0], &actions, &attributes, arguments, $0)
+    }
+  }
+  close(output)
+  close(errors)
+  guard error == 0 else { throw StartError(what: "\(words[0]): \(String(cString: strerror(error)))") }
+  return child
 }
 
 private func makePipeAsTerminal() throws -> (test: Int32, child: Int32) {
