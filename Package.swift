@@ -35,10 +35,16 @@ let package = Package(
     house("Netlink", ["CNetlink", "NetlinkWire", "SocketModel"]),
     house("ProcessEvidence", ["CNetlink", "SocketModel"]),
     house("HostEvidence", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
+    house("BindProbe", ["BindRules", "SocketModel"]),
+    .systemLibrary(name: "CBPF"),
+    house("BPFEvidence", ["CBPF", "SocketModel"]),
     house("PortwhyExplanation", ["BindRules", "SocketModel"]),
     house(
       "PortwhyKit",
-      ["BindRules", "HostEvidence", "Netlink", "PortwhyExplanation", "ProcessEvidence", "SocketModel"]),
+      [
+        "BPFEvidence", "BindProbe", "BindRules", "HostEvidence", "Netlink", "PortwhyExplanation", "ProcessEvidence",
+        "SocketModel",
+      ]),
     house("PortwhyReport", ["BindRules", "PortwhyExplanation", "PortwhyKit", "SocketModel"]),
     house(
       "PortwhyCLI",
@@ -50,6 +56,8 @@ let package = Package(
 
     // Test support, in no product: real sockets in private network namespaces.
     .target(name: "CProcessTestSupport", path: "Tests/CProcessTestSupport"),
+    .systemLibrary(name: "CBPFTests", path: "Tests/CBPFTests"),
+    .target(name: "JSONTestSupport", path: "Tests/JSONTestSupport", swiftSettings: strict),
     .systemLibrary(name: "CKernelLab"),
     house("KernelLab", ["BindRules", "CKernelLab", "SocketModel"]),
     .executableTarget(
@@ -60,18 +68,39 @@ let package = Package(
     tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
+    tests("BindProbeTests", ["BindProbe", "BindRules", "KernelLab", "SocketModel"]),
+    tests(
+      "PortwhyKitTests",
+      [
+        "BindProbe", "BindRules", "CNetlink", "HostEvidence", "KernelLab", "PortwhyExplanation", "PortwhyKit",
+        "SocketModel",
+      ]),
     tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),
     tests("NetlinkTests", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
     tests("HostEvidenceTests", ["CNetlink", "HostEvidence", "Netlink", "NetlinkWire", "SocketModel"]),
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
     tests(
+      "PortwhyExplanationTests",
+      [
+        "BindRules", "KernelLab", "Netlink", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "ProcessEvidence",
+        "SocketModel",
+      ],
+      exclude: ["Golden"]),
+    tests(
       "PortwhyReportTests",
-      ["BindRules", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"], exclude: ["Golden"]),
+      ["BindRules", "JSONTestSupport", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      exclude: ["Golden"]),
     tests(
       "PortwhyCLITests",
       [
-        "BindRules", "PortwhyCLI", "PortwhyKit", "SocketModel",
+        "BindRules", "PortwhyCLI", "PortwhyExplanation", "PortwhyKit", "SocketModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    // Runs the built binary, which SwiftPM builds before any test.
+    tests(
+      "EndToEndTests",
+      ["BindRules", "CProcessTestSupport", "JSONTestSupport", "KernelLab", "SocketModel"]),
+
+    tests("BPFEvidenceTests", ["BPFEvidence", "CBPF", "CBPFTests", "SocketModel"]),
   ]
 )

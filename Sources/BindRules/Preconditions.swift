@@ -7,10 +7,10 @@ import SocketModel
 func precondition(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
   switch attempt.family {
   case .ipv4:
-    return inOrder([{ deviceExists(attempt) }, { inetBind(attempt, host) }])
+    return inOrder([{ deviceExists(attempt, host) }, { inetBind(attempt, host) }])
   case .ipv6:
     return inOrder([
-      { familyAvailable(host) }, { deviceExists(attempt) }, { inet6Bind(attempt, host) },
+      { familyAvailable(host) }, { deviceExists(attempt, host) }, { inet6Bind(attempt, host) },
     ])
   }
 }
@@ -28,8 +28,7 @@ private func inOrder(_ checks: [() -> Possible<SystemError?>]) -> Possible<Syste
   return Possible(answers: errors.union([nil]), deciding: deciding)
 }
 
-private func passes(_ condition: Bool?, else error: SystemError, missing: MissingFact.Kind) -> Possible<SystemError?>
-{
+func passes(_ condition: Bool?, else error: SystemError, missing: MissingFact.Kind) -> Possible<SystemError?> {
   switch condition {
   case true: Possible(nil)
   case false: Possible(error)
@@ -43,9 +42,10 @@ private func familyAvailable(_ host: HostFacts) -> Possible<SystemError?> {
 }
 
 /// Kernel function `sock_setbindtodevice`.
-private func deviceExists(_ attempt: BindAttempt) -> Possible<SystemError?> {
-  if case .missing = attempt.device { return Possible(.noDevice) }
-  return Possible(nil)
+private func deviceExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+  guard case .missing = attempt.device else { return Possible(nil) }
+  // Not found among interfaces that nobody could list: it may be there.
+  return passes(host.interfaces == nil ? nil : false, else: .noDevice, missing: .interfaces)
 }
 
 /// Kernel function `inet_port_requires_bind_service` and the capability check around it.
@@ -125,33 +125,4 @@ private func inet6AddressIsLocal(_ address: IPv6Address, _ attempt: BindAttempt,
   }
   if bindable { return Possible(nil) }
   return passes(host.ipv6NonlocalBind ?? nil, else: .addressNotAvailable, missing: .nonlocalBind)
-}
-
-/// Kernel functions `inet_addr_type_table` and `inet_addr_valid_or_nonlocal`.
-private func inetAddressValidOrNonlocal(
-  _ address: IPv4Address, _ device: InterfaceIndex?, _ host: HostFacts
-) -> Possible<SystemError?> {
-  if address == .any || address.bits == .max || address.isMulticast || host.ipv4NonlocalBind == true {
-    return Possible(nil)
-  }
-  guard let routes = host.ipv4LocalRoutes, let domain = layer3Domain(of: device, host) else {
-    return passes(nil, else: .addressNotAvailable, missing: .localAddresses)
-  }
-  let table = domain.flatMap { host.interface($0)?.vrfTable } ?? 255
-  let inTable = routes.filter { $0.table == table }
-  guard !inTable.isEmpty else {
-    // A table that was never made lets every address pass, one that is only empty none; both look the same.
-    return passes(nil, else: .addressNotAvailable, missing: .localAddresses)
-  }
-  let best = inTable.filter { $0.covers(address) }.max { $0.prefixLength < $1.prefixLength }
-  if let best, [.local, .broadcast, .multicast].contains(best.type) { return Possible(nil) }
-  return passes(host.ipv4NonlocalBind, else: .addressNotAvailable, missing: .nonlocalBind)
-}
-
-extension LocalRoute {
-  fileprivate func covers(_ address: IPv4Address) -> Bool {
-    guard prefixLength > 0 else { return true }
-    guard prefixLength <= 32 else { return false }
-    return (destination.bits ^ address.bits) >> (32 - UInt32(prefixLength)) == 0
-  }
 }

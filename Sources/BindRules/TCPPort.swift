@@ -2,24 +2,31 @@ import SocketModel
 
 /// What get_port answers for TCP: `inet_csk_get_port` at bind(2), and again at listen(2).
 ///
-/// Between the two nothing changes for a fresh socket: what let bind(2) pass lets listen(2) pass as well. listen(2)
-/// alone fails only where bind(2) was let through by the kernel's SO_REUSEADDR shortcut, which listen(2) does not
-/// take (before 6.8).
+/// Between the two nothing changes for a fresh socket: what let bind(2) pass lets listen(2) pass as well, but for the
+/// SO_REUSEADDR shortcut of the bucket, which listen(2) does not take.
 func tcpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
   let conflicts = tcpConflicts(sk, snapshot)
-  if let certain = conflicts.certain, !bindBucketMayGrant(sk, snapshot) {
-    return PortAnswer(bind: .fails(.addressInUse), listen: .undetermined, blockers: certain)
-  }
-  if conflicts.blockers.isEmpty {
+  guard !conflicts.blockers.isEmpty else {
     guard snapshot.visibility.boundSocketsComplete else {
       return PortAnswer(bind: .undetermined, listen: .undetermined, missing: [MissingFact(.boundSockets)])
     }
     return PortAnswer(bind: .ok, listen: .ok)
   }
-  var missing = conflicts.missing
-  if bindBucketMayGrant(sk, snapshot) { missing.append(MissingFact(.bindOrder)) }
-  return PortAnswer(
-    bind: .undetermined, listen: .undetermined, blockers: conflicts.blockers, missing: missing)
+  let pass = bucketPass(sk, snapshot)
+  switch (pass.sure, conflicts.certain) {
+  case (.reuseport, _):
+    return PortAnswer(bind: .ok, listen: .ok)
+  case (.reuseaddr, let certain):
+    return PortAnswer(
+      bind: .ok, listen: certain == nil ? .undetermined : .fails(.addressInUse),
+      blockers: certain ?? conflicts.blockers, missing: certain == nil ? conflicts.missing : [])
+  case (.blocked, let certain?):
+    return PortAnswer(bind: .fails(.addressInUse), listen: .undetermined, blockers: certain)
+  default:
+    return PortAnswer(
+      bind: .undetermined, listen: .undetermined, blockers: conflicts.blockers,
+      missing: conflicts.missing + pass.deciding.asFacts)
+  }
 }
 
 /// The sockets of the bucket that are, or may be, in the way.

@@ -16,8 +16,10 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
       index: index, facts: facts, step: overPossibleWorlds(of: facts, plannedUID: sk.uid) { udpChainStep(sk, $0) })
   }
   var mayMiss: Set<UDPChainStep> = []
-  var possible = walk(chain.filter { $0.facts.family == .ipv4 }).merged(
-    walk(chain.filter { $0.facts.family == .ipv6 }))
+  var possible =
+    snapshot.isChainOrdered
+    ? walk(chain)
+    : walk(chain.filter { $0.facts.family == .ipv4 }).merged(walk(chain.filter { $0.facts.family == .ipv6 }))
   if usesHash2OnBind(sk) {
     let exact = chain.filter { $0.facts.receiveAddress == sk.receiveAddress }
     let wildcard = chain.filter { $0.facts.isWildcard }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* ioctl_ns(2), NS_GET_USERNS: a descriptor of the user namespace that owns the namespace `fd`; -1 and errno. */
@@ -23,11 +24,32 @@ static inline int portwhy_ns_get_parent(int fd) { return ioctl(fd, NS_GET_PARENT
 /* ioctl_ns(2), NS_GET_OWNER_UID: the uid that made the user namespace `fd`; -1 and errno. */
 static inline int portwhy_ns_get_owner_uid(int fd, uint32_t *uid) { return ioctl(fd, NS_GET_OWNER_UID, uid); }
 
+/* Whether `fd` is a network namespace (ioctl_ns(2), NS_GET_NSTYPE, Linux 4.11). The file system is asked first
+ * (NSFS_MAGIC): an ioctl may mean anything to a device. */
+static inline int portwhy_is_network_namespace(int fd) {
+  struct statfs status;
+  return fstatfs(fd, &status) == 0 && status.f_type == 0x6e736673 && ioctl(fd, NS_GET_NSTYPE) == 0x40000000;
+}
+
+/* bpf(2), BPF_PROG_QUERY: how many programs of the attach type are in effect for the cgroup2 directory `fd`, those
+ * of its ancestors included; -1 and errno. Needs CAP_NET_ADMIN. */
+static inline int portwhy_cgroup_programs(int fd, uint32_t attach_type) {
+  struct {
+    uint32_t target, attach_type, query_flags, attach_flags;
+    uint64_t program_ids __attribute__((aligned(8)));
+    uint32_t program_count;
+  } query = {(uint32_t)fd, attach_type, 1 /* BPF_F_QUERY_EFFECTIVE */, 0, 0, 0};
+  return syscall(SYS_bpf, 16, &query, sizeof query) == 0 ? (int)query.program_count : -1;
+}
+
 /* unshare(2), CLONE_NEWNET: moves the calling thread to a new network namespace; -1 and errno. */
 static inline int portwhy_unshare_network(void) { return (int)syscall(SYS_unshare, 0x40000000); }
 
 /* setns(2), CLONE_NEWNET: moves the calling thread to the network namespace `fd`; -1 and errno. */
 static inline int portwhy_setns_network(int fd) { return (int)syscall(SYS_setns, fd, 0x40000000); }
+
+/* pipe2(2), O_CLOEXEC; -1 and errno. */
+static inline int portwhy_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, 02000000); }
 
 /* syscall(2) with three arguments, for system calls that libc has no function for or widens to all threads. */
 static inline long portwhy_syscall(long number, long first, long second, long third) {

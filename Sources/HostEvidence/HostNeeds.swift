@@ -7,7 +7,7 @@ public struct HostNeeds: OptionSet, Sendable, Hashable {
   public static let networkNamespace = HostNeeds(rawValue: 1 << 0)
   /// `HostFacts.sudoUID`.
   public static let sudoUser = HostNeeds(rawValue: 1 << 1)
-  /// `HostFacts.readerMayBindPrivileged`.
+  /// `HostFacts.readerMayBindPrivileged` and `rootMayBindPrivileged`.
   public static let capability = HostNeeds(rawValue: 1 << 2)
   /// `HostFacts.unprivilegedPortStart`.
   public static let unprivilegedPortStart = HostNeeds(rawValue: 1 << 3)
@@ -27,10 +27,15 @@ public struct HostNeeds: OptionSet, Sendable, Hashable {
   public static let interfaces = HostNeeds(rawValue: 1 << 10)
   /// `HostFacts.ipv6Addresses`.
   public static let ipv6Addresses = HostNeeds(rawValue: 1 << 11)
-  /// `HostFacts.ipv4LocalRoutes`; reads the interfaces too, for the tables of VRFs.
+  /// `HostFacts.ipv4LocalRoutes`, `ipv4AbsentTables`, `ipv4RulesAreDefault` and `ipv4Lookups`; reads the interfaces
+  /// too, for the tables of VRFs.
   public static let ipv4LocalRoutes = HostNeeds(rawValue: 1 << 12)
   /// `HostFacts.securityModules`.
   public static let securityModules = HostNeeds(rawValue: 1 << 13)
+  /// `HostFacts.overflowUID`.
+  public static let userMapping = HostNeeds(rawValue: 1 << 14)
+  /// `HostFacts.controlGroupBindPrograms`.
+  public static let controlGroupPrograms = HostNeeds(rawValue: 1 << 15)
 
-  public static let everything = HostNeeds(rawValue: (1 << 14) - 1)
+  public static let everything = HostNeeds(rawValue: (1 << 16) - 1)
 }

@@ -6,7 +6,7 @@ public import SocketModel
 /// Everything is that of the calling thread: after setns(2) on a thread of its own it describes the other network
 /// namespace, sysctls included (`net_ctl_header_lookup` takes the namespace of the reading task).
 public struct HostReader: Sendable {
-  private let procRoot: String
+  let procRoot: String
   private let sysRoot: String
   private let routes: RouteDump
 
@@ -18,7 +18,9 @@ public struct HostReader: Sendable {
 
   /// The facts asked for; one that is not to be had (unreadable, malformed, no rtnetlink) stays nil. Throws only
   /// what is no lack of a fact but a defect: a malformed reply, a failing system call.
-  public func read(_ needs: HostNeeds) throws(NetlinkError) -> HostFacts {
+  ///
+  /// - Parameter lookups: the addresses for `HostFacts.ipv4Lookups`.
+  public func read(_ needs: HostNeeds, lookups: [IPv4Address] = []) throws(NetlinkError) -> HostFacts {
     let release = kernelRelease() ?? ""
     var facts = HostFacts(
       kernel: KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release),
@@ -29,7 +31,14 @@ public struct HostReader: Sendable {
     if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
       facts.securityModules = bindingModules(text)
     }
-    try readNetwork(needs, &facts)
+    if needs.contains(.controlGroupPrograms), case .text(let text) = readText("\(procRoot)/thread-self/cgroup"),
+      let group = unifiedGroup(text)
+    {
+      // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)).
+      let mounts = ["\(sysRoot)/fs/cgroup", "\(sysRoot)/fs/cgroup/unified"]
+      facts.controlGroupBindPrograms = mounts.lazy.compactMap { hasBindPrograms(controlGroup: $0 + group) }.first
+    }
+    try readNetwork(needs, lookups, &facts)
     return facts
   }
 
@@ -40,21 +49,38 @@ public struct HostReader: Sendable {
     if needs.contains(.sudoUser) {
       facts.sudoUID = sudoUser(environmentVariable("SUDO_UID"), effectiveUser: facts.uid)
     }
-    if needs.contains(.capability) { facts.readerMayBindPrivileged = mayBindPrivileged() }
+    if needs.contains(.capability) { readPrivilege(&facts) }
+    if needs.contains(.userMapping) { facts.overflowUID = overflowUser() }
   }
 
-  /// `ns_capable(net->user_ns, CAP_NET_BIND_SERVICE)` for the calling thread.
-  private func mayBindPrivileged() -> Bool? {
+  /// `ns_capable(net->user_ns, CAP_NET_BIND_SERVICE)` for the calling thread, and for uid 0 beside it.
+  private func readPrivilege(_ facts: inout HostFacts) {
     let own = "\(procRoot)/thread-self"
+    let relation = relation(ofNetworkNamespace: "\(own)/ns/net", toUserNamespace: "\(own)/ns/user")
+    facts.rootMayBindPrivileged = relation.map { $0 != .outside }
     guard case .text(let status) = readText("\(own)/status"),
       let hasCapability = hasBindServiceCapability(status: status)
-    else { return nil }
-    switch relation(ofNetworkNamespace: "\(own)/ns/net", toUserNamespace: "\(own)/ns/user") {
-    case .within: return hasCapability
-    case .madeByReader: return true
-    case .outside: return false
-    case nil: return nil
+    else { return }
+    switch relation {
+    case .within: facts.readerMayBindPrivileged = hasCapability
+    case .madeByReader: facts.readerMayBindPrivileged = true
+    case .outside: facts.readerMayBindPrivileged = false
+    case nil: break
     }
+  }
+
+  /// The uid of everybody who is not mapped; nil where all are. A map that cannot be read counts as one with gaps,
+  /// one that is absent beside a /proc that is there as a kernel without user namespaces.
+  private func overflowUser() -> UInt32? {
+    switch readText("\(procRoot)/thread-self/uid_map") {
+    case .text(let map) where mapsEveryUser(map): return nil
+    case .absent where readText("\(procRoot)/thread-self/status") != .absent: return nil
+    default: break
+    }
+    guard case .text(let text) = readText("\(procRoot)/sys/kernel/overflowuid"),
+      let uid: UInt32 = decimal(trimmed(text))
+    else { return 65534 }
+    return uid
   }
 
   private func readSysctls(_ needs: HostNeeds, _ facts: inout HostFacts) {
@@ -92,7 +118,9 @@ public struct HostReader: Sendable {
     }
   }
 
-  private func readNetwork(_ needs: HostNeeds, _ facts: inout HostFacts) throws(NetlinkError) {
+  private func readNetwork(
+    _ needs: HostNeeds, _ lookups: [IPv4Address], _ facts: inout HostFacts
+  ) throws(NetlinkError) {
     if !needs.isDisjoint(with: [.interfaces, .ipv4LocalRoutes]) {
       facts.interfaces = try present { () throws(NetlinkError) in try routes.interfaces() }
     }
@@ -100,13 +128,29 @@ public struct HostReader: Sendable {
       facts.ipv6Addresses = try present { () throws(NetlinkError) in try routes.ipv6Addresses() }
     }
     if needs.contains(.ipv4LocalRoutes), let interfaces = facts.interfaces {
-      let tables = [255] + Set(interfaces.compactMap(\.vrfTable)).subtracting([255]).sorted()
-      facts.ipv4LocalRoutes = try present { () throws(NetlinkError) in
-        var all: [LocalRoute] = []
-        for table in tables { all += try routes.ipv4LocalRoutes(table: table) }
-        return all
+      try readTables([255] + Set(interfaces.compactMap(\.vrfTable)).subtracting([255]).sorted(), &facts)
+      facts.ipv4RulesAreDefault = try present { () throws(NetlinkError) in try routes.ipv4RulesAreDefault() }
+      facts.ipv4Lookups = try present { () throws(NetlinkError) in
+        var found: [RouteLookup] = []
+        for address in lookups { if let route = try routes.ipv4Lookup(address) { found.append(route) } }
+        return found
       }
     }
+  }
+
+  private func readTables(_ tables: [UInt32], _ facts: inout HostFacts) throws(NetlinkError) {
+    var all: [LocalRoute] = []
+    var absent: [UInt32] = []
+    for table in tables {
+      do throws(NetlinkError) {
+        if let found = try routes.ipv4Routes(table: table) { all += found } else { absent.append(table) }
+      } catch .interfaceMissing {
+        return
+      }
+    }
+    facts.ipv4LocalRoutes = all
+    // Older kernels answer for an absent table as for an empty one (`inet_dump_fib`).
+    if facts.kernel >= KernelVersion(major: 5, minor: 0) { facts.ipv4AbsentTables = absent }
   }
 
   /// What `read` gives; nil where the kernel has no rtnetlink for this reader.

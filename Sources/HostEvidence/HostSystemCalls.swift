@@ -2,7 +2,7 @@ import CNetlink
 import Glibc
 import SocketModel
 
-// The only system calls of this target. They read, or make a socket that binds nothing.
+// The only system calls of this target. They read, make a socket that binds nothing, or move a thread of their own.
 
 /// What reading a small file of /proc or /sys gave.
 enum FileText: Equatable {
@@ -109,3 +109,131 @@ private func openForReading(_ path: String) -> Int32 { open(path, O_RDONLY | O_C
 
 /// geteuid(2).
 func effectiveUser() -> UInt32 { geteuid() }
+
+/// Whether programs of BPF_CGROUP_INET4_BIND or BPF_CGROUP_INET6_BIND are in effect for a cgroup2 directory; nil
+/// where the kernel does not say, as to all who lack CAP_NET_ADMIN.
+func hasBindPrograms(controlGroup path: String) -> Bool? {
+  let directory = open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
+  guard directory >= 0 else { return nil }
+  defer { close(directory) }
+  let counts = [UInt32(8), 9].map { portwhy_cgroup_programs(directory, $0) }
+  return counts.allSatisfy { $0 >= 0 } ? counts.contains { $0 > 0 } : nil
+}
+
+// MARK: - Another network namespace
+
+/// An open file of nsfs that is a network namespace.
+struct NamespaceFile: ~Copyable {
+  private let descriptor: Int32
+
+  /// Opens the first of the paths that exists. Without O_NONBLOCK a FIFO would wait for a writer.
+  init(_ paths: [String]) throws(NamespaceEntryError) {
+    var opened: Int32 = -1
+    for path in paths where opened < 0 {
+      opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+      if opened < 0 && errno != ENOENT && errno != ENOTDIR && errno != ESRCH { break }
+    }
+    guard opened >= 0 else {
+      let error = SystemError(rawValue: errno)
+      switch error.rawValue {
+      case ENOENT, ENOTDIR, ESRCH: throw .absent
+      case EACCES, EPERM: throw .mayNotOpen(error)
+      case ENXIO, ELOOP, ENAMETOOLONG: throw .noNetworkNamespace
+      default: throw .failed("open", error)
+      }
+    }
+    guard portwhy_is_network_namespace(opened) != 0 else {
+      close(opened)
+      throw .noNetworkNamespace
+    }
+    descriptor = opened
+  }
+
+  deinit { close(descriptor) }
+
+  /// setns(2) of the calling thread.
+  borrowing func enter() throws(NamespaceEntryError) {
+    guard portwhy_setns_network(descriptor) != 0 else { return }
+    let error = SystemError(rawValue: errno)
+    throw error == .notPermitted ? .mayNotEnter : .failed("setns", error)
+  }
+}
+
+/// Runs `body` on a thread of its own and waits for its end (pthread_create(3), pthread_join(3)).
+func onOwnThread(_ body: () -> Void) throws(SystemError) {
+  var failure: Int32 = 0
+  withoutActuallyEscaping(body) { body in
+    var work = body
+    withUnsafeMutablePointer(to: &work) { pointer in
+      var thread = pthread_t()
+      failure = pthread_create(
+        &thread, nil,
+        { raw in
+          raw?.assumingMemoryBound(to: (() -> Void).self).pointee()
+          return nil
+        }, pointer)
+      if failure == 0 { pthread_join(thread, nil) }
+    }
+  }
+  if failure != 0 { throw SystemError(rawValue: failure) }
+}
+
+/// What a program prints, run by its absolute path with an empty environment and no standard input, for at most two
+/// seconds; nil where it is not there, fails, prints nothing, takes longer or prints more than 16 MiB.
+func output(of path: String, _ arguments: [String]) -> String? {
+  guard path.hasPrefix("/"), access(path, X_OK) == 0, let (pid, pipe) = spawn(path, arguments) else { return nil }
+  defer { close(pipe) }
+  let text = readAll(pipe, seconds: 2, limit: 16 << 20)
+  // A program that did not finish is stopped; it is our own child and not waited for yet, so the number is its own.
+  if text == nil { kill(pid, SIGKILL) }
+  var status: Int32 = 0
+  while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+  guard status == 0, let text, !text.isEmpty else { return nil }
+  return String(decoding: text, as: UTF8.self)
+}
+
+/// posix_spawn(3) with standard output in a pipe, whose other end is returned.
+private func spawn(_ path: String, _ arguments: [String]) -> (pid: pid_t, pipe: Int32)? {
+  var ends: [Int32] = [-1, -1]
+  guard portwhy_pipe(&ends) == 0 else { return nil }
+  defer { close(ends[1]) }
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+  posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+  var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
+  defer { for word in words { free(word) } }
+  var environment: [UnsafeMutablePointer<CChar>?] = [nil]
+  var pid: pid_t = 0
+  guard posix_spawn(&pid, path, &actions, nil, &words, &environment) == 0 else {
+    close(ends[0])
+    return nil
+  }
+  return (pid, ends[0])
+}
+
+/// Everything until the end; nil where that takes too long or is too much.
+private func readAll(_ descriptor: Int32, seconds: Int32, limit: Int) -> [UInt8]? {
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 64 << 10)
+  var start = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &start)
+  while bytes.count <= limit {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    let passed = Int32(
+      truncatingIfNeeded: (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1_000_000)
+    var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    let ready = poll(&wait, 1, max(0, seconds * 1000 - passed))
+    if ready < 0, errno == EINTR { continue }
+    guard ready > 0 else { return nil }
+    let length = read(descriptor, &buffer, buffer.count)
+    if length < 0, errno == EINTR { continue }
+    guard length >= 0 else { return nil }
+    if length == 0 { return bytes }
+    bytes += buffer[..<length]
+  }
+  return nil
+}

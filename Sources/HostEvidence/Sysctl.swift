@@ -61,6 +61,18 @@ func hasBindServiceCapability(status text: String) -> Bool? {
   return set & 1 << 10 != 0
 }
 
+/// Whether a uid_map leaves no uid out: lines of "first inside, first outside, count" (user_namespaces(7)). A child
+/// cannot map what its parent does not, so the counts alone tell.
+func mapsEveryUser(_ map: String) -> Bool {
+  var count: UInt64 = 0
+  for line in map.split(separator: "\n") {
+    let words = line.split(separator: " ")
+    guard words.count == 3, let length: UInt32 = decimal(words[2]) else { return false }
+    count += UInt64(length)
+  }
+  return count >= UInt64(UInt32.max)
+}
+
 /// `SUDO_UID`, believed only where the reader runs as root: anybody can set an environment variable, but only
 /// root's was set by sudo(8). (uid_t)-1 is no user.
 func sudoUser(_ text: String?, effectiveUser: UInt32) -> UInt32? {
@@ -75,4 +87,13 @@ func bindingModules(_ text: String) -> [String] {
     "capability", "lockdown", "yama", "safesetid", "loadpin", "integrity", "ima", "evm", "ipe",
   ]
   return trimmed(text).split(separator: ",").filter { !silent.contains($0) }.map(String.init)
+}
+
+/// The path of the unified hierarchy in /proc/PID/cgroup, the line `0::PATH` (cgroups(7)); nil where there is none or
+/// it lies outside of the reader's cgroup namespace.
+func unifiedGroup(_ text: String) -> String? {
+  guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::/") }), !line.contains("/..") else {
+    return nil
+  }
+  return String(line.dropFirst(3))
 }

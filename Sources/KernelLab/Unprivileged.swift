@@ -6,3 +6,20 @@ public import SocketModel
 public func becomeNobody() throws(SystemError) {
   try SystemCalls.becomeNobody()
 }
+
+/// Runs `body` on a thread of its own that has lost every privilege: uid 65534, no groups, no capabilities.
+///
+/// The thread is in the network namespace of the calling one, which waits for it. It may still look at its own
+/// process, whatever that holds.
+public func asNobody(_ body: () -> Void) throws(SystemError) {
+  var failure: SystemError?
+  try SystemCalls.onOwnThread {
+    do throws(SystemError) {
+      try SystemCalls.becomeNobody()
+      body()
+    } catch {
+      failure = error
+    }
+  }
+  if let failure { throw failure }
+}

@@ -27,6 +27,7 @@ extension NetlinkTransport {
       switch family {
       case .sockDiag: NETLINK_SOCK_DIAG
       case .route: NETLINK_ROUTE
+      case .generic: NETLINK_GENERIC
       }
     guard let socket = mnl_socket_open2(bus, Int32(SOCK_CLOEXEC.rawValue)) else {
       throw NetlinkError(family, socket: lastError())

@@ -10,6 +10,8 @@ struct NetlinkDump {
   /// The type that the messages of the answer have.
   var replyType: MessageType
   var isStrict = false
+  /// One message is the whole answer; no NLMSG_DONE follows it.
+  var isSingle = false
   var transport: NetlinkTransport
 
   /// Asks, and collects what `decode` makes of each message; nil is left out.
@@ -22,7 +24,7 @@ struct NetlinkDump {
   ) throws(NetlinkError) -> [Value] {
     for sequence in UInt32(1)...UInt32(Self.attempts) {
       let question = NetlinkRequest(family: family, bytes: request(sequence), isStrict: isStrict)
-      var reply = DumpReply<Value>(family: family, type: replyType, sequence: sequence)
+      var reply = DumpReply<Value>(family: family, type: replyType, sequence: sequence, isSingle: isSingle)
       do throws(NetlinkError) {
         try transport.exchange(question) { (bytes, origin) throws(NetlinkError) in
           try reply.take(bytes, from: origin, decode)
@@ -44,16 +46,18 @@ private struct DumpReply<Value> {
   let family: NetlinkFamily
   let type: MessageType
   let sequence: UInt32
+  let isSingle: Bool
   var values: [Value] = []
   var isComplete = false
   var wasInterrupted = false
   /// The size of the last datagram, in bytes.
   var lastSize = 0
 
-  init(family: NetlinkFamily, type: MessageType, sequence: UInt32) {
+  init(family: NetlinkFamily, type: MessageType, sequence: UInt32, isSingle: Bool) {
     self.family = family
     self.type = type
     self.sequence = sequence
+    self.isSingle = isSingle
   }
 
   mutating func take(
@@ -92,6 +96,7 @@ private struct DumpReply<Value> {
         throw WireError(offset: message.payload.lowerBound, expected: "an error number other than 0")
       case type:
         if let value = try decode(bytes, message.payload) { values.append(value) }
+        if isSingle { isComplete = true }
       default:
         throw WireError(offset: message.start, expected: "a message of type \(type.rawValue)")
       }

@@ -7,6 +7,8 @@ public enum NetlinkFamily: String, Sendable, Hashable, CaseIterable {
   case sockDiag = "sock_diag"
   /// NETLINK_ROUTE, rtnetlink(7).
   case route = "rtnetlink"
+  /// NETLINK_GENERIC, genetlink: here WireGuard alone.
+  case generic = "generic netlink"
 }
 
 /// Why the kernel could not be read over netlink.

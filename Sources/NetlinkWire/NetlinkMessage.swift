@@ -27,6 +27,10 @@ public struct MessageType: RawRepresentable, Sendable, Hashable {
   public static let newRoute = MessageType(rawValue: 24)
   /// RTM_GETROUTE.
   public static let getRoute = MessageType(rawValue: 26)
+  /// RTM_NEWRULE.
+  public static let newRule = MessageType(rawValue: 32)
+  /// RTM_GETRULE.
+  public static let getRule = MessageType(rawValue: 34)
 }
 
 /// `nlmsg_flags` (netlink(7)).
@@ -112,12 +116,14 @@ public struct MessageCursor: Sendable {
 }
 
 /// A whole request: the header, then what `body` appends.
-func message(_ type: MessageType, sequence: UInt32, body: [UInt8]) -> [UInt8] {
+func message(
+  _ type: MessageType, flags: MessageFlags = [.request, .dump], sequence: UInt32, body: [UInt8]
+) -> [UInt8] {
   var bytes: [UInt8] = []
   bytes.reserveCapacity(NetlinkMessage.headerSize + body.count)
   bytes.append(host: UInt32(truncatingIfNeeded: NetlinkMessage.headerSize + body.count))
   bytes.append(host: type.rawValue)
-  bytes.append(host: MessageFlags([.request, .dump]).rawValue)
+  bytes.append(host: flags.rawValue)
   bytes.append(host: sequence)
   bytes.append(host: UInt32(0))
   return bytes + body

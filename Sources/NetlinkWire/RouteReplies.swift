@@ -1,7 +1,7 @@
 public import SocketModel
 
 /// The numbers of the link attributes that are read here (`linux/if_link.h`).
-private enum LinkAttribute {
+enum LinkAttribute {
   static let name: UInt16 = 3  // IFLA_IFNAME
   static let master: UInt16 = 10  // IFLA_MASTER
   static let info: UInt16 = 18  // IFLA_LINKINFO
@@ -147,5 +147,12 @@ extension LocalRoute {
       }
     }
     self.init(destination: destination, prefixLength: prefixLength, type: type, table: table)
+  }
+}
+
+extension RouteType {
+  /// Reads the payload of the one RTM_NEWROUTE message that answers a look-up.
+  public init(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
+    self.init(rawValue: try bytes.uint8(at: payload.lowerBound + 7, in: payload, "rtm_type"))
   }
 }

@@ -1,6 +1,6 @@
-import SocketModel
+public import SocketModel
 
-/// The dumps asked of rtnetlink(7).
+/// What is asked of rtnetlink(7): dumps, and one look-up.
 public enum RouteDumpRequest: Sendable, Hashable {
   /// RTM_GETLINK: every interface.
   case interfaces
@@ -8,19 +8,25 @@ public enum RouteDumpRequest: Sendable, Hashable {
   case ipv6Addresses
   /// RTM_GETROUTE: the IPv4 routes of one table. Kernels without strict checking (before 4.20) answer with all.
   case ipv4Routes(table: UInt32)
+  /// RTM_GETRULE: the IPv4 routing rules.
+  case ipv4Rules
+  /// RTM_GETROUTE without NLM_F_DUMP: the route a packet to this address would take; one message answers.
+  case ipv4Lookup(IPv4Address)
 
   /// The type of the messages that answer.
   public var replyType: MessageType {
     switch self {
     case .interfaces: .newLink
     case .ipv6Addresses: .newAddress
-    case .ipv4Routes: .newRoute
+    case .ipv4Routes, .ipv4Lookup: .newRoute
+    case .ipv4Rules: .newRule
     }
   }
 
   //  struct ifinfomsg, 16 bytes: u8 family, u8 pad, u16 type, i32 index, u32 flags, u32 change
   //  struct ifaddrmsg,  8 bytes: u8 family, u8 prefixlen, u8 flags, u8 scope, u32 index
   //  struct rtmsg,     12 bytes: u8 family, dst_len, src_len, tos, table, protocol, scope, type, u32 flags
+  //  struct fib_rule_hdr, 12 bytes: u8 family, dst_len, src_len, tos, table, 0, 0, action, u32 flags
   //  Strict checking wants every field 0 but the family; the table then is in RTA_TABLE.
 
   /// The whole message, ready to be sent.
@@ -44,6 +50,16 @@ public enum RouteDumpRequest: Sendable, Hashable {
       number.append(host: table)
       appendAttribute(RouteAttribute.table, number, to: &body)
       return message(.getRoute, sequence: sequence, body: body)
+    case .ipv4Rules:
+      body.append(AddressFamily.ipv4.number)
+      body.append(zeros: 11)
+      return message(.getRule, sequence: sequence, body: body)
+    case .ipv4Lookup(let address):
+      body += [AddressFamily.ipv4.number, 32]
+      body.append(zeros: 10)
+      let octets = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: address.bits >> $0) }
+      appendAttribute(RouteAttribute.destination, octets, to: &body)
+      return message(.getRoute, flags: .request, sequence: sequence, body: body)
     }
   }
 }

@@ -1,4 +1,5 @@
 internal import BindRules
+internal import PortwhyExplanation
 internal import PortwhyKit
 internal import PortwhyReport
 internal import SocketModel
@@ -35,9 +36,11 @@ public enum CommandLineProgram {
     switch invocation.task {
     case .help: return write(helpText, status: .ok)
     case .version: return write("portwhy \(portwhyVersion)\n", status: .ok)
+    case .explain(let topic): return write(explain(topic, invocation), status: .ok)
     case .answer(let question): report = try Portwhy.answer(question)
-    case .overview(let transports): report = try Portwhy.overview(transports)
+    case .overview(let transports, let namespace): report = try Portwhy.overview(transports, in: namespace)
     }
+    for line in contradictionLines(report) { complain(line) }
     let elapsed = SystemCalls.microseconds() &- start
     let status = ExitStatus(report)
     if invocation.quiet { return status }
@@ -45,6 +48,13 @@ public enum CommandLineProgram {
   }
 
   // MARK: Output
+
+  private static func explain(_ topic: Topic?, _ invocation: Invocation) -> String {
+    let style = ScreenStyle(
+      width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color), verbose: invocation.verbose,
+      numeric: invocation.numeric)
+    return topic.map { TopicScreen.render($0, style: style) } ?? TopicScreen.renderList(style: style)
+  }
 
   private static func render(_ report: Report, _ invocation: Invocation, elapsed: UInt64) -> String {
     let users = invocation.numeric ? [:] : userNames(report)
@@ -94,7 +104,7 @@ public enum CommandLineProgram {
 
   private static func text(_ error: PortwhyError) -> String {
     switch error {
-    case .kernelInterfaceMissing(let text), .notPermitted(let text): text
+    case .kernelInterfaceMissing(let text), .notPermitted(let text), .invalidQuestion(let text): text
     case .internalError(let text): "internal error: \(text)"
     }
   }

@@ -20,7 +20,10 @@ enum ExitStatus: Int32 {
 
   init(_ report: Report) {
     let verdicts = report.targets.compactMap(\.verdict)
-    if verdicts.contains(where: { if case .fails = $0 { true } else { false } }) {
+    if report.targets.contains(where: { $0.attempts.contains { !$0.contradictions.isEmpty } }) {
+      // A real bind showed that a sure answer was wrong.
+      self = .software
+    } else if verdicts.contains(where: { if case .fails = $0 { true } else { false } }) {
       self = .fails
     } else {
       self = verdicts.contains(.undetermined) ? .undetermined : .ok
@@ -31,6 +34,7 @@ enum ExitStatus: Int32 {
     switch error {
     case .kernelInterfaceMissing: self = .unavailable
     case .notPermitted: self = .notPermitted
+    case .invalidQuestion: self = .usage
     case .internalError: self = .software
     }
   }

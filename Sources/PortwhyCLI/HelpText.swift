@@ -1,6 +1,7 @@
 /// What `--help` prints, within 80 columns; the manual page and the completions are held against it by a test.
 let helpText = """
   usage: portwhy [OPTIONS] [TARGET]
+         portwhy --explain [TOPIC]
 
   Says whether a bind() and a listen() on TARGET would work, with which socket
   options, and if not, which sockets and whose are in the way.
@@ -20,8 +21,17 @@ let helpText = """
     --reuseport     it sets SO_REUSEPORT
     --v6only        it sets IPV6_V6ONLY
     --no-v6only     it clears IPV6_V6ONLY
+    --runtime NAME  it is a node, python, nginx … server: the options that these
+                    set by themselves are planned
     --device IF     it is bound to the interface IF (SO_BINDTODEVICE)
     --uid UID       it belongs to this user, name or number
+    --netns WHERE   in this network namespace: a pid, a name of ip-netns, a path
+    --probe         settle what is undetermined by a real TCP bind that never
+                    listens; see the manual page for what it can disturb
+
+  what is looked at:
+    --deep          also other network namespaces and firewall redirects
+    --no-bpf        no BPF iterators, which root may use where they decide
 
   what is printed:
     --json          the report as JSON
@@ -29,6 +39,8 @@ let helpText = """
     -v, --verbose   the deciding rules and where every fact comes from, too
     -n, --numeric   no user names
     --color WHEN    auto (the default), always or never
+    --explain       instead: the long text of TOPIC, such as time-wait; without
+                    TOPIC their list
     --version       the version
     -h, --help      this text
 

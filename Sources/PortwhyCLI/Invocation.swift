@@ -1,4 +1,5 @@
 internal import BindRules
+internal import PortwhyExplanation
 internal import PortwhyKit
 internal import SocketModel
 
@@ -7,8 +8,10 @@ struct Invocation: Hashable {
   enum Task: Hashable {
     case help
     case version
+    /// The long text of a topic; nil for their list.
+    case explain(Topic?)
     case answer(Question)
-    case overview([TransportProtocol])
+    case overview([TransportProtocol], in: NamespaceReference?)
   }
 
   enum Color: String, CaseIterable {
@@ -43,10 +46,15 @@ struct Invocation: Hashable {
     if let word = options.afterTerminator.first { throw UsageError("unexpected \"\(word)\" after --") }
     if options.quiet && options.verbose { throw UsageError("-q and -v contradict each other") }
     color = try Self.color(options.color)
+    if options.explain {
+      task = .explain(try Self.topic(options))
+      return
+    }
     let transports = (options.tcp ? [TransportProtocol.tcp] : []) + (options.udp ? [.udp] : [])
+    let namespace = try options.netns.map { word throws(UsageError) in try Self.namespace(word) }
     guard let target = options.target else {
       try Self.refuseWithoutTarget(options)
-      task = .overview(transports.isEmpty ? TransportProtocol.allCases : transports)
+      task = .overview(transports.isEmpty ? TransportProtocol.allCases : transports, in: namespace)
       return
     }
     let families = Self.families(options)
@@ -58,8 +66,14 @@ struct Invocation: Hashable {
     if options.v6only == true && !Self.attemptsIPv6(question) {
       throw UsageError("--v6only, but TARGET attempts IPv4 only")
     }
+    question.runtime = try Self.runtime(options.runtime)
+    question.deep = options.deep
+    question.bpf = !options.noBPF
+    question.thorough = options.verbose || options.json
     question.device = try Self.device(options.device)
     question.uid = try options.uid.map { word throws(UsageError) in try Self.uid(word, lookup) }
+    question.namespace = namespace
+    question.probe = options.probe
     task = .answer(question)
   }
 
@@ -80,13 +94,35 @@ struct Invocation: Hashable {
 
   /// What plans a bind says nothing in the overview; silence would look like an answer.
   private static func refuseWithoutTarget(_ options: PortwhyOptions) throws(UsageError) {
+    if let option = plannedOption(options) { throw UsageError("\(option) needs a TARGET") }
+  }
+
+  /// The first option that plans a bind.
+  private static func plannedOption(_ options: PortwhyOptions) -> String? {
     let given: [(String, Bool)] = [
       ("-4", options.ipv4), ("-6", options.ipv6), ("--reuseaddr", options.reuseaddr),
       ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
-      ("--no-v6only", options.v6only == false), ("--device", options.device != nil),
-      ("--uid", options.uid != nil),
+      ("--no-v6only", options.v6only == false), ("--runtime", options.runtime != nil),
+      ("--device", options.device != nil), ("--uid", options.uid != nil), ("--probe", options.probe),
+      ("--deep", options.deep), ("--no-bpf", options.noBPF),
     ]
-    if let option = given.first(where: \.1)?.0 { throw UsageError("\(option) needs a TARGET") }
+    return given.first(where: \.1)?.0
+  }
+
+  private static func topic(_ options: PortwhyOptions) throws(UsageError) -> Topic? {
+    let other = plannedOption(options) ?? (options.json ? "--json" : nil) ?? (options.quiet ? "-q" : nil)
+    if let other { throw UsageError("\(other) says nothing beside --explain") }
+    guard let word = options.target else { return nil }
+    if let topic = Catalogue.topic(word) { return topic }
+    let nearest = Catalogue.nearest(to: word).map { ", did you mean \($0.slug)?" }
+    throw UsageError("no topic \"\(word)\"\(nearest ?? ", --explain alone lists them")")
+  }
+
+  private static func runtime(_ word: String?) throws(UsageError) -> Runtime? {
+    guard let word else { return nil }
+    if let runtime = Runtime(named: word) { return runtime }
+    let nearest = Runtime.nearest(to: word).map { ": did you mean \($0)?" } ?? "; the manual page lists them"
+    throw UsageError("unknown runtime \"\(word)\"\(nearest)")
   }
 
   private static func attemptsIPv6(_ question: Question) -> Bool {
@@ -108,6 +144,13 @@ struct Invocation: Hashable {
       throw UsageError("--device \"\(name)\" cannot be the name of an interface")
     }
     return name
+  }
+
+  private static func namespace(_ word: String) throws(UsageError) -> NamespaceReference {
+    guard let namespace = NamespaceReference(word) else {
+      throw UsageError("--netns \"\(word)\" is neither a process, a name nor a path")
+    }
+    return namespace
   }
 
   private static func uid(_ word: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {

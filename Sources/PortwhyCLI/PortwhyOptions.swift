@@ -15,13 +15,20 @@ struct PortwhyOptions: ParsableCommand {
   @Flag(name: .customLong("reuseaddr")) var reuseaddr = false
   @Flag(name: .customLong("reuseport")) var reuseport = false
   @Flag(name: .customLong("v6only"), inversion: .prefixedNo, exclusivity: .chooseLast) var v6only: Bool?
+  @Option(name: .customLong("runtime")) var runtime: String?
   @Option(name: .customLong("device")) var device: String?
   @Option(name: .customLong("uid")) var uid: String?
+  @Option(name: .customLong("netns")) var netns: String?
+  @Flag(name: .customLong("probe")) var probe = false
   @Flag(name: [.customShort("n"), .customLong("numeric")]) var numeric = false
+  @Flag(name: .customLong("deep")) var deep = false
+  @Flag(name: .customLong("no-bpf")) var noBPF = false
   @Flag(name: .customLong("json")) var json = false
   @Flag(name: [.customShort("q"), .customLong("quiet")]) var quiet = false
   @Flag(name: [.customShort("v"), .customLong("verbose")]) var verbose = false
   @Option(name: .customLong("color")) var color: String?
+  /// The word after it is TOPIC, which ArgumentParser reads as the positional: it knows no optional values.
+  @Flag(name: .customLong("explain")) var explain = false
   @Flag(name: .customLong("version")) var version = false
   @Flag(name: [.customShort("h"), .customLong("help")]) var help = false
 
@@ -30,7 +37,7 @@ struct PortwhyOptions: ParsableCommand {
   /// Reads the words after the program's name.
   static func reading(_ arguments: [String]) throws(UsageError) -> PortwhyOptions {
     do {
-      return try PortwhyOptions.parse(arguments)
+      return try PortwhyOptions.parse(splittingExplain(arguments))
     } catch {
       // Success means that ArgumentParser itself has something to print: its hidden options, which are not ours.
       if exitCode(for: error) == .success {
@@ -38,6 +45,13 @@ struct PortwhyOptions: ParsableCommand {
         throw UsageError("unknown option \"\(word ?? "")\"")
       }
       throw UsageError(oneLine(message(for: error)))
+    }
+  }
+
+  /// `--explain=TOPIC` as two words.
+  private static func splittingExplain(_ arguments: [String]) -> [String] {
+    arguments.flatMap { word in
+      word.hasPrefix("--explain=") ? ["--explain", String(word.dropFirst("--explain=".count))] : [word]
     }
   }
 

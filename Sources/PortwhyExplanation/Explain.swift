@@ -10,12 +10,21 @@ public struct Case: Sendable, Hashable {
   public var planned: ReuseOptions
   /// The sockets of the port, as given to the rules.
   public var snapshot: Snapshot
+  /// Other ports, and every socket on them, for a free one to offer; nil where they were not looked at.
+  public var nearby: Nearby?
+  /// The planned server's runtime (`--runtime`); nil where it was not said.
+  public var runtime: Runtime?
 
-  public init(attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot) {
+  public init(
+    attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot, nearby: Nearby? = nil,
+    runtime: Runtime? = nil
+  ) {
     self.attempt = attempt
     self.outcomes = outcomes
     self.planned = planned
     self.snapshot = snapshot
+    self.nearby = nearby
+    self.runtime = runtime
   }
 
   func outcome(_ options: ReuseOptions) -> BindOutcome? {
@@ -28,13 +37,46 @@ public struct Case: Sendable, Hashable {
   var blockingSockets: [SocketObservation] { (outcome(planned)?.blockers ?? []).map(socket) }
 
   func role(_ socket: SocketObservation) -> SocketRole { SocketRole(socket, in: snapshot) }
+
+  /// What the rules say to a changed plan or situation.
+  func verdict(
+    _ options: ReuseOptions? = nil, _ attempt: BindAttempt? = nil, in snapshot: Snapshot? = nil
+  ) -> CallResult {
+    let changed = BindRules.outcomes(of: attempt ?? self.attempt, in: snapshot ?? self.snapshot)
+    return changed.first { $0.options == options ?? planned }?.verdict ?? .undetermined
+  }
+}
+
+/// Ports beside the one asked for, with every socket on them.
+public struct Nearby: Sendable, Hashable {
+  public var ports: ClosedRange<UInt16>
+  /// What the kernel lists; options and owners need not be known.
+  public var sockets: [SocketObservation]
+
+  public init(ports: ClosedRange<UInt16>, sockets: [SocketObservation]) {
+    self.ports = ports
+    self.sockets = sockets
+  }
 }
 
 /// The cause of what the planned bind would meet, the reason in words, and what can be done.
 public func explain(_ case: Case) -> Explanation {
   guard let outcome = `case`.outcome(`case`.planned) else { return Explanation(cause: nil, why: []) }
-  let cause = Cause.primary(of: outcome, attempt: `case`.attempt, snapshot: `case`.snapshot)
+  let receives = receives(`case`, outcome)
+  let cause = primaryCause(`case`, outcome, receives)
   return Explanation(
-    cause: cause, why: why(`case`, outcome: outcome, cause: cause), notes: notes(`case`, outcome: outcome),
-    suggestions: suggestions(`case`, outcome: outcome, cause: cause))
+    cause: cause, why: why(`case`, outcome: outcome, cause: cause), receives: receives,
+    notes: notes(`case`, outcome: outcome) + ownershipNotes(`case`) + runtimeNotes(`case`),
+    suggestions: withOtherSide(suggestions(`case`, outcome: outcome, cause: cause), `case`, outcome))
+}
+
+/// The suggestions in the words of the planned runtime, and before the last resort of another port what the other
+/// side could set.
+private func withOtherSide(_ own: [Suggestion], _ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
+  // The kernel's own sockets cannot be told to set an option, nor did they.
+  let isKernels = `case`.blockingSockets.contains { $0.owner == .kernel }
+  let worded = own.filter { !isKernels || $0.kind != "set-option" }.map { $0.worded(for: `case`.runtime) }
+  guard outcome.verdict == .fails(.addressInUse) || outcome.verdict == .undetermined else { return worded }
+  let last = worded.firstIndex { $0.kind == "other-port" } ?? worded.endIndex
+  return worded[..<last] + otherSide(`case`) + worded[last...]
 }

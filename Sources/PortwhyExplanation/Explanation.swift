@@ -53,13 +53,18 @@ public struct Explanation: Sendable, Hashable {
   public var cause: Cause?
   /// The reason in at most three sentences, evidence included; lower case.
   public var why: [String]
+  /// Who gets the traffic where the planned socket shares its port.
+  public var receives: [Receipt]
   public var notes: [Note]
   /// Best first.
   public var suggestions: [Suggestion]
 
-  public init(cause: Cause?, why: [String], notes: [Note] = [], suggestions: [Suggestion] = []) {
+  public init(
+    cause: Cause?, why: [String], receives: [Receipt] = [], notes: [Note] = [], suggestions: [Suggestion] = []
+  ) {
     self.cause = cause
     self.why = why
+    self.receives = receives
     self.notes = notes
     self.suggestions = suggestions
   }

@@ -3,19 +3,90 @@ import SocketModel
 
 /// Remarks that do not decide, but that a reader of the verdict should know.
 func notes(_ case: Case, outcome: BindOutcome) -> [Note] {
-  var notes: [Note] = []
-  let flagUnknown = `case`.blockingSockets.contains { $0.owner == .hidden }
-  if flagUnknown {
-    notes.append(Note(kind: "hidden-owner", text: "the process behind a socket in the way is not visible to you"))
+  [
+    hiddenOwner(`case`), optionSetLate(`case`), listenRace(`case`, outcome), unrelatedSharing(`case`),
+    ephemeralRange(`case`, outcome), securityModule(`case`, outcome), controlGroupProgram(`case`, outcome),
+  ].compactMap { $0 }
+}
+
+private func hiddenOwner(_ case: Case) -> Note? {
+  guard `case`.blockingSockets.contains(where: { $0.owner == .hidden }) else { return nil }
+  return Note(kind: "hidden-owner", text: "the process behind a socket in the way is not visible to you")
+}
+
+/// A connection keeps the options its listener had when it came in (`sk_clone_lock`).
+private func optionSetLate(_ case: Case) -> Note? {
+  let listens = `case`.snapshot.sockets.contains { $0.state == .listen && $0.reuseaddr.sure == true }
+  let without = `case`.snapshot.sockets.contains { socket in
+    [.serverConnection, .timeWait].contains(`case`.role(socket)) && socket.reuseaddr.sure == false
   }
-  if let modules = `case`.snapshot.host.securityModules, outcome.verdict == .ok {
-    let named = modules.filter { ["selinux", "apparmor", "tomoyo", "smack"].contains($0) }
-    if !named.isEmpty {
-      notes.append(
-        Note(
-          kind: "security-module",
-          text: "\(named.listed()) can still refuse the bind with EACCES; its policy is not looked at"))
-    }
+  guard listens, without else { return nil }
+  return Note(
+    kind: "option-set-late",
+    text: "the listener has SO_REUSEADDR, but connections of the port do not: it was set after they came in,"
+      + " or they belong to an earlier server")
+}
+
+/// Sockets that share a TCP port with SO_REUSEADDR may both be bound, but one alone can listen.
+private func listenRace(_ case: Case, _ outcome: BindOutcome) -> Note? {
+  guard `case`.attempt.transport == .tcp, outcome.verdict == .ok, outcome.options.contains(.reuseaddr) else {
+    return nil
   }
-  return notes
+  let bound = (`case`.outcome([])?.blockers ?? []).map(`case`.socket).filter { `case`.role($0) == .bound }
+  guard let first = bound.first else { return nil }
+  return Note(
+    kind: "listen-race",
+    text: "\(first.holderText) has the port bound too: whoever calls listen() first wins, the other's listen() fails")
+}
+
+/// Different programs in one SO_REUSEPORT group: each gets a part of the other's clients.
+private func unrelatedSharing(_ case: Case) -> Note? {
+  let receiving = `case`.snapshot.sockets.filter {
+    ($0.transport == .udp || $0.state == .listen) && $0.reuseport.sure == true && $0.remote == nil
+  }
+  for socket in receiving {
+    let group = receiving.filter { $0.local == socket.local && $0.uid == socket.uid && $0.device == socket.device }
+    let processes = group.flatMap(\.processes)
+    guard group.count > 1, Set(processes.compactMap(\.executable)).count > 1 else { continue }
+    let names = Array(Set(processes.map(\.command))).sorted().listed(atMost: 3)
+    return Note(
+      kind: "unrelated-sharing",
+      text: "\(names) share \(socket.local.text) by SO_REUSEPORT: each gets a part of the other's traffic")
+  }
+  return nil
+}
+
+/// The port is one that connect(2) may pick as the local end of any connection.
+private func ephemeralRange(_ case: Case, _ outcome: BindOutcome) -> Note? {
+  let (host, port) = (`case`.snapshot.host, `case`.attempt.port.rawValue)
+  guard outcome.verdict == .ok, let range = host.localPortRange, range.contains(port),
+    let reserved = host.localReservedPorts, !reserved.contains(where: { $0.contains(port) })
+  else { return nil }
+  return Note(
+    kind: "ephemeral-port",
+    text: "the kernel gives ports \(range.lowerBound)-\(range.upperBound) to clients, so one may hold this port when"
+      + " the server starts; net.ipv4.ip_local_reserved_ports keeps it out")
+}
+
+private func securityModule(_ case: Case, _ outcome: BindOutcome) -> Note? {
+  guard let modules = `case`.snapshot.host.securityModules, outcome.verdict == .ok else { return nil }
+  // Landlock's rules are about TCP ports (`hook_socket_bind`); the BPF module says nothing by being there.
+  let isTCP = `case`.attempt.transport == .tcp
+  let named = modules.filter {
+    ["selinux", "apparmor", "tomoyo", "smack"].contains($0) || ($0 == "landlock" && isTCP)
+  }
+  guard !named.isEmpty else { return nil }
+  let say = named.count == 1 ? "it says" : "they say"
+  return Note(
+    kind: "security-module",
+    text: "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(say) to the planned program is"
+      + " not looked at")
+}
+
+private func controlGroupProgram(_ case: Case, _ outcome: BindOutcome) -> Note? {
+  guard `case`.snapshot.host.controlGroupBindPrograms == true, outcome.verdict == .ok else { return nil }
+  return Note(
+    kind: "control-group-program",
+    text: "a control group program is asked at every bind() here (systemd: SocketBindDeny=): it can refuse it with"
+      + " EPERM, and is not looked at")
 }

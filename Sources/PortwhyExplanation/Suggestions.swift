@@ -6,97 +6,39 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
   switch outcome.verdict {
   case .ok: return []
   case .fails(.addressInUse):
-    return ourOption(`case`) + stopHolder(`case`) + waiting(`case`) + lookCloser(`case`, outcome) + otherPort(`case`)
+    return ourOption(`case`, cause) + waiting(`case`) + stopHolder(`case`) + whereToChange(`case`)
+      + lookCloser(`case`, outcome) + otherAddress(`case`) + theirOption(`case`, cause) + otherUser(`case`, cause)
+      + reservePort(`case`, cause) + otherPort(`case`)
   case .fails: return beforeThePort(`case`, cause)
-  case .undetermined: return lookCloser(`case`, outcome) + ourOption(`case`) + stopHolder(`case`) + waiting(`case`)
+  case .undetermined:
+    return lookCloser(`case`, outcome) + ourOption(`case`, cause) + stopHolder(`case`) + waiting(`case`)
+      + theirOption(`case`, cause) + otherUser(`case`, cause) + otherPort(`case`)
   }
 }
 
-/// SO_REUSEADDR on the planned socket. SO_REUSEPORT is offered only beside sockets that all have it: against an
-/// older copy of the same server it would split the traffic in silence.
-private func ourOption(_ case: Case) -> [Suggestion] {
-  guard !`case`.planned.contains(.reuseaddr), let with = `case`.outcome(`case`.planned.union(.reuseaddr)) else {
-    return sharePort(`case`)
+extension Case {
+  /// Asking portwhy again about this attempt; the engine adds the options of the question.
+  func command(_ options: [String]) -> String {
+    (["portwhy"] + options + [target]).joined(separator: " ")
   }
-  switch with.verdict {
-  case .ok:
-    return [
-      Suggestion(
-        kind: "set-option", option: "SO_REUSEADDR", certainty: .checked, text: "set SO_REUSEADDR before bind()")
-    ]
-  case .undetermined where with.missing.allSatisfy({ $0.kind == .reuseaddr }):
-    return [
-      Suggestion(
-        kind: "set-option", option: "SO_REUSEADDR",
-        certainty: .conditional("the socket in the way had set SO_REUSEADDR too"),
-        text: "set SO_REUSEADDR before bind()")
-    ]
-  default: return sharePort(`case`)
-  }
-}
 
-private func sharePort(_ case: Case) -> [Suggestion] {
-  guard !`case`.planned.contains(.reuseport), let with = `case`.outcome(`case`.planned.union(.reuseport)),
-    with.verdict == .ok
-  else { return [] }
-  return [
-    Suggestion(
-      kind: "set-option", option: "SO_REUSEPORT",
-      certainty: .conditional("you mean to share the port: the traffic is split between all of them"),
-      text: "set SO_REUSEPORT before bind()")
-  ]
-}
-
-/// Stopping whoever holds the port, judged with the holder gone and its connections left over.
-private func stopHolder(_ case: Case) -> [Suggestion] {
-  let holders = Holders(`case`.blockingSockets)
-  guard !holders.pids.isEmpty else { return [] }
-  let after = `case`.snapshot.withoutProcesses(holders.pids)
-  let outcomesAfter = outcomes(of: `case`.attempt, in: after)
-  func works(_ options: ReuseOptions) -> Bool { outcomesAfter.first { $0.options == options }?.verdict == .ok }
-  let certainty: Suggestion.Certainty
-  let consequence: String
-  if works(`case`.planned) {
-    certainty = .checked
-    consequence = "then the bind works"
-  } else if works(`case`.planned.union(.reuseaddr)) {
-    certainty = .checked
-    consequence = "then SO_REUSEADDR is needed until its connections are gone (about 60 s)"
-  } else {
-    certainty = .conditional("nothing else is left on the port")
-    consequence = "its connections may stay on the port for about 60 s"
-  }
-  return [
-    Suggestion(
-      kind: "stop-holder", certainty: certainty, text: "stop \(holders.name): \(consequence)",
-      command: holders.command)
-  ]
-}
-
-/// The processes to stop, and the command that does it.
-private struct Holders {
-  var pids: Set<Int32>
-  var name: String
-  var command: String
-
-  init(_ sockets: [SocketObservation]) {
-    let processes = sockets.flatMap(\.processes)
-    pids = Set(processes.map(\.pid))
-    let units = Set(processes.compactMap(\.unit)).sorted()
-    let commands = Set(processes.map(\.command)).sorted()
-    if !units.isEmpty, processes.allSatisfy({ $0.unit != nil }) {
-      name = units.listed()
-      command = "systemctl stop \(units.map(shellWord).joined(separator: " "))"
-    } else {
-      name = commands.listed()
-      let numbers = pids.sorted()
-      command = "kill \(numbers.prefix(8).map(String.init).joined(separator: " "))\(numbers.count > 8 ? " …" : "")"
+  /// TARGET of a command that asks about this attempt again; a wildcard as the bare port.
+  private var target: String {
+    let suffix = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
+    let zone = attempt.scope.map { "%" + (snapshot.host.interface($0)?.name ?? String($0.rawValue)) } ?? ""
+    switch attempt.address {
+    case _ where attempt.address.isUnspecified: return suffix
+    case .v4(let address): return "\(address):\(suffix)"
+    case .v6(let address): return shellWord("[\(address)\(zone)]:\(suffix)")
     }
   }
+
+  /// Whether no holder can be hidden from the reader, so that a socket is free when its visible holders have gone.
+  var seesEveryHolder: Bool { snapshot.host.uid == 0 && snapshot.visibility.unreadableProcesses == 0 }
 }
 
-/// A word of a shell command: quoted where it needs it, so that a hostile name stays a word.
-private func shellWord(_ word: String) -> String {
+/// A word of a shell command, sh(1): quoted where it needs it, so that a hostile name stays a word.
+public func shellWord(_ word: String) -> String {
   let plain = word.utf8.allSatisfy { byte in
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
       || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "@._-:/".utf8.contains(byte)
@@ -110,72 +52,33 @@ private func waiting(_ case: Case) -> [Suggestion] {
   guard !blocking.isEmpty, blocking.allSatisfy({ `case`.role($0) == .timeWait }), let seconds = blocking.secondsLeft
   else { return [] }
   var after = `case`.snapshot
-  after.sockets.removeAll { $0.state == .timeWait || $0.timer?.kind == .timeWait }
-  let works = outcomes(of: `case`.attempt, in: after).first { $0.options == `case`.planned }?.verdict == .ok
-  guard works else { return [] }
+  after.sockets.removeAll { SocketRole($0, in: `case`.snapshot) == .timeWait }
+  guard `case`.verdict(in: after) == .ok else { return [] }
   return [
     Suggestion(
-      kind: "wait", certainty: .conditional("no new connection is closed meanwhile"),
-      text: "wait \(seconds) s: TIME_WAIT cannot be shortened")
+      kind: "wait", certainty: .checked, text: "wait \(seconds) s until TIME_WAIT is over, which nothing shortens",
+      command: `case`.command(["--wait"]))
   ]
 }
 
-/// What settles an undetermined answer, or names a hidden holder.
+/// What settles an undetermined answer, or names a hidden holder: the cheapest way first.
 private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
   let host = `case`.snapshot.host
+  let isOpen = outcome.verdict == .undetermined
   let hidden = `case`.blockingSockets.contains { $0.owner == .hidden || $0.reuseaddr.unknownReason == .hidden }
-  let needsRoot = hidden || outcome.missing.contains { $0.kind == .boundSockets }
-  guard needsRoot, host.uid != 0 else { return [] }
-  let port = "\(`case`.attempt.port)\(`case`.attempt.transport == .udp ? "/udp" : "")"
+  let lookAsRoot = Suggestion(
+    kind: "look-as-root", certainty: .conditional("you may use sudo"),
+    text: "ask again as root, who sees the owner and the options of every socket",
+    command: "sudo " + `case`.command([]))
+  return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(`case`, outcome)
+}
+
+/// A real bind settles an undetermined TCP outcome; UDP is never probed.
+private func probing(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
+  guard `case`.attempt.transport == .tcp, outcome.bind == .undetermined, outcome.source == .rules else { return [] }
   return [
     Suggestion(
-      kind: "look-as-root", certainty: .conditional("you may use sudo"),
-      text: "ask again as root, who sees the owner and the options of every socket", command: "sudo portwhy \(port)")
+      kind: "probe", certainty: .conditional("a socket may hold the port for a moment"),
+      text: "settle it by a real bind that never listens", command: `case`.command(["--probe"]))
   ]
-}
-
-private func otherPort(_ case: Case) -> [Suggestion] {
-  [Suggestion(kind: "other-port", certainty: .conditional("nothing else holds it"), text: "or bind another port")]
-}
-
-private func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
-  let attempt = `case`.attempt
-  switch cause {
-  case .privilegedPort:
-    let start = `case`.snapshot.host.unprivilegedPortStart ?? 1024
-    return [
-      Suggestion(
-        kind: "raise-privilege", certainty: .checked,
-        text: "give the server CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)",
-        command: "setcap cap_net_bind_service=+ep /path/to/server"),
-      Suggestion(
-        kind: "unprivileged-port-start", certainty: .checked,
-        text: "let every user bind ports from \(attempt.port) up",
-        command: "sysctl net.ipv4.ip_unprivileged_port_start=\(attempt.port)"),
-      Suggestion(kind: "other-port", certainty: .conditional("it is free"), text: "or use a port from \(start) up"),
-    ]
-  case .addressNotLocal:
-    return [
-      Suggestion(
-        kind: "local-address", certainty: .conditional("the server need not have this very address"),
-        text: "bind the wildcard or an address that `ip address` shows")
-    ]
-  case .addressTentative:
-    return [
-      Suggestion(kind: "wait", certainty: .conditional("no duplicate is found"), text: "try again in 2 seconds")
-    ]
-  case .scopeMissing:
-    return [
-      Suggestion(
-        kind: "add-scope", certainty: .conditional("the interface has the address"),
-        text: "name the interface, as in [\(attempt.address)%eth0]:\(attempt.port)")
-    ]
-  case .mappedOnV6only:
-    return [
-      Suggestion(
-        kind: "set-option", option: "IPV6_V6ONLY", certainty: .checked,
-        text: "switch IPV6_V6ONLY off, or bind the IPv4 address")
-    ]
-  default: return []
-  }
 }

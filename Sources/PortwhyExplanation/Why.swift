@@ -5,11 +5,12 @@ import SocketModel
 func why(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [String] {
   switch outcome.verdict {
   case .ok: return sharing(`case`)
-  case .fails(.addressInUse): return whoIsInTheWay(`case`) + decidingFact(`case`, outcome)
+  case .fails(.addressInUse):
+    return whoIsInTheWay(`case`) + howTheyMeet(`case`, cause) + decidingFact(`case`, outcome, cause)
   case .fails: return beforeThePort(`case`, cause)
   case .undetermined:
     if let cause, [.privilegedPort, .addressNotLocal].contains(cause) { return beforeThePort(`case`, cause) }
-    return whoIsInTheWay(`case`) + missingFacts(`case`, outcome)
+    return whoIsInTheWay(`case`) + howTheyMeet(`case`, cause) + missingFacts(`case`, outcome, cause)
   }
 }
 
@@ -17,10 +18,10 @@ func why(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [String] {
 private func sharing(_ case: Case) -> [String] {
   let inUse = (`case`.outcome([])?.blockers ?? []).map(`case`.socket)
   guard !inUse.isEmpty, !`case`.planned.isEmpty else { return [] }
-  if inUse.contains(where: { $0.state == .listen || $0.transport == .udp }) {
-    return ["the port is in use, but every socket on it set the same option, so it is shared"]
-  }
-  return ["\(whoIsInTheWay(inUse, `case`).joined(separator: "; ")), and both sides set SO_REUSEADDR"]
+  let who = whoIsInTheWay(inUse, `case`).joined(separator: "; ")
+  let optionOf = { (socket: SocketObservation) in socket.sureOptions.intersection(`case`.planned) }
+  let isByReuseport = inUse.allSatisfy { optionOf($0) == .reuseport }
+  return ["\(who), and both sides set \(isByReuseport ? "SO_REUSEPORT" : "SO_REUSEADDR")"]
 }
 
 private func whoIsInTheWay(_ case: Case) -> [String] { whoIsInTheWay(`case`.blockingSockets, `case`) }
@@ -38,15 +39,20 @@ private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> Str
   let many = sockets.count > 1
   let addresses = Array(Set(sockets.map(\.local.text))).sorted().listed()
   let holders = sockets.map(\.holderText).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+  let areMany = holders.count > 1 || sockets.contains { $0.activation == nil && $0.processes.count > 1 }
   let holder = holders.listed()
   switch role {
-  case .listener: return "\(holder) \(holders.count > 1 ? "listen" : "listens") on \(addresses)"
-  case .bound: return "\(holder) bound \(addresses) and does not listen"
-  case .udp: return "\(holder) \(holders.count > 1 ? "have" : "has") \(addresses) bound"
-  case .selfConnection: return "\(holder) is connected to itself on \(first.local.text)"
+  case .listener where first.isHeldByDifferentPrograms:
+    let names = first.processes.map { "\($0.command) (pid \($0.pid))" }.listed(atMost: 3)
+    return "\(names) hold a socket that listens on \(addresses)"
+  case .listener: return "\(holder) \(areMany ? "listen" : "listens") on \(addresses)"
+  case .bound: return "\(holder) bound \(addresses) and \(areMany ? "do" : "does") not listen"
+  case .udp: return "\(holder) \(areMany ? "have" : "has") \(addresses) bound"
+  case .selfConnection: return "\(holder) \(areMany ? "are" : "is") connected to itself on \(first.local.text)"
   case .client:
     let peers = sockets.compactMap { $0.remote?.text }.listed()
-    return "\(holder) uses the port as the local end of \(many ? "connections" : "a connection") to \(peers)"
+    return
+      "\(holder) \(areMany ? "use" : "uses") the port as the local end of \(many ? "connections" : "a connection") to \(peers)"
   case .serverConnection:
     return "\(count(sockets.count, "connection")) on the port \(many ? "are" : "is") still there"
       + " (\(Array(Set(sockets.map(\.state.description))).sorted().listed()); held by \(holder))"
@@ -58,21 +64,28 @@ private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> Str
 }
 
 /// The flag that decided, once who is in the way is said.
-private func decidingFact(_ case: Case, _ outcome: BindOutcome) -> [String] {
+private func decidingFact(_ case: Case, _ outcome: BindOutcome, _ cause: Cause?) -> [String] {
   let sockets = `case`.blockingSockets
-  let rules = Set(outcome.blockers.map(\.rule))
-  if rules.contains(.tcpReuseportUser) || rules.contains(.udpReuseportUser) {
-    let owners = Set(outcome.blockers.compactMap { `case`.socket($0).uid }).sorted().map(String.init).listed()
+  switch cause {
+  case .reuseportOtherUser:
+    let owners = Set(sockets.compactMap(\.uid)).sorted().map(String.init).listed()
     return [
       "both sides set SO_REUSEPORT, but the sockets belong to uid \(owners), this one to uid \(`case`.attempt.uid)"
     ]
-  }
-  if rules == [.tcpListener] {
-    return `case`.planned.contains(.reuseaddr) ? ["SO_REUSEADDR never helps against a listening socket"] : []
+  case .reuseportMissing: return ["SO_REUSEPORT has to be set on both sides, and the other side did not set it"]
+  case .udpMixedOptions: return ["both sides mean to share, but not by the same option"]
+  case .listenOnly: return ["sockets may share a bound port with SO_REUSEADDR, but only one of them may listen"]
+  case .listener, .inheritedDescriptor, .wildcardOverlap, .dualStackOverlap:
+    let listens = sockets.contains { $0.state == .listen }
+    if listens {
+      return `case`.planned.contains(.reuseaddr) ? ["SO_REUSEADDR never helps against a listening socket"] : []
+    }
+  default: break
   }
   guard !sockets.isEmpty else { return [] }
   if sockets.contains(where: { $0.reuseaddr.sure == false }) {
-    return ["SO_REUSEADDR has to be set on both sides, and the other side did not set it"]
+    return `case`.planned.contains(.reuseaddr) || `case`.attempt.transport == .tcp
+      ? ["SO_REUSEADDR has to be set on both sides, and the other side did not set it"] : []
   }
   if !`case`.planned.contains(.reuseaddr), sockets.allSatisfy({ $0.reuseaddr.sure == true }) {
     return ["the other side set SO_REUSEADDR, this one does not"]
@@ -80,7 +93,7 @@ private func decidingFact(_ case: Case, _ outcome: BindOutcome) -> [String] {
   return []
 }
 
-private func missingFacts(_ case: Case, _ outcome: BindOutcome) -> [String] {
+private func missingFacts(_ case: Case, _ outcome: BindOutcome, _ cause: Cause?) -> [String] {
   let kinds = Set(outcome.missing.map(\.kind))
   var sentences: [String] = []
   let flags = [(MissingFact.Kind.reuseaddr, "SO_REUSEADDR"), (.reuseport, "SO_REUSEPORT"), (.v6only, "IPV6_V6ONLY")]
@@ -90,7 +103,12 @@ private func missingFacts(_ case: Case, _ outcome: BindOutcome) -> [String] {
     let because = reasons.isEmpty ? "" : ": \(reasons.sorted().listed())"
     sentences.append("it depends on whether \(flags.listed(atMost: 3)) is set there, which is not visible\(because)")
   }
-  if kinds.contains(.bindOrder) { sentences.append(orderSentence(`case`)) }
+  if kinds.contains(.bindOrder) {
+    if cause == .reuseportMissing || cause == .reuseportOtherUser || cause == .udpMixedOptions {
+      sentences += decidingFact(`case`, outcome, cause)
+    }
+    sentences.append(orderSentence(`case`, cause))
+  }
   if kinds.contains(.boundSockets) {
     sentences.append(
       "nothing visible is in the way, but this kernel lists no sockets that are bound and do not listen")
@@ -107,10 +125,16 @@ private func missingFacts(_ case: Case, _ outcome: BindOutcome) -> [String] {
   return sentences
 }
 
-private func orderSentence(_ case: Case) -> String {
-  `case`.attempt.transport == .tcp
-    ? "it depends on the order of earlier binds: the kernel remembers the last SO_REUSEPORT user of a port"
-    : "it depends on the order of earlier binds: the first UDP socket in the kernel's chain decides"
+private func orderSentence(_ case: Case, _ cause: Cause?) -> String {
+  guard `case`.attempt.transport == .tcp else {
+    return "it depends on the order of earlier binds: the first UDP socket in the kernel's chain decides"
+  }
+  if cause == .reuseportMissing || cause == .reuseportOtherUser {
+    return
+      "so it fails, unless an earlier SO_REUSEPORT socket of uid \(`case`.attempt.uid) is what the kernel remembers"
+      + " of the port"
+  }
+  return "it depends on the order of earlier binds: the kernel remembers the last SO_REUSEPORT user of a port"
 }
 
 private func reason(_ socket: SocketObservation) -> String? {
@@ -133,6 +157,8 @@ private func beforeThePort(_ case: Case, _ cause: Cause?) -> [String] {
     let start = `case`.snapshot.host.unprivilegedPortStart.map(String.init) ?? "1024"
     return ["ports below \(start) need CAP_NET_BIND_SERVICE, which uid \(attempt.uid) does not have"]
   case .addressNotLocal: return ["no interface of this host has the address \(attempt.address)"]
+  case .addressOnOtherDevice:
+    return ["this host has the address \(attempt.address), but not on the interface the socket is bound to"]
   case .addressTentative:
     return [
       "the address \(attempt.address) is still being checked for duplicates (tentative), which takes a second or two"

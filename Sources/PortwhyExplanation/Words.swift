@@ -21,9 +21,10 @@ extension SocketObservation {
     switch owner {
     case .process:
       guard let first = processes.first else { return "a process" }
+      if let activation { return "\(first.command) (pid \(first.pid), for \(activation.unit))" }
       let name = "\(first.command) (pid \(first.pid))"
       return processes.count == 1 ? name : "\(name) and \(processes.count - 1) more"
-    case .kernel: return "the kernel"
+    case .kernel: return kernelOwner.map { "the kernel (\($0))" } ?? "the kernel"
     case .none: return "no process"
     case .hidden: return uid.map { "a process of uid \($0) that you may not look at" } ?? "a hidden process"
     }
@@ -43,6 +44,8 @@ extension Collection where Element == String {
 extension Collection where Element == SocketObservation {
   /// The longest time until one of them leaves TIME_WAIT, in whole seconds, rounded up.
   var secondsLeft: UInt32? {
-    compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }.max().map { ($0 + 999) / 1000 }
+    compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }.max().map {
+      $0 / 1000 + ($0 % 1000 == 0 ? 0 : 1)
+    }
   }
 }

@@ -11,14 +11,17 @@ struct Planning {
   init(question: Question, item: QuestionItem, port: Port, host: HostFacts) {
     let user = PlannedUser(question: question, port: port, host: host)
     let addresses = item.addresses.flatMap { PlannedAddress.all($0, families: question.families, host: host) }
+    let v6only = question.v6only(item.transport)
     attempts = addresses.map { planned in
       BindAttempt(
         transport: item.transport, address: planned.address, scope: planned.scope, port: port,
-        v6only: planned.address.family == .ipv6 && (question.v6only ?? host.bindv6only ?? false),
+        v6only: planned.address.family == .ipv6 && (v6only ?? host.bindv6only ?? false),
         device: planned.missingZone.map { .missing(name: $0) } ?? question.device.map { Self.device($0, host) },
         uid: user.uid, mayBindPrivileged: user.mayBindPrivileged)
     }
-    plan = Plan(options: question.options, v6only: question.v6only, device: question.device, uid: user.uid)
+    plan = Plan(
+      options: question.options(item.transport), v6only: v6only, device: question.device, uid: user.uid,
+      runtime: question.runtime?.name)
     var notes: [Note] = []
     if let note = user.note { notes.append(note) }
     if item.addresses.contains(.wildcard), question.families == nil, host.ipv6Available == false {
@@ -80,9 +83,10 @@ private struct PlannedUser {
       text: "judged as root: uid \(caller) gets EACCES, because ports below \(start) need CAP_NET_BIND_SERVICE")
   }
 
-  /// The reader's own uid has what the reader has, uid 0 has the capability, any other uid has it not.
+  /// The reader's own uid has what the reader has, uid 0 has the capability unless its user namespace lies below the
+  /// network namespace's, any other uid has it not.
   private static func mayBindPrivileged(_ uid: UInt32, _ host: HostFacts) -> Bool? {
     if uid == host.uid { return host.readerMayBindPrivileged }
-    return uid == 0
+    return uid == 0 ? host.rootMayBindPrivileged : false
   }
 }

@@ -1,3 +1,4 @@
+import BindProbe
 public import BindRules
 import Glibc
 import HostEvidence
@@ -7,25 +8,41 @@ public import SocketModel
 
 /// The answers of the library.
 public enum Portwhy {
-  /// Looks at the host and says what the planned binds would do. Reads only: nothing is bound, sent or signalled.
+  /// Looks at the host and says what the planned binds would do. It reads only, and binds, sends and signals nothing,
+  /// unless the question asks for a probe.
   public static func answer(_ question: Question) throws(PortwhyError) -> Report {
+    guard let namespace = question.namespace else { return try answerHere(question) }
+    return try namespace.look { () throws(PortwhyError) in try answerHere(question) }
+  }
+
+  private static func answerHere(_ question: Question) throws(PortwhyError) -> Report {
     let started = Clock.now
-    let scene = try Scene(ports: question.portsByTransport, needs: question.hostNeeds) { transport, port in
-      question.items.contains { $0.transport == transport && $0.ports.contains(port) }
-    }
+    var scene = try Scene(question)
+    let deep = question.deep ? DeepFindings(question.portsByTransport) : nil
     var targets: [TargetReport] = []
     for item in question.items {
-      for port in item.ports { targets.append(target(Port(port), item, question, scene)) }
+      for port in item.ports {
+        var target = try target(Port(port), item, question, &scene)
+        target.notes += deep?.notes(item.transport, Port(port)) ?? []
+        targets.append(target)
+      }
     }
     return Report(
       version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)
   }
 
   /// Looks at every port in use of these transports.
-  public static func overview(_ transports: [TransportProtocol]) throws(PortwhyError) -> Report {
+  public static func overview(
+    _ transports: [TransportProtocol], in namespace: NamespaceReference? = nil
+  ) throws(PortwhyError) -> Report {
+    guard let namespace else { return try overviewHere(transports) }
+    return try namespace.look { () throws(PortwhyError) in try overviewHere(transports) }
+  }
+
+  private static func overviewHere(_ transports: [TransportProtocol]) throws(PortwhyError) -> Report {
     let started = Clock.now
     let ports = Dictionary(uniqueKeysWithValues: transports.map { ($0, UInt16(0)...UInt16.max) })
-    let scene = try Scene(ports: ports, needs: [.networkNamespace, .localPortRange])
+    let scene = try Scene(ports: ports, needs: [.networkNamespace, .localPortRange, .userMapping])
     let plan = Plan(uid: scene.host.uid)
     let targets = transports.flatMap { transport in
       Dictionary(grouping: scene.sockets[transport] ?? [], by: \.local.port).sorted { $0.key < $1.key }.map {
@@ -38,31 +55,86 @@ public enum Portwhy {
 
   /// The four outcomes of one attempt on this host, in the order of `ReuseOptions.combinations`, with the snapshot
   /// they were drawn from; the raw material of `answer`.
-  public static func judge(_ attempt: BindAttempt) throws(PortwhyError) -> (
-    outcomes: [BindOutcome], snapshot: Snapshot
-  ) {
+  ///
+  /// - Parameter bpf: whether BPF iterators may be asked where they decide.
+  public static func judge(
+    _ attempt: BindAttempt, bpf: Bool = true
+  ) throws(PortwhyError) -> (outcomes: [BindOutcome], snapshot: Snapshot) {
     let port = attempt.port.rawValue
-    let scene = try Scene(ports: [attempt.transport: port...port], needs: attempt.hostNeeds)
-    let snapshot = scene.snapshot(attempt.transport, attempt.port)
+    var scene = try Scene(
+      ports: [attempt.transport: port...port], needs: attempt.hostNeeds,
+      lookups: attempt.address.localIPv4.map { [$0] } ?? [])
+    let snapshot = try scene.settled(
+      attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)
     return (outcomes(of: attempt, in: snapshot), snapshot)
   }
 
   private static func target(
-    _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: Scene
-  ) -> TargetReport {
-    let snapshot = scene.snapshot(item.transport, port)
+    _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene
+  ) throws(PortwhyError) -> TargetReport {
     let planning = Planning(question: question, item: item, port: port, host: scene.host)
-    let attempts = planning.attempts.map { attempt in
-      let outcomes = outcomes(of: attempt, in: snapshot)
-      let explanation = explain(
-        Case(attempt: attempt, outcomes: outcomes, planned: question.options, snapshot: snapshot))
-      return AttemptReport(attempt: attempt, outcomes: outcomes, explanation: explanation)
+    let thoroughness: Thoroughness? = question.bpf ? (question.thorough ? .everything : .headline) : nil
+    let first = try scene.settled(
+      item.transport, port, planning.attempts, planned: planning.plan.options, thoroughness)
+    if planning.attempts.contains(where: { wantsAddresses($0, planning.plan.options, first) }) {
+      try scene.readAddresses()
     }
+    let snapshot = scene.snapshot(item.transport, port)
+    let nearby = scene.nearby(item.transport)
+    var attempts: [AttemptReport] = []
+    for attempt in planning.attempts { attempts.append(try report(attempt, question, snapshot, nearby)) }
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
-      verdict: verdict(attempts, planned: question.options), sockets: snapshot.sockets, attempts: attempts,
+      verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
       notes: planning.notes + scene.notes(item.transport, port))
   }
+
+  private static func report(
+    _ attempt: BindAttempt, _ question: Question, _ snapshot: Snapshot, _ nearby: Nearby?
+  ) throws(PortwhyError) -> AttemptReport {
+    let judged = outcomes(of: attempt, in: snapshot)
+    let probed =
+      question.probe ? try probe(attempt, judged, question, snapshot.host) : Probing.Result(outcomes: judged)
+    var explanation = explain(
+      Case(
+        attempt: attempt, outcomes: probed.outcomes, planned: question.options(attempt.transport), snapshot: snapshot,
+        nearby: nearby, runtime: question.runtime))
+    explanation.notes += probed.notes
+    if question.probe { explanation.suggestions.removeAll { $0.kind == "probe" } }
+    explanation.suggestions = question.completing(explanation.suggestions)
+    return AttemptReport(
+      attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions)
+  }
+
+  private static func probe(
+    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ host: HostFacts
+  ) throws(PortwhyError) -> Probing.Result {
+    let probing = Probing(
+      attempt: attempt, planned: question.options(attempt.transport), kernel: host.kernel,
+      bind: { BindProbe.probe(attempt, $0, on: host) },
+      judgeAgain: { () throws(PortwhyError) in
+        outcomes(of: attempt, in: try Scene(question).snapshot(attempt.transport, attempt.port))
+      })
+    return try probing.settle(judged)
+  }
+}
+
+extension Scene {
+  fileprivate init(_ question: Question) throws(PortwhyError) {
+    try self.init(ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups) {
+      transport, port in
+      question.items.contains { $0.transport == transport && $0.ports.contains(port) }
+    }
+  }
+}
+
+/// Whether a wildcard fails because of sockets that have one address each, so that another address may do.
+private func wantsAddresses(_ attempt: BindAttempt, _ planned: ReuseOptions, _ snapshot: Snapshot) -> Bool {
+  guard attempt.address.isUnspecified,
+    let outcome = outcomes(of: attempt, in: snapshot).first(where: { $0.options == planned })
+  else { return false }
+  let inTheWay = outcome.blockers.map { snapshot.sockets[$0.socket].local.address }
+  return !inTheWay.isEmpty && inTheWay.allSatisfy { !$0.isUnspecified }
 }
 
 /// bind and listen of the planned combination over all attempts: one that fails decides, then one that is
@@ -79,5 +151,12 @@ enum Clock {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  /// Microseconds of CLOCK_MONOTONIC.
+  static var microseconds: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) &* 1_000_000 &+ UInt64(time.tv_nsec) / 1000
   }
 }

@@ -6,6 +6,8 @@ public enum PortwhyError: Error, Sendable, Hashable {
   case kernelInterfaceMissing(String)
   /// The reader may not do what the question needs; the text says what is needed.
   case notPermitted(String)
+  /// The question names something that is not there; the text says what.
+  case invalidQuestion(String)
   /// Something that must not happen; the text says what.
   case internalError(String)
 

@@ -1,4 +1,5 @@
 public import BindRules
+public import PortwhyExplanation
 public import SocketModel
 
 /// An address of a question.
@@ -40,10 +41,24 @@ public struct Question: Sendable, Hashable {
   /// The families `-4` and `-6` ask for; nil where neither was given: both, and one the host lacks is skipped
   /// with a note.
   public var families: Set<AddressFamily>?
+  /// The network namespace looked at; nil for the calling thread's.
+  public var namespace: NamespaceReference?
+  /// Settle undetermined TCP outcomes by real binds that never listen.
+  public var probe: Bool
+  /// The runtime of the planned server: what it sets by default counts for TCP where nothing else was said.
+  public var runtime: Runtime?
+  /// Also look for what costs more than the answer: the port in other network namespaces, and firewall rules that
+  /// redirect it. This alone runs another program (`nft` or `iptables-save`).
+  public var deep = false
+  /// Ask BPF iterators where they decide and the reader may.
+  public var bpf = true
+  /// Settle all four combinations as far as possible, not only what the headline says.
+  public var thorough = false
 
   public init(
     items: [QuestionItem], options: ReuseOptions = [], v6only: Bool? = nil, device: String? = nil,
-    uid: UInt32? = nil, families: Set<AddressFamily>? = nil
+    uid: UInt32? = nil, families: Set<AddressFamily>? = nil, namespace: NamespaceReference? = nil,
+    probe: Bool = false, runtime: Runtime? = nil
   ) {
     self.items = items
     self.options = options
@@ -51,5 +66,27 @@ public struct Question: Sendable, Hashable {
     self.device = device
     self.uid = uid
     self.families = families
+    self.namespace = namespace
+    self.probe = probe
+    self.runtime = runtime
+  }
+}
+
+extension Question {
+  /// The reuse options of the planned socket of this transport: those asked for and those its runtime sets.
+  public func options(_ transport: TransportProtocol) -> ReuseOptions {
+    guard let runtime, transport == .tcp else { return options }
+    return options.union(runtime.reuseaddr ? .reuseaddr : []).union(runtime.reuseport ? .reuseport : [])
+  }
+
+  /// IPV6_V6ONLY of the planned socket: as asked for, else as its runtime has it; nil for the host's default.
+  func v6only(_ transport: TransportProtocol) -> Bool? {
+    if let v6only { return v6only }
+    guard let runtime, transport == .tcp else { return nil }
+    switch runtime.v6only {
+    case .set: return true
+    case .cleared: return false
+    case .host: return nil
+    }
   }
 }

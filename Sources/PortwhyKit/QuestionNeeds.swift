@@ -16,7 +16,7 @@ extension Question {
 
   var hostNeeds: HostNeeds {
     var needs: HostNeeds = [.networkNamespace, .sudoUser, .localPortRange, .securityModules, .capability]
-    needs.insert(.unprivilegedPortStart)
+    needs.formUnion([.unprivilegedPortStart, .localReservedPorts, .userMapping, .controlGroupPrograms])
     for address in items.flatMap(\.addresses) {
       switch address {
       case .wildcard: needs.formUnion([.ipv6Availability, .bindv6only])
@@ -30,10 +30,29 @@ extension Question {
   }
 }
 
+extension Question {
+  /// The IPv4 addresses of which is asked whether they are local.
+  var lookups: [IPv4Address] {
+    items.flatMap(\.addresses).compactMap { address in
+      if case .address(let address, _) = address { address.localIPv4 } else { nil }
+    }
+  }
+}
+
+extension IPAddress {
+  /// The IPv4 address that bind(2) looks up, IPv4-mapped included; nil for every other.
+  var localIPv4: IPv4Address? {
+    switch self {
+    case .v4(let address): address == .any ? nil : address
+    case .v6(let address): address.mapped.flatMap { $0 == .any ? nil : $0 }
+    }
+  }
+}
+
 extension BindAttempt {
   var hostNeeds: HostNeeds {
     var needs = HostNeeds(binding: address)
-    needs.insert(.unprivilegedPortStart)
+    needs.formUnion([.unprivilegedPortStart, .userMapping])
     if device != nil || scope != nil { needs.formUnion([.interfaces, .l3mdevAccept]) }
     return needs
   }

@@ -30,11 +30,17 @@ public struct AttemptReport: Sendable, Hashable {
   /// In the order of `ReuseOptions.combinations`.
   public var outcomes: [BindOutcome]
   public var explanation: Explanation
+  /// Real binds that answered otherwise than sure rules: bugs to be reported. Empty unless it was probed.
+  public var contradictions: [ProbeContradiction]
 
-  public init(attempt: BindAttempt, outcomes: [BindOutcome], explanation: Explanation) {
+  public init(
+    attempt: BindAttempt, outcomes: [BindOutcome], explanation: Explanation,
+    contradictions: [ProbeContradiction] = []
+  ) {
     self.attempt = attempt
     self.outcomes = outcomes
     self.explanation = explanation
+    self.contradictions = contradictions
   }
 
   /// The outcome of this combination of options; nil only in a report that lacks it.

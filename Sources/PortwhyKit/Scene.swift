@@ -1,3 +1,5 @@
+import BPFEvidence
+import BindRules
 import HostEvidence
 import Netlink
 import PortwhyExplanation
@@ -11,26 +13,43 @@ struct Scene {
   private(set) var sockets: [TransportProtocol: [SocketObservation]] = [:]
   /// Sockets of the other transport on ports that were asked for, for the note about them.
   private var others: [TransportProtocol: [SocketObservation]] = [:]
+  /// Every socket on the ports just above those asked for, to find a free one to offer.
+  private var neighbours: [TransportProtocol: Nearby] = [:]
+  private var buckets: [BindBucket] = []
+  private var orderedTransports: Set<TransportProtocol> = []
+  /// The transports for which BPF iterators were asked, whatever came of it.
+  private var askedTransports: Set<TransportProtocol> = []
+  /// Sockets that ended between the dump and the walk of the iterators, and were left out.
+  private var vanished = 0
+  private let ranges: [TransportProtocol: ClosedRange<UInt16>]
   private var needs: HostNeeds
+  private var lookups: [IPv4Address]
 
   /// Reads the sockets first: their states and timers should be from one moment.
   ///
   /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for.
   init(
-    ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds,
+    ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds, lookups: [IPv4Address] = [],
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
     self.needs = needs
+    self.lookups = lookups
+    ranges = ports
     do throws(NetlinkError) {
       let dump = SocketDump()
       for (transport, range) in ports.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-        sockets[transport] = try dump.sockets(transport, ports: range).filter {
-          wanted(transport, $0.local.port.rawValue)
+        let around = range.withNeighbours
+        let all = try dump.sockets(transport, ports: around)
+        sockets[transport] = all.filter { wanted(transport, $0.local.port.rawValue) }
+        if around != range {
+          let above = (range.upperBound + 1)...around.upperBound
+          neighbours[transport] = Nearby(
+            ports: above, sockets: all.filter { above.contains($0.local.port.rawValue) })
         }
         guard ports[transport.other] == nil else { continue }
         others[transport.other] = try dump.sockets(transport.other, ports: range)
       }
-      host = try HostReader().read(needs)
+      host = try HostReader().read(needs, lookups: lookups)
     } catch {
       throw PortwhyError(error)
     }
@@ -42,15 +61,51 @@ struct Scene {
   /// The sockets of one port, with flags guessed from relatives filled in for the reader.
   func snapshot(_ transport: TransportProtocol, _ port: Port) -> Snapshot {
     let onPort = (sockets[transport] ?? []).filter { $0.local.port == port }
-    return Snapshot(host: host, visibility: visibility, sockets: withInferredFlags(onPort))
+    return Snapshot(
+      host: host, visibility: visibility, sockets: withInferredFlags(onPort),
+      buckets: buckets.filter { transport == .tcp && $0.port == port },
+      isChainOrdered: orderedTransports.contains(transport))
   }
 
-  /// A line about the other transport's sockets on the port, which are never in the way.
+  /// The snapshot of a port, with what BPF iterators tell where these attempts depend on it; nil for not asking them.
+  mutating func settled(
+    _ transport: TransportProtocol, _ port: Port, _ attempts: [BindAttempt], planned: ReuseOptions,
+    _ thoroughness: Thoroughness?
+  ) throws(PortwhyError) -> Snapshot {
+    let first = snapshot(transport, port)
+    guard let thoroughness, !askedTransports.contains(transport), let range = ranges[transport] else { return first }
+    let isWanted = attempts.contains {
+      thoroughness.wantsKernelEvidence(outcomes(of: $0, in: first), planned: planned)
+    }
+    guard isWanted else { return first }
+    askedTransports.insert(transport)
+    try readMore(.networkNamespace)
+    var use = visibility.bpf ?? BPFUse()
+    let evidence = KernelEvidence.gather(
+      transport, ports: range, dump: sockets[transport] ?? [], networkNamespace: host.networkNamespace, use: &use)
+    visibility.bpf = use
+    guard let evidence else { return snapshot(transport, port) }
+    sockets[transport] = evidence.sockets
+    buckets += evidence.buckets
+    if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
+    vanished += evidence.vanished
+    return snapshot(transport, port)
+  }
+
+  /// The ports above those asked for; nil where there are none or too much was asked.
+  func nearby(_ transport: TransportProtocol) -> Nearby? { neighbours[transport] }
+
+  /// What ended meanwhile, and the other transport's sockets on the port, which are never in the way.
   func notes(_ transport: TransportProtocol, _ port: Port) -> [Note] {
     let count = (others[transport.other] ?? []).filter { $0.local.port == port }.count
-    guard count > 0 else { return [] }
     let other = transport.other.rawValue.uppercased()
-    return [
+    var notes: [Note] = []
+    if vanished > 0 {
+      let sockets = vanished == 1 ? "a socket without owner ended" : "\(vanished) sockets without owner ended"
+      notes.append(Note(kind: "vanished", text: "\(sockets) while portwhy looked, and was left out"))
+    }
+    guard count > 0 else { return notes }
+    return notes + [
       Note(
         kind: "other-protocol",
         text: "\(count) \(other) socket\(count == 1 ? "" : "s") on this port: never in the way of "
@@ -63,16 +118,35 @@ struct Scene {
   }
 
   /// Reads host facts that turned out to be needed.
-  private mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
+  mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
     guard !needs.isSuperset(of: more) else { return }
     needs.formUnion(more)
-    do throws(NetlinkError) { host = try HostReader().read(needs) } catch { throw PortwhyError(error) }
+    do throws(NetlinkError) { host = try HostReader().read(needs, lookups: lookups) } catch {
+      throw PortwhyError(error)
+    }
+  }
+
+  /// Reads which addresses the host has, each looked up as bind(2) does, to offer one instead of a wildcard.
+  mutating func readAddresses() throws(PortwhyError) {
+    guard !needs.isSuperset(of: [.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind]) else { return }
+    try readMore([.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind])
+    let own = host.ownAddresses.compactMap { address -> IPv4Address? in
+      if case .v4(let address) = address { address } else { nil }
+    }
+    lookups += own.prefix(8).filter { !lookups.contains($0) }
+    do throws(NetlinkError) { host = try HostReader().read(needs, lookups: lookups) } catch {
+      throw PortwhyError(error)
+    }
   }
 
   private mutating func findOwners() {
     let order = sockets.keys.sorted { $0.rawValue < $1.rawValue }
     var all = order.flatMap { sockets[$0] ?? [] }
-    let seen = ProcessReader().examine(&all)
+    let reader = ProcessReader()
+    let seen = reader.examine(&all)
+    reader.findActivations(&all)
+    findKernelOwners(&all)
+    all = withoutUnmappedUsers(all, overflow: host.overflowUID)
     for transport in order { sockets[transport] = all.filter { $0.transport == transport } }
     visibility.unreadableProcesses = seen.unreadableProcesses
     visibility.reasons += seen.reasons.filter { !visibility.reasons.contains($0) }
@@ -83,10 +157,18 @@ struct Scene {
     _ ports: [TransportProtocol: ClosedRange<UInt16>], _ wanted: (TransportProtocol, UInt16) -> Bool
   ) {
     guard let range = ports[.tcp], host.kernel < KernelVersion(major: 6, minor: 8) else { return }
-    let shown = Set((sockets[.tcp] ?? []).compactMap(\.inode))
+    let shown = Set(((sockets[.tcp] ?? []) + (neighbours[.tcp]?.sockets ?? [])).compactMap(\.inode))
     let found = ProcessReader().boundSockets(on: range, notIn: shown)
     sockets[.tcp, default: []] += found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
     visibility.boundSocketsComplete = found.complete
     if !found.complete { visibility.reasons.append("old-kernel") }
+  }
+}
+
+extension ClosedRange<UInt16> {
+  /// With the 16 ports above, where one port was asked for: they come with the same dump.
+  fileprivate var withNeighbours: ClosedRange<UInt16> {
+    guard count == 1, upperBound <= .max - 16 else { return self }
+    return lowerBound...(upperBound + 16)
   }
 }

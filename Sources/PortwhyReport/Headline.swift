@@ -39,7 +39,7 @@ struct Headline {
   }
 
   private var device: String {
-    target.plan.device.map { " of device " + TerminalText.escaped($0) } ?? ""
+    target.plan.device.map { ", device " + TerminalText.escaped($0) } ?? ""
   }
 
   private func addresses(_ group: [AttemptReport]) -> String {
@@ -77,9 +77,14 @@ struct Headline {
     let others = attempt.outcomes.filter { $0.options != planned.options }
     let working = minimal(others.filter { $0.verdict == .ok }.map(\.options))
     if !working.isEmpty { return ", works " + with(working) }
-    let open = minimal(others.filter { $0.verdict == .undetermined }.map(\.options))
     if planned.verdict == .undetermined { return "" }
-    return open.isEmpty ? ", no option helps" : ", undetermined " + with(open)
+    let undetermined = others.filter { $0.verdict == .undetermined }
+    if undetermined.isEmpty { return ", no option helps" }
+    // The order of earlier binds is no fact to hope for: what it leaves open stands in the section "bind".
+    let open = minimal(undetermined.filter { $0.missing.contains { $0.kind != .bindOrder } }.map(\.options))
+    if !open.isEmpty { return ", undetermined " + with(open) }
+    let failing = minimal(others.filter { if case .fails = $0.verdict { true } else { false } }.map(\.options))
+    return failing.isEmpty ? "" : ", also " + with(failing)
   }
 
   private func withoutThePlanned(_ planned: BindOutcome, in attempt: AttemptReport) -> String {

@@ -53,6 +53,15 @@ public enum JSONReport {
       writer.member("table", route.table)
     }
     writer.strings("security_modules", host.securityModules)
+    writer.member("root_may_bind_privileged", host.rootMayBindPrivileged)
+    writer.member("overflow_uid", host.overflowUID)
+    writer.numbers("ipv4_absent_tables", host.ipv4AbsentTables)
+    writer.member("ipv4_rules_are_default", host.ipv4RulesAreDefault)
+    writer.optionalObjects("ipv4_lookups", host.ipv4Lookups) { writer, lookup in
+      writer.member("destination", lookup.destination.description)
+      writer.member("type", lookup.type?.rawValue)
+    }
+    writer.member("cgroup_bind_programs", host.controlGroupBindPrograms)
   }
 
   private static func write(_ visibility: Visibility, to writer: inout JSONWriter) {
@@ -60,5 +69,10 @@ public enum JSONReport {
     writer.member("unreadable_processes", visibility.unreadableProcesses)
     writer.strings("reasons", visibility.reasons)
     writer.member("bound_sockets_complete", visibility.boundSocketsComplete)
+    writer.object("bpf", visibility.bpf) { writer, use in
+      writer.strings("iterators", use.iterators)
+      writer.member("microseconds", use.microseconds)
+      writer.member("problem", use.problem)
+    }
   }
 }

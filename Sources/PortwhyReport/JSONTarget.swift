@@ -55,6 +55,15 @@ extension JSONReport {
     }
     writer.member("owner", socket.owner.rawValue)
     writer.objects("processes", socket.processes) { write($1, to: &$0) }
+    writer.object("activation", socket.activation) { writer, activation in
+      writer.member("unit", activation.unit)
+      writer.member("activates", activation.activates)
+      writer.member("user_manager", activation.userManager)
+    }
+    writer.object("kernel_owner", socket.kernelOwner) { writer, owner in
+      writer.member("kind", owner.kind)
+      writer.member("interface", owner.interface)
+    }
   }
 
   private static func writeFlags(_ socket: SocketObservation, to writer: inout JSONWriter) {
@@ -77,6 +86,14 @@ extension JSONReport {
     writer.numbers("fds", process.descriptors)
     writer.member("unit", process.unit)
     writer.member("container", process.container)
+    writer.member("container_engine", process.containerEngine)
+    writer.member("user_manager", process.userManager)
+    writer.object("forwards_to", process.forwardsTo) { writer, endpoint in
+      writer.member("address", endpoint.address.description)
+      writer.member("port", endpoint.port.rawValue)
+    }
+    writer.member("parent", process.parent)
+    writer.member("gone_leader", process.goneLeader)
   }
 
   // MARK: Attempts
@@ -90,7 +107,7 @@ extension JSONReport {
     writer.member("uid", attempt.uid)
     writer.objects("outcomes", report.outcomes) { write($1, transport: attempt.transport, to: &$0) }
     writer.member("cause", report.explanation.cause?.rawValue)
-    writer.strings("receives", [])
+    writer.objects("receives", report.explanation.receives) { write($1, to: &$0) }
     writer.objects("notes", report.explanation.notes) { write($1, to: &$0) }
     writer.objects("suggestions", report.explanation.suggestions) { write($1, to: &$0) }
     writer.strings("why", report.explanation.why)
@@ -108,6 +125,15 @@ extension JSONReport {
       writer.member("rule", blocker.rule.rawValue)
     }
     writer.strings("missing", outcome.missing.map(missingWord))
+  }
+
+  private static func write(_ receipt: Receipt, to writer: inout JSONWriter) {
+    writer.member("traffic", receipt.traffic.rawValue)
+    writer.member("family", receipt.family?.rawValue)
+    writer.member("receiver", receipt.receiver.rawValue)
+    writer.member("rule", receipt.rule.rawValue)
+    writer.numbers("sockets", receipt.sockets)
+    writer.member("text", receipt.text)
   }
 
   private static func write(_ note: Note, to writer: inout JSONWriter) {

@@ -15,10 +15,11 @@ struct OwnerText {
 
   func text(_ socket: SocketObservation) -> String {
     switch socket.owner {
-    case .process where !socket.processes.isEmpty: processes(socket.processes)
-    case .kernel: "kernel"
+    case .process where !socket.processes.isEmpty:
+      processes(socket.processes) + (socket.activation.map { " for " + TerminalText.escaped($0.unit) } ?? "")
+    case .kernel: "kernel" + (socket.kernelOwner.map { ", " + TerminalText.escaped($0.description) } ?? "")
     case .none: nobody(socket)
-    case .hidden, .process: (socket.uid.map { style.uidAndName($0) + ", " } ?? "") + "process hidden"
+    case .hidden, .process: (socket.uid.map { style.user($0) + ", " } ?? "process ") + "hidden"
     }
   }
 
@@ -61,6 +62,7 @@ struct OwnerText {
     if let container = record.container {
       return " in container " + TerminalText.escaped(String(container.prefix(style.verbose ? 64 : 12)))
     }
+    if let target = record.forwardsTo { return " to \(target.address) port \(target.port)" }
     return record.unit.map { " in " + TerminalText.escaped($0) } ?? ""
   }
 
@@ -68,7 +70,7 @@ struct OwnerText {
 
   private func nobody(_ socket: SocketObservation) -> String {
     if let timer = socket.timer, timer.kind == .timeWait {
-      return "none, \((timer.expires / 1000) + (timer.expires % 1000 >= 500 ? 1 : 0)) s left"
+      return "none, \((timer.expires / 1000) + (timer.expires % 1000 == 0 ? 0 : 1)) s left"
     }
     if isQueuedChild(socket) { return "none, in the accept queue" + listener(of: socket) }
     switch socket.state {

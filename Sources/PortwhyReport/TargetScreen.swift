@@ -3,7 +3,7 @@ internal import PortwhyExplanation
 internal import PortwhyKit
 internal import SocketModel
 
-/// The answer for one port: headline, sockets, then the sections `why`, `bind`, `note` and `do`.
+/// The answer for one port: headline, sockets, then the sections `why`, `bind`, `gets`, `note` and `do`.
 struct TargetScreen {
   var target: TargetReport
   var host: HostFacts
@@ -17,8 +17,8 @@ struct TargetScreen {
     ).enumerated().map { style.paint(($0.offset == 0 ? "" : "  ") + $0.element, headline.ink) }
     let table = SocketTable(target: target, host: host, style: style).lines()
     lines += table.isEmpty ? [] : [""] + table + [""]
-    lines += why() + bind() + (style.verbose ? VerboseSections(screen: self).lines() : [])
-    return lines + notes() + suggestions()
+    lines += why() + bind() + gets() + (style.verbose ? VerboseSections(screen: self).lines() : [])
+    return lines + notes() + suggestions() + more()
   }
 
   // MARK: Sections
@@ -26,6 +26,13 @@ struct TargetScreen {
   private func why() -> [String] {
     merged { $0.explanation.why }.enumerated().flatMap { offset, entry in
       section(offset == 0 ? "why" : "", entry.prefix + TerminalText.words(entry.value))
+    }
+  }
+
+  /// Who gets the traffic where the planned socket shares the port.
+  private func gets() -> [String] {
+    merged { $0.explanation.receives.map(\.text) }.enumerated().flatMap { offset, entry in
+      section(offset == 0 ? "gets" : "", entry.prefix + TerminalText.words(entry.value))
     }
   }
 
@@ -41,6 +48,13 @@ struct TargetScreen {
     merged { $0.explanation.suggestions }.enumerated().flatMap { offset, entry in
       section(offset == 0 ? "do" : "or", entry.prefix + words(entry.value))
     }
+  }
+
+  /// Where the long text of each cause is.
+  private func more() -> [String] {
+    let causes = merged { [$0.explanation.cause].compactMap { $0 } }.map(\.value.rawValue)
+    let known = causes.filter { Catalogue.topic($0) != nil }
+    return known.isEmpty ? [] : section("more", ["portwhy --explain " + enumeration(known, last: "or")])
   }
 
   /// `if CONDITION: TEXT: COMMAND`; the command is one word, so that no line break gets into it.

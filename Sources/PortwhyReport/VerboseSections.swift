@@ -7,7 +7,7 @@ struct VerboseSections {
   var screen: TargetScreen
 
   func lines() -> [String] {
-    rules() + sockets() + time()
+    rules() + sockets() + kernelEvidence() + time()
   }
 
   private var target: TargetReport { screen.target }
@@ -98,6 +98,14 @@ struct VerboseSections {
       "\(name) \(value ? "yes" : "no") (inferred from socket \(index); \(reason.rawValue))"
     case .unknown(let reason): "\(name) unknown (\(reason.rawValue))"
     }
+  }
+
+  private func kernelEvidence() -> [String] {
+    guard let use = screen.visibility.bpf else { return [] }
+    var words = use.iterators.isEmpty ? [] : ["iterators \(use.iterators.joined(separator: ", "))"]
+    if let problem = use.problem { words.append(TerminalText.escaped(problem)) }
+    words.append("\(use.microseconds / 1000).\(use.microseconds / 100 % 10) ms")
+    return screen.section("bpf", words.joined(separator: "; ").words)
   }
 
   private func time() -> [String] {

@@ -7,6 +7,10 @@ struct ControlGroup: Sendable, Hashable {
   /// The full container id (Docker, podman, containerd, CRI-O) or the LXC name; of nested containers the outer
   /// one, which the tools of this host know.
   var container: String?
+  /// The uid of the user manager that the unit belongs to.
+  var userManager: UInt32?
+  /// Who runs the container: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`.
+  var engine: String?
   /// The path below the cgroup2 mount; nil on a host with cgroup v1 alone.
   var unifiedPath: String?
 
@@ -20,26 +24,57 @@ struct ControlGroup: Sendable, Hashable {
       guard fields.count == 3, fields[2].hasPrefix("/") else { continue }
       let place = Self.place(of: fields[2])
       container = container ?? place.container
+      engine = engine ?? place.engine
       let isUnified = fields[0] == "0" && fields[1].isEmpty
       if isUnified { unifiedPath = String(fields[2]) }
-      if isUnified || fields[1] == "name=systemd" { unit = unit ?? place.unit }
+      if isUnified || fields[1] == "name=systemd" {
+        if unit == nil { userManager = place.userManager }
+        unit = unit ?? place.unit
+      }
     }
   }
 
   /// Walks the path from the root; below a container's own group the names are those of another systemd.
-  private static func place(of path: some StringProtocol) -> (unit: String?, container: String?) {
-    var unit: String?
+  private static func place(of path: some StringProtocol) -> Place {
+    var place = Place()
     var previous = ""
     for word in path.split(separator: "/") {
       let component = String(word)
-      if let container = containerName(component, after: previous) { return (unit, container) }
+      if let container = containerName(component, after: previous) {
+        place.container = container
+        place.engine = engine(component, after: previous, in: path)
+        return place
+      }
       if component == "payload" { break }  // systemd-nspawn(1) puts the guest's groups below it
       // systemd puts "_" before a name that the kernel could take for a file of its own (`cg_escape`).
       let name = component.hasPrefix("_") ? String(component.dropFirst()) : component
-      if isUnit(name) { unit = isWorthNaming(name) ? name : nil }
+      if name.hasPrefix("user@"), name.hasSuffix(".service") {
+        place.userManager = UInt32(name.dropFirst("user@".count).dropLast(".service".count))
+      }
+      if isUnit(name) { place.unit = isWorthNaming(name) ? name : nil }
       previous = component
     }
-    return (unit, nil)
+    return place
+  }
+
+  private struct Place {
+    var unit: String?
+    var container: String?
+    var userManager: UInt32?
+    var engine: String?
+  }
+
+  /// The engine that names its groups so: `docker-ID.scope` and `docker/ID`, `libpod-ID`, `libpod_parent/libpod-ID`,
+  /// `nerdctl-ID`, `cri-containerd-ID`, `crio-ID` and everything in a `kubepods` slice.
+  private static func engine(_ component: String, after previous: String, in path: some StringProtocol) -> String? {
+    if previous.hasPrefix("lxc") || component.hasPrefix("lxc.payload") { return "lxc" }
+    if path.contains("kubepods") { return "kubernetes" }
+    let prefixes = [
+      ("docker-", "docker"), ("libpod-", "podman"), ("cri-containerd-", "kubernetes"), ("crio-", "kubernetes"),
+      ("nerdctl-", "nerdctl"),
+    ]
+    if let known = prefixes.first(where: { component.hasPrefix($0.0) }) { return known.1 }
+    return previous == "docker" ? "docker" : nil
   }
 
   /// systemd.unit(5): the types of unit that can hold processes.

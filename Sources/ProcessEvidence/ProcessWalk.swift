@@ -11,10 +11,15 @@ struct VisitedProcess: ~Copyable {
   func record(descriptors: [Int32], controlGroup: ControlGroup) -> ProcessRecord? {
     guard var command = try? contents(of: "../comm", in: directory) else { return nil }
     if command.last == UInt8(ascii: "\n") { command.removeLast() }
-    return ProcessRecord(
+    var record = ProcessRecord(
       pid: pid, command: String(decoding: command, as: UTF8.self),
       executable: try? linkTarget(of: "../exe", in: directory), descriptors: descriptors.sorted(),
       unit: controlGroup.unit, container: controlGroup.container)
+    record.userManager = controlGroup.userManager
+    record.containerEngine = controlGroup.engine
+    record.forwardsTo = forwardedEndpoint(record)
+    readAncestry(into: &record)
+    return record
   }
 
   /// `/proc/PID/cgroup`; empty where it cannot be read.

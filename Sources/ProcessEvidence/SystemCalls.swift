@@ -193,9 +193,32 @@ struct DirectoryBuffer: ~Copyable {
     return found
   }
 
+  /// The names of all entries but `.` and `..`, unsorted; a name that is no UTF-8 is left out.
+  borrowing func names(in directory: borrowing Descriptor) throws(SystemError) -> [String] {
+    var found: [String] = []
+    try forEachEntry(in: directory) { name in
+      let text = String(validating: name.prefix { $0 != 0 }, as: UTF8.self)
+      if let text, text != ".", text != ".." { found.append(text) }
+      return true
+    }
+    return found
+  }
+
   /// Calls `body` with each entry whose name is a decimal number, until it returns false.
   private borrowing func forEachNumber(
     in directory: borrowing Descriptor, _ body: (Int32, UnsafePointer<CChar>) -> Bool
+  ) throws(SystemError) {
+    try forEachEntry(in: directory) { name in
+      guard let number = leadingNumber(name, endedBy: 0), let number = Int32(exactly: number),
+        let start = name.baseAddress
+      else { return true }
+      return body(number, start.assumingMemoryBound(to: CChar.self))
+    }
+  }
+
+  /// Calls `body` with the bytes of each entry's name, its NUL and padding included, until it returns false.
+  private borrowing func forEachEntry(
+    in directory: borrowing Descriptor, _ body: (UnsafeRawBufferPointer) -> Bool
   ) throws(SystemError) {
     guard let start = bytes.baseAddress else { return }
     while true {
@@ -207,10 +230,7 @@ struct DirectoryBuffer: ~Copyable {
       while offset + 20 <= filled {
         let length = Int((start + offset + 16).loadUnaligned(as: UInt16.self))
         guard length >= 20, offset + length <= filled else { throw .last }
-        let name = UnsafeRawBufferPointer(start: start + offset + 19, count: length - 19)
-        if let number = leadingNumber(name, endedBy: 0), let number = Int32(exactly: number) {
-          guard body(number, (start + offset + 19).assumingMemoryBound(to: CChar.self)) else { return }
-        }
+        guard body(UnsafeRawBufferPointer(start: start + offset + 19, count: length - 19)) else { return }
         offset += length
       }
     }

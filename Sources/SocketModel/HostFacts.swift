@@ -94,6 +94,18 @@ public struct LocalRoute: Sendable, Hashable {
   }
 }
 
+/// What the kernel answers when it is asked for the route to one IPv4 address (rtnetlink(7), RTM_GETROUTE).
+public struct RouteLookup: Sendable, Hashable {
+  public var destination: IPv4Address
+  /// The type of the route that was found; nil where there is none.
+  public var type: RouteType?
+
+  public init(destination: IPv4Address, type: RouteType?) {
+    self.destination = destination
+    self.type = type
+  }
+}
+
 /// What the host and the network namespace set that a verdict uses. A fact that was not needed or could not be
 /// read is nil; the rules answer "undetermined" where they need one that is nil.
 public struct HostFacts: Sendable, Hashable {
@@ -106,6 +118,11 @@ public struct HostFacts: Sendable, Hashable {
   public var sudoUID: UInt32?
   /// Whether the reader has CAP_NET_BIND_SERVICE in the user namespace that owns the network namespace.
   public var readerMayBindPrivileged: Bool?
+  /// Whether uid 0 of the reader's user namespace counts as root in the one that owns the network namespace.
+  public var rootMayBindPrivileged: Bool?
+  /// The uid that stands for every user who is not mapped into the reader's user namespace
+  /// (`kernel.overflowuid`, user_namespaces(7)); nil where all are mapped.
+  public var overflowUID: UInt32?
   /// `net.ipv4.ip_unprivileged_port_start`: ports below it need CAP_NET_BIND_SERVICE. 1024 where absent (< 4.11).
   public var unprivilegedPortStart: UInt32?
   /// `net.ipv4.ip_local_port_range`, both ends included.
@@ -125,8 +142,18 @@ public struct HostFacts: Sendable, Hashable {
   public var interfaces: [NetworkInterface]?
   public var ipv6Addresses: [InterfaceAddress]?
   public var ipv4LocalRoutes: [LocalRoute]?
+  /// The tables of those asked for that were never made; nil where the kernel does not tell them from empty ones
+  /// (before Linux 5.0).
+  public var ipv4AbsentTables: [UInt32]?
+  /// Whether the IPv4 routing rules are the three that every namespace starts with (ip-rule(8)).
+  public var ipv4RulesAreDefault: Bool?
+  /// What the kernel answered for the addresses of the attempts.
+  public var ipv4Lookups: [RouteLookup]?
   /// Security modules in force that can refuse a bind and that sock_diag does not show (`/sys/kernel/security/lsm`).
   public var securityModules: [String]?
+  /// Whether a control group program sees the bind(2) of the reader's control group (BPF_CGROUP_INET4_BIND,
+  /// systemd's SocketBindDeny=); nil where that may not be asked.
+  public var controlGroupBindPrograms: Bool?
 
   public init(kernel: KernelVersion, uid: UInt32) {
     self.kernel = kernel
@@ -152,6 +179,8 @@ public struct Visibility: Sendable, Hashable {
   public var boundSocketsComplete: Bool
   /// Stable words: `not-root`, `no-proc`, `hidepid`, `yama`, `old-kernel`.
   public var reasons: [String]
+  /// The BPF iterators that were asked; nil where none was wanted.
+  public var bpf: BPFUse?
 
   public init(unreadableProcesses: Int = 0, boundSocketsComplete: Bool = true, reasons: [String] = []) {
     self.unreadableProcesses = unreadableProcesses
@@ -171,10 +200,19 @@ public struct Snapshot: Sendable, Hashable {
   public var host: HostFacts
   public var visibility: Visibility
   public var sockets: [SocketObservation]
+  /// The bind buckets of the port that were read, at most one for each layer-3 domain; empty where none could be.
+  public var buckets: [BindBucket]
+  /// Whether UDP sockets of both families stand in the one order in which bind(2) examines them.
+  public var isChainOrdered: Bool
 
-  public init(host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation]) {
+  public init(
+    host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation], buckets: [BindBucket] = [],
+    isChainOrdered: Bool = false
+  ) {
     self.host = host
     self.visibility = visibility
     self.sockets = sockets
+    self.buckets = buckets
+    self.isChainOrdered = isChainOrdered
   }
 }

@@ -13,6 +13,19 @@ public struct ProcessRecord: Sendable, Hashable {
   public var unit: String?
   /// The container id, from `/proc/PID/cgroup`.
   public var container: String?
+  /// The uid of the user manager whose unit it is (`user@UID.service`); nil for a unit of the system manager.
+  public var userManager: UInt32?
+  /// Who runs the container, as its control group tells: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`;
+  /// nil where it does not tell.
+  public var containerEngine: String?
+  /// For docker-proxy: the address and port inside the container that it forwards to. Of its arguments this alone
+  /// is read.
+  public var forwardsTo: Endpoint?
+  /// The parent, 0 for none (`/proc/PID/stat`); nil where it was not read.
+  public var parent: Int32?
+  /// The leader of its process group that has gone while the session it belongs to has not: what a shell started
+  /// under that number has ended, this process lives on. Nil where there is none or that cannot be told.
+  public var goneLeader: Int32?
 
   public init(
     pid: Int32, command: String, executable: String? = nil, descriptors: [Int32], unit: String? = nil,

@@ -104,6 +104,10 @@ public struct SocketObservation: Sendable, Hashable {
   public var owner: SocketOwner
   /// Every process that holds a descriptor of the socket and may be seen, ascending by pid.
   public var processes: [ProcessRecord]
+  /// The socket unit that a socket held by systemd belongs to.
+  public var activation: SocketActivation?
+  /// What of the kernel holds it, with `owner` `.kernel`.
+  public var kernelOwner: KernelOwner?
 
   public init(
     transport: TransportProtocol, family: AddressFamily, local: Endpoint, remote: Endpoint? = nil,

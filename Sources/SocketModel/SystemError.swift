@@ -14,17 +14,20 @@ public struct SystemError: Error, RawRepresentable, Sendable, Hashable, CustomSt
   public static let noDevice = SystemError(rawValue: 19)  // ENODEV
   public static let invalidArgument = SystemError(rawValue: 22)  // EINVAL
   public static let noSystemCall = SystemError(rawValue: 38)  // ENOSYS
+  public static let notSupported = SystemError(rawValue: 95)  // EOPNOTSUPP
   public static let addressFamilyNotSupported = SystemError(rawValue: 97)  // EAFNOSUPPORT
   public static let addressInUse = SystemError(rawValue: 98)  // EADDRINUSE
   public static let addressNotAvailable = SystemError(rawValue: 99)  // EADDRNOTAVAIL
+  public static let networkUnreachable = SystemError(rawValue: 101)  // ENETUNREACH
   public static let noBufferSpace = SystemError(rawValue: 105)  // ENOBUFS
+  public static let hostUnreachable = SystemError(rawValue: 113)  // EHOSTUNREACH
 
   private static let names: [Int32: String] = [
     1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 9: "EBADF", 11: "EAGAIN", 12: "ENOMEM",
     13: "EACCES", 14: "EFAULT", 16: "EBUSY", 17: "EEXIST", 19: "ENODEV", 20: "ENOTDIR", 22: "EINVAL", 23: "ENFILE",
     24: "EMFILE", 28: "ENOSPC", 32: "EPIPE", 38: "ENOSYS", 71: "EPROTO", 74: "EBADMSG", 92: "ENOPROTOOPT",
     93: "EPROTONOSUPPORT", 95: "EOPNOTSUPP", 97: "EAFNOSUPPORT", 98: "EADDRINUSE", 99: "EADDRNOTAVAIL",
-    105: "ENOBUFS", 110: "ETIMEDOUT", 111: "ECONNREFUSED",
+    101: "ENETUNREACH", 105: "ENOBUFS", 110: "ETIMEDOUT", 111: "ECONNREFUSED", 113: "EHOSTUNREACH",
   ]
 
   /// The symbolic name, or `errno N` for a number without one here.

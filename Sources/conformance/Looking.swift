@@ -52,15 +52,19 @@ func answerRequests(as reader: Reader) -> Int32 {
     }
   }
   while let line = readLine() {
-    if let request = AttemptLine(line) { print(reply(to: request.attempt)) } else { print("refused \(line)") }
+    if let request = AttemptLine(line) {
+      print(reply(to: request.attempt, as: reader))
+    } else {
+      print("refused \(line)")
+    }
     fflush(nil)
   }
   return 0
 }
 
-private func reply(to attempt: BindAttempt) -> String {
+private func reply(to attempt: BindAttempt, as reader: Reader) -> String {
   do throws(PortwhyError) {
-    let (outcomes, snapshot) = try Portwhy.judge(attempt)
+    let (outcomes, snapshot) = try Portwhy.judge(attempt, bpf: reader != .rootWithoutBPF)
     let isOwned = snapshot.sockets.allSatisfy { $0.owner == .process }
     let lines =
       snapshot.sockets.map { "socket " + text(of: $0) } + outcomes.map { "outcome " + OutcomeLine($0).text }

@@ -3,6 +3,8 @@ import Glibc
 /// As whom portwhy looks.
 enum Reader: String, Sendable, CaseIterable {
   case root
+  /// root, without BPF iterators.
+  case rootWithoutBPF = "root-no-bpf"
   /// uid and gid 65534 without groups and capabilities.
   case nobody
 }

@@ -8,6 +8,8 @@ struct PreconditionTests {
     var host = openHost()
     host.ipv4NonlocalBind = false
     host.ipv6NonlocalBind = false
+    // Then the table alone counts; see LocalAddressTests.
+    host.ipv4RulesAreDefault = false
     host.ipv4LocalRoutes = [
       LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local),
       LocalRoute(destination: IPv4Address(10, 0, 0, 5), prefixLength: 32, type: .local),
@@ -91,6 +93,8 @@ struct PreconditionTests {
     var host = Self.strictHost()
     let first = { outcomes(of: planned, in: Snapshot(host: host, sockets: []))[0] }
     #expect(first().bind == .fails(.noDevice))
+    host.interfaces = nil
+    #expect(first().bind == .undetermined && first().missing == [MissingFact(.interfaces)])
     host.ipv6Available = false
     #expect(first().bind == .fails(.addressFamilyNotSupported))
   }

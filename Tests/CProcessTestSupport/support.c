@@ -6,6 +6,8 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -35,6 +37,22 @@ int test_refuse_system_call(long number, int error) {
   return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 
+int test_refuse_socket(int family, int protocol, int error) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)family, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)protocol, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
 int test_unshare_files(void) { return unshare(CLONE_FILES); }
 
 int test_unshare_mounts(void) {
@@ -45,3 +63,14 @@ int test_unshare_mounts(void) {
 int test_unshare_network(void) { return unshare(CLONE_NEWNET); }
 
 int test_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+int test_terminal(uint16_t columns, int ends[2]) {
+  char name[128];
+  struct winsize size = {.ws_row = 24, .ws_col = columns};
+  ends[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (ends[0] < 0) return -1;
+  if (grantpt(ends[0]) != 0 || unlockpt(ends[0]) != 0 || ptsname_r(ends[0], name, sizeof name) != 0) return -1;
+  if (ioctl(ends[0], TIOCSWINSZ, &size) != 0) return -1;
+  ends[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  return ends[1] < 0 ? -1 : 0;
+}

@@ -91,6 +91,44 @@ struct HostReaderTests {
     let facts = try HostReader(transport: requests).read(.ipv4LocalRoutes)
     #expect(facts.interfaces?.map(\.vrfTable) == [1001])
     #expect(facts.ipv4LocalRoutes?.map(\.table) == [255, 1001])
+    #expect(facts.ipv4RulesAreDefault == false && facts.ipv4AbsentTables == [])
+  }
+
+  @Test("tell untouched routing rules from changed ones, and tables that were never made from empty ones")
+  func rules() throws {
+    try inPrivateNamespace {
+      func read() throws -> HostFacts {
+        try HostReader().read(.ipv4LocalRoutes, lookups: [IPv4Address(127, 0, 0, 9), IPv4Address(192, 0, 2, 1)])
+      }
+      let facts = try read()
+      #expect(facts.ipv4RulesAreDefault == true && facts.ipv4AbsentTables == [])
+      #expect(
+        facts.ipv4Lookups == [
+          RouteLookup(destination: IPv4Address(127, 0, 0, 9), type: .local),
+          RouteLookup(destination: IPv4Address(192, 0, 2, 1), type: nil),
+        ])
+      // RTM_NEWRULE: the table main once more, at the priority 100.
+      try change(.newRule, [2, 0, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0] + attribute(6, [100, 0, 0, 0]))
+      #expect(try read().ipv4RulesAreDefault == false)
+      guard portwhy_unshare_network() == 0 else { throw NamespaceError(what: "unshare") }
+      let fresh = try read()
+      #expect(fresh.ipv4AbsentTables == [255] && fresh.ipv4LocalRoutes == [], "lo was never up")
+    }
+  }
+
+  @Test("name the overflow uid unless the reader's uid_map covers everybody")
+  func userMapping() throws {
+    func overflow(_ files: [String: String]) throws -> UInt32? {
+      let root = try TemporaryRoot(files: files)
+      return try withExtendedLifetime(root) { try HostReader(procRoot: root.path).read(.userMapping).overflowUID }
+    }
+    let status = ["thread-self/status": ""]
+    #expect(try overflow(["thread-self/uid_map": "         0          0 4294967295\n"]) == nil)
+    #expect(try overflow(["thread-self/uid_map": "0 1000 1\n1 100000 65536\n"]) == 65534)
+    #expect(try overflow(["thread-self/uid_map": "0 1000 1\n", "sys/kernel/overflowuid": "60000\n"]) == 60000)
+    #expect(try overflow(["thread-self/uid_map": "nonsense\n"]) == 65534)
+    #expect(try overflow(status) == nil, "a kernel without user namespaces")
+    #expect(try overflow([:]) == 65534, "no /proc")
   }
 
   @Test("that need rtnetlink are not known where it is denied; a malformed reply is an error")
@@ -116,6 +154,10 @@ private enum Vrf {
         16,
         [0, 0, 0, 0, 7, 0, 0, 0] + Array(repeating: 0, count: 8) + attribute(3, [98, 0])
           + attribute(18, info))
+    }
+    // The rule that comes with a VRF: FRA_L3MDEV, priority 1000.
+    if request[4] == 34 {
+      return message(32, [2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0] + attribute(19, [1]) + attribute(6, [0xe8, 3, 0, 0]))
     }
     return message(24, [2, 32, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0] + attribute(15, Array(request.suffix(4))))
   }

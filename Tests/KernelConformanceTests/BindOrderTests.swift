@@ -35,12 +35,12 @@ private struct Observed: Equatable {
   var actual: String
 }
 
-private func observe(_ holders: [String], _ row: TwoHistories) throws -> Observed {
+private func observe(_ holders: [String], _ row: TwoHistories, bpf: Bool) throws -> Observed {
   try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
     let scenario = Scenario(holders.map(holder), attempt(row.attempt))
     let copy = try namespace.build(scenario)
     let planned = scenario.attempt.bindAttempt(port: copy.port, interfaces: namespace.interfaces)
-    let (outcomes, snapshot) = try Portwhy.judge(planned)
+    let (outcomes, snapshot) = try Portwhy.judge(planned, bpf: bpf)
     return Observed(
       problems: copy.outcomes.filter { !$0.isBuilt }.map(\.description), sockets: snapshot.sockets.map(comparable),
       predicted: outcomes.first { $0.options == row.options }.map { word($0) } ?? "no answer",
@@ -120,11 +120,26 @@ private let udp: [TwoHistories] = [
 struct BindOrderTests {
   @Test("decides beside sockets that look the same", arguments: tcp + udp)
   func histories(_ row: TwoHistories) throws {
-    let works = try observe(row.works, row)
-    let fails = try observe(row.fails, row)
+    let works = try observe(row.works, row, bpf: false)
+    let fails = try observe(row.fails, row, bpf: false)
     #expect(works.problems + fails.problems == [])
     #expect(works.sockets == fails.sockets)
     #expect([works.actual, fails.actual] == ["ok", "in-use"])
     #expect([works.predicted, fails.predicted] == ["?", "?"])
+  }
+
+  @Test("of TCP is settled by the bind bucket that BPF reads", arguments: tcp)
+  func bucket(_ row: TwoHistories) throws {
+    let works = try observe(row.works, row, bpf: true)
+    let fails = try observe(row.fails, row, bpf: true)
+    #expect([works.predicted, fails.predicted] == ["ok", "in-use"])
+    #expect([works.actual, fails.actual] == ["ok", "in-use"])
+  }
+
+  @Test("of UDP sockets of both families is read from the chain")
+  func chain() throws {
+    let row = try #require(udp.first)
+    #expect(try observe(row.works, row, bpf: true).predicted == "ok")
+    #expect(try observe(row.fails, row, bpf: true).predicted == "in-use")
   }
 }

@@ -63,10 +63,16 @@ extension ThreadJob: Startable {
 
 /// The rtnetlink changes that scenarios need (rtnetlink(7)).
 enum RouteChange {
-  case setLink, newLink, newAddress
+  case setLink, newLink, newAddress, newRule
 
-  /// RTM_NEWLINK or RTM_NEWADDR.
-  var type: UInt8 { self == .newAddress ? 20 : 16 }
+  /// RTM_NEWLINK, RTM_NEWADDR or RTM_NEWRULE.
+  var type: UInt8 {
+    switch self {
+    case .setLink, .newLink: 16
+    case .newAddress: 20
+    case .newRule: 32
+    }
+  }
   /// The high byte of the flags: NLM_F_CREATE and NLM_F_EXCL for what must not exist yet.
   var flags: UInt8 { self == .setLink ? 0 : 6 }
 }

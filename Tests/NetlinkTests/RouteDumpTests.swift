@@ -46,3 +46,46 @@ struct RouteDumpTests {
     }
   }
 }
+
+@Suite("The kernel's own ports")
+struct KernelPortDumpTests {
+  @Test("are those of the tunnels that are up, with the interface, and the kernel's socket is really there")
+  func vxlan() throws {
+    try inPrivateNamespace {
+      let identifier = attribute(1, [5, 0, 0, 0])  // IFLA_VXLAN_ID
+      let destination = attribute(15, [0x12, 0xb5])  // IFLA_VXLAN_PORT 4789
+      let info = attribute(1, Array("vxlan".utf8) + [0]) + attribute(2, identifier + destination)
+      let link = [UInt8](repeating: 0, count: 16) + attribute(3, Array("vx0".utf8) + [0]) + attribute(18, info)
+      do {
+        try change(.newLink, link)
+      } catch {
+        sayNotRun("no VXLAN in this kernel: \(error)")
+        return
+      }
+      #expect(try KernelPortDump().tunnelPorts().isEmpty, "it is down")
+      let index = try #require(try RouteDump().interfaces().first { $0.name == "vx0" }?.index.rawValue)
+      try change(.setLink, up(UInt8(truncatingIfNeeded: index)))
+      let owner = KernelOwner(kind: "vxlan", interface: "vx0")
+      #expect(
+        try KernelPortDump().tunnelPorts() == [KernelPort(transport: .udp, port: Port(4789), owner: owner)])
+      #expect(try SocketDump().sockets(.udp, ports: 4789...4789).contains { $0.uid == 0 && $0.remote == nil })
+    }
+  }
+}
+
+@Suite("Another network namespace")
+struct NamespaceThreadTests {
+  @Test("is entered by a thread of its own: the caller stays where it is")
+  func entered() throws {
+    try inPrivateNamespace {
+      let own = try RouteDump().interfaces().map(\.name)
+      #expect(own == ["lo"] || own.contains("lo"))
+      try change(.newLink, veth("pw7", index: 9))
+      let outside = inNetworkNamespace("/proc/self/ns/net") { (try? RouteDump().interfaces().map(\.name)) ?? [] }
+      #expect(outside?.contains("pw7") == false)
+      #expect(try RouteDump().interfaces().contains { $0.name == "pw7" })
+      #expect(inNetworkNamespace("/nonexistent") { 1 } == nil)
+      #expect(inNetworkNamespace("/proc/self/ns/mnt") { 1 } == nil, "not a network namespace")
+    }
+  }
+}

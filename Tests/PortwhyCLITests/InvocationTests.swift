@@ -1,3 +1,4 @@
+import PortwhyExplanation
 import BindRules
 import PortwhyKit
 import SocketModel
@@ -33,6 +34,20 @@ struct InvocationTests {
     #expect(plain.options == [] && plain.v6only == nil && plain.uid == nil && plain.families == nil)
   }
 
+  @Test("names a network namespace by process, name or path, with and without TARGET")
+  func namespace() throws {
+    #expect(try question("--netns 812 80").namespace == .process(812))
+    #expect(try question("--netns blue 80").namespace == .name("blue"))
+    #expect(try question("--netns /proc/1/ns/net 80").namespace == .path("/proc/1/ns/net"))
+    #expect(try question("--netns 99999999999x 80").namespace == .name("99999999999x"))
+    #expect(try invocation("--netns blue").task == .overview([.tcp, .udp], in: .name("blue")))
+  }
+
+  @Test("probes only if asked to")
+  func probe() throws {
+    #expect(try question("--probe 80").probe && !question("80").probe)
+  }
+
   @Test("takes the last of a repeated option")
   func lastWins() throws {
     #expect(try question("--v6only --no-v6only 80").v6only == false)
@@ -52,8 +67,8 @@ struct InvocationTests {
 
   @Test("without TARGET asks for the overview")
   func overview() throws {
-    #expect(try invocation("").task == .overview([.tcp, .udp]))
-    #expect(try invocation("-u --json").task == .overview([.udp]))
+    #expect(try invocation("").task == .overview([.tcp, .udp], in: nil))
+    #expect(try invocation("-u --json").task == .overview([.udp], in: nil))
   }
 
   @Test("asks for help or version whatever else is right")
@@ -74,7 +89,8 @@ struct InvocationTests {
       ("-4 --v6only 80", "--v6only"), ("--v6only 127.0.0.1:80", "--v6only"),
       ("--reuseaddr", "--reuseaddr needs a TARGET"),
       ("-4", "-4 needs"), ("--uid 0", "--uid needs"), ("--no-v6only", "--no-v6only needs"),
-      ("--json=yes 80", "--json"),
+      ("--json=yes 80", "--json"), ("--runtime nods 80", "did you mean node?"), ("--runtime node", "--runtime needs"),
+      ("--runtime xyzzyplugh 80", "\"xyzzyplugh\""), ("--deep", "--deep needs"),
       ("--generate-completion-script bash", "--generate-completion-script"),
       ("--experimental-dump-help", "--experimental-dump-help"),
       ("-4 [::1]:80", "\"[::1]:80\""), ("--reuse-addr 80", "\"--reuse-addr\""),
@@ -88,6 +104,14 @@ struct InvocationTests {
     } catch {
       Issue.record("\(error)")
     }
+  }
+
+  @Test("plans what a runtime sets for TCP, and what was said besides")
+  func runtime() throws {
+    let node = try question("--runtime node 80")
+    #expect(node.options(.tcp) == .reuseaddr && node.options(.udp) == [])
+    #expect(try question("--runtime HAProxy 80").options(.tcp) == [.reuseaddr, .reuseport])
+    #expect(try question("--runtime socketserver --reuseport 80").options(.tcp) == .reuseport)
   }
 
   @Test("takes --v6only where IPv6 is attempted")
@@ -126,6 +150,31 @@ struct ExitStatusTests {
     #expect(ExitStatus(.kernelInterfaceMissing("")).rawValue == 69)
     #expect(ExitStatus(.internalError("")).rawValue == 70)
     #expect(ExitStatus(.notPermitted("")).rawValue == 77)
+    #expect(ExitStatus(.invalidQuestion("")).rawValue == 64)
     #expect(ExitStatus.usage.rawValue == 64)
+  }
+}
+
+@Suite("--explain")
+struct ExplainTests {
+  @Test("takes the next word as its topic, and needs none")
+  func topic() throws {
+    for words in ["--explain time-wait", "--explain=time-wait", "time-wait --explain"] {
+      #expect(try invocation(words).task == .explain(Catalogue.topic("time-wait")))
+    }
+    #expect(try invocation("--explain").task == .explain(nil))
+  }
+
+  @Test(
+    "says in one line what is wrong, and names the nearest topic",
+    arguments: [
+      ("--explain timewait", "no topic \"timewait\", did you mean time-wait?"),
+      ("--explain 8080", "no topic \"8080\", --explain alone lists them"),
+      ("--explain time-wait 8080", "unexpected argument \"8080\""),
+      ("--explain --reuseaddr time-wait", "--reuseaddr says nothing beside --explain"),
+      ("--explain --json", "--json says nothing beside --explain"),
+    ])
+  func refused(_ words: String, _ message: String) {
+    #expect(throws: UsageError(message)) { try invocation(words) }
   }
 }

@@ -26,6 +26,7 @@ let cases: [Case] = [
   Case(name: "hidden-owner", report: hiddenOwner),
   Case(name: "dual-stack", report: dualStack),
   Case(name: "udp", report: udp),
+  Case(name: "shared-port", report: sharedPort),
   Case(name: "undetermined", report: undetermined),
   Case(name: "nothing-visible", report: nothingVisible),
   Case(name: "queued-child", report: queuedChild),
@@ -34,6 +35,7 @@ let cases: [Case] = [
   Case(name: "listen-fails", report: listenFails),
   Case(name: "range-of-twenty", report: rangeOfTwenty),
   Case(name: "two-targets", report: report([free(8080), free(8081)])),
+  Case(name: "ownership", report: ownership, isOverview: true),
   Case(name: "overview", report: overview, isOverview: true),
   Case(name: "overview-clients", report: overviewWithClients, isOverview: true),
   Case(name: "overview-empty", report: report([]), isOverview: true),
@@ -152,6 +154,30 @@ let udp: Report = {
           explanation: Explanation(
             cause: Cause(rawValue: "udp-holder"),
             why: ["avahi-daemon(555) holds 0.0.0.0:5353 with SO_REUSEPORT, but belongs to uid 107, you to 1000"]))
+      ])
+  ])
+}()
+
+let sharedPort: Report = {
+  let other = socket(
+    .close, "0.0.0.0", 5353, transport: .udp, reuseaddr: yes(), uid: 107, inode: 99, owner: .process,
+    processes: [ProcessRecord(pid: 555, command: "avahi-daemon", descriptors: [12])])
+  let receives = [
+    Receipt(
+      traffic: .unicast, family: nil, receiver: .this, rule: .lastBound, sockets: [0],
+      text: "takes all unicast datagrams away from avahi-daemon (pid 555): the last bound socket gets them"),
+    Receipt(
+      traffic: .multicast, family: .ipv4, receiver: .each, rule: .multicastCopy, sockets: [0],
+      text: "each socket that joined a multicast group gets a copy; who joined cannot be seen per socket"),
+  ]
+  return report([
+    target(
+      port: 5353, transport: .udp, plan: Plan(options: .reuseaddr, uid: 1000), verdict: .ok, sockets: [other],
+      attempts: [
+        attempt(
+          "0.0.0.0", port: 5353, transport: .udp,
+          outcomes: outcomes([(inUse, nil), (.ok, nil), (inUse, nil), (.ok, nil)]),
+          explanation: Explanation(cause: .sharedPort, why: [], receives: receives))
       ])
   ])
 }()

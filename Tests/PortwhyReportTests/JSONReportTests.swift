@@ -1,4 +1,5 @@
 import BindRules
+import JSONTestSupport
 import PortwhyKit
 import SocketModel
 import Testing
@@ -22,7 +23,9 @@ struct JSONReportTests {
     #expect(SchemaValidator(schema: try schema()).violations(try json(example.report)) == [])
   }
 
-  @Test("is one line, and keeps its bytes", arguments: ["nginx-listener", "undetermined", "queued-child", "udp"])
+  @Test(
+    "is one line, and keeps its bytes",
+    arguments: ["nginx-listener", "undetermined", "queued-child", "udp", "ownership"])
   func golden(_ name: String) throws {
     let example = try #require(cases.first { $0.name == name })
     let text = JSONReport.render(example.report, users: users)
@@ -85,6 +88,14 @@ struct JSONReportTests {
     ]
     report.host.ipv4LocalRoutes = [LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local)]
     report.host.securityModules = ["apparmor"]
+    report.host.rootMayBindPrivileged = true
+    report.host.overflowUID = 65534
+    report.host.ipv4AbsentTables = [1001]
+    report.host.ipv4RulesAreDefault = true
+    report.host.ipv4Lookups = [
+      RouteLookup(destination: .loopback, type: .local), RouteLookup(destination: .any, type: nil),
+    ]
+    report.host.controlGroupBindPrograms = false
     let document = try json(report)
     #expect(SchemaValidator(schema: try schema()).violations(document) == [])
     let host = try #require(document["host"])

@@ -79,7 +79,7 @@ struct ScreenTests {
   func numeric() throws {
     let example = try #require(cases.first { $0.name == "hidden-owner" })
     let text = Screen.render(example.report, style: ScreenStyle(numeric: true, users: users))
-    #expect(text.contains("as uid 1000") && text.contains("uid 33, process hidden"))
+    #expect(text.contains("as uid 1000") && text.contains("uid 33, hidden"))
     #expect(!text.contains("alice"))
   }
 }

@@ -11,6 +11,10 @@ int test_become_user(uint32_t real, uint32_t effective);
 /* seccomp(2): from now on system call `number` fails with `error` on this thread. 0 on success. */
 int test_refuse_system_call(long number, int error);
 
+/* seccomp(2): from now on socket(family, _, protocol) fails with `error` on this thread and in what it starts.
+   0 on success. */
+int test_refuse_socket(int family, int protocol, int error);
+
 /* unshare(2). 0 on success. */
 int test_unshare_files(void);
 int test_unshare_mounts(void);
@@ -18,6 +22,9 @@ int test_unshare_network(void);
 
 /* pipe2(2) with O_CLOEXEC, which Swift does not see. */
 int test_pipe(int ends[2]);
+
+/* A pseudo-terminal of so many columns: the test's end and the program's. 0 on success. */
+int test_terminal(uint16_t columns, int ends[2]);
 
 extern const long test_pidfd_open_number;
 extern const long test_pidfd_getfd_number;

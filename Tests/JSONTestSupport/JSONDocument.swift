@@ -1,5 +1,5 @@
 /// A JSON document read strictly (RFC 8259), the order of keys kept.
-indirect enum JSONDocument: Hashable, Sendable {
+public indirect enum JSONDocument: Hashable, Sendable {
   case null
   case bool(Bool)
   case number(Double, text: String)
@@ -7,27 +7,30 @@ indirect enum JSONDocument: Hashable, Sendable {
   case array([JSONDocument])
   case object([Member])
 
-  struct Member: Hashable, Sendable {
-    var key: String
-    var value: JSONDocument
+  public struct Member: Hashable, Sendable {
+    public var key: String
+    public var value: JSONDocument
   }
 
-  subscript(key: String) -> JSONDocument? {
+  public subscript(key: String) -> JSONDocument? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.key == key }?.value
   }
 
-  var elements: [JSONDocument] { if case .array(let elements) = self { elements } else { [] } }
-  var keys: [String] { if case .object(let members) = self { members.map(\.key) } else { [] } }
-  var text: String? { if case .string(let text) = self { text } else { nil } }
+  public var elements: [JSONDocument] { if case .array(let elements) = self { elements } else { [] } }
+  public var keys: [String] { if case .object(let members) = self { members.map(\.key) } else { [] } }
+  public var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
+  /// Nil for a fraction, too.
+  public var integer: Int? { if case .number(_, let text) = self { Int(text) } else { nil } }
+  public var text: String? { if case .string(let text) = self { text } else { nil } }
 
-  init(parsing text: String) throws {
+  public init(parsing text: String) throws {
     var reader = Reader(bytes: Array(text.utf8))
     self = try reader.document()
     guard reader.position == reader.bytes.count else { throw Malformed(position: reader.position) }
   }
 
-  struct Malformed: Error { var position: Int }
+  public struct Malformed: Error { var position: Int }
 
   private struct Reader {
     var bytes: [UInt8]

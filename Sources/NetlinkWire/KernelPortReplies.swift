@@ -1,0 +1,107 @@
+public import SocketModel
+
+// Which ports interfaces of the kernel use. A tunnel has its socket while it is up, so a tunnel that is down, or
+// that tells no port, uses none.
+
+/// An interface that may have a UDP socket of its own: what one RTM_NEWLINK message tells of it.
+public struct TunnelInterface: Sendable, Hashable {
+  /// `IFLA_INFO_KIND`.
+  public var kind: String
+  public var name: String
+  public var index: InterfaceIndex
+  /// The local UDP port; nil where the message does not tell (WireGuard).
+  public var port: Port?
+}
+
+/// Where the local port stands in IFLA_INFO_DATA, in network byte order (`linux/if_link.h`).
+private let portAttributes: [String: UInt16] = [
+  "vxlan": 15,  // IFLA_VXLAN_PORT
+  "geneve": 5,  // IFLA_GENEVE_PORT
+  "bareudp": 1,  // IFLA_BAREUDP_PORT
+]
+
+extension TunnelInterface {
+  /// Reads the payload of one RTM_NEWLINK message; nil for an interface that is down or of another kind.
+  public init?(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
+    var attributes = try AttributeCursor(after: 16, in: payload)
+    let start = payload.lowerBound
+    let isUp = try bytes.uint32(at: start + 8, in: payload, "ifi_flags") & 1 != 0  // IFF_UP
+    guard isUp, let index = InterfaceIndex(kernel: try bytes.uint32(at: start + 4, in: payload, "ifi_index")) else {
+      return nil
+    }
+    var name = ""
+    var info: Range<Int>?
+    while let attribute = try attributes.next(in: bytes) {
+      switch attribute.type {
+      case LinkAttribute.name: name = try bytes.text(in: attribute.payload, "IFLA_IFNAME")
+      case LinkAttribute.info: info = attribute.payload
+      default: break
+      }
+    }
+    guard let info, let kindRange = try AttributeCursor(info).first(LinkAttribute.infoKind, in: bytes) else {
+      return nil
+    }
+    let kind = try bytes.text(in: kindRange, "IFLA_INFO_KIND")
+    guard portAttributes[kind] != nil || kind == "wireguard" else { return nil }
+    self.init(kind: kind, name: name, index: index, port: nil)
+    guard let number = portAttributes[kind],
+      let data = try AttributeCursor(info).first(LinkAttribute.infoData, in: bytes),
+      let value = try AttributeCursor(data).first(number, in: bytes)
+    else { return }
+    port = Port(try bytes.networkUInt16(at: value.lowerBound, in: value, "a tunnel's port"))
+  }
+}
+
+/// The requests to generic netlink that WireGuard's listening port takes (`linux/genetlink.h`, `linux/wireguard.h`).
+public enum GenericRequest: Sendable, Hashable {
+  /// CTRL_CMD_GETFAMILY for every family; unlike a request by name it loads no module.
+  case families
+  /// WG_CMD_GET_DEVICE of one interface; needs CAP_NET_ADMIN.
+  case wireguardDevice(family: MessageType, interface: InterfaceIndex)
+
+  /// The type of the request and of the messages that answer it.
+  public var type: MessageType {
+    switch self {
+    case .families: MessageType(rawValue: 16)  // GENL_ID_CTRL
+    case .wireguardDevice(let family, _): family
+    }
+  }
+
+  //  struct genlmsghdr, 4 bytes: u8 cmd, u8 version, u16 reserved
+
+  /// The whole message, ready to be sent.
+  public func encoded(sequence: UInt32) -> [UInt8] {
+    switch self {
+    case .families: return message(type, sequence: sequence, body: [3, 1, 0, 0])  // CTRL_CMD_GETFAMILY
+    case .wireguardDevice(_, let interface):
+      var body: [UInt8] = [0, 1, 0, 0]  // WG_CMD_GET_DEVICE
+      var index: [UInt8] = []
+      index.append(host: interface.rawValue)
+      appendAttribute(1, index, to: &body)  // WGDEVICE_A_IFINDEX
+      return message(type, sequence: sequence, body: body)
+    }
+  }
+
+  /// The number of the family of this name, from one answer to `families`; nil for another family.
+  public static func familyNumber(
+    of name: String, parsing bytes: Span<UInt8>, _ payload: Range<Int>
+  ) throws(WireError) -> MessageType? {
+    let attributes = try AttributeCursor(after: 4, in: payload)
+    guard let text = try attributes.first(2, in: bytes),  // CTRL_ATTR_FAMILY_NAME
+      try bytes.text(in: text, "CTRL_ATTR_FAMILY_NAME") == name,
+      let number = try attributes.first(1, in: bytes)  // CTRL_ATTR_FAMILY_ID
+    else { return nil }
+    return MessageType(rawValue: try bytes.uint16(at: number.lowerBound, in: number, "CTRL_ATTR_FAMILY_ID"))
+  }
+
+  /// The listening port from one answer to `wireguardDevice`; nil where it has none, as in the further messages of a
+  /// device with many peers. Nothing else of the answer is looked at: it holds the private key.
+  public static func wireguardPort(
+    parsing bytes: Span<UInt8>, _ payload: Range<Int>
+  ) throws(WireError) -> Port? {
+    let attributes = try AttributeCursor(after: 4, in: payload)
+    guard let value = try attributes.first(6, in: bytes) else { return nil }  // WGDEVICE_A_LISTEN_PORT
+    let port = try bytes.uint16(at: value.lowerBound, in: value, "WGDEVICE_A_LISTEN_PORT")
+    return port == 0 ? nil : Port(port)
+  }
+}

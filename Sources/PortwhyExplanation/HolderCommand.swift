@@ -1,0 +1,75 @@
+import SocketModel
+
+/// Who would have to go for sockets to go, and the command that does it in the words of whoever manages it.
+struct Holders {
+  /// Every process that holds one of the sockets.
+  var pids: Set<Int32>
+  /// In a few words.
+  var name: String
+  /// A command line; it may have to be run as another user.
+  var command: String
+  /// The command does it; false where it only shows what is to be stopped.
+  var isDecisive = true
+
+  init(_ sockets: [SocketObservation]) {
+    let processes = sockets.flatMap(\.processes)
+    pids = Set(processes.map(\.pid))
+    let activations = Set(sockets.compactMap(\.activation))
+    if let activation = activations.first, activations.count == 1, sockets.allSatisfy({ $0.activation != nil }) {
+      (name, command) = Self.socketUnit(activation, processes)
+    } else if processes.contains(where: { $0.pid == 1 && $0.command == "systemd" }) {
+      name = "the socket unit for which systemd holds the port"
+      command = "systemctl list-sockets"
+      isDecisive = false
+    } else if let container = Self.container(processes, sockets) {
+      (name, command) = container
+    } else if let units = Self.units(processes) {
+      (name, command) = units
+    } else {
+      name = sockets.holderNames
+      let numbers = pids.sorted()
+      command = "kill \(numbers.prefix(8).map(String.init).joined(separator: " "))\(numbers.count > 8 ? " …" : "")"
+    }
+  }
+
+  /// Stopping the service alone would have the next connection start it again.
+  private static func socketUnit(
+    _ activation: SocketActivation, _ processes: [ProcessRecord]
+  ) -> (String, String) {
+    let services = Set(processes.filter { $0.pid != 1 && $0.command != "systemd" }.compactMap(\.unit)).sorted()
+    let units = [activation.unit] + services.filter { $0 != activation.unit }
+    let words = units.map(shellWord).joined(separator: " ")
+    return (units.listed(), "systemctl \(activation.userManager == nil ? "" : "--user ")stop \(words)")
+  }
+
+  private static func container(
+    _ processes: [ProcessRecord], _ sockets: [SocketObservation]
+  ) -> (String, String)? {
+    let forwards = Set(processes.map(\.forwardsTo))
+    if let first = forwards.first, let target = first, !forwards.contains(nil), let port = sockets.first?.local.port {
+      let others = forwards.count > 1 ? " and \(forwards.count - 1) more" : ""
+      return (
+        "the container at \(target.address)\(others)", "docker stop $(docker ps -q --filter publish=\(port))"
+      )
+    }
+    guard let first = processes.first, let container = first.container, let engine = first.containerEngine,
+      processes.allSatisfy({ $0.container == container })
+    else { return nil }
+    let short = container.count == 64 ? String(container.prefix(12)) : container
+    let stop = [
+      "docker": "docker stop", "podman": "podman stop", "nerdctl": "nerdctl stop", "lxc": "lxc-stop -n",
+      "kubernetes": "crictl stop",
+    ]
+    return stop[engine].map { ("container \(short)", "\($0) \(shellWord(short))") }
+  }
+
+  private static func units(_ processes: [ProcessRecord]) -> (String, String)? {
+    let units = Set(processes.compactMap(\.unit)).sorted()
+    let managers = Set(processes.map(\.userManager))
+    guard !units.isEmpty, processes.allSatisfy({ $0.unit != nil }), managers.count == 1, let manager = managers.first
+    else { return nil }
+    let words = units.map(shellWord).joined(separator: " ")
+    guard let uid = manager else { return (units.listed(), "systemctl stop \(words)") }
+    return ("\(units.listed()) of uid \(uid)", "systemctl --user stop \(words)")
+  }
+}

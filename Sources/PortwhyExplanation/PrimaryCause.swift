@@ -1,0 +1,99 @@
+import BindRules
+import SocketModel
+
+/// The one cause of this outcome; nil where everything works and nothing surprises.
+func primaryCause(_ case: Case, _ outcome: BindOutcome, _ receives: [Receipt]) -> Cause? {
+  switch outcome.verdict {
+  case .ok: receives.contains { $0.concernsOthers } ? .sharedPort : nil
+  case .fails(.addressInUse):
+    outcome.bind == .ok ? .listenOnly : inTheWay(`case`, outcome.blockers)
+  case .fails(let error): beforeThePort(error, `case`)
+  case .undetermined: undetermined(`case`, outcome)
+  }
+}
+
+private func inTheWay(_ case: Case, _ blockers: [Blocker]) -> Cause {
+  // A probe met a socket that is not visible.
+  if blockers.isEmpty { return .hidden }
+  if let cause = reuseCause(`case`, blockers) { return cause }
+  let sockets = blockers.map(`case`.socket)
+  guard let role = SocketRole.allCases.first(where: { role in sockets.contains { `case`.role($0) == role } }) else {
+    return .listener
+  }
+  let ofRole = sockets.filter { `case`.role($0) == role }
+  switch role {
+  case .listener where ofRole.contains(where: \.isHeldByDifferentPrograms): return .inheritedDescriptor
+  case .listener, .bound, .udp: return overlapCause(`case`, role, ofRole)
+  case .serverConnection, .timeWait:
+    let meetsOnlyDualStack = ofRole.allSatisfy { AddressOverlap(`case`.attempt, $0) == .dualStack }
+    return meetsOnlyDualStack && `case`.attempt.family == .ipv4 ? .leftoverDualStackConnection : role.cause
+  case .selfConnection, .client, .request: return role.cause
+  }
+}
+
+/// A cause that lies in who sets which reuse option; nil where the sockets themselves are the cause.
+private func reuseCause(_ case: Case, _ blockers: [Blocker]) -> Cause? {
+  guard !blockers.isEmpty, !`case`.planned.isEmpty else { return nil }
+  if blockers.allSatisfy({ $0.rule == .tcpReuseportUser || $0.rule == .udpReuseportUser }) {
+    return .reuseportOtherUser
+  }
+  let sockets = blockers.map(`case`.socket)
+  if `case`.attempt.transport == .udp {
+    let shareOtherwise = sockets.contains { socket in
+      let theirs = socket.sureOptions
+      return !theirs.isEmpty && theirs.isDisjoint(with: `case`.planned)
+    }
+    if shareOtherwise { return .udpMixedOptions }
+  }
+  let others = sockets.filter { `case`.role($0) == .listener || `case`.role($0) == .udp }
+  if `case`.planned.contains(.reuseport), others.contains(where: { $0.reuseport.sure == false }) {
+    return .reuseportMissing
+  }
+  return nil
+}
+
+private func overlapCause(_ case: Case, _ role: SocketRole, _ sockets: [SocketObservation]) -> Cause {
+  let overlaps = sockets.map { AddressOverlap(`case`.attempt, $0) }
+  if overlaps.contains(.same) || sockets.contains(where: { $0.remote != nil }) { return role.cause }
+  return overlaps.contains(.wildcard) ? .wildcardOverlap : .dualStackOverlap
+}
+
+private func beforeThePort(_ error: SystemError, _ case: Case) -> Cause {
+  let (attempt, host) = (`case`.attempt, `case`.snapshot.host)
+  switch error {
+  case .accessDenied: return .privilegedPort
+  case .addressNotAvailable:
+    let own = host.ipv6Addresses?.filter { $0.address == attempt.address } ?? []
+    if own.contains(where: \.isTentative) { return .addressTentative }
+    return own.isEmpty ? .addressNotLocal : .addressOnOtherDevice
+  case .noDevice: return .deviceMissing
+  case .addressFamilyNotSupported: return .familyMissing
+  default:
+    if attempt.address.isMulticast && attempt.transport == .tcp { return .multicastTCP }
+    return attempt.address.plain.family == .ipv4 ? .mappedOnV6only : .scopeMissing
+  }
+}
+
+private func undetermined(_ case: Case, _ outcome: BindOutcome) -> Cause {
+  let kinds = Set(outcome.missing.map(\.kind))
+  if kinds == [.bindOrder] {
+    let cause = reuseCause(`case`, outcome.blockers)
+    return cause ?? (`case`.attempt.transport == .udp ? .udpMixedOptions : .dependsOnOrder)
+  }
+  let aboutSockets = outcome.missing.compactMap(\.socket).map { `case`.snapshot.sockets[$0] }
+  guard !aboutSockets.isEmpty, kinds.isSubset(of: [.reuseaddr, .reuseport, .v6only, .bindOrder]) else {
+    return .hidden
+  }
+  let nobodyKnows = aboutSockets.allSatisfy { $0.inode == nil || $0.owner == .kernel }
+  return nobodyKnows ? inTheWay(`case`, outcome.blockers) : .hidden
+}
+
+extension SocketObservation {
+  /// The reuse options it surely has.
+  var sureOptions: ReuseOptions {
+    var options: ReuseOptions = []
+    if reuseaddr.sure == true { options.insert(.reuseaddr) }
+    if reuseport.sure == true { options.insert(.reuseport) }
+    return options
+  }
+}

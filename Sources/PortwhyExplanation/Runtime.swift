@@ -1,0 +1,124 @@
+/// A runtime or server: the options its TCP listening sockets get by default, and how its users change them.
+///
+/// The defaults are those of a socket that the runtime itself creates, in the versions named by `evidence`;
+/// a program may override each of them.
+public struct Runtime: Sendable, Hashable {
+  /// What the runtime does with IPV6_V6ONLY of an AF_INET6 listening socket.
+  public enum V6Only: String, Sendable, Hashable, CaseIterable {
+    /// Sets it: the socket serves IPv6 alone.
+    case set
+    /// Clears it: a socket on `::` serves IPv4 too.
+    case cleared
+    /// Leaves it as `net.ipv6.bindv6only` has it.
+    case host
+  }
+
+  /// How the defaults were found out.
+  public enum Evidence: Sendable, Hashable {
+    /// The program was run and its setsockopt(2) calls were watched: what ran.
+    case watched(String)
+    /// The source or the manual at `source` says so: which version.
+    case read(String)
+  }
+
+  /// What a user of the runtime writes, in its own words; nil where it has no setting for it.
+  public struct Settings: Sendable, Hashable {
+    /// Sets SO_REUSEADDR, where the default does not.
+    public var reuseaddr: String?
+    /// Sets SO_REUSEPORT, or for a runtime that sets it by itself: switches it off.
+    public var reuseport: String?
+    /// Changes IPV6_V6ONLY away from the default.
+    public var v6only: String?
+    /// Chooses the address to bind.
+    public var address: String?
+
+    public init(
+      reuseaddr: String? = nil, reuseport: String? = nil, v6only: String? = nil, address: String? = nil
+    ) {
+      self.reuseaddr = reuseaddr
+      self.reuseport = reuseport
+      self.v6only = v6only
+      self.address = address
+    }
+  }
+
+  /// The word of `--runtime` and of the report.
+  public var name: String
+  /// Other words for it.
+  public var aliases: [String]
+  /// The base names of its executables, without version numbers (`python`, not `python3.11`); empty for a library.
+  public var executables: [String]
+  public var reuseaddr: Bool
+  public var reuseport: Bool
+  public var v6only: V6Only
+  public var settings: Settings
+  public var evidence: Evidence
+  /// Where the default or the setting is documented.
+  public var source: String
+
+  public init(
+    _ name: String, aliases: [String] = [], executables: [String] = [], reuseaddr: Bool, reuseport: Bool = false,
+    v6only: V6Only, settings: Settings, evidence: Evidence, source: String
+  ) {
+    self.name = name
+    self.aliases = aliases
+    self.executables = executables
+    self.reuseaddr = reuseaddr
+    self.reuseport = reuseport
+    self.v6only = v6only
+    self.settings = settings
+    self.evidence = evidence
+    self.source = source
+  }
+}
+
+extension Runtime {
+  /// The entry of this name or alias, in any case; nil where there is none.
+  public init?(named word: String) {
+    let word = word.lowercased()
+    guard let entry = Self.catalogue.first(where: { $0.name == word || $0.aliases.contains(word) }) else {
+      return nil
+    }
+    self = entry
+  }
+
+  /// The name or alias that is spelled most like `word`; nil where none is close.
+  public static func nearest(to word: String) -> String? {
+    let word = String(word.lowercased().prefix(64))
+    let all = catalogue.flatMap { [$0.name] + $0.aliases }
+    let best = all.map { (name: $0, distance: editDistance(word, $0)) }.min { $0.distance < $1.distance }
+    guard let best, best.distance <= max(2, word.count / 3), best.distance < best.name.count else { return nil }
+    return best.name
+  }
+
+  /// The entry whose executable this is: the base name, without `(deleted)` and version numbers, and nothing else
+  /// of the process; nil for every other program.
+  public init?(executable path: String?) {
+    guard let path else { return nil }
+    let whole = path.hasSuffix(" (deleted)") ? path.dropLast(10) : path[...]
+    let base = whole.split(separator: "/").last ?? ""
+    var stem = base
+    while let last = stem.last, last.isASCII, last.isNumber || last == "." || last == "-" { stem.removeLast() }
+    let found = Self.catalogue.first { $0.executables.contains(String(base)) }
+    guard let entry = found ?? Self.catalogue.first(where: { $0.executables.contains(String(stem)) }) else {
+      return nil
+    }
+    self = entry
+  }
+}
+
+/// How many letters have to be inserted, removed or replaced (Levenshtein).
+private func editDistance(_ left: String, _ right: String) -> Int {
+  let right = Array(right)
+  var row = Array(0...right.count)
+  for (i, letter) in left.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for j in right.indices {
+      let replaced = diagonal + (right[j] == letter ? 0 : 1)
+      diagonal = row[j + 1]
+      row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
+    }
+  }
+  return row[right.count]
+}

@@ -1,0 +1,87 @@
+public import BindRules
+public import SocketModel
+
+/// What a socket is to somebody who wants its port.
+public enum SocketRole: Sendable, Hashable, CaseIterable {
+  case listener
+  case bound
+  case udp
+  case selfConnection
+  /// A connection that was made from this host: nothing listens on its port.
+  case client
+  /// A connection that a listener accepted, or one whose listener has gone.
+  case serverConnection
+  case timeWait
+  /// A handshake that is not finished; never in the way.
+  case request
+
+  public init(_ socket: SocketObservation, in snapshot: Snapshot) {
+    switch socket.state {
+    case _ where socket.transport == .udp: self = .udp
+    case .listen: self = .listener
+    case .close: self = .bound
+    case .synRecv: self = .request
+    case .timeWait: self = .timeWait
+    case _ where socket.timer?.kind == .timeWait: self = .timeWait
+    case .synSent: self = .client
+    case _ where socket.remote == socket.local: self = .selfConnection
+    default: self = SocketRole.looksOutgoing(socket, snapshot) ? .client : .serverConnection
+    }
+  }
+
+  /// Nothing listens on the port and the port is one that connect(2) picks: a guess for the wording, no more.
+  private static func looksOutgoing(_ socket: SocketObservation, _ snapshot: Snapshot) -> Bool {
+    guard let range = snapshot.host.localPortRange else { return false }
+    let listens = snapshot.sockets.contains { $0.state == .listen }
+    return !listens && range.contains(socket.local.port.rawValue) && socket.owner != .none
+  }
+
+  /// The cause where a socket of this role on the very address is in the way.
+  var cause: Cause {
+    switch self {
+    case .listener, .request: .listener
+    case .bound: .boundNotListening
+    case .udp: .udpSocket
+    case .selfConnection: .selfConnection
+    case .client: .outgoingConnection
+    case .serverConnection: .leftoverConnection
+    case .timeWait: .timeWait
+    }
+  }
+}
+
+/// How the address of a socket and that of a planned one, known to collide, meet.
+public enum AddressOverlap: Sendable, Hashable {
+  /// The same address, IPv4-mapped counting as IPv4.
+  case same
+  /// One of them is the wildcard of the other's family.
+  case wildcard
+  /// One is IPv4, the other an IPv6 address.
+  case dualStack
+
+  public init(_ attempt: BindAttempt, _ socket: SocketObservation) {
+    let (mine, theirs) = (attempt.address.plain, socket.local.address.plain)
+    if mine.family != theirs.family {
+      self = .dualStack
+    } else {
+      self = mine == theirs ? .same : .wildcard
+    }
+  }
+}
+
+extension IPAddress {
+  /// The address with an IPv4-mapped one as IPv4: what the traffic to it is.
+  var plain: IPAddress {
+    if case .v6(let address) = self, let mapped = address.mapped { return .v4(mapped) }
+    return self
+  }
+}
+
+extension SocketObservation {
+  /// Whether several programs hold this one listening socket, which one of them made and the others inherited.
+  ///
+  /// A socket whose maker has gone looks like that of its only holder: a note tells what speaks for that.
+  var isHeldByDifferentPrograms: Bool {
+    if state == .listen, case .otherPrograms = inheritance { true } else { false }
+  }
+}

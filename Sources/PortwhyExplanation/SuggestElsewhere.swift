@@ -1,0 +1,187 @@
+import BindRules
+public import SocketModel
+
+// A different address, another port, another user; and what helps where the port was not even looked at.
+
+/// One address of the host instead of the wildcard, where nobody has that one.
+func otherAddress(_ case: Case) -> [Suggestion] {
+  let named: Set<SocketRole> = [.listener, .bound, .udp]
+  guard named.isSuperset(of: `case`.blockingSockets.map(`case`.role)) else { return [] }
+  guard `case`.attempt.address.isUnspecified else { return hostsOwnAddress(`case`) }
+  for address in `case`.snapshot.host.ownAddresses where address.family == `case`.attempt.family {
+    var changed = `case`.attempt
+    changed.address = address
+    guard `case`.verdict(nil, changed) == .ok else { continue }
+    return [
+      Suggestion(
+        kind: "other-address", certainty: .checked,
+        text: "bind \(Endpoint(address: address, port: `case`.attempt.port).text) instead of the wildcard:"
+          + " nobody holds the port there")
+    ]
+  }
+  return []
+}
+
+/// The other way round: whoever has the wildcard could bind what it needs.
+private func hostsOwnAddress(_ case: Case) -> [Suggestion] {
+  let blocking = `case`.blockingSockets.filter { $0.remote == nil }
+  guard !blocking.isEmpty, blocking.allSatisfy({ $0.local.address.plain.isUnspecified }) else { return [] }
+  return [
+    Suggestion(
+      kind: "other-address-there", certainty: .conditional("it need not serve every address"),
+      text: "let \(blocking.holderNames) bind an address of its own instead of the wildcard")
+  ]
+}
+
+/// The owner of the sockets in the way, where only the user keeps SO_REUSEPORT from working.
+func otherUser(_ case: Case, _ cause: Cause?) -> [Suggestion] {
+  let owners = Set(`case`.blockingSockets.map(\.uid))
+  guard cause == .reuseportOtherUser, owners.count == 1, let owner = owners.first, let uid = owner else { return [] }
+  var changed = `case`.attempt
+  changed.uid = uid
+  guard `case`.verdict(nil, changed) == .ok else { return [] }
+  return [
+    Suggestion(
+      kind: "other-user", certainty: .checked,
+      text: "create the socket as uid \(uid), as the others are: what counts is who calls socket()")
+  ]
+}
+
+/// Keeping clients off the port from now on.
+func reservePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
+  let (host, port) = (`case`.snapshot.host, `case`.attempt.port.rawValue)
+  guard cause == .outgoingConnection || cause == .selfConnection, let range = host.localPortRange,
+    range.contains(port), let reserved = host.localReservedPorts, !reserved.contains(where: { $0.contains(port) })
+  else { return [] }
+  let list = (reserved + [port...port]).sorted { $0.lowerBound < $1.lowerBound }.map { ports in
+    ports.count == 1 ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"
+  }
+  return [
+    Suggestion(
+      kind: "reserve-port", certainty: .conditional("it happens again"),
+      text: "reserve the port, so that no client gets it once it is free",
+      command: "sysctl net.ipv4.ip_local_reserved_ports=\(list.joined(separator: ","))")
+  ]
+}
+
+/// The nearest port on which the planned bind works.
+func otherPort(_ case: Case) -> [Suggestion] {
+  guard let nearby = `case`.nearby else { return [] }
+  let byPort = Dictionary(grouping: nearby.sockets, by: \.local.port)
+  let isEphemeral = { (port: UInt16) in `case`.snapshot.host.localPortRange?.contains(port) ?? false }
+  for number in nearby.ports where number != `case`.attempt.port.rawValue {
+    guard isEphemeral(`case`.attempt.port.rawValue) || !isEphemeral(number) else { continue }
+    var changed = `case`.attempt
+    changed.port = Port(number)
+    var there = `case`.snapshot
+    there.sockets = byPort[changed.port] ?? []
+    guard there.sockets.isEmpty, `case`.verdict(nil, changed, in: there) == .ok else { continue }
+    return [Suggestion(kind: "other-port", certainty: .checked, text: "use port \(number), which is free")]
+  }
+  return []
+}
+
+// MARK: Errors before the port
+
+func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
+  let attempt = `case`.attempt
+  switch cause {
+  case .privilegedPort: return privileged(`case`)
+  case .addressNotLocal:
+    return [
+      Suggestion(
+        kind: "local-address", certainty: .conditional("the server need not have this very address"),
+        text: "bind the wildcard or an address that `ip address` shows"),
+      freebind(`case`),
+    ].compactMap { $0 }
+  case .addressOnOtherDevice:
+    return [
+      Suggestion(
+        kind: "local-address", certainty: .conditional("the interface matters more"),
+        text: "bind the wildcard, or an address that `ip address` shows for that interface")
+    ]
+  case .addressTentative:
+    return [
+      Suggestion(kind: "wait", certainty: .conditional("no duplicate is found"), text: "try again in 2 seconds"),
+      freebind(`case`),
+    ].compactMap { $0 }
+  case .scopeMissing:
+    return [
+      Suggestion(
+        kind: "add-scope", certainty: .conditional("the interface has the address"),
+        text: "name the interface, as in [\(attempt.address)%eth0]:\(attempt.port)")
+    ]
+  case .mappedOnV6only:
+    var changed = attempt
+    changed.v6only = false
+    let works = `case`.verdict(nil, changed) == .ok
+    return [
+      Suggestion(
+        kind: "set-option", option: "IPV6_V6ONLY",
+        certainty: works ? .checked : .conditional("nothing else is in the way"),
+        text: "switch IPV6_V6ONLY off, or bind the IPv4 address with an IPv4 socket")
+    ]
+  case .deviceMissing:
+    return [
+      Suggestion(
+        kind: "look-at-interfaces", certainty: .conditional("the name is wrong"),
+        text: "see which interfaces there are", command: "ip link")
+    ]
+  case .multicastTCP:
+    return [
+      Suggestion(
+        kind: "other-protocol", certainty: .conditional("multicast is meant"), text: "use UDP: TCP has no multicast")
+    ]
+  case .familyMissing:
+    return [
+      Suggestion(kind: "other-address", certainty: .conditional("IPv4 is enough"), text: "bind 0.0.0.0 instead")
+    ]
+  default: return []
+  }
+}
+
+/// IP_FREEBIND, judged as if any address might be bound.
+private func freebind(_ case: Case) -> Suggestion? {
+  var changed = `case`.snapshot
+  changed.host.ipv4NonlocalBind = true
+  changed.host.ipv6NonlocalBind = true
+  guard `case`.verdict(in: changed) == .ok else { return nil }
+  return Suggestion(
+    kind: "set-option", option: "IP_FREEBIND", certainty: .checked,
+    text: "set IP_FREEBIND before bind(), to bind an address that the host does not have yet")
+}
+
+private func privileged(_ case: Case) -> [Suggestion] {
+  let attempt = `case`.attempt
+  let start = `case`.snapshot.host.unprivilegedPortStart ?? 1024
+  var permitted = attempt
+  permitted.mayBindPrivileged = true
+  let works = `case`.verdict(nil, permitted) == .ok
+  let certainty: Suggestion.Certainty = works ? .checked : .conditional("nothing else is in the way")
+  return [
+    Suggestion(
+      kind: "raise-privilege", certainty: certainty,
+      text: "give the server CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)",
+      command: "setcap cap_net_bind_service=+ep /path/to/server"),
+    Suggestion(
+      kind: "unprivileged-port-start", certainty: certainty,
+      text: "let every user bind ports from \(attempt.port) up",
+      command: "sysctl net.ipv4.ip_unprivileged_port_start=\(attempt.port)"),
+    Suggestion(kind: "other-port", certainty: .conditional("it is free"), text: "use a port from \(start) up"),
+  ]
+}
+
+extension HostFacts {
+  /// The addresses that may be bound on their own, those other hosts can reach first; empty where they were not read.
+  public var ownAddresses: [IPAddress] {
+    let ipv4 = (ipv4LocalRoutes ?? []).filter { $0.type == .local && $0.prefixLength == 32 && $0.table == 255 }
+      .map(\.destination)
+    let ipv6 = (ipv6Addresses ?? []).filter { !$0.isTentative }.compactMap { entry -> IPv6Address? in
+      if case .v6(let address) = entry.address, !address.isLinkLocal { address } else { nil }
+    }
+    let reachable =
+      ipv4.filter { $0 != .loopback }.map(IPAddress.v4) + ipv6.filter { $0 != .loopback }.map(IPAddress.v6)
+    let own = ipv4.filter { $0 == .loopback }.map(IPAddress.v4) + ipv6.filter { $0 == .loopback }.map(IPAddress.v6)
+    return reachable + own
+  }
+}

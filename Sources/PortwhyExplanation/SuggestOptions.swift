@@ -1,0 +1,115 @@
+import BindRules
+import SocketModel
+
+// Options on the planned socket, on the sockets in the way, or on both.
+
+/// An option on the planned socket. SO_REUSEPORT is offered only beside sockets that all have it: against an older
+/// copy of the same server it would split the traffic in silence.
+func ourOption(_ case: Case, _ cause: Cause?) -> [Suggestion] {
+  if let v6only = ourV6only(`case`) { return [v6only] }
+  for option in [ReuseOptions.reuseaddr, .reuseport] where !`case`.planned.contains(option) {
+    guard let with = `case`.outcome(`case`.planned.union(option)) else { continue }
+    let isAboutReuseaddr = with.missing.allSatisfy { $0.kind == .reuseaddr }
+    let condition = sharingCondition(`case`, option)
+    switch with.verdict {
+    case .ok:
+      return [
+        Suggestion(
+          kind: "set-option", option: option.name, certainty: condition.map { .conditional($0) } ?? .checked,
+          text: "set \(option.name) before bind()")
+      ]
+    case .undetermined where option == .reuseaddr && isAboutReuseaddr && condition == nil:
+      return [
+        Suggestion(
+          kind: "set-option", option: option.name,
+          certainty: .conditional("whoever left the socket there had set SO_REUSEADDR too"),
+          text: "set SO_REUSEADDR before bind()")
+      ]
+    default: continue
+    }
+  }
+  return []
+}
+
+/// What must be meant for the option to be the right one; nil where it only gets past remains that receive nothing.
+private func sharingCondition(_ case: Case, _ option: ReuseOptions) -> String? {
+  let blocking = `case`.blockingSockets
+  let receiving = blocking.filter { $0.state == .listen || $0.transport == .udp }
+  if receiving.isEmpty {
+    let bound = blocking.contains { `case`.role($0) == .bound }
+    return bound ? "the other socket never listens, as only one of the two may" : nil
+  }
+  if `case`.attempt.transport == .udp, option == .reuseaddr, !`case`.attempt.address.isMulticast {
+    return "you mean to share (unicast then goes to the last bound socket alone)"
+  }
+  return "the two are meant to share the traffic of the port"
+}
+
+private func ourV6only(_ case: Case) -> Suggestion? {
+  guard `case`.attempt.address == .v6(.any), !`case`.attempt.v6only else { return nil }
+  var changed = `case`.attempt
+  changed.v6only = true
+  guard `case`.verdict(nil, changed) == .ok else { return nil }
+  return Suggestion(
+    kind: "set-option", option: "IPV6_V6ONLY", certainty: .checked,
+    text: "set IPV6_V6ONLY before bind(): then [::] leaves IPv4 to the other socket")
+}
+
+/// An option of the sockets in the way, which their programs have to set.
+func theirOption(_ case: Case, _ cause: Cause?) -> [Suggestion] {
+  if let v6only = theirV6only(`case`) { return [v6only] }
+  let blocking = `case`.blockingSockets
+  let roles = Set(blocking.map(`case`.role))
+  if cause == .reuseportMissing || (cause == .udpMixedOptions && `case`.planned.contains(.reuseport)) {
+    guard `case`.verdict(in: `case`.withOptionThere(.reuseport)) == .ok else { return [] }
+    return [
+      Suggestion(
+        kind: "set-option-there", option: "SO_REUSEPORT",
+        certainty: .conditional("the two are meant to share the port"),
+        text: "let \(blocking.holderNames) set SO_REUSEPORT before bind() too")
+    ]
+  }
+  let remains: Set<SocketRole> = [.serverConnection, .timeWait]
+  guard !roles.isEmpty, roles.isSubset(of: remains), blocking.contains(where: { $0.reuseaddr.sure != true }),
+    `case`.verdict(`case`.planned.union(.reuseaddr), in: `case`.withOptionThere(.reuseaddr)) == .ok
+  else { return [] }
+  return [
+    Suggestion(
+      kind: "set-option-there", option: "SO_REUSEADDR",
+      certainty: .conditional("the server that left them is yours"),
+      text: "let it set SO_REUSEADDR before listen(), so that the next restart need not wait")
+  ]
+}
+
+private func theirV6only(_ case: Case) -> Suggestion? {
+  let indices = (`case`.outcome(`case`.planned)?.blockers ?? []).map(\.socket)
+  let dual = indices.filter { index in
+    let socket = `case`.snapshot.sockets[index]
+    return socket.local.address == .v6(.any) && socket.v6only?.sure == false && socket.remote == nil
+  }
+  guard !dual.isEmpty, `case`.attempt.address.plain.family == .ipv4 else { return nil }
+  var changed = `case`.snapshot
+  for index in dual { changed.sockets[index].v6only = .known(true, .sockDiag) }
+  guard `case`.verdict(in: changed) == .ok else { return nil }
+  return Suggestion(
+    kind: "set-option-there", option: "IPV6_V6ONLY", certainty: .checked,
+    text: "let \(dual.map { `case`.snapshot.sockets[$0] }.holderNames) set IPV6_V6ONLY before bind(), which leaves"
+      + " IPv4 to you")
+}
+
+extension Case {
+  /// The situation with this option on every socket in the way.
+  fileprivate func withOptionThere(_ option: ReuseOptions) -> Snapshot {
+    var changed = snapshot
+    for index in (outcome(planned)?.blockers ?? []).map(\.socket) {
+      if option == .reuseaddr { changed.sockets[index].reuseaddr = .known(true, .getsockopt) }
+      if option == .reuseport { changed.sockets[index].reuseport = .known(true, .getsockopt) }
+    }
+    return changed
+  }
+}
+
+extension ReuseOptions {
+  /// The man page's name of a single option.
+  var name: String { self == .reuseaddr ? "SO_REUSEADDR" : "SO_REUSEPORT" }
+}

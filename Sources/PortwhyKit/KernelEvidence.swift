@@ -1,0 +1,62 @@
+import BPFEvidence
+import BindRules
+import SocketModel
+
+// BPF iterators cost more than the rest of an answer on an idle host, so they are asked only where they decide
+// something, and only after the dump: it is the dump that gives the sockets the cookies they are matched by.
+
+/// How much of an answer has to be settled.
+enum Thoroughness {
+  /// What the headline says: the planned options, and SO_REUSEADDR beside them.
+  case headline
+  /// All four combinations.
+  case everything
+
+  /// Whether one of these outcomes depends on a fact that an iterator may tell.
+  func wantsKernelEvidence(_ outcomes: [BindOutcome], planned: ReuseOptions) -> Bool {
+    outcomes.contains { outcome in
+      let counts = self == .everything || outcome.options == planned || outcome.options == planned.union(.reuseaddr)
+      return counts && outcome.missing.contains { Self.tellable.contains($0.kind) }
+    }
+  }
+
+  private static let tellable: Set<MissingFact.Kind> = [.reuseaddr, .reuseport, .v6only, .bindOrder]
+}
+
+enum KernelEvidence {
+  /// Asks the iterators of one transport; nil where nothing can be had, with the reason in `use`.
+  static func gather(
+    _ transport: TransportProtocol, ports: ClosedRange<UInt16>, dump: [SocketObservation], networkNamespace: UInt64?,
+    use: inout BPFUse
+  ) -> EvidenceMerge? {
+    let started = Clock.microseconds
+    defer { use.microseconds &+= Clock.microseconds &- started }
+    if let obstacle = BPFEvidence.obstacle() {
+      use.problem = obstacle.description
+      return nil
+    }
+    do throws(BPFError) {
+      let kernel = try BPFEvidence()
+      switch transport {
+      case .udp:
+        let sockets = try kernel.udpSockets(ports: ports)
+        use.iterators.append("udp")
+        return merge(dump, with: IteratorEvidence(udp: sockets), networkNamespace: networkNamespace)
+      case .tcp:
+        let sockets = try kernel.tcpSockets(ports: ports)
+        use.iterators.append("tcp")
+        var evidence = IteratorEvidence(tcp: sockets)
+        // Sockets that are only bound are in no table: their bucket is reached through their descriptors.
+        let bound = Set(dump.filter { $0.state == .close }.compactMap(\.inode))
+        if !bound.isEmpty, !sockets.contains(where: { $0.bucket != nil }) {
+          evidence.holders = try kernel.socketHolders(ports: ports, inodes: bound)
+          use.iterators.append("task_file")
+        }
+        return merge(dump, with: evidence, networkNamespace: networkNamespace)
+      }
+    } catch {
+      use.problem = error.description
+      return nil
+    }
+  }
+}

@@ -1,0 +1,45 @@
+public import PortwhyExplanation
+
+/// The long texts of `--explain`, wrapped to the terminal.
+public enum TopicScreen {
+  /// One topic: its title, then a paragraph for each question it answers.
+  public static func render(_ topic: Topic, style: ScreenStyle) -> String {
+    let heading = TerminalText.wrapped(
+      TerminalText.words("\(topic.slug): \(topic.title)"), columns: style.width - 2
+    ).enumerated().map { style.paint(($0.offset == 0 ? "" : "  ") + $0.element, .bold) }
+    var lines = heading
+    let parts = [
+      ("", topic.what), ("how to recognise it", topic.signs), ("what helps", topic.helps),
+      ("what does not help", topic.inVain),
+    ]
+    for (title, statements) in parts where !statements.isEmpty {
+      lines.append("")
+      if !title.isEmpty { lines.append(style.paint(title, .bold)) }
+      for statement in statements { lines += item(statement.text, style) }
+    }
+    lines += ["", style.paint("see also", .bold)] + item(topic.references.joined(separator: ", "), style)
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Every topic with its title, the causes of the report first.
+  public static func renderList(style: ScreenStyle) -> String {
+    let width = Catalogue.topics.map(\.slug.utf8.count).max() ?? 0
+    var lines = [style.paint("causes", .bold)] + list(Catalogue.topics.filter(\.isCause), width, style)
+    lines += ["", style.paint("topics", .bold)] + list(Catalogue.topics.filter { !$0.isCause }, width, style)
+    return (lines + ["", "portwhy --explain TOPIC tells more."]).joined(separator: "\n") + "\n"
+  }
+
+  private static func list(_ topics: [Topic], _ width: Int, _ style: ScreenStyle) -> [String] {
+    topics.flatMap { topic in
+      TerminalText.wrapped(TerminalText.words(topic.title), columns: style.width - width - 4)
+        .enumerated().map {
+          "  " + TerminalText.padded($0.offset == 0 ? topic.slug : "", to: width) + "  " + $0.element
+        }
+    }
+  }
+
+  private static func item(_ text: String, _ style: ScreenStyle) -> [String] {
+    TerminalText.wrapped(TerminalText.words(text), columns: style.width - 4)
+      .enumerated().map { ($0.offset == 0 ? "  " : "    ") + $0.element }
+  }
+}

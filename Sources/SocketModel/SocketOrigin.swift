@@ -1,0 +1,43 @@
+/// The systemd socket unit that a port belongs to (systemd.socket(5)).
+public struct SocketActivation: Sendable, Hashable {
+  /// The unit, such as `ssh.socket`.
+  public var unit: String
+  /// What it starts, such as `ssh.service`; an instance of a template is written `NAME@.service`.
+  public var activates: String
+  /// The uid of the user manager that holds it; nil for the system manager, process 1.
+  public var userManager: UInt32?
+
+  public init(unit: String, activates: String, userManager: UInt32? = nil) {
+    self.unit = unit
+    self.activates = activates
+    self.userManager = userManager
+  }
+}
+
+/// The part of the kernel that a socket belongs to.
+public struct KernelOwner: Sendable, Hashable, CustomStringConvertible {
+  /// `vxlan`, `geneve`, `bareudp`, `wireguard`, `nfsd`, `lockd`.
+  public var kind: String
+  /// The network interface that the socket serves; nil where there is none.
+  public var interface: String?
+
+  public init(kind: String, interface: String? = nil) {
+    self.kind = kind
+    self.interface = interface
+  }
+
+  public var description: String { interface.map { "\(kind) interface \($0)" } ?? kind }
+}
+
+/// A port that the kernel itself says it uses.
+public struct KernelPort: Sendable, Hashable {
+  public var transport: TransportProtocol
+  public var port: Port
+  public var owner: KernelOwner
+
+  public init(transport: TransportProtocol, port: Port, owner: KernelOwner) {
+    self.transport = transport
+    self.port = port
+    self.owner = owner
+  }
+}

@@ -1,0 +1,61 @@
+import Glibc
+
+/// A Perl program (perl-base is essential in Debian) that holds sockets in a process of its own.
+struct Server {
+  var pid: Int32
+  /// The words it printed before `ready`.
+  var words: [String]
+}
+
+/// `listener(port, family, [option, …])` and `bound(…)` in the words of Perl.
+private let prelude = #"""
+  use Socket qw(:all); $| = 1; $^F = 255;
+  sub bound {
+    my ($port, $family, $options, $type, $protocol) = @_;
+    socket(my $s, $family // AF_INET, $type // SOCK_STREAM, $protocol // 0) or die "socket: $!";
+    setsockopt($s, SOL_SOCKET, $_, 1) or die "setsockopt: $!" for @{$options // []};
+    bind($s, ($family // AF_INET) == AF_INET6 ? pack_sockaddr_in6($port, IN6ADDR_ANY)
+      : pack_sockaddr_in($port, INADDR_ANY)) or die "bind: $!";
+    return $s;
+  }
+  sub listener { my $s = bound(@_); listen($s, 16) or die "listen: $!"; return $s }
+  my $port = shift;
+
+  """#
+
+/// Runs `script` with the port in `$port` from the calling thread's namespace until it has printed `ready`, then
+/// `body`; the server and all it forked end when the pipe that is its standard input closes.
+func withServer<Result>(
+  _ script: String, port: UInt16, through: [String] = [], _ body: (Server) throws -> Result
+) throws -> Result {
+  let input = try makePipe()
+  let output = try makePipe()
+  let words = through + ["/usr/bin/perl", "-e", prelude + script + "\nprint \"ready\\n\"; <STDIN>;", "\(port)"]
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  posix_spawn_file_actions_adddup2(&actions, input.read, 0)
+  posix_spawn_file_actions_adddup2(&actions, output.write, 1)
+  var pid: pid_t = 0
+  let error = withWords(words) { arguments in
+    withWords(["PATH=/usr/bin:/bin"]) { posix_spawn(&pid, words[0], &actions, nil, arguments, $0) }
+  }
+  close(input.read)
+  close(output.write)
+  defer {
+    close(input.write)
+    // The end of the output is the end of the last process that holds the sockets.
+    var rest = [UInt8](repeating: 0, count: 256)
+    while read(output.read, &rest, rest.count) > 0 {}
+    close(output.read)
+    var status: Int32 = 0
+    if error == 0 { waitpid(pid, &status, 0) }
+  }
+  if error != 0 { throw StartError(what: "\(words[0]): \(String(cString: strerror(error)))") }
+  var text: [UInt8] = []
+  var byte: UInt8 = 0
+  while !text.suffix(6).elementsEqual("ready\n".utf8), read(output.read, &byte, 1) == 1 { text.append(byte) }
+  let said = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
+  guard said.last == "ready" else { throw StartError(what: "the server ended early: \(said)") }
+  return try body(Server(pid: pid, words: said.dropLast()))
+}

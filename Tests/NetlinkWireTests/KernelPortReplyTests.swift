@@ -1,0 +1,66 @@
+import NetlinkWire
+import SocketModel
+import Testing
+
+private func attribute(_ type: UInt8, _ payload: [UInt8]) -> [UInt8] {
+  let length = payload.count + 4
+  return [UInt8(length & 255), UInt8(length >> 8), type, 0] + payload + Array(repeating: 0, count: -length & 3)
+}
+
+/// The payload of an RTM_NEWLINK, put together by hand: the recording kernel has VXLAN alone.
+private func link(_ kind: String, data: [UInt8], isUp: Bool = true) -> [UInt8] {
+  [0, 0, 1, 0, 7, 0, 0, 0, isUp ? 1 : 0, 0, 0, 0, 0, 0, 0, 0] + attribute(3, Array("tun0".utf8) + [0])
+    + attribute(18, attribute(1, Array(kind.utf8) + [0]) + attribute(2, data))
+}
+
+private func tunnel(_ bytes: [UInt8]) throws -> TunnelInterface? {
+  try TunnelInterface(parsing: bytes.span, 0..<bytes.count)
+}
+
+@Suite("What a tunnel interface tells of its port")
+struct KernelPortReplyTests {
+  @Test(
+    "is the port in network byte order, at each kind's own place",
+    arguments: [("vxlan", UInt8(15), UInt16(4789)), ("geneve", 5, 6081), ("bareudp", 1, 6635)])
+  func port(_ kind: String, _ number: UInt8, _ port: UInt16) throws {
+    let decoys = attribute(number == 2 ? 3 : 2, [1, 2])
+    let value = attribute(number, [UInt8(port >> 8), UInt8(port & 255)])
+    let found = try tunnel(link(kind, data: decoys + value))
+    #expect(found?.port == Port(port) && found?.kind == kind && found?.name == "tun0")
+  }
+
+  @Test("is nothing where it is down, of another kind, or no tunnel at all")
+  func none() throws {
+    #expect(try tunnel(link("vxlan", data: attribute(15, [1, 2]), isUp: false)) == nil)
+    #expect(try tunnel(link("vlan", data: attribute(15, [1, 2]))) == nil)
+    #expect(try tunnel([0, 0, 1, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]) == nil)
+    #expect(try tunnel(link("vxlan", data: []))?.port == nil)
+    #expect(try tunnel(link("wireguard", data: []))?.kind == "wireguard")
+  }
+
+  @Test("is an error, not a crash, wherever the message is cut off")
+  func cut() throws {
+    let whole = link("vxlan", data: attribute(15, [0x12, 0xb5]))
+    for length in 0..<whole.count { _ = try? tunnel(Array(whole[..<length])) }
+    for index in whole.indices {
+      var damaged = whole
+      damaged[index] ^= 0xff
+      _ = try? tunnel(damaged)
+    }
+  }
+
+  @Test("for WireGuard comes from its own family, and the key beside it is not looked at")
+  func wireguard() throws {
+    let family = [3, 1, 0, 0] + attribute(2, Array("wireguard".utf8) + [0]) + attribute(1, [0x22, 0])
+    let number = try GenericRequest.familyNumber(of: "wireguard", parsing: family.span, 0..<family.count)
+    #expect(number?.rawValue == 0x22)
+    #expect(try GenericRequest.familyNumber(of: "nl80211", parsing: family.span, 0..<family.count) == nil)
+    let device = [0, 1, 0, 0] + attribute(3, Array(repeating: 9, count: 32)) + attribute(6, [0x6c, 0xca])
+    #expect(try GenericRequest.wireguardPort(parsing: device.span, 0..<device.count) == Port(51820))
+    let request = GenericRequest.wireguardDevice(
+      family: MessageType(rawValue: 0x22), interface: InterfaceIndex(rawValue: 7)
+    ).encoded(sequence: 3)
+    #expect(
+      request == [28, 0, 0, 0, 0x22, 0, 1, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0] + attribute(1, [7, 0, 0, 0]))
+  }
+}

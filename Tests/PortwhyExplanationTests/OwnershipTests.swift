@@ -1,0 +1,152 @@
+import BindRules
+import PortwhyExplanation
+import SocketModel
+import Testing
+
+private func process(
+  _ pid: Int32, _ command: String, unit: String? = nil, executable: String? = nil, parent: Int32? = nil
+) -> ProcessRecord {
+  var record = ProcessRecord(pid: pid, command: command, executable: executable, descriptors: [3], unit: unit)
+  record.parent = parent
+  return record
+}
+
+private func listener(_ processes: [ProcessRecord], owner: SocketOwner = .process) -> SocketObservation {
+  SocketObservation(
+    transport: .tcp, family: .ipv4, local: Endpoint(address: .v4(.any), port: Port(8080)), state: .listen,
+    reuseaddr: .known(true, .getsockopt), reuseport: .known(false, .getsockopt), uid: 0, inode: 1, owner: owner,
+    processes: processes)
+}
+
+private func explanation(_ sockets: [SocketObservation], transport: TransportProtocol = .tcp) -> Explanation {
+  var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 0)
+  host.unprivilegedPortStart = 1024
+  host.interfaces = []
+  let attempt = BindAttempt(
+    transport: transport, address: .v4(.any), port: Port(8080), v6only: false, device: nil, uid: 0)
+  let snapshot = Snapshot(host: host, sockets: sockets)
+  return explain(
+    Case(attempt: attempt, outcomes: outcomes(of: attempt, in: snapshot), planned: [], snapshot: snapshot))
+}
+
+private func command(_ sockets: [SocketObservation], kind: String = "stop-holder") -> String? {
+  explanation(sockets).suggestions.first { $0.kind == kind }?.command
+}
+
+@Suite("The chain of ownership")
+struct OwnershipTests {
+  @Test("a socket-activated port is given up by its socket unit and the service, and changed in the unit")
+  func activation() {
+    var socket = listener([process(1, "systemd"), process(70, "sshd", unit: "ssh.service")])
+    socket.activation = SocketActivation(unit: "ssh.socket", activates: "ssh.service")
+    #expect(command([socket]) == "systemctl stop ssh.socket ssh.service")
+    #expect(command([socket], kind: "change-socket-unit") == "systemctl edit ssh.socket")
+    let explanation = explanation([socket])
+    #expect(explanation.why.first == "systemd (pid 1, for ssh.socket) listens on 0.0.0.0:8080")
+    #expect(explanation.notes.contains { $0.kind == "socket-activation" })
+    socket.activation?.userManager = 1000
+    #expect(command([socket]) == "systemctl --user stop ssh.socket ssh.service")
+  }
+
+  @Test("nobody is told to kill systemd")
+  func processOne() {
+    let socket = listener([process(1, "systemd"), process(70, "x")])
+    #expect(command([socket]) == nil)
+    #expect(command([socket], kind: "find-holder") == "systemctl list-sockets")
+  }
+
+  @Test("a published port is stopped with its container, not with docker.service")
+  func dockerProxy() {
+    var proxy = process(9, "docker-proxy", unit: "docker.service", executable: "/usr/bin/docker-proxy")
+    proxy.forwardsTo = Endpoint(address: .v4(IPv4Address(172, 17, 0, 2)), port: Port(80))
+    #expect(command([listener([proxy])]) == "docker stop $(docker ps -q --filter publish=8080)")
+    #expect(
+      explanation([listener([proxy])]).notes.contains {
+        $0.text == "docker-proxy publishes 172.17.0.2:80 of a container on this port"
+      })
+  }
+
+  @Test(
+    "a process in a container is stopped by the container's own engine",
+    arguments: [
+      ("docker", "docker stop 0f0f0f0f0f0f"), ("podman", "podman stop 0f0f0f0f0f0f"),
+      ("kubernetes", "crictl stop 0f0f0f0f0f0f"), (nil, "kill 9"),
+    ])
+  func container(_ engine: String?, _ expected: String) {
+    var inside = process(9, "nginx")
+    inside.container = String(repeating: "0f", count: 32)
+    inside.containerEngine = engine
+    #expect(command([listener([inside])]) == expected)
+  }
+
+  @Test("a unit of a user manager is stopped by that manager")
+  func userUnit() {
+    var inside = process(9, "web", unit: "web.service")
+    inside.userManager = 1000
+    #expect(command([listener([inside])]) == "systemctl --user stop web.service")
+  }
+
+  @Test("a hostile name of a unit or a container stays one word of the command")
+  func hostile() {
+    var socket = listener([process(1, "systemd")])
+    socket.activation = SocketActivation(unit: "a b;rm -rf.socket", activates: "x")
+    #expect(command([socket]) == "systemctl stop 'a b;rm -rf.socket'")
+    var inside = process(9, "x")
+    inside.container = "$(reboot)"
+    inside.containerEngine = "lxc"
+    #expect(command([listener([inside])]) == "lxc-stop -n '$(reboot)'")
+  }
+
+  @Test("the kernel's own socket is named with its interface, and no process is to be stopped")
+  func kernel() {
+    var socket = listener([], owner: .kernel)
+    socket.transport = .udp
+    socket.state = .close
+    socket.kernelOwner = KernelOwner(kind: "vxlan", interface: "vx0")
+    let explanation = explanation([socket], transport: .udp)
+    #expect(explanation.why.first == "the kernel (vxlan interface vx0) has 0.0.0.0:8080 bound")
+    #expect(!explanation.suggestions.contains { $0.kind == "stop-holder" })
+    #expect(explanation.suggestions.contains { $0.kind == "change-interface" })
+  }
+}
+
+@Suite("An inherited descriptor")
+struct InheritanceTests {
+  @Test("shows in another program that holds the socket beside its parent")
+  func otherProgram() {
+    let socket = listener([
+      process(70, "server", executable: "/bin/server"), process(90, "mpv", executable: "/bin/mpv", parent: 70),
+    ])
+    guard case .otherPrograms(let creator, let heirs) = socket.inheritance else {
+      Issue.record("\(String(describing: socket.inheritance))")
+      return
+    }
+    #expect(creator?.pid == 70 && heirs.map(\.pid) == [90])
+    #expect(
+      explanation([socket]).notes.contains {
+        $0.text.hasPrefix("mpv (pid 90) inherited the socket from server (pid 70)")
+          && $0.text.contains("SOCK_CLOEXEC")
+      })
+  }
+
+  @Test("shows in a group leader that has gone, in words that leave it open")
+  func goneLeader() {
+    var heir = process(90, "mpv", executable: "/bin/mpv", parent: 1)
+    heir.goneLeader = 70
+    let socket = listener([heir])
+    #expect(socket.inheritance == .leaderGone(heir: heir, leader: 70))
+    #expect(explanation([socket]).notes.contains { $0.text.contains("it may have inherited") })
+  }
+
+  @Test("is not seen in forked workers of one program, in what systemd hands over, or where a program is not known")
+  func notInherited() {
+    let workers = [
+      process(70, "nginx", executable: "/usr/sbin/nginx"),
+      process(71, "nginx", executable: "/usr/sbin/nginx", parent: 70),
+    ]
+    #expect(listener(workers).inheritance == nil)
+    #expect(
+      listener([process(1, "systemd", executable: "/s"), process(2, "a", executable: "/a")]).inheritance == nil)
+    #expect(listener([process(3, "a"), process(2, "a", executable: "/a")]).inheritance == nil)
+  }
+}

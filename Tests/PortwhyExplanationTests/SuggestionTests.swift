@@ -1,0 +1,157 @@
+import BindRules
+import Glibc
+@testable import KernelLab
+import PortwhyExplanation
+import PortwhyKit
+import SocketModel
+import Testing
+
+/// A situation, the suggestion that it must bring, and what the test does about it: carry it out, then really bind.
+struct SuggestionCase: Sendable, CustomTestStringConvertible {
+  var situation: CauseCase
+  var kind: String
+  var option: String?
+  /// Does what the suggestion says and says how to bind then.
+  var follow:
+    @Sendable (inout NetworkNamespace, borrowing BuiltScenario, Suggestion) throws -> (Attempt, ReuseOptions)
+
+  var testDescription: String { "\(kind) \(option ?? "") for \(situation.name)" }
+}
+
+private let any = ip("0.0.0.0")
+private let a = ip("127.0.0.1")
+
+private func row(
+  _ name: String, _ kind: String, _ option: String? = nil,
+  _ follow:
+    @escaping @Sendable (inout NetworkNamespace, borrowing BuiltScenario, Suggestion) throws -> (
+      Attempt, ReuseOptions
+    )
+) -> SuggestionCase? {
+  causeCases.first { $0.name == name }.map {
+    SuggestionCase(situation: $0, kind: kind, option: option, follow: follow)
+  }
+}
+
+private func close(_ scenario: borrowing BuiltScenario) throws {
+  // What the processes would do: every descriptor of the port is shut, none is closed twice.
+  for descriptor in scenario.sockets.flatMap({ [$0.connection, $0.main] }).compactMap({ $0 }) {
+    let replacement = try SystemCalls.socket(family: 1, type: 1)
+    _ = dup2(replacement, descriptor)
+    SystemCalls.close(replacement)
+  }
+}
+
+private let suggestionCases: [SuggestionCase] = [
+  row("leftover-connection", "set-option", "SO_REUSEADDR") { _, _, _ in (Attempt(.tcp, any), reuseaddr) },
+  row("udp-socket", "set-option", "SO_REUSEADDR") { _, _, _ in (Attempt(.udp, any), reuseaddr) },
+  row("udp-mixed-options", "set-option", "SO_REUSEPORT") { _, _, _ in (Attempt(.udp, any), both) },
+  row("listener-reuseport", "set-option", "SO_REUSEPORT") { _, _, _ in (Attempt(.tcp, any), reuseport) },
+  row("dual-stack-overlap-reverse", "set-option", "IPV6_V6ONLY") { _, _, _ in
+    (Attempt(.tcp, ip("::"), v6only: true), none)
+  },
+  row("reuseport-other-user", "other-user") { _, _, _ in (Attempt(.tcp, any, uid: 1000), reuseport) },
+  row("wildcard-overlap", "other-address") { _, _, suggestion in
+    let address = suggestion.text.split(separator: " ")[1].split(separator: ":")[0]
+    return (Attempt(.udp, ip(String(address))), none)
+  },
+  row("listener", "stop-holder") { _, scenario, _ in
+    try close(scenario)
+    return (Attempt(.tcp, any), none)
+  },
+  row("leftover-connection", "stop-holder") { _, scenario, _ in
+    try close(scenario)
+    return (Attempt(.tcp, any), reuseaddr)
+  },
+  row("time-wait-reuseaddr", "set-option-there", "SO_REUSEADDR") { _, _, _ in
+    // The next restart: that server had the option.
+    (Attempt(.tcp, any), reuseaddr)
+  },
+  row("privileged-port", "unprivileged-port-start") { lab, _, _ in
+    try lab.setSysctl("ipv4/ip_unprivileged_port_start", "1")
+    return (Attempt(.tcp, any, uid: 1000, mayBindPrivileged: false), none)
+  },
+  row("privileged-port", "raise-privilege") { _, _, _ in (Attempt(.tcp, any, uid: 1000), none) },
+  row("mapped-on-v6only", "set-option", "IPV6_V6ONLY") { _, _, _ in
+    (Attempt(.tcp, ip("::ffff:127.0.0.1"), v6only: false), none)
+  },
+  row("scope-missing", "add-scope") { _, _, _ in (Attempt(.tcp, ip("fe80::77"), scope: .dev0), none) },
+].compactMap { $0 }
+
+@Suite("A suggestion")
+struct SuggestionTests {
+  @Test("carried out, makes the bind work", .enabled(if: kernelTestsRun), arguments: suggestionCases)
+  func works(_ example: SuggestionCase) throws {
+    let (suggestion, before, after) = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
+      let situation = example.situation
+      let scenario = Scenario(situation.holders, Attempt(situation.transport, any), port: situation.port)
+      let copy = try lab.build(scenario)
+      guard copy.outcomes.allSatisfy(\.isBuilt) else { throw NotBuilt(what: "\(copy.outcomes)") }
+      let report = try Portwhy.answer(situation.question(copy.port))
+      let found = report.targets.flatMap(\.attempts).flatMap(\.explanation.suggestions).first {
+        $0.kind == example.kind && $0.option == example.option
+      }
+      guard let found else { return (Suggestion?.none, report.targets[0].verdict, "") }
+      let (attempt, options) = try example.follow(&lab, copy, found)
+      var result = copy.tryBind(attempt, options)
+      // A program that another test is just starting holds a copy of every descriptor until its exec.
+      for _ in 0..<100 where result.description != "ok" {
+        usleep(5000)
+        result = copy.tryBind(attempt, options)
+      }
+      return (found, report.targets[0].verdict, result.description)
+    }
+    #expect(before != .ok)
+    #expect(suggestion != nil)
+    #expect(after == "ok", "\(suggestion?.text ?? "")")
+  }
+
+  @Test("of another port names one that is free", .enabled(if: kernelTestsRun))
+  func otherPort() throws {
+    let (asked, offered) = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
+      let port = try lab.freshPort()
+      let first = try listening("0.0.0.0", port, reuseaddr)
+      let second = try listening("127.0.0.1", Port(port.rawValue + 1))
+      let third = try bound(.tcp, "0.0.0.0", Port(port.rawValue + 2))
+      let item = QuestionItem(
+        addresses: [.address(.v4(.any), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
+      let report = try Portwhy.answer(Question(items: [item], uid: 0))
+      first.keep()
+      second.keep()
+      third.keep()
+      let offer = report.targets[0].attempts[0].explanation.suggestions.first { $0.kind == "other-port" }
+      return (port.rawValue, offer)
+    }
+    #expect(offered?.text == "use port \(asked + 3), which is free")
+    #expect(offered?.certainty == .checked)
+  }
+
+  @Test("to share by SO_REUSEPORT never comes where a listener lacks it")
+  func neverForAnOlderCopy() throws {
+    for name in ["listener", "dual-stack-overlap", "wildcard-overlap-reverse", "bound-not-listening"] {
+      let golden = try #require(GoldenFile.read(GoldenFile.folder + "/Golden/\(name).txt"))
+      #expect(!golden.contains("set SO_REUSEPORT"), "\(name)")
+    }
+  }
+
+  @Test("to stop a holder is not sure for a reader who may not see every holder")
+  func stopIsConditional() {
+    let holder = ProcessRecord(pid: 7, command: "server", descriptors: [3])
+    let socket = SocketObservation(
+      transport: .tcp, family: .ipv4, local: Endpoint(address: .v4(.any), port: Port(8080)), state: .listen,
+      reuseaddr: .known(true, .getsockopt), reuseport: .known(false, .getsockopt), uid: 1000, inode: 1,
+      owner: .process, processes: [holder])
+    for (uid, isSure) in [(UInt32(0), true), (1000, false)] {
+      let snapshot = Snapshot(
+        host: HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: uid), sockets: [socket])
+      let attempt = BindAttempt(
+        transport: .tcp, address: .v4(.any), port: Port(8080), uid: uid, mayBindPrivileged: true)
+      let outcomes = outcomes(of: attempt, in: snapshot)
+      let found = explain(
+        PortwhyExplanation.Case(attempt: attempt, outcomes: outcomes, planned: [], snapshot: snapshot))
+      let stop = found.suggestions.first { $0.kind == "stop-holder" }
+      #expect((stop?.certainty == .checked) == isSure)
+      #expect(stop?.command == "kill 7")
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import BindRules
+import PortwhyExplanation
+import SocketModel
+import Testing
+
+@Suite("What portwhy cannot see")
+struct UnseenTests {
+  private func notes(_ transport: TransportProtocol = .tcp, _ edit: (inout HostFacts) -> Void) -> [Note] {
+    var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 0)
+    host.unprivilegedPortStart = 1024
+    edit(&host)
+    let attempt = BindAttempt(transport: transport, address: .v4(.any), port: Port(8080), uid: 0)
+    let snapshot = Snapshot(host: host, sockets: [])
+    let judged = outcomes(of: attempt, in: snapshot)
+    return explain(Case(attempt: attempt, outcomes: judged, planned: [], snapshot: snapshot)).notes
+  }
+
+  @Test("is said where the host has it, and only there")
+  func modules() {
+    let named = notes { $0.securityModules = ["landlock", "apparmor", "bpf"] }
+    #expect(named.map(\.kind) == ["security-module"])
+    #expect(named.first?.text.hasPrefix("landlock and apparmor can still refuse") == true)
+    #expect(notes { $0.securityModules = ["bpf"] }.isEmpty && notes { $0.securityModules = nil }.isEmpty)
+    #expect(notes(.udp) { $0.securityModules = ["landlock"] }.isEmpty, "Landlock has no rules for UDP")
+    #expect(notes { $0.controlGroupBindPrograms = true }.map(\.kind) == ["control-group-program"])
+    #expect(notes { $0.controlGroupBindPrograms = false }.isEmpty)
+  }
+}
