@@ -72,7 +72,8 @@ let package = Package(
     tests(
       "PortwhyKitTests",
       [
-        "BindProbe", "BindRules", "CNetlink", "HostEvidence", "KernelLab", "PortwhyExplanation", "PortwhyKit",
+        "BindProbe", "BindRules", "CNetlink", "HostEvidence", "KernelLab", "Netlink", "PortwhyExplanation",
+        "PortwhyKit",
         "SocketModel",
       ]),
     tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),
@@ -88,7 +89,10 @@ let package = Package(
       exclude: ["Golden"]),
     tests(
       "PortwhyReportTests",
-      ["BindRules", "JSONTestSupport", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      [
+        "BindRules", "JSONTestSupport", "KernelLab", "PortwhyExplanation", "PortwhyKit", "PortwhyReport",
+        "SocketModel",
+      ],
       exclude: ["Golden"]),
     tests(
       "PortwhyCLITests",

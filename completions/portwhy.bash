@@ -22,6 +22,13 @@ _portwhy() {
         COMPREPLY=($(compgen -W "$(command ls /sys/class/net 2>/dev/null)" -- "$word"))
         return
         ;;
+    --from)
+        COMPREPLY=($(compgen -f -- "$word"))
+        return
+        ;;
+    --timeout | --interval)
+        return
+        ;;
     --uid)
         COMPREPLY=($(compgen -u -- "$word"))
         return
@@ -42,8 +49,9 @@ _portwhy() {
     esac
     if [[ $word == -* ]]; then
         COMPREPLY=($(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only
-            --runtime --device --uid --netns --probe --deep --no-bpf --json -q --quiet -v --verbose -n --numeric
-            --color --explain --version -h --help" -- "$word"))
+            --runtime --device --uid --netns --probe --deep --no-bpf
+            --wait --timeout --watch --interval --from --json -q --quiet -v --verbose -n --numeric --color
+            --explain --version -h --help" -- "$word"))
     elif [[ $word == [a-z]* ]]; then
         COMPREPLY=($(compgen -A service -W "localhost" -- "$word"))
     fi

@@ -4,13 +4,17 @@
 #define PORTWHY_CNETLINK_SHIM_H
 
 #include <libmnl/libmnl.h>
+#include <linux/filter.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/nsfs.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -47,6 +51,40 @@ static inline int portwhy_unshare_network(void) { return (int)syscall(SYS_unshar
 
 /* setns(2), CLONE_NEWNET: moves the calling thread to the network namespace `fd`; -1 and errno. */
 static inline int portwhy_setns_network(int fd) { return (int)syscall(SYS_setns, fd, 0x40000000); }
+
+/* SO_ATTACH_FILTER (socket(7)) on a socket of sock_diag events: the kernel delivers only those with idiag_sport in
+   first...last. The offset is that of struct nlmsghdr and of what stands before it in struct inet_diag_msg. */
+static inline int portwhy_filter_local_port(int fd, uint16_t first, uint16_t last) {
+  struct sock_filter code[] = {
+      {BPF_LD | BPF_H | BPF_ABS, 0, 0, 20},
+      {BPF_JMP | BPF_JGE | BPF_K, 0, 2, first},
+      {BPF_JMP | BPF_JGT | BPF_K, 1, 0, last},
+      {BPF_RET | BPF_K, 0, 0, 0xffffffff},
+      {BPF_RET | BPF_K, 0, 0, 0},
+  };
+  struct sock_fprog program = {sizeof code / sizeof code[0], code};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+/* The signals of `wanted` that are not ignored, which nohup(1) and a shell's & set, are blocked for this thread and
+   come through the descriptor instead (signalfd(2)); `before` gets the mask to restore. -1 and errno. */
+static inline int portwhy_signal_descriptor(const int *wanted, int count, sigset_t *before) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 0; i < count; i++) {
+    struct sigaction action;
+    if (sigaction(wanted[i], 0, &action) == 0 && action.sa_handler != SIG_IGN) sigaddset(&set, wanted[i]);
+  }
+  int descriptor = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (descriptor >= 0) pthread_sigmask(SIG_BLOCK, &set, before);
+  return descriptor;
+}
+
+/* The number of a signal that has come; 0 where none has. */
+static inline int portwhy_received_signal(int descriptor) {
+  struct signalfd_siginfo info;
+  return read(descriptor, &info, sizeof info) == (long)sizeof info ? (int)info.ssi_signo : 0;
+}
 
 /* pipe2(2), O_CLOEXEC; -1 and errno. */
 static inline int portwhy_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, 02000000); }

@@ -30,21 +30,46 @@ public enum CommandLineProgram {
       uid: SystemCalls.uid(ofUser:))
   }
 
-  private static func run(_ invocation: Invocation) throws(PortwhyError) -> ExitStatus {
-    let start = SystemCalls.microseconds()
-    let report: Report
-    switch invocation.task {
-    case .help: return write(helpText, status: .ok)
-    case .version: return write("portwhy \(portwhyVersion)\n", status: .ok)
-    case .explain(let topic): return write(explain(topic, invocation), status: .ok)
-    case .answer(let question): report = try Portwhy.answer(question)
-    case .overview(let transports, let namespace): report = try Portwhy.overview(transports, in: namespace)
+  private static func run(_ invocation: Invocation) throws -> ExitStatus {
+    switch (invocation.task, invocation.pace) {
+    case (.help, _): return write(helpText, status: .ok)
+    case (.version, _): return write("portwhy \(portwhyVersion)\n", status: .ok)
+    case (.explain(let topic), _): return write(explain(topic, invocation), status: .ok)
+    case (.saved(let file, let question), _):
+      let saved = try savedReport(file, question)
+      return show(saved.report, invocation, users: saved.users)
+    case (.answer(let question), .wait(let timeout)): return try wait(question, timeout: timeout, invocation)
+    case (_, .watch(let interval)): return try watch(interval, invocation)
+    case (.answer, _), (.overview, _): return try show(answer(invocation), invocation)
     }
+  }
+
+  /// A look at this host, and how long it took.
+  static func answer(_ invocation: Invocation) throws(PortwhyError) -> (report: Report, microseconds: UInt64) {
+    let start = SystemCalls.microseconds()
+    let report =
+      switch invocation.task {
+      case .answer(let question): try Portwhy.answer(question)
+      case .overview(let transports, let namespace): try Portwhy.overview(transports, in: namespace)
+      case .help, .version, .explain, .saved: throw PortwhyError.internalError("nothing to look at")
+      }
     for line in contradictionLines(report) { complain(line) }
-    let elapsed = SystemCalls.microseconds() &- start
+    return (report, SystemCalls.microseconds() &- start)
+  }
+
+  private static func show(
+    _ answer: (report: Report, microseconds: UInt64), _ invocation: Invocation
+  ) -> ExitStatus {
+    let status = ExitStatus(answer.report)
+    if invocation.quiet { return status }
+    return write(render(answer.report, invocation, elapsed: answer.microseconds), status: status)
+  }
+
+  /// A report that was not made just now; `users` are the names it brings, nil for those of this host.
+  static func show(_ report: Report, _ invocation: Invocation, users: [UInt32: String]? = nil) -> ExitStatus {
     let status = ExitStatus(report)
     if invocation.quiet { return status }
-    return write(render(report, invocation, elapsed: elapsed), status: status)
+    return write(render(report, invocation, users: users), status: status)
   }
 
   // MARK: Output
@@ -56,13 +81,15 @@ public enum CommandLineProgram {
     return topic.map { TopicScreen.render($0, style: style) } ?? TopicScreen.renderList(style: style)
   }
 
-  private static func render(_ report: Report, _ invocation: Invocation, elapsed: UInt64) -> String {
-    let users = invocation.numeric ? [:] : userNames(report)
+  static func render(
+    _ report: Report, _ invocation: Invocation, elapsed: UInt64? = nil, users: [UInt32: String]? = nil
+  ) -> String {
+    let users = invocation.numeric ? [:] : users ?? userNames(report)
     if invocation.json { return JSONReport.render(report, users: users) }
     let style = ScreenStyle(
       width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color),
       verbose: invocation.verbose, numeric: invocation.numeric, users: users, elapsedMicroseconds: elapsed)
-    if case .overview = invocation.task { return Screen.renderOverview(report, style: style) }
+    if invocation.asksForOverview(report) { return Screen.renderOverview(report, style: style) }
     return Screen.render(report, style: style)
   }
 
@@ -89,7 +116,7 @@ public enum CommandLineProgram {
   }
 
   /// A closed pipe is silent and keeps the status; an answer that cannot be written is an error.
-  private static func write(_ text: String, status: ExitStatus) -> ExitStatus {
+  static func write(_ text: String, status: ExitStatus) -> ExitStatus {
     switch SystemCalls.write(text, to: 1) {
     case .written, .closedPipe: return status
     case .failed(let reason):

@@ -33,8 +33,15 @@ let helpText = """
     --deep          also other network namespaces and firewall redirects
     --no-bpf        no BPF iterators, which root may use where they decide
 
+  when and where it looks:
+    --wait          when the planned bind works, and not before
+    --timeout SEC   with --wait: give up after this long
+    --watch         again and again
+    --interval SEC  with --watch: from one look to the next (1)
+    --from FILE     at a report that --json wrote (-: standard input), not here
+
   what is printed:
-    --json          the report as JSON
+    --json          the report as JSON, a line for each look
     -q, --quiet     nothing; the exit status alone
     -v, --verbose   the deciding rules and where every fact comes from, too
     -n, --numeric   no user names
@@ -48,7 +55,7 @@ let helpText = """
     0   every attempt works, bind and listen, with the planned options
     1   at least one fails
     2   none fails, but one is undetermined
-    64  the command line is wrong
+    64  the command line is wrong, or the report of --from
     69  the kernel interface is missing
     70  an internal error, or the answer could not be written
     77  not permitted

@@ -12,6 +12,8 @@ struct Invocation: Hashable {
     case explain(Topic?)
     case answer(Question)
     case overview([TransportProtocol], in: NamespaceReference?)
+    /// `--from`: the file, `-` for standard input.
+    case saved(String, SavedQuestion)
   }
 
   enum Color: String, CaseIterable {
@@ -21,6 +23,7 @@ struct Invocation: Hashable {
   }
 
   var task: Task
+  var pace = Pace.once
   var json = false
   var quiet = false
   var verbose = false
@@ -46,11 +49,16 @@ struct Invocation: Hashable {
     if let word = options.afterTerminator.first { throw UsageError("unexpected \"\(word)\" after --") }
     if options.quiet && options.verbose { throw UsageError("-q and -v contradict each other") }
     color = try Self.color(options.color)
+    pace = try Pace(options)
     if options.explain {
       task = .explain(try Self.topic(options))
       return
     }
     let transports = (options.tcp ? [TransportProtocol.tcp] : []) + (options.udp ? [.udp] : [])
+    if let file = options.from {
+      task = .saved(file, try Self.savedQuestion(options, transports, lookup))
+      return
+    }
     let namespace = try options.netns.map { word throws(UsageError) in try Self.namespace(word) }
     guard let target = options.target else {
       try Self.refuseWithoutTarget(options)
@@ -79,7 +87,7 @@ struct Invocation: Hashable {
 
   // MARK: Options
 
-  private static func families(_ options: PortwhyOptions) -> Set<AddressFamily>? {
+  static func families(_ options: PortwhyOptions) -> Set<AddressFamily>? {
     guard options.ipv4 || options.ipv6 else { return nil }
     return Set((options.ipv4 ? [AddressFamily.ipv4] : []) + (options.ipv6 ? [.ipv6] : []))
   }
@@ -118,14 +126,14 @@ struct Invocation: Hashable {
     throw UsageError("no topic \"\(word)\"\(nearest ?? ", --explain alone lists them")")
   }
 
-  private static func runtime(_ word: String?) throws(UsageError) -> Runtime? {
+  static func runtime(_ word: String?) throws(UsageError) -> Runtime? {
     guard let word else { return nil }
     if let runtime = Runtime(named: word) { return runtime }
     let nearest = Runtime.nearest(to: word).map { ": did you mean \($0)?" } ?? "; the manual page lists them"
     throw UsageError("unknown runtime \"\(word)\"\(nearest)")
   }
 
-  private static func attemptsIPv6(_ question: Question) -> Bool {
+  static func attemptsIPv6(_ question: Question) -> Bool {
     question.items.contains { item in
       item.addresses.contains { address in
         switch address {
@@ -137,7 +145,7 @@ struct Invocation: Hashable {
   }
 
   /// A name the host does not have is an answer (ENODEV); one that no interface can have is a slip (IFNAMSIZ).
-  private static func device(_ name: String?) throws(UsageError) -> String? {
+  static func device(_ name: String?) throws(UsageError) -> String? {
     guard let name else { return nil }
     if name.isEmpty { throw UsageError("--device \"\" names no interface") }
     if name.utf8.count > 15 || name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 <= 0x20 }) {
@@ -153,7 +161,7 @@ struct Invocation: Hashable {
     return namespace
   }
 
-  private static func uid(_ word: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {
+  static func uid(_ word: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {
     if !word.isEmpty, word.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
       // (uid_t)-1 means "no user" to the kernel.
       guard let uid = UInt32(word), uid != .max else { throw UsageError("--uid \"\(word)\" is out of range") }

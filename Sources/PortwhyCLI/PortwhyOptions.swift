@@ -23,6 +23,11 @@ struct PortwhyOptions: ParsableCommand {
   @Flag(name: [.customShort("n"), .customLong("numeric")]) var numeric = false
   @Flag(name: .customLong("deep")) var deep = false
   @Flag(name: .customLong("no-bpf")) var noBPF = false
+  @Flag(name: .customLong("wait")) var wait = false
+  @Option(name: .customLong("timeout")) var timeout: String?
+  @Flag(name: .customLong("watch")) var watch = false
+  @Option(name: .customLong("interval")) var interval: String?
+  @Option(name: .customLong("from")) var from: String?
   @Flag(name: .customLong("json")) var json = false
   @Flag(name: [.customShort("q"), .customLong("quiet")]) var quiet = false
   @Flag(name: [.customShort("v"), .customLong("verbose")]) var verbose = false

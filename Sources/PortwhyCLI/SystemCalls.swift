@@ -42,6 +42,20 @@ enum SystemCalls {
     return Int(size.ws_col)
   }
 
+  /// The lines of a terminal; nil where the descriptor is none or it does not say.
+  static func terminalLines(_ descriptor: Int32) -> Int? {
+    var size = winsize()
+    guard isTerminal(descriptor), ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return nil }
+    return Int(size.ws_row)
+  }
+
+  /// Whether a terminal may be written over: a program in the background would write into somebody else's line.
+  static func isForegroundTerminal(_ descriptor: Int32) -> Bool {
+    guard isTerminal(descriptor) else { return false }
+    let group = tcgetpgrp(descriptor)
+    return group < 0 || group == getpgrp()
+  }
+
   /// isatty(3).
   static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
@@ -67,6 +81,47 @@ enum SystemCalls {
     return UInt64(clamping: time.tv_sec) &* 1_000_000 &+ UInt64(clamping: time.tv_nsec / 1000)
   }
 
+  /// Waits until a moment of `microseconds()`; returns early, and false, where nobody reads the descriptor any more.
+  static func pause(until moment: UInt64, whileRead descriptor: Int32) -> Bool {
+    while true {
+      let now = microseconds()
+      guard now < moment else { return true }
+      var reader = pollfd(fd: descriptor, events: 0, revents: 0)
+      if poll(&reader, 1, Int32(clamping: (moment - now + 999) / 1000)) > 0 { return false }
+    }
+  }
+
+  /// Ends the program by a signal that it has held back, so that who started it sees that: a shell stops its loop.
+  static func end(bySignal number: Int32) -> Never {
+    signal(number, SIG_DFL)
+    raise(number)
+    exit(128 &+ number)
+  }
+
+  enum ReadResult: Hashable {
+    /// One byte more than the limit where there is more.
+    case bytes([UInt8])
+    /// strerror(3) of what happened.
+    case failed(String)
+  }
+
+  /// A whole file, or standard input for `-`, up to one byte more than the limit.
+  static func read(_ path: String, limit: Int) -> ReadResult {
+    let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return .failed(String(cString: strerror(errno))) }
+    defer { if descriptor != 0 { close(descriptor) } }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 18)
+    while bytes.count <= limit {
+      let count = chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      if count < 0 { return .failed(String(cString: strerror(errno))) }
+      if count == 0 { break }
+      bytes += chunk[..<min(count, limit + 1 - bytes.count)]
+    }
+    return .bytes(bytes)
+  }
+
   /// A whole small file, at most 1 MiB; nil where it cannot be read.
   static func contents(of path: String) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -75,7 +130,7 @@ enum SystemCalls {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while bytes.count < 1 << 20 {
-      let count = chunk.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+      let count = chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
       if count < 0 && errno == EINTR { continue }
       if count <= 0 { break }
       bytes += chunk[..<count]

@@ -30,7 +30,7 @@ struct Planning {
     self.notes = notes
   }
 
-  private static func device(_ name: String, _ host: HostFacts) -> BindDevice {
+  static func device(_ name: String, _ host: HostFacts) -> BindDevice {
     host.interface(named: name).map { .interface($0.index, name: name) } ?? .missing(name: name)
   }
 }
@@ -63,7 +63,7 @@ private struct PlannedAddress {
 }
 
 /// Whose socket is planned: as asked, else the user who called sudo(8), else the reader; for a privileged port root.
-private struct PlannedUser {
+struct PlannedUser {
   let uid: UInt32
   let mayBindPrivileged: Bool?
   let note: Note?
@@ -85,7 +85,7 @@ private struct PlannedUser {
 
   /// The reader's own uid has what the reader has, uid 0 has the capability unless its user namespace lies below the
   /// network namespace's, any other uid has it not.
-  private static func mayBindPrivileged(_ uid: UInt32, _ host: HostFacts) -> Bool? {
+  static func mayBindPrivileged(_ uid: UInt32, _ host: HostFacts) -> Bool? {
     if uid == host.uid { return host.readerMayBindPrivileged }
     return uid == 0 ? host.rootMayBindPrivileged : false
   }

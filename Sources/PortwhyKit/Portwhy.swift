@@ -15,7 +15,7 @@ public enum Portwhy {
     return try namespace.look { () throws(PortwhyError) in try answerHere(question) }
   }
 
-  private static func answerHere(_ question: Question) throws(PortwhyError) -> Report {
+  static func answerHere(_ question: Question) throws(PortwhyError) -> Report {
     let started = Clock.now
     var scene = try Scene(question)
     let deep = question.deep ? DeepFindings(question.portsByTransport) : nil
@@ -86,7 +86,8 @@ public enum Portwhy {
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
       verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
-      notes: planning.notes + scene.notes(item.transport, port))
+      notes: planning.notes + scene.notes(item.transport, port), buckets: snapshot.buckets,
+      isChainOrdered: snapshot.isChainOrdered)
   }
 
   private static func report(

@@ -61,10 +61,15 @@ public struct TargetReport: Sendable, Hashable {
   public var attempts: [AttemptReport]
   /// Notes that belong to the port, not to one attempt (sockets of the other protocol, a skipped family).
   public var notes: [Note]
+  /// The bind buckets that the verdict used, of `Snapshot.buckets`.
+  public var buckets: [BindBucket]
+  /// `Snapshot.isChainOrdered`.
+  public var isChainOrdered: Bool
 
   public init(
     transport: TransportProtocol, port: Port, plan: Plan, verdict: CallResult?, sockets: [SocketObservation],
-    attempts: [AttemptReport], notes: [Note] = []
+    attempts: [AttemptReport], notes: [Note] = [], buckets: [BindBucket] = [],
+    isChainOrdered: Bool = false
   ) {
     self.transport = transport
     self.port = port
@@ -73,6 +78,8 @@ public struct TargetReport: Sendable, Hashable {
     self.sockets = sockets
     self.attempts = attempts
     self.notes = notes
+    self.buckets = buckets
+    self.isChainOrdered = isChainOrdered
   }
 }
 

@@ -15,8 +15,21 @@ extension JSONReport {
     writer.objects("sockets", target.sockets.enumerated()) {
       write($1.element, id: $1.offset, host: host, users: users, to: &$0)
     }
-    writer.objects("attempts", target.attempts) { write($1, host: host, to: &$0) }
+    writer.objects("attempts", target.attempts) { write($1, host: host, users: users, to: &$0) }
     writer.objects("notes", target.notes) { write($1, to: &$0) }
+    writer.objects("buckets", target.buckets) { write($1, to: &$0) }
+    writer.member("chain_is_ordered", target.isChainOrdered)
+  }
+
+  private static func write(_ bucket: BindBucket, to writer: inout JSONWriter) {
+    writer.member("layer3_domain", bucket.layer3Domain?.rawValue)
+    writer.member("fast_reuse", bucket.fastReuse)
+    writer.member("fast_reuseport", bucket.fastReuseport.map(fastReuseportWord))
+    writer.member("fast_uid", bucket.fastUID)
+    writer.member("fast_family", bucket.fastFamily.rawValue)
+    writer.member("fast_address", bucket.fastAddress.description)
+    writer.member("fast_address4", bucket.fastAddress4.description)
+    writer.member("fast_ipv6only", bucket.fastIPv6only)
   }
 
   private static func write(_ plan: Plan, to writer: inout JSONWriter) {
@@ -64,6 +77,19 @@ extension JSONReport {
       writer.member("kind", owner.kind)
       writer.member("interface", owner.interface)
     }
+    writer.member("device_index", socket.device?.rawValue)
+    writer.member("cgroup_id", socket.cgroupID)
+    writer.member("receive_queue", socket.receiveQueue)
+    writer.object("unknown_reasons", socket) { writer, socket in
+      writer.member("v6only", socket.v6only?.unknownReason?.rawValue)
+      writer.member("reuseaddr", socket.reuseaddr.unknownReason?.rawValue)
+      writer.member("reuseport", socket.reuseport.unknownReason?.rawValue)
+    }
+    writer.object("inferred_from", socket) { writer, socket in
+      writer.member("v6only", socket.v6only.flatMap(relative))
+      writer.member("reuseaddr", relative(socket.reuseaddr))
+      writer.member("reuseport", relative(socket.reuseport))
+    }
   }
 
   private static func writeFlags(_ socket: SocketObservation, to writer: inout JSONWriter) {
@@ -98,7 +124,9 @@ extension JSONReport {
 
   // MARK: Attempts
 
-  private static func write(_ report: AttemptReport, host: HostFacts, to writer: inout JSONWriter) {
+  private static func write(
+    _ report: AttemptReport, host: HostFacts, users: [UInt32: String], to writer: inout JSONWriter
+  ) {
     let attempt = report.attempt
     writer.member("address", attempt.address.description)
     writer.member("family", attempt.family.rawValue)
@@ -112,6 +140,10 @@ extension JSONReport {
     writer.objects("suggestions", report.explanation.suggestions) { write($1, to: &$0) }
     writer.strings("why", report.explanation.why)
     writer.member("scope", attempt.scope.map { deviceName($0, host: host) })
+    writer.member("scope_index", attempt.scope?.rawValue)
+    writer.member("device_index", attempt.device.flatMap(deviceIndex)?.rawValue)
+    writer.member("may_bind_privileged", attempt.mayBindPrivileged)
+    writer.member("user", users[attempt.uid])
   }
 
   private static func write(_ outcome: BindOutcome, transport: TransportProtocol, to writer: inout JSONWriter) {

@@ -14,6 +14,26 @@ enum Timestamp {
     return date + "T" + time + "." + padded(ofDay % 1000, 3) + "Z"
   }
 
+  /// The seconds since the epoch of what `text` writes, so that `text` writes it again; nil for every other form.
+  static func secondsSinceEpoch(_ text: String) -> Double? {
+    let digits = text.utf8.split { !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    let numbers = digits.compactMap { $0.count <= 4 ? Int64(String(decoding: $0, as: UTF8.self)) : nil }
+    guard numbers.count == 7 else { return nil }
+    let days = daysSinceEpoch(year: numbers[0], month: numbers[1], day: numbers[2])
+    let minutes = (days * 24 + numbers[3]) * 60 + numbers[4]
+    let seconds = Double((minutes * 60 + numbers[5]) * 1000 + numbers[6]) / 1000
+    // A millisecond is no binary fraction: where the nearest one lies below it, take the next.
+    return [seconds, seconds.nextUp].first { self.text(secondsSinceEpoch: $0) == text }
+  }
+
+  /// The inverse of `civil`.
+  private static func daysSinceEpoch(year: Int64, month: Int64, day: Int64) -> Int64 {
+    let marchYear = month <= 2 ? year - 1 : year
+    let (era, yearOfEra) = floorDivision(marchYear, 400)
+    let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+    return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+  }
+
   /// The date of the proleptic Gregorian calendar, counted in eras of 400 years that begin on 1 March.
   private static func civil(daysSinceEpoch: Int64) -> (year: Int64, month: Int64, day: Int64) {
     let (era, dayOfEra) = floorDivision(daysSinceEpoch + 719_468, 146_097)

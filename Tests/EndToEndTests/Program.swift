@@ -121,7 +121,7 @@ func makePipe() throws -> (read: Int32, write: Int32) {
   return (ends[0], ends[1])
 }
 
-private func makeTerminal(_ columns: UInt16) throws -> (test: Int32, child: Int32) {
+func makeTerminal(_ columns: UInt16) throws -> (test: Int32, child: Int32) {
   var ends: [Int32] = [0, 0]
   guard test_terminal(columns, &ends) == 0 else { throw StartError(what: "no pseudo-terminal") }
   return (ends[0], ends[1])

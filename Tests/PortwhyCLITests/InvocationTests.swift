@@ -178,3 +178,64 @@ struct ExplainTests {
     #expect(throws: UsageError(message)) { try invocation(words) }
   }
 }
+
+@Suite("When and where it looks")
+struct PaceTests {
+  @Test(
+    "is once, until it works, or again and again",
+    arguments: [
+      ("80", Pace.once), ("--wait 80", .wait(timeout: nil)), ("--wait --timeout 0 80", .wait(timeout: 0)),
+      ("--wait --timeout 1.5 80", .wait(timeout: 1500)), ("--wait --timeout 0.0019 80", .wait(timeout: 1)),
+      ("--watch", .watch(interval: 1000)), ("--watch --interval 0.1 80", .watch(interval: 100)),
+      ("--watch --interval 86400 80", .watch(interval: 86_400_000)),
+    ])
+  func pace(_ words: String, _ expected: Pace) throws {
+    #expect(try invocation(words).pace == expected)
+  }
+
+  @Test(
+    "cannot be two things at once",
+    arguments: [
+      "--wait", "--wait --watch 80", "--timeout 3 80", "--interval 3 80", "--from f --wait 80", "--from f --watch",
+      "--watch -q 80", "--wait --timeout x 80", "--wait --timeout -1 80", "--wait --timeout .5 80",
+      "--wait --timeout 5. 80", "--wait --timeout 1e3 80", "--wait --timeout 31536001 80",
+      "--wait --timeout 99999999999999999999 80", "--watch --interval 0 80", "--watch --interval 0.09 80",
+      "--watch --interval 86401 80", "--wait --probe 80", "--watch --probe 80", "--from f --probe 80",
+      "--from f --netns 1 80", "--from f --deep 80", "--from f -4", "--from f --device /", "--from f --runtime no",
+      "--from f -4 --v6only 80",
+    ])
+  func contradictions(_ words: String) {
+    #expect(throws: UsageError.self) { try invocation(words) }
+  }
+
+  @Test("leaves of a saved plan what is not given")
+  func saved() throws {
+    #expect(try invocation("--from f").task == .saved("f", SavedQuestion()))
+    let words = "--from - --reuseport --no-v6only --device eth0 --uid alice --runtime node -u6 80"
+    guard case .saved("-", let question) = try invocation(words).task else { throw UsageError("not saved") }
+    #expect(question.options == .reuseport)
+    #expect(question.v6only == false)
+    #expect(question.device == "eth0")
+    #expect(question.uid == 1000)
+    #expect(question.runtime?.name == "node")
+    #expect(question.families == [.ipv6])
+    #expect(question.items == [QuestionItem(addresses: [.wildcard], ports: 80...80, transport: .udp)])
+  }
+
+  @Test(
+    "keeps its beat, and misses beats rather than piling them up",
+    arguments: [(1000, 2000), (1999, 2000), (2000, 3000), (7500, 8000)] as [(UInt64, UInt64)])
+  func beat(_ now: UInt64, _ expected: UInt64) {
+    #expect(CommandLineProgram.nextTick(after: now, from: 1000, every: 1000) == expected)
+  }
+
+  @Test("draws a screen from the top and counts what has no room")
+  func frame() {
+    #expect(
+      Redraw.frame("a\nb\n", isFirst: true, lines: 24)
+        == "\u{1b}[2J\u{1b}[?7l\u{1b}[Ha\u{1b}[K\nb\u{1b}[K\n\u{1b}[J\u{1b}[?7h")
+    let cut = Redraw.frame("1\n2\n3\n4\n5\n", isFirst: false, lines: 4)
+    #expect(cut == "\u{1b}[?7l\u{1b}[H1\u{1b}[K\n2\u{1b}[K\n… 3 more lines\u{1b}[K\n\u{1b}[J\u{1b}[?7h")
+    #expect(Redraw.frame("", isFirst: false, lines: 1) == "\u{1b}[?7l\u{1b}[H\u{1b}[J\u{1b}[?7h")
+  }
+}

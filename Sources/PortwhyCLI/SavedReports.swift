@@ -1,0 +1,85 @@
+internal import BindRules
+internal import PortwhyKit
+internal import PortwhyReport
+internal import SocketModel
+
+// `--from`: what is asked of a saved report, and the report itself.
+
+extension Invocation {
+  /// Without TARGET the binds are those of the report; what plans a bind replaces its part of the saved plan.
+  static func savedQuestion(
+    _ options: PortwhyOptions, _ transports: [TransportProtocol], _ lookup: Lookup
+  ) throws(UsageError) -> SavedQuestion {
+    var question = SavedQuestion(families: families(options), v6only: options.v6only)
+    let here = [
+      ("--netns", options.netns != nil), ("--probe", options.probe), ("--deep", options.deep),
+      ("--no-bpf", options.noBPF),
+    ]
+    if let option = here.first(where: \.1)?.0 { throw UsageError("\(option) and --from contradict each other") }
+    if !transports.isEmpty { question.transports = Set(transports) }
+    if options.reuseaddr || options.reuseport {
+      question.options = (options.reuseaddr ? .reuseaddr : ReuseOptions()).union(
+        options.reuseport ? .reuseport : [])
+    }
+    question.runtime = try runtime(options.runtime)
+    question.device = try device(options.device)
+    question.uid = try options.uid.map { word throws(UsageError) in try uid(word, lookup) }
+    guard let target = options.target else {
+      if options.ipv4 || options.ipv6 { throw UsageError("\(options.ipv4 ? "-4" : "-6") needs a TARGET") }
+      return question
+    }
+    let parser = TargetParser(transports: transports, families: question.families, services: lookup.services)
+    let items = try parser.items(target)
+    if options.v6only == true && !attemptsIPv6(Question(items: items, families: question.families)) {
+      throw UsageError("--v6only, but TARGET attempts IPv4 only")
+    }
+    question.items = items
+    return question
+  }
+
+  /// Whether it is the overview that is to be printed: asked for, or all that a saved report has.
+  func asksForOverview(_ report: Report) -> Bool {
+    switch task {
+    case .overview: true
+    case .saved: report.targets.allSatisfy(\.attempts.isEmpty)
+    case .answer, .explain, .help, .version: false
+    }
+  }
+}
+
+extension CommandLineProgram {
+  /// Whatever is wrong with the file or does not fit the question is wrong with the command line.
+  static func savedReport(_ file: String, _ question: SavedQuestion) throws(UsageError) -> SavedReport {
+    let name = file == "-" ? "standard input" : "\"\(file)\""
+    switch SystemCalls.read(file, limit: JSONReport.maximumSize) {
+    case .failed(let reason): throw UsageError("cannot read \(name): \(reason)")
+    case .bytes(let bytes):
+      var saved: SavedReport
+      do throws(ReportReadError) {
+        saved = try JSONReport.read(bytes)
+      } catch {
+        throw UsageError("cannot use the report in \(name): \(error)")
+      }
+      saved.report = try answer(from: saved.report, question, name)
+      return saved
+    }
+  }
+
+  private static func answer(
+    from report: Report, _ question: SavedQuestion, _ name: String
+  ) throws(UsageError) -> Report {
+    do throws(SavedReportError) {
+      return try Portwhy.answer(from: report, question)
+    } catch {
+      switch error {
+      case .portMissing(let port, let transport):
+        throw UsageError("the report in \(name) does not have \(port)/\(transport.rawValue)")
+      case .nothingToAnswer:
+        let words = (question.transports ?? []).map(\.rawValue).sorted().joined(separator: " or ")
+        throw UsageError("the report in \(name) has no \(words) port")
+      case .interfacesMissing(let interface):
+        throw UsageError("the report in \(name) does not list the interfaces, so not \"\(interface)\"")
+      }
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import BindRules
+import Netlink
+public import SocketModel
+
+/// How a wait ended.
+public enum WaitEnd: Sendable, Hashable {
+  /// Every planned bind works.
+  case works
+  /// The time was up first.
+  case timedOut
+  /// This signal came first (signal(7)).
+  case stopped(Int32)
+}
+
+extension Portwhy {
+  /// Blocks until every planned bind works; what is undetermined is waited for as well.
+  ///
+  /// It looks again when a socket on one of the ports goes, when the last TIME_WAIT in the way is over, and about
+  /// once a second for what no kernel announces.
+  /// - Parameters:
+  ///   - timeout: milliseconds after which it gives up; nil for never. There is always a look at the end.
+  ///   - stopSignals: signals that end the wait and not the program while it lasts.
+  ///   - progress: called after each look that did not end the wait.
+  public static func wait(
+    for question: Question, timeout: UInt64? = nil, stopSignals: [Int32] = [], progress: (Report) -> Void = { _ in }
+  ) throws(PortwhyError) -> (report: Report, end: WaitEnd) {
+    // Before a thread is started for another namespace, so that no thread takes the signals as usual.
+    let signals = StopSignals(stopSignals)
+    guard let namespace = question.namespace else { return try waitHere(question, timeout, signals, progress) }
+    return try namespace.look { () throws(PortwhyError) in try waitHere(question, timeout, signals, progress) }
+  }
+
+  private static func waitHere(
+    _ question: Question, _ timeout: UInt64?, _ signals: borrowing StopSignals, _ progress: (Report) -> Void
+  ) throws(PortwhyError) -> (report: Report, end: WaitEnd) {
+    // Subscribed before the first look: a socket that goes in between is not missed.
+    let events = SocketEvents(question.portsByTransport)
+    return try waitUntilItWorks(
+      timeout: timeout, now: monotonicMilliseconds, look: { () throws(PortwhyError) in try answerHere(question) },
+      pause: { events.pause(until: $0, heedsSockets: $1, signals: signals) }, progress: progress)
+  }
+}
+
+/// The loop of a wait; times are milliseconds of one clock that only goes forward.
+func waitUntilItWorks(
+  timeout: UInt64?, now: () -> UInt64, look: () throws(PortwhyError) -> Report,
+  pause: (_ until: UInt64, _ heedsSockets: Bool) -> SocketEvent, progress: (Report) -> Void
+) throws(PortwhyError) -> (report: Report, end: WaitEnd) {
+  let start = now()
+  let end = timeout.map { start.addingReportingOverflow($0) }.map { $0.overflow ? .max : $0.partialValue } ?? .max
+  while true {
+    let started = now()
+    let report = try look()
+    let ended = now()
+    if report.targets.allSatisfy({ $0.verdict == .ok }) { return (report, .works) }
+    if ended >= end { return (report, .timedOut) }
+    progress(report)
+    let schedule = LookSchedule(started: started, ended: ended, report: report)
+    var event = pause(min(schedule.unannounced, end), true)
+    // What comes in a burst is looked at once.
+    if event == .socketGone { event = pause(min(schedule.earliest, end), false) }
+    if case .signal(let number) = event { return (report, .stopped(number)) }
+  }
+}
+
+/// When to look again after a look.
+struct LookSchedule {
+  /// Between two looks, however much happens.
+  static let shortestPause: UInt64 = 50
+  /// For what is not announced. A look that takes long is repeated less often: at most a tenth of the time is spent
+  /// looking.
+  static let usualPause: UInt64 = 1000
+  static let longestPause: UInt64 = 10_000
+  /// The timer of a TIME_WAIT runs out a little late, never early (kernel function `inet_twsk_schedule`).
+  static let timerDelay: UInt64 = 20
+
+  /// After an announcement.
+  let earliest: UInt64
+  /// Without one.
+  let unannounced: UInt64
+
+  init(started: UInt64, ended: UInt64, report: Report) {
+    let duration = ended - min(started, ended)
+    earliest = ended &+ max(Self.shortestPause, duration)
+    let pause = max(Self.usualPause, min(duration.multipliedReportingOverflow(by: 9).partialValue, Self.longestPause))
+    guard let left = report.timeWaitLeft, left > 0 else {
+      unannounced = ended &+ pause
+      return
+    }
+    unannounced = min(ended &+ pause, max(earliest, started &+ UInt64(left) &+ Self.timerDelay))
+  }
+}
+
+extension Report {
+  /// Milliseconds until the last TIME_WAIT in the way of the planned binds is over; nil where there is none.
+  public var timeWaitLeft: UInt32? {
+    targets.flatMap { target in
+      target.planBlockers.compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }
+    }.max()
+  }
+}
+
+extension TargetReport {
+  /// The sockets that are, or may be, in the way of the planned binds, each once.
+  public var planBlockers: [SocketObservation] {
+    let indices = Set(attempts.flatMap { $0.outcome(plan.options)?.blockers ?? [] }.map(\.socket))
+    return sockets.indices.filter(indices.contains).map { sockets[$0] }
+  }
+}
