@@ -41,8 +41,12 @@ private func observe(_ holders: [String], _ row: TwoHistories, bpf: Bool) throws
     let copy = try namespace.build(scenario)
     let planned = scenario.attempt.bindAttempt(port: copy.port, interfaces: namespace.interfaces)
     let (outcomes, snapshot) = try Portwhy.judge(planned, bpf: bpf)
+    // TCP's are listed by the hash of their address and port, which says nothing.
+    let sockets = snapshot.sockets.map(comparable)
+    let isTCP = scenario.attempt.transport == .tcp
     return Observed(
-      problems: copy.outcomes.filter { !$0.isBuilt }.map(\.description), sockets: snapshot.sockets.map(comparable),
+      problems: copy.outcomes.filter { !$0.isBuilt }.map(\.description),
+      sockets: isTCP ? sockets.sorted { "\($0)" < "\($1)" } : sockets,
       predicted: outcomes.first { $0.options == row.options }.map { word($0) } ?? "no answer",
       actual: word(copy.tryBind(row.options)))
   }

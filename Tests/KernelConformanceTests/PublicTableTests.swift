@@ -21,7 +21,7 @@ struct TableRow: Sendable {
     }
     let sockets = words[..<arrow].joined(separator: " ").split(separator: ";").map { prefix + $0 }
     holders = sockets.flatMap { socket -> [String] in
-      let parts = socket.split(separator: "*", maxSplits: 1).map(String.init)
+      let parts = socket.split(separator: "*", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
       return parts.count == 2 ? (1...20).map { "\(parts[0])\($0)\(parts[1])" } : parts
     }
     attempt = prefix + words[(arrow + 1)..<(words.count - 2)].joined(separator: " ")

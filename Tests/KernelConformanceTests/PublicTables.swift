@@ -127,12 +127,13 @@ private let reuseportDualstack = """
   bound :: DUAL RP => :: V6ONLY : RP
   """
 
-/// A bound socket whose connection failed keeps its place on the wildcard.
+/// A bound socket whose connection failed keeps its port, and of a dual-stack wildcard what connect(2) made of it.
 private let skBindSendtoListen = """
   refused 0.0.0.0 => 0.0.0.0 : taken
   refused 0.0.0.0 RA => 0.0.0.0 : RA
   refused :: DUAL RA peer=::1 => :: DUAL : RA
-  refused :: DUAL peer=::1 => 127.0.0.1 : taken
+  refused :: DUAL peer=::1 => ::1 : taken
+  refused :: DUAL peer=::1 => 127.0.0.1 : free
   disconnected 0.0.0.0 RA peer=127.0.0.1 => 127.0.0.2 : RA
   """
 
@@ -195,6 +196,9 @@ private let socketInetLoopback = """
   child-only :: V6ONLY peer=::1 => 0.0.0.0 : free
   queued 127.0.0.1 RA => 127.0.0.1 : taken
   mptcp-listening 127.0.0.1 RP => 127.0.0.1 : RP
+  mptcp-child-only ::1 => 0.0.0.0 : free
+  mptcp-child-only :: DUAL peer=::1 => 0.0.0.0 : taken
+  mptcp-child-only ::1 => :: V6ONLY : taken
   """
 
 private let portsTest = """
