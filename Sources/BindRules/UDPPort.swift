@@ -4,28 +4,28 @@ import SocketModel
 ///
 /// The kernel walks either the chain of the port (`udp_lib_lport_inuse`) or, if that is longer than ten, the chains
 /// of the very address and then of the wildcard (`udp_lib_lport_inuse2`). How long the chain is cannot be seen (other
-/// ports and other namespaces share it), and neither can the order between IPv4 and IPv6 sockets, nor the order in
-/// the chains by address: AF_INET6 sockets with SO_REUSEPORT went to their end, and connect(2) moves a socket
-/// (`udp_lib_rehash`). So every order that is possible is asked; they differ only where SO_REUSEPORT is involved
-/// and the sockets' options are mixed.
+/// ports and other namespaces share it), and neither can the order between IPv4 and IPv6 sockets in two dumps. The
+/// chains by address have the order of the port's, but for what connect(2) has moved to another address and maybe
+/// back (`udp_lib_rehash`): a connected socket on a specific address, any socket on a wildcard. So every order that
+/// is possible is asked; they differ only where SO_REUSEPORT is involved and the sockets' options are mixed.
 func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
   let chain = snapshot.sockets.enumerated().compactMap { index, socket -> ChainEntry? in
     guard socket.transport == .udp else { return nil }
     let facts = SocketFacts(socket)
     return ChainEntry(
-      index: index, facts: facts, step: overPossibleWorlds(of: facts, plannedUID: sk.uid) { udpChainStep(sk, $0) })
+      index: index, facts: facts, isConnected: socket.state == .established,
+      step: overPossibleWorlds(of: facts, plannedUID: sk.uid) { udpChainStep(sk, $0) })
   }
   var mayMiss: Set<UDPChainStep> = []
-  var possible =
-    snapshot.isChainOrdered
-    ? walk(chain)
-    : walk(chain.filter { $0.facts.family == .ipv4 }).merged(walk(chain.filter { $0.facts.family == .ipv6 }))
+  var possible = walkInDumpOrder(chain, snapshot)
   if usesHash2OnBind(sk) {
-    let exact = chain.filter { $0.facts.receiveAddress == sk.receiveAddress }
-    let wildcard = chain.filter { $0.facts.isWildcard }
-    possible.formUnion(walkInAnyOrder(exact).then(walkInAnyOrder(wildcard)))
+    let onAddress = chain.filter { $0.facts.receiveAddress == sk.receiveAddress }
+    let isMoved = onAddress.contains(where: \.isConnected)
+    let exact = isMoved ? walkInAnyOrder(onAddress) : walkInDumpOrder(onAddress, snapshot)
+    let wildcard = walkInAnyOrder(chain.filter { $0.facts.isWildcard })
+    possible.formUnion(exact.then(wildcard))
     // Where both fall into one slot it is walked once.
-    possible.formUnion(walkInAnyOrder(exact + wildcard))
+    possible.formUnion(exact.merged(wildcard))
   } else if KernelTraits(snapshot.host.kernel).udpWildcardBindMayMissAddresses != false {
     mayMiss = walkInAnyOrder(chain.filter { $0.facts.isWildcard })
   }
@@ -55,6 +55,7 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
 private struct ChainEntry {
   var index: Int
   var facts: SocketFacts
+  var isConnected: Bool
   var step: Possible<UDPChainStep>
 
   func blocker(_ sk: KernelSocket) -> Blocker {
@@ -76,6 +77,12 @@ private func walk(_ chain: [ChainEntry]) -> Set<UDPChainStep> {
     if !entry.step.answers.contains(.passed) { return results }
   }
   return results.union([.passed])
+}
+
+/// The same for the sockets of both families, which only one dump of both has in their order.
+private func walkInDumpOrder(_ chain: [ChainEntry], _ snapshot: Snapshot) -> Set<UDPChainStep> {
+  if snapshot.isChainOrdered { return walk(chain) }
+  return walk(chain.filter { $0.facts.family == .ipv4 }).merged(walk(chain.filter { $0.facts.family == .ipv6 }))
 }
 
 /// The same where any socket of the chain may come first.

@@ -7,7 +7,7 @@ enum ScenarioMix {
   /// In hundredths: a holder of the other transport; an MPTCP holder where TCP; a privileged port.
   static let otherTransport = 3
   static let mptcp = 6
-  static let privilegedPort = 5
+  static let privilegedPort = 8
   /// In hundredths: an attempt on a privileged port, or on any other, without CAP_NET_BIND_SERVICE.
   static let unprivilegedAttempt = 50
   static let unprivilegedElsewhere = 10
@@ -53,7 +53,7 @@ enum ScenarioMix {
   /// Multicast, broadcast, and addresses that are not this host's.
   static let unusualAddresses: Weighted<IPAddress> = weighted([
     (2, "224.0.0.251"), (2, "239.1.2.3"), (2, "255.255.255.255"), (2, "10.77.0.255"), (1, "10.77.0.0"),
-    (1, "192.0.2.1"), (2, "ff05::1"), (2, "ff02::fb"), (1, "2001:db8::1"), (1, "::ffff:192.0.2.1"),
+    (5, "192.0.2.1"), (2, "ff05::1"), (2, "ff02::fb"), (1, "2001:db8::1"), (3, "::ffff:192.0.2.1"),
     (1, "::ffff:224.0.0.251"), (1, "fe80::99"), (2, "fd77::7e"), (1, "::ffff:10.77.0.255"), (1, "127.1.0.3"),
   ])
   /// In hundredths, for a bound or listening holder and for the attempt; for UDP, which uses them.

@@ -63,8 +63,19 @@ extension SocketObservation {
     reuseaddr = reuseaddr.settled(by: finding?.flags?.reuseaddr, else: reason)
     reuseport = reuseport.settled(by: finding?.flags?.reuseport, else: reason)
     if family == .ipv6 {
-      v6only = (v6only ?? .unknown(reason)).settled(by: finding?.flags?.v6only, else: reason)
+      let told = finding?.flags?.v6only
+      v6only =
+        told == false && mayHaveOwnV6only
+        ? (v6only ?? .unknown(.oldKernel)).settled(by: nil, else: .oldKernel)
+        : (v6only ?? .unknown(reason)).settled(by: told, else: reason)
     }
+  }
+
+  /// An MPTCP descriptor answers for itself, not for the subflow in the bind table, which bind(2) to one IPv6
+  /// address made V6ONLY (`mptcp_bind`, `__inet6_bind`).
+  private var mayHaveOwnV6only: Bool {
+    guard ulp == "mptcp", case .v6(let address) = local.address else { return false }
+    return address != .any && address.mapped == nil
   }
 }
 

@@ -2,15 +2,20 @@ import BindRules
 import SocketModel
 
 // A short notation for the tables: `LISTEN 127.0.0.1 RA RP`, `TIME_WAIT ::1 ra? rp?`, `UDP 0.0.0.0 uid=5 dev=2`.
-// Words: the state (or UDP), the address, RA and RP for a flag that is set, `ra?` and `rp?` for an unknown one,
+// Words: the state (or UDP, UDP-CONNECTED), the address, RA and RP for a flag that is set, `ra?` and `rp?` for an unknown one,
 // V6ONLY and `v6only?`, `uid=N`, `uid?`, `dev=N`.
 
 let port = Port(8080)
 
 func socket(_ text: String) -> SocketObservation {
   let words = text.split(separator: " ").map(String.init)
-  let transport: TransportProtocol = words[0] == "UDP" ? .udp : .tcp
-  let state = transport == .udp ? SocketState.close : SocketState(name: words[0]) ?? .close
+  let transport: TransportProtocol = words[0].hasPrefix("UDP") ? .udp : .tcp
+  let state: SocketState =
+    switch words[0] {
+    case "UDP": .close
+    case "UDP-CONNECTED": .established
+    default: SocketState(name: words[0]) ?? .close
+    }
   let address = IPAddress(words[1]) ?? .v4(.any)
   func number(_ name: String) -> UInt32? {
     words.first { $0.hasPrefix(name + "=") }.flatMap { UInt32($0.dropFirst(name.count + 1)) }

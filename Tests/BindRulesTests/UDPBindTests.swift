@@ -30,8 +30,11 @@ struct UDPBindTests {
       "on one address among mixed sockets depends on how crowded the chain is",
       ["UDP 127.0.0.1 RA RP", "UDP 0.0.0.0 RA"], "UDP 127.0.0.1", "in-use ok ? ok"),
     Row(
-      "on one IPv6 address depends on an order that the dump does not tell",
-      ["UDP ::1 RA RP", "UDP ::1 RA"], "UDP ::1", "in-use ok ? ok"),
+      "on one address is decided by the newest socket there, however crowded the chain is",
+      ["UDP ::1 RA RP", "UDP ::1 RA"], "UDP ::1", "in-use ok ok ok"),
+    Row(
+      "on an address that connect() may have moved a socket to depends on when it did",
+      ["UDP-CONNECTED 127.0.0.1 RA RP", "UDP 127.0.0.1 RA"], "UDP 127.0.0.1", "in-use ok ? ok"),
     Row(
       "between the families depends on an order that two dumps do not tell",
       ["UDP 127.0.0.1", "UDP :: RP"], "UDP ::", "in-use in-use ? ?"),

@@ -60,6 +60,7 @@ private let kinds: [String: HolderKind] = [
   "child": .child(.established, listenerStays: true), "child-only": .child(.established, listenerStays: false),
   "timewait": .child(.timeWait, listenerStays: true), "timewait-only": .child(.timeWait, listenerStays: false),
   "orphan-only": .child(.finWait2Orphan, listenerStays: false), "client": .client(.established),
+  "mptcp-child-only": .child(.established, listenerStays: false),
   "auto-client": .client(.established), "auto-timewait": .client(.timeWait), "connected": .connected,
   "disconnected": .disconnected, "visitor": .visitor, "selfconnect": .selfConnected, "refused": .refused,
   "neighbours": .neighbours(12),

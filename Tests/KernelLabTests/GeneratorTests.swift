@@ -16,13 +16,13 @@ struct GeneratorTests {
     let lines = (0..<3).map { ScenarioGenerator.scenario(seed: 1, number: $0).description }
     #expect(
       lines == [
-        "{tcp child(fin-wait-2,no-listener) 127.0.0.1 RA RP uid=1001 accept-uid=1000} "
-          + "{tcp queued-child 10.77.0.1 RA uid=1001 accept-uid=1001} => tcp :: v6only=0 device=dev1",
-        "{tcp child(time-wait) 0.0.0.0 RA device=dev0 uid=1000 after-bind:RP=0} "
-          + "{tcp listening 127.0.0.2 RA accept-uid=1000 end:RP=1} => tcp 10.77.0.1",
-        "{udp bound 127.0.0.2 uid=1000 accept-uid=1000 owner=1000} "
-          + "{udp connected ::ffff:0.0.0.0 RA RP v6only=0 accept-uid=1000 peer=127.0.0.1} "
-          + "{udp bound :: RP peer=127.0.0.1} => udp 224.0.0.251 uid=1000",
+        "{tcp listening 127.0.0.1 RA RP uid=1001 connection:owner=0} "
+          + "{tcp shut-down-listener ::ffff:0.0.0.0 device=dev1} "
+          + "=> tcp ::1 v6only=1 device=dev0 uid=1000 ipv6/ip_nonlocal_bind=1",
+        "{tcp listening 127.0.0.1 RP device=dev0 uid=1001 accept-uid=1001 after-bind:RP=1} "
+          + "{tcp listening 127.0.0.1 RA accept-uid=1000 end:RP=1} => tcp ::1 uid=1000",
+        "{udp connected 0.0.0.0 RA RP accept-uid=1001 peer=10.77.0.1} {udp spread(14) 127.0.0.1 RP uid=1001} "
+          + "{udp neighbours(12) 127.0.0.1} => udp ::ffff:0.0.0.0 uid=1001 unprivileged",
       ])
   }
 
