@@ -11,7 +11,7 @@ public enum CommandLineProgram {
   public static func run(_ arguments: [String]) -> Int32 {
     SystemCalls.ignoreBrokenPipe()
     do {
-      return try run(Invocation(PortwhyOptions.reading(arguments), lookup: hostLookup)).rawValue
+      return try run(Invocation(CommandWords.reading(arguments), lookup: hostLookup)).rawValue
     } catch let error as UsageError {
       complain(error.message)
       return ExitStatus.usage.rawValue

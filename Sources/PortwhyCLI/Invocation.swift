@@ -37,7 +37,7 @@ struct Invocation: Hashable {
     var uid: (_ user: String) -> UInt32?
   }
 
-  init(_ options: PortwhyOptions, lookup: Lookup) throws(UsageError) {
+  init(_ options: CommandWords, lookup: Lookup) throws(UsageError) {
     json = options.json
     quiet = options.quiet
     verbose = options.verbose
@@ -87,7 +87,7 @@ struct Invocation: Hashable {
 
   // MARK: Options
 
-  static func families(_ options: PortwhyOptions) -> Set<AddressFamily>? {
+  static func families(_ options: CommandWords) -> Set<AddressFamily>? {
     guard options.ipv4 || options.ipv6 else { return nil }
     return Set((options.ipv4 ? [AddressFamily.ipv4] : []) + (options.ipv6 ? [.ipv6] : []))
   }
@@ -101,12 +101,12 @@ struct Invocation: Hashable {
   }
 
   /// What plans a bind says nothing in the overview; silence would look like an answer.
-  private static func refuseWithoutTarget(_ options: PortwhyOptions) throws(UsageError) {
+  private static func refuseWithoutTarget(_ options: CommandWords) throws(UsageError) {
     if let option = plannedOption(options) { throw UsageError("\(option) needs a TARGET") }
   }
 
   /// The first option that plans a bind.
-  private static func plannedOption(_ options: PortwhyOptions) -> String? {
+  private static func plannedOption(_ options: CommandWords) -> String? {
     let given: [(String, Bool)] = [
       ("-4", options.ipv4), ("-6", options.ipv6), ("--reuseaddr", options.reuseaddr),
       ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
@@ -117,7 +117,7 @@ struct Invocation: Hashable {
     return given.first(where: \.1)?.0
   }
 
-  private static func topic(_ options: PortwhyOptions) throws(UsageError) -> Topic? {
+  private static func topic(_ options: CommandWords) throws(UsageError) -> Topic? {
     let other = plannedOption(options) ?? (options.json ? "--json" : nil) ?? (options.quiet ? "-q" : nil)
     if let other { throw UsageError("\(other) says nothing beside --explain") }
     guard let word = options.target else { return nil }

@@ -6,7 +6,7 @@ enum Pace: Hashable {
   /// `--watch`: milliseconds from one look to the next.
   case watch(interval: UInt64)
 
-  init(_ options: PortwhyOptions) throws(UsageError) {
+  init(_ options: CommandWords) throws(UsageError) {
     if options.timeout != nil && !options.wait { throw UsageError("--timeout needs --wait") }
     if options.interval != nil && !options.watch { throw UsageError("--interval needs --watch") }
     let together = [("--wait", options.wait), ("--watch", options.watch), ("--from", options.from != nil)].filter(\.1)

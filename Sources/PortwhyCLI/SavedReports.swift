@@ -8,7 +8,7 @@ internal import SocketModel
 extension Invocation {
   /// Without TARGET the binds are those of the report; what plans a bind replaces its part of the saved plan.
   static func savedQuestion(
-    _ options: PortwhyOptions, _ transports: [TransportProtocol], _ lookup: Lookup
+    _ options: CommandWords, _ transports: [TransportProtocol], _ lookup: Lookup
   ) throws(UsageError) -> SavedQuestion {
     var question = SavedQuestion(families: families(options), v6only: options.v6only)
     let here = [

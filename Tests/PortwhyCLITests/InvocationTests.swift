@@ -11,7 +11,7 @@ private var lookup: Invocation.Lookup {
 }
 
 private func invocation(_ words: String) throws -> Invocation {
-  try Invocation(PortwhyOptions.reading(words.split(separator: " ").map(String.init)), lookup: lookup)
+  try Invocation(CommandWords.reading(words.split(separator: " ").map(String.init)), lookup: lookup)
 }
 
 private func question(_ words: String) throws -> Question {
@@ -237,5 +237,22 @@ struct PaceTests {
     let cut = Redraw.frame("1\n2\n3\n4\n5\n", isFirst: false, lines: 4)
     #expect(cut == "\u{1b}[?7l\u{1b}[H1\u{1b}[K\n2\u{1b}[K\n… 3 more lines\u{1b}[K\n\u{1b}[J\u{1b}[?7h")
     #expect(Redraw.frame("", isFirst: false, lines: 1) == "\u{1b}[?7l\u{1b}[H\u{1b}[J\u{1b}[?7h")
+  }
+}
+
+@Suite("A lone TARGET")
+struct LoneTargetTests {
+  @Test(
+    "is read without ArgumentParser just as with it",
+    arguments: ["8080", "127.0.0.1:80", "[::1]:80/udp", "80x", "", "http", "a-b", "1,2"])
+  func same(word: String) throws {
+    let short = try CommandWords.reading([word])
+    #expect(short == CommandWords(try PortwhyOptions.reading([word])))
+    #expect(short.target == word)
+  }
+
+  @Test("and none at all likewise")
+  func none() throws {
+    #expect(try CommandWords.reading([]) == CommandWords(try PortwhyOptions.reading([])))
   }
 }

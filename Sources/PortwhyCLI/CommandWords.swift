@@ -1,0 +1,77 @@
+/// The words of a command line, sorted but not yet understood: what they mean is decided in `Invocation`.
+struct CommandWords: Hashable {
+  var target: String?
+  var tcp = false
+  var udp = false
+  var ipv4 = false
+  var ipv6 = false
+  var reuseaddr = false
+  var reuseport = false
+  var v6only: Bool?
+  var runtime: String?
+  var device: String?
+  var uid: String?
+  var netns: String?
+  var probe = false
+  var numeric = false
+  var deep = false
+  var noBPF = false
+  var wait = false
+  var timeout: String?
+  var watch = false
+  var interval: String?
+  var from: String?
+  var json = false
+  var quiet = false
+  var verbose = false
+  var color: String?
+  var explain = false
+  var version = false
+  var help = false
+  var afterTerminator: [String] = []
+
+  /// Reads the words after the program's name.
+  ///
+  /// A lone TARGET, the most frequent command line, has no options to read: ArgumentParser would spend more time on
+  /// saying so than portwhy on the answer.
+  static func reading(_ arguments: [String]) throws(UsageError) -> CommandWords {
+    guard let word = arguments.first else { return CommandWords() }
+    if arguments.count == 1, !word.hasPrefix("-") { return CommandWords(target: word) }
+    return CommandWords(try PortwhyOptions.reading(arguments))
+  }
+}
+
+extension CommandWords {
+  /// What ArgumentParser found.
+  init(_ options: PortwhyOptions) {
+    target = options.target
+    tcp = options.tcp
+    udp = options.udp
+    ipv4 = options.ipv4
+    ipv6 = options.ipv6
+    reuseaddr = options.reuseaddr
+    reuseport = options.reuseport
+    v6only = options.v6only
+    runtime = options.runtime
+    device = options.device
+    uid = options.uid
+    netns = options.netns
+    probe = options.probe
+    numeric = options.numeric
+    deep = options.deep
+    noBPF = options.noBPF
+    wait = options.wait
+    timeout = options.timeout
+    watch = options.watch
+    interval = options.interval
+    from = options.from
+    json = options.json
+    quiet = options.quiet
+    verbose = options.verbose
+    color = options.color
+    explain = options.explain
+    version = options.version
+    help = options.help
+    afterTerminator = options.afterTerminator
+  }
+}
