@@ -76,7 +76,7 @@ struct OwnerTests {
       seen.answer.disagreements(with: [seen.trials], open: [reuseaddr, reuseport, both]) == [])
     #expect(seen.answer.states == ["BOUND"])
     #expect(seen.answer.ending.status == 1)
-    #expect(!seen.screen.output.contains("free"))
+    #expect(!seen.screen.headline.contains("free"))
   }
 
   @Test("without privilege one's own socket is read in full")
