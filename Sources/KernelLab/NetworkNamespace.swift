@@ -155,7 +155,9 @@ public struct NetworkNamespace: ~Copyable {
 
   /// fd77::7e, an address that is looked for duplicates for hours (RFC 4862).
   private static func addTentativeAddress(_ setup: inout InterfaceSetup) throws(SystemError) {
-    try write("ipv6/conf/dev0/dad_transmits", "10000")
+    // The kernel counts probes in a byte.
+    try write("ipv6/conf/dev0/dad_transmits", "255")
+    try write("ipv6/neigh/dev0/retrans_time_ms", "100000")
     try write("ipv6/conf/dev0/accept_dad", "1")
     let address = IPv6Address(high: 0xfd77 << 48, low: 0x7e)
     try setup.addAddress(.v6(address), prefix: 64, to: "dev0", isChecked: true)
