@@ -45,8 +45,12 @@ private func sharingCondition(_ case: Case, _ option: ReuseOptions) -> String? {
   return "the two are meant to share the traffic of the port"
 }
 
+/// Leaving IPv4 to the server that has it; no answer to mere remains, which are gone in a minute.
 private func ourV6only(_ case: Case) -> Suggestion? {
-  guard `case`.attempt.address == .v6(.any), !`case`.attempt.v6only else { return nil }
+  let remains: Set<SocketRole> = [.serverConnection, .timeWait]
+  guard `case`.attempt.address == .v6(.any), !`case`.attempt.v6only,
+    !Set(`case`.blockingSockets.map(`case`.role)).isSubset(of: remains)
+  else { return nil }
   var changed = `case`.attempt
   changed.v6only = true
   guard `case`.verdict(nil, changed) == .ok else { return nil }
