@@ -13,6 +13,8 @@ extension Question {
     if let families, families.count == 1 { words.append(families.contains(.ipv4) ? "-4" : "-6") }
     if let device { words += ["--device", shellWord(device)] }
     if let uid { words += ["--uid", String(uid)] }
+    if let runtime { words += ["--runtime", runtime.name] }
+    if !bpf { words.append("--no-bpf") }
     if let namespace { words += ["--netns", shellWord(namespace.description)] }
     return words
   }
