@@ -1,6 +1,6 @@
 import CNetlink
 import Glibc
-import SocketModel
+public import SocketModel
 
 // The only system calls of this target. They read, make a socket that binds nothing, or move a thread of their own.
 
@@ -106,6 +106,9 @@ func relation(ofNetworkNamespace networkPath: String, toUserNamespace userPath: 
 }
 
 private func openForReading(_ path: String) -> Int32 { open(path, O_RDONLY | O_CLOEXEC) }
+
+/// if_nametoindex(3), which knows the alternative names of interfaces too (ip-link(8), `property add`); nil for none.
+public func interfaceIndex(named name: String) -> InterfaceIndex? { InterfaceIndex(kernel: if_nametoindex(name)) }
 
 /// geteuid(2).
 func effectiveUser() -> UInt32 { geteuid() }

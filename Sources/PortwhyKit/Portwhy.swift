@@ -126,6 +126,7 @@ extension Scene {
       transport, port in
       question.items.contains { $0.transport == transport && $0.ports.contains(port) }
     }
+    findAlternativeNames(question.interfaceNames)
   }
 }
 

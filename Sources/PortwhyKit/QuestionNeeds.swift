@@ -68,3 +68,13 @@ extension HostNeeds {
     insert(isIPv4 ? .ipv4LocalRoutes : .ipv6Addresses)
   }
 }
+
+extension Question {
+  /// The interfaces that the question calls by name: that of SO_BINDTODEVICE and the zones of addresses.
+  var interfaceNames: [String] {
+    let zones = items.flatMap(\.addresses).compactMap { address in
+      if case .address(_, let zone) = address { zone } else { nil }
+    }
+    return (device.map { [$0] } ?? []) + zones
+  }
+}

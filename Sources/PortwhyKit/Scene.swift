@@ -117,6 +117,15 @@ struct Scene {
     sockets.values.contains { $0.contains { $0.device != nil } }
   }
 
+  /// Enters interfaces once more under an alternative name that the question calls them by.
+  mutating func findAlternativeNames(_ names: [String]) {
+    for name in names where host.interfaces != nil && host.interface(named: name) == nil {
+      guard let index = interfaceIndex(named: name), var alias = host.interface(index) else { continue }
+      alias.name = name
+      host.interfaces?.append(alias)
+    }
+  }
+
   /// Reads host facts that turned out to be needed.
   mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
     guard !needs.isSuperset(of: more) else { return }

@@ -1,4 +1,5 @@
 import BindRules
+import Glibc
 import KernelLab
 import SocketModel
 
@@ -61,13 +62,15 @@ func compare(
 /// Whether an answer is contradicted by the very sockets it was given for, in one of a few copies.
 ///
 /// What is left of a holder that did not come about (a connection that went astray, in TIME_WAIT) may differ between
-/// two copies, and with it the kernel's answer: only a contradiction on the copy that was looked at is portwhy's.
+/// two copies, and an MPTCP socket is taken down by a worker of the kernel after close(2) has returned: only a
+/// contradiction on the copy that was looked at, once it has come to rest, is portwhy's.
 private func isWrongOnItself(
   _ scenario: Scenario, _ options: ReuseOptions, in namespace: inout NetworkNamespace,
   with looking: inout LookingProcess
 ) throws -> Bool {
   for _ in 0..<4 {
     let copy = try namespace.build(scenario)
+    usleep(20_000)
     let attempt = scenario.attempt.bindAttempt(
       port: copy.port, interfaces: namespace.interfaces, bindv6only: scenario.settings[.bindv6only] == 1)
     guard let outcome = try looking.judge(attempt).answer?.outcomes.first(where: { $0.options == options }) else {
