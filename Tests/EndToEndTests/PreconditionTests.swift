@@ -101,6 +101,21 @@ struct PreconditionTests {
     if let note = row.note { #expect(answer.notes.contains(note)) }
   }
 
+  @Test("an interface's alternative name is a name: for --device and in a zone, as for the real calls")
+  func alternativeName() throws {
+    let renamed = #"/usr/bin/env ip link property add dev dev0 altname other0 && exec "$0" "$@""#
+    let (byDevice, byZone, trials) = try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
+      let copy = try namespace.build(Scenario([], Attempt(.tcp, ip("fe80::77"), scope: .dev0)))
+      let first = Start(through: ["/bin/sh", "-c", renamed])
+      return (
+        try Answer(["--device", "other0", "0.0.0.0:\(copy.port)"], first),
+        try Answer(["[fe80::77%other0]:\(copy.port)"]), ReuseOptions.combinations.map { copy.tryBind($0) }
+      )
+    }
+    #expect(byDevice.target["verdict"]?.text == "ok" && byDevice.ending.status == 0)
+    #expect(byZone.disagreements(with: [trials]) == [] && byZone.ending.status == 0)
+  }
+
   @Test("where the kernel has no IPv6, only 0.0.0.0 is judged, with a note; asked for, it is EAFNOSUPPORT")
   func noIPv6() throws {
     let (answer, asked, trials) = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
