@@ -16,6 +16,17 @@ public struct EvidenceMerge: Sendable, Hashable {
   public var unlisted: Int
   /// Whether the UDP sockets stand in the order of the kernel's chain; true where there is none.
   public var udpOrderIsKnown: Bool
+
+  public init(
+    sockets: [SocketObservation], buckets: [BindBucket] = [], vanished: Int = 0, unlisted: Int = 0,
+    udpOrderIsKnown: Bool = true
+  ) {
+    self.sockets = sockets
+    self.buckets = buckets
+    self.vanished = vanished
+    self.unlisted = unlisted
+    self.udpOrderIsKnown = udpOrderIsKnown
+  }
 }
 
 /// What iterators said after a dump; nil for one that was not asked or failed. Each covers all ports of the dump.

@@ -23,11 +23,22 @@ enum Thoroughness {
   private static let tellable: Set<MissingFact.Kind> = [.reuseaddr, .reuseport, .v6only, .bindOrder]
 }
 
+extension Question {
+  /// How much of the answer is settled by BPF iterators; nil for not asking them.
+  var thoroughness: Thoroughness? { bpf ? (thorough ? .everything : .headline) : nil }
+}
+
 enum KernelEvidence {
+  /// `gather`, or what a test puts in its place.
+  typealias Source = (
+    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation],
+    _ networkNamespace: UInt64?, _ use: inout BPFUse
+  ) -> EvidenceMerge?
+
   /// Asks the iterators of one transport; nil where nothing can be had, with the reason in `use`.
   static func gather(
-    _ transport: TransportProtocol, ports: ClosedRange<UInt16>, dump: [SocketObservation], networkNamespace: UInt64?,
-    use: inout BPFUse
+    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation],
+    _ networkNamespace: UInt64?, _ use: inout BPFUse
   ) -> EvidenceMerge? {
     let started = Clock.microseconds
     defer { use.microseconds &+= Clock.microseconds &- started }

@@ -24,16 +24,19 @@ struct Scene {
   private let ranges: [TransportProtocol: ClosedRange<UInt16>]
   private var needs: HostNeeds
   private var lookups: [IPv4Address]
+  let instruments: Instruments
 
   /// Reads the sockets first: their states and timers should be from one moment.
   ///
   /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for.
   init(
     ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds, lookups: [IPv4Address] = [],
+    _ instruments: Instruments = Instruments(),
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
     self.needs = needs
     self.lookups = lookups
+    self.instruments = instruments
     ranges = ports
     do throws(NetlinkError) {
       let dump = SocketDump()
@@ -81,8 +84,8 @@ struct Scene {
     askedTransports.insert(transport)
     try readMore(.networkNamespace)
     var use = visibility.bpf ?? BPFUse()
-    let evidence = KernelEvidence.gather(
-      transport, ports: range, dump: sockets[transport] ?? [], networkNamespace: host.networkNamespace, use: &use)
+    let evidence = instruments.evidence(
+      transport, range, sockets[transport] ?? [], host.networkNamespace, &use)
     visibility.bpf = use
     guard let evidence else { return snapshot(transport, port) }
     sockets[transport] = evidence.sockets
