@@ -24,8 +24,8 @@ enum Thoroughness {
 }
 
 extension Question {
-  /// How much of the answer is settled by BPF iterators; nil for not asking them.
-  var thoroughness: Thoroughness? { bpf ? (thorough ? .everything : .headline) : nil }
+  /// How much of the answer is settled by BPF iterators; nil for not asking them. What they can settle is not probed.
+  var thoroughness: Thoroughness? { bpf ? (thorough || probe ? .everything : .headline) : nil }
 }
 
 enum KernelEvidence {

@@ -53,4 +53,11 @@ struct ProbedEvidenceTests {
     #expect(attempt?.explanation.notes.map(\.kind).contains("probe-contradiction") == true)
     #expect(asked.evidence == 4, "once for the answer and once for each confirmation")
   }
+
+  @Test("binds only what the evidence leaves open: all four combinations are asked of it first")
+  func evidenceFirst() throws {
+    let (attempt, asked) = try probe([]) { _ in .fails(.addressInUse) }
+    #expect(asked.binds == [[]], "the planned combination is always checked")
+    #expect(asked.evidence == 1 && attempt?.outcomes.map(\.source) == Array(repeating: .rules, count: 4))
+  }
 }
