@@ -16,11 +16,16 @@ enum Thoroughness {
   func wantsKernelEvidence(_ outcomes: [BindOutcome], planned: ReuseOptions) -> Bool {
     outcomes.contains { outcome in
       let counts = self == .everything || outcome.options == planned || outcome.options == planned.union(.reuseaddr)
-      return counts && outcome.missing.contains { Self.tellable.contains($0.kind) }
+      return counts && outcome.maySettle
     }
   }
+}
 
+extension BindOutcome {
   private static let tellable: Set<MissingFact.Kind> = [.reuseaddr, .reuseport, .v6only, .bindOrder]
+
+  /// Whether an iterator may tell a fact that is missing.
+  var maySettle: Bool { missing.contains { Self.tellable.contains($0.kind) } }
 }
 
 extension Question {

@@ -1,3 +1,4 @@
+import BPFEvidence
 import BindProbe
 public import BindRules
 import Glibc
@@ -104,7 +105,8 @@ public enum Portwhy {
     if question.probe { explanation.suggestions.removeAll { $0.kind == "probe" } }
     explanation.suggestions = question.completing(explanation.suggestions)
     return AttemptReport(
-      attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions)
+      attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions,
+      leftOpen: scene.leftOpen(attempt.transport, judged, question))
   }
 
   private static func probe(
@@ -128,6 +130,8 @@ public enum Portwhy {
 /// What an answer asks the kernel with besides the dumps; tests put in their own.
 struct Instruments {
   var evidence: KernelEvidence.Source = KernelEvidence.gather
+  /// Whether `evidence` is worth asking: false where the reader surely may not.
+  var mayGiveEvidence: () -> Bool = { BPFEvidence.obstacle() == nil }
   var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { BindProbe.probe($0, $1, on: $2) }
 }
 

@@ -95,6 +95,14 @@ struct Scene {
     return snapshot(transport, port)
   }
 
+  /// The combinations that an iterator might settle, where none was asked: what the headline says did not need it.
+  func leftOpen(_ transport: TransportProtocol, _ outcomes: [BindOutcome], _ question: Question) -> Set<ReuseOptions>
+  {
+    guard question.thoroughness == .headline, !askedTransports.contains(transport) else { return [] }
+    let open = outcomes.filter(\.maySettle)
+    return open.isEmpty || !instruments.mayGiveEvidence() ? [] : Set(open.map(\.options))
+  }
+
   /// The ports above those asked for; nil where there are none or too much was asked.
   func nearby(_ transport: TransportProtocol) -> Nearby? { neighbours[transport] }
 

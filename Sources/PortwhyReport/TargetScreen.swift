@@ -72,6 +72,12 @@ struct TargetScreen {
 
   /// On one line where that is enough, else as a table, else as wrapped lines.
   private func bind() -> [String] {
+    let lines = combinations()
+    guard target.attempts.contains(where: { !$0.leftOpen.isEmpty }) else { return lines }
+    return lines + section("", TerminalText.words("? not planned, so not looked into: -v does"))
+  }
+
+  private func combinations() -> [String] {
     let groups = attemptGroups(target)
     guard let first = groups.first?.first else { return [] }
     let line = section("bind", items(first), separator: "   ")
@@ -90,7 +96,7 @@ struct TargetScreen {
   /// `none: EADDRINUSE`, `SO_REUSEADDR: ok`, …
   private func items(_ attempt: AttemptReport) -> [String] {
     ReuseOptions.combinations.map { options in
-      options.label + ": " + (attempt.outcome(options).map(resultText) ?? "undetermined")
+      options.label + ": " + attempt.resultText(options)
     }
   }
 
@@ -99,7 +105,7 @@ struct TargetScreen {
     let labels = ReuseOptions.combinations.map(\.label)
     var table = TextTable(header: (isOne ? [] : [""]) + labels, rows: [], indent: 0)
     for group in groups {
-      let results = ReuseOptions.combinations.map { group.first?.outcome($0).map(resultText) ?? "undetermined" }
+      let results = ReuseOptions.combinations.map { group.first?.resultText($0) ?? "" }
       table.rows.append(.init((isOne ? [] : [addresses(group)]) + results))
     }
     return table.lines(width: .max)

@@ -75,6 +75,14 @@ struct ScreenTests {
     #expect(rows.count == 300)
   }
 
+  @Test("calls nothing undetermined that was not looked into, and says what looks")
+  func leftOpenCombinations() throws {
+    let example = try #require(cases.first { $0.name == "left-open" })
+    let text = screen(example)
+    #expect(text.contains("SO_REUSEPORT: ?   both: ?\n") && !text.contains("undetermined"))
+    #expect(text.contains("not looked into: -v does"))
+  }
+
   @Test("shows no user names with -n")
   func numeric() throws {
     let example = try #require(cases.first { $0.name == "hidden-owner" })
