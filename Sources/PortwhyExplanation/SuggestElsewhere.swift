@@ -68,6 +68,7 @@ func reservePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
 func otherPort(_ case: Case) -> [Suggestion] {
   guard let nearby = `case`.nearby else { return [] }
   let byPort = Dictionary(grouping: nearby.sockets, by: \.local.port)
+  let seesAll = `case`.snapshot.visibility.boundSocketsComplete
   let isEphemeral = { (port: UInt16) in `case`.snapshot.host.localPortRange?.contains(port) ?? false }
   for number in nearby.ports where number != `case`.attempt.port.rawValue {
     guard isEphemeral(`case`.attempt.port.rawValue) || !isEphemeral(number) else { continue }
@@ -75,8 +76,12 @@ func otherPort(_ case: Case) -> [Suggestion] {
     changed.port = Port(number)
     var there = `case`.snapshot
     there.sockets = byPort[changed.port] ?? []
+    there.visibility.boundSocketsComplete = true
     guard there.sockets.isEmpty, `case`.verdict(nil, changed, in: there) == .ok else { continue }
-    return [Suggestion(kind: "other-port", certainty: .checked, text: "use port \(number), which is free")]
+    let certainty: Suggestion.Certainty =
+      seesAll ? .checked : .conditional("nobody has it bound without listening, which you cannot see")
+    let text = seesAll ? "use port \(number), which is free" : "use port \(number)"
+    return [Suggestion(kind: "other-port", certainty: certainty, text: text)]
   }
   return []
 }

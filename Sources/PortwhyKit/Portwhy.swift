@@ -5,6 +5,7 @@ import Glibc
 import HostEvidence
 import Netlink
 import PortwhyExplanation
+import ProcessEvidence
 public import SocketModel
 
 /// The answers of the library.
@@ -129,6 +130,12 @@ public enum Portwhy {
 
 /// What an answer asks the kernel with besides the dumps; tests put in their own.
 struct Instruments {
+  /// Whether dumps show TCP sockets that are bound and neither listen nor are connected.
+  var listsBoundSockets: (KernelVersion) -> Bool = { $0 >= KernelVersion(major: 6, minor: 8) }
+  /// The same sockets found through their holders' descriptors, but for the inodes that are known already.
+  var boundSockets: (ClosedRange<UInt16>, Set<UInt64>) -> (sockets: [SocketObservation], complete: Bool) = {
+    ProcessReader().boundSockets(on: $0, notIn: $1)
+  }
   var evidence: KernelEvidence.Source = KernelEvidence.gather
   /// Whether `evidence` is worth asking: false where the reader surely may not.
   var mayGiveEvidence: () -> Bool = { BPFEvidence.obstacle() == nil }

@@ -176,10 +176,13 @@ struct Scene {
   private mutating func findBoundSockets(
     _ ports: [TransportProtocol: ClosedRange<UInt16>], _ wanted: (TransportProtocol, UInt16) -> Bool
   ) {
-    guard let range = ports[.tcp], host.kernel < KernelVersion(major: 6, minor: 8) else { return }
+    guard let range = ports[.tcp], !instruments.listsBoundSockets(host.kernel) else { return }
     let shown = Set(((sockets[.tcp] ?? []) + (neighbours[.tcp]?.sockets ?? [])).compactMap(\.inode))
-    let found = ProcessReader().boundSockets(on: range, notIn: shown)
+    let found = instruments.boundSockets(range.withNeighbours, shown)
     sockets[.tcp, default: []] += found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
+    if let above = neighbours[.tcp]?.ports {
+      neighbours[.tcp]?.sockets += found.sockets.filter { above.contains($0.local.port.rawValue) }
+    }
     visibility.boundSocketsComplete = found.complete
     if !found.complete { visibility.reasons.append("old-kernel") }
   }
