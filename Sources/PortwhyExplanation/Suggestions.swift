@@ -25,7 +25,8 @@ extension Case {
   /// TARGET of a command that asks about this attempt again; a wildcard as the bare port.
   private var target: String {
     let suffix = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
-    let zone = attempt.scope.map { "%" + (snapshot.host.interface($0)?.name ?? String($0.rawValue)) } ?? ""
+    let scope = attempt.missingZone ?? attempt.scope.map { snapshot.host.interface($0)?.name ?? String($0.rawValue) }
+    let zone = scope.map { "%" + $0 } ?? ""
     switch attempt.address {
     case _ where attempt.address.isUnspecified: return suffix
     case .v4(let address): return "\(address):\(suffix)"
