@@ -60,7 +60,7 @@ func reservePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
     Suggestion(
       kind: "reserve-port", certainty: .conditional("it happens again"),
       text: "reserve the port, so that no client gets it once it is free",
-      command: "sysctl net.ipv4.ip_local_reserved_ports=\(list.joined(separator: ","))")
+      command: host.asRoot("sysctl net.ipv4.ip_local_reserved_ports=\(list.joined(separator: ","))"))
   ]
 }
 
@@ -158,7 +158,8 @@ private func freebind(_ case: Case) -> Suggestion? {
 
 private func privileged(_ case: Case) -> [Suggestion] {
   let attempt = `case`.attempt
-  let start = `case`.snapshot.host.unprivilegedPortStart ?? 1024
+  let host = `case`.snapshot.host
+  let start = host.unprivilegedPortStart ?? 1024
   var permitted = attempt
   permitted.mayBindPrivileged = true
   let works = `case`.verdict(nil, permitted) == .ok
@@ -167,11 +168,11 @@ private func privileged(_ case: Case) -> [Suggestion] {
     Suggestion(
       kind: "raise-privilege", certainty: certainty,
       text: "give the server CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)",
-      command: "setcap cap_net_bind_service=+ep /path/to/server"),
+      command: host.asRoot("setcap cap_net_bind_service=+ep /path/to/server")),
     Suggestion(
       kind: "unprivileged-port-start", certainty: certainty,
       text: "let every user bind ports from \(attempt.port) up",
-      command: "sysctl net.ipv4.ip_unprivileged_port_start=\(attempt.port)"),
+      command: host.asRoot("sysctl net.ipv4.ip_unprivileged_port_start=\(attempt.port)")),
     Suggestion(kind: "other-port", certainty: .conditional("it is free"), text: "use a port from \(start) up"),
   ]
 }

@@ -19,6 +19,10 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
 extension Case {
   /// Asking portwhy again about this attempt; the engine adds the options of the question.
   func command(_ options: [String]) -> String {
+    snapshot.host.asNow(portwhy(options))
+  }
+
+  fileprivate func portwhy(_ options: [String]) -> String {
     (["portwhy"] + options + [target]).joined(separator: " ")
   }
 
@@ -70,7 +74,7 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
   let lookAsRoot = Suggestion(
     kind: "look-as-root", certainty: .conditional("you may use sudo"),
     text: "ask again as root, who sees the owner and the options of every socket",
-    command: "sudo " + `case`.command([]))
+    command: host.asRoot(`case`.portwhy([])))
   return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(`case`, outcome)
 }
 
