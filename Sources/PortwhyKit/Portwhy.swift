@@ -88,7 +88,7 @@ public enum Portwhy {
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
       verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
-      notes: planning.notes + scene.notes(item.transport, port), buckets: snapshot.buckets,
+      notes: planning.notes + scene.notes(item.transport, port, question), buckets: snapshot.buckets,
       isChainOrdered: snapshot.isChainOrdered)
   }
 

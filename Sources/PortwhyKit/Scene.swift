@@ -107,7 +107,7 @@ struct Scene {
   func nearby(_ transport: TransportProtocol) -> Nearby? { neighbours[transport] }
 
   /// What ended meanwhile, and the other transport's sockets on the port, which are never in the way.
-  func notes(_ transport: TransportProtocol, _ port: Port) -> [Note] {
+  func notes(_ transport: TransportProtocol, _ port: Port, _ question: Question) -> [Note] {
     let count = (others[transport.other] ?? []).filter { $0.local.port == port }.count
     let other = transport.other.rawValue.uppercased()
     var notes: [Note] = []
@@ -120,7 +120,7 @@ struct Scene {
       Note(
         kind: "other-protocol",
         text: "\(count) \(other) socket\(count == 1 ? "" : "s") on this port: never in the way of "
-          + "\(transport.rawValue.uppercased()) (portwhy \(port)/\(transport.other.rawValue))")
+          + "\(transport.rawValue.uppercased()) (\(question.command("\(port)/\(transport.other.rawValue)")))")
     ]
   }
 
