@@ -53,6 +53,7 @@ struct Headline {
       return "undetermined"
     }
     let options = target.plan.options
+    if isFree && !options.isEmpty { return ending(planned, of: group) + " with and without \(options.names)" }
     let core = (options.isEmpty ? "" : "with \(options.names) ") + ending(planned, of: group)
     return core + otherwise(planned, in: attempt)
   }
