@@ -32,7 +32,7 @@ extension BindAttempt {
 /// `a`, `a and b`, `a, b and c`.
 func enumeration(_ items: [String], last: String = "and") -> String {
   guard let final = items.last, items.count > 1 else { return items.first ?? "" }
-  return items.dropLast().joined(separator: ", ") + " \(last) " + final
+  return Array(items.dropLast()).joined(separator: ", ") + " \(last) " + final
 }
 
 /// `1 socket`, `2 sockets`.

@@ -13,7 +13,7 @@ struct TargetScreen {
   func lines() -> [String] {
     let headline = Headline(target: target, host: host, visibility: visibility, style: style)
     var lines = TerminalText.wrapped(
-      headline.text.split(separator: " ").map(String.init), columns: style.width - 2
+      headline.text.words, columns: style.width - 2
     ).enumerated().map { style.paint(($0.offset == 0 ? "" : "  ") + $0.element, headline.ink) }
     let table = SocketTable(target: target, host: host, style: style).lines()
     lines += table.isEmpty ? [] : [""] + table + [""]
@@ -88,7 +88,7 @@ struct TargetScreen {
     }
     if groups.count == 1 { return line }
     return groups.enumerated().flatMap { offset, group in
-      section(offset == 0 ? "bind" : "", (addresses(group) + ":").split(separator: " ").map(String.init))
+      section(offset == 0 ? "bind" : "", (addresses(group) + ":").words)
         + (group.first.map { section("", items($0), separator: "   ") } ?? [])
     }
   }
@@ -146,7 +146,7 @@ struct TargetScreen {
     }
     return entries.map { entry in
       let isCommon = entry.attempts.count == target.attempts.count
-      return (isCommon ? [] : (addresses(entry.attempts) + ":").split(separator: " ").map(String.init), entry.value)
+      return (isCommon ? [] : (addresses(entry.attempts) + ":").words, entry.value)
     }
   }
 }
