@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: help run build test conformance purity lint format clean setup static
+.PHONY: help run build test bench conformance purity lint format clean setup static
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -39,6 +39,13 @@ SEED ?=
 conformance: setup ## SCENARIOS random scenarios (SEED to repeat a run) against the running kernel, as root and as nobody; needs root
 	swift build -c release --product conformance
 	.build/release/conformance --scenarios $(SCENARIOS) $(if $(SEED),--seed $(SEED))
+
+BENCH ?=
+
+bench: $(RELEASE) ## time the release binary beside ss, lsof and fuser into BENCHMARKS.md (BENCH="--loads idle"); needs root, 10 minutes
+	./scripts/setup lsof psmisc valgrind
+	swift build -c release --product bench
+	.build/release/bench --portwhy $(RELEASE) --write BENCHMARKS.md $(BENCH)
 
 purity:          # BindRules builds with nothing but SocketModel
 	@directory=$$(mktemp -d /tmp/portwhy-purity.XXXXXX) && trap 'rm -r "$$directory"' EXIT && \

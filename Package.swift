@@ -63,6 +63,8 @@ let package = Package(
     .executableTarget(
       name: "conformance", dependencies: ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"],
       swiftSettings: strict),
+    .executableTarget(
+      name: "bench", dependencies: ["CKernelLab", "KernelLab", "SocketModel"], swiftSettings: strict),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
     tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),

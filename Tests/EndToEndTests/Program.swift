@@ -57,7 +57,7 @@ func portwhy(_ arguments: [String], _ start: Start = Start()) throws -> Ending {
   try run(start.through + [portwhyBinary] + arguments, start)
 }
 
-private func run(_ words: [String], _ start: Start) throws -> Ending {
+func run(_ words: [String], _ start: Start) throws -> Ending {
   var actions = posix_spawn_file_actions_t()
   posix_spawn_file_actions_init(&actions)
   defer { posix_spawn_file_actions_destroy(&actions) }
