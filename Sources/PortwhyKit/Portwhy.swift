@@ -25,9 +25,20 @@ public enum Portwhy {
     let deep = question.deep ? DeepFindings(question.portsByTransport) : nil
     var targets: [TargetReport] = []
     for item in question.items {
-      for port in item.ports {
-        var target = try target(Port(port), item, question, &scene)
-        target.notes += deep?.notes(item.transport, Port(port)) ?? []
+      var unused = UnusedPorts()
+      for number in item.ports {
+        let port = Port(number)
+        // A probe is of one port.
+        let isAlone = scene.isUsed(item.transport, port) || question.probe
+        var target: TargetReport
+        if !isAlone, let known = unused.answer(port, scene.host) {
+          target = known
+        } else {
+          target = try answer(port, item, question, &scene)
+          unused.keep(target, scene.host)
+        }
+        target.notes += scene.notes(item.transport, port, question)
+        target.notes += deep?.notes(item.transport, port) ?? []
         targets.append(target)
       }
     }
@@ -73,7 +84,7 @@ public enum Portwhy {
     return (outcomes(of: attempt, in: snapshot), snapshot)
   }
 
-  private static func target(
+  private static func answer(
     _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene
   ) throws(PortwhyError) -> TargetReport {
     let planning = Planning(question: question, item: item, port: port, host: scene.host)
@@ -88,7 +99,7 @@ public enum Portwhy {
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
       verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
-      notes: planning.notes + scene.notes(item.transport, port, question), buckets: snapshot.buckets,
+      notes: planning.notes, buckets: snapshot.buckets,
       isChainOrdered: snapshot.isChainOrdered)
   }
 
@@ -155,7 +166,7 @@ extension Scene {
 
 /// Whether a wildcard fails because of sockets that have one address each, so that another address may do.
 private func wantsAddresses(_ attempt: BindAttempt, _ planned: ReuseOptions, _ snapshot: Snapshot) -> Bool {
-  guard attempt.address.isUnspecified,
+  guard attempt.address.isUnspecified, !snapshot.sockets.isEmpty,
     let outcome = outcomes(of: attempt, in: snapshot).first(where: { $0.options == planned })
   else { return false }
   let inTheWay = outcome.blockers.map { snapshot.sockets[$0.socket].local.address }

@@ -11,8 +11,10 @@ struct Scene {
   private(set) var host: HostFacts
   private(set) var visibility = Visibility()
   private(set) var sockets: [TransportProtocol: [SocketObservation]] = [:]
-  /// Sockets of the other transport on ports that were asked for, for the note about them.
-  private var others: [TransportProtocol: [SocketObservation]] = [:]
+  /// The same by port, in their order, with flags guessed from relatives filled in for the reader.
+  private var socketsByPort: [TransportProtocol: [Port: [SocketObservation]]] = [:]
+  /// How many sockets of the other transport are on ports that were asked for, for the note about them.
+  private var otherCounts: [TransportProtocol: [Port: Int]] = [:]
   /// Every socket on the ports just above those asked for, to find a free one to offer.
   private var neighbours: [TransportProtocol: Nearby] = [:]
   private var buckets: [BindBucket] = []
@@ -50,7 +52,9 @@ struct Scene {
             ports: above, sockets: all.filter { above.contains($0.local.port.rawValue) })
         }
         guard ports[transport.other] == nil else { continue }
-        others[transport.other] = try dump.sockets(transport.other, ports: range)
+        otherCounts[transport.other] = try dump.sockets(transport.other, ports: range).reduce(into: [:]) {
+          $0[$1.local.port, default: 0] += 1
+        }
       }
       host = try HostReader().read(needs, lookups: lookups)
     } catch {
@@ -59,13 +63,24 @@ struct Scene {
     findBoundSockets(ports, wanted)
     findOwners()
     if usesDevices { try readMore([.interfaces, .l3mdevAccept]) }
+    for transport in sockets.keys { sortByPort(transport) }
   }
 
-  /// The sockets of one port, with flags guessed from relatives filled in for the reader.
+  private mutating func sortByPort(_ transport: TransportProtocol) {
+    let all = sockets[transport] ?? []
+    guard let first = all.first, ranges[transport]?.count == 1 else {
+      socketsByPort[transport] = Dictionary(grouping: all, by: \.local.port).mapValues(withInferredFlags)
+      return
+    }
+    socketsByPort[transport] = [first.local.port: withInferredFlags(all)]
+  }
+
+  func isUsed(_ transport: TransportProtocol, _ port: Port) -> Bool { socketsByPort[transport]?[port] != nil }
+
+  /// The sockets of one port.
   func snapshot(_ transport: TransportProtocol, _ port: Port) -> Snapshot {
-    let onPort = (sockets[transport] ?? []).filter { $0.local.port == port }
-    return Snapshot(
-      host: host, visibility: visibility, sockets: withInferredFlags(onPort),
+    Snapshot(
+      host: host, visibility: visibility, sockets: socketsByPort[transport]?[port] ?? [],
       buckets: buckets.filter { transport == .tcp && $0.port == port },
       isChainOrdered: orderedTransports.contains(transport))
   }
@@ -77,9 +92,12 @@ struct Scene {
   ) throws(PortwhyError) -> Snapshot {
     let first = snapshot(transport, port)
     guard let thoroughness, !askedTransports.contains(transport), let range = ranges[transport] else { return first }
-    let isWanted = attempts.contains {
-      thoroughness.wantsKernelEvidence(outcomes(of: $0, in: first), planned: planned)
-    }
+    // Without a socket on the port there is nothing to tell.
+    let isWanted =
+      !first.sockets.isEmpty
+      && attempts.contains {
+        thoroughness.wantsKernelEvidence(outcomes(of: $0, in: first), planned: planned)
+      }
     guard isWanted else { return first }
     askedTransports.insert(transport)
     try readMore(.networkNamespace)
@@ -92,6 +110,7 @@ struct Scene {
     buckets += evidence.buckets
     if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
     vanished += evidence.vanished
+    sortByPort(transport)
     return snapshot(transport, port)
   }
 
@@ -108,7 +127,7 @@ struct Scene {
 
   /// What ended meanwhile, and the other transport's sockets on the port, which are never in the way.
   func notes(_ transport: TransportProtocol, _ port: Port, _ question: Question) -> [Note] {
-    let count = (others[transport.other] ?? []).filter { $0.local.port == port }.count
+    let count = otherCounts[transport.other]?[port] ?? 0
     let other = transport.other.rawValue.uppercased()
     var notes: [Note] = []
     if vanished > 0 {

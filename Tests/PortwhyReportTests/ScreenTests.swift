@@ -94,6 +94,24 @@ struct ScreenTests {
         "8080/tcp on 0.0.0.0 and [::], as alice: free, bind and listen work with and\n  without SO_REUSEADDR\n"))
   }
 
+  @Test("has one line for ports side by side that nobody uses and that end alike, and one for each port in use")
+  func runs() {
+    let targets = [free(8000), free(8001), free(8002), listenerTarget(port: 8003, processes: [nginx()])]
+    var other = free(8010)
+    other.transport = .udp
+    let text = Screen.render(
+      report(targets + (8004..<8010).map(free) + [other] + (8012..<8020).map(free)), style: ScreenStyle(users: users))
+    #expect(
+      text == """
+        8000-8002/tcp  free
+        8003/tcp       bind fails (EADDRINUSE)   LISTEN nginx(812) in nginx.service
+        8004-8009/tcp  free
+        8010/udp       free
+        8012-8019/tcp  free
+
+        """)
+  }
+
   @Test("shows no user names with -n")
   func numeric() throws {
     let example = try #require(cases.first { $0.name == "hidden-owner" })
