@@ -44,8 +44,9 @@ struct Ending: Sendable, Hashable {
 
 struct StartError: Error { var what: String }
 
-/// The binary that SwiftPM built beside the running test bundle.
+/// The binary that SwiftPM built beside the running test bundle, or another one that PORTWHY_BINARY names.
 let portwhyBinary: String = {
+  if let other = getenv("PORTWHY_BINARY") { return String(cString: other) }
   var buffer = [CChar](repeating: 0, count: 4096)
   let count = readlink("/proc/self/exe", &buffer, buffer.count)
   let path = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -57,7 +58,7 @@ func portwhy(_ arguments: [String], _ start: Start = Start()) throws -> Ending {
   try run(start.through + [portwhyBinary] + arguments, start)
 }
 
-private func run(_ words: [String], _ start: Start) throws -> Ending {
+func run(_ words: [String], _ start: Start) throws -> Ending {
   var actions = posix_spawn_file_actions_t()
   posix_spawn_file_actions_init(&actions)
   defer { posix_spawn_file_actions_destroy(&actions) }
