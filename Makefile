@@ -14,9 +14,15 @@ run: $(RELEASE)  ## install what is missing, build, and ask about PORT (ARGS for
 build: $(RELEASE) ## the release binary
 
 # The Swift runtime and libstdc++ go into the binary: it starts in half the time and needs only libc, libm, libmnl.
+# No $$ORIGIN in the library path: a program that root runs must not take libmnl from the directory it lies in.
+# No position-independent executable: 40,000 relocations touch 190 pages before main, a tenth of the time on an idle
+# host. The program is memory-safe, local and lives for milliseconds; PIE=1 builds it with them.
+# Concrete generic types are reached by symbol, not by mangled name: the runtime would search all conformances of the
+# binary for each of them, which was half of all instructions of `portwhy 8080`.
 STATIC := .build/static
-STATIC_FLAGS := --static-swift-stdlib -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
-  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+STATIC_FLAGS := --static-swift-stdlib --disable-local-rpath -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
+  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,-Xlinker -no-pie) \
+  -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors
 SOURCES := Package.swift $(shell find Sources -type f)
 
 $(RELEASE): $(SOURCES) | setup

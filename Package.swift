@@ -74,7 +74,8 @@ let package = Package(
     tests(
       "PortwhyKitTests",
       [
-        "BindProbe", "BindRules", "CNetlink", "HostEvidence", "KernelLab", "Netlink", "PortwhyExplanation",
+        "BPFEvidence", "BindProbe", "BindRules", "CNetlink", "HostEvidence", "KernelLab", "Netlink",
+        "PortwhyExplanation",
         "PortwhyKit",
         "SocketModel",
       ]),

@@ -19,13 +19,18 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
 extension Case {
   /// Asking portwhy again about this attempt; the engine adds the options of the question.
   func command(_ options: [String]) -> String {
+    snapshot.host.asNow(portwhy(options))
+  }
+
+  fileprivate func portwhy(_ options: [String]) -> String {
     (["portwhy"] + options + [target]).joined(separator: " ")
   }
 
   /// TARGET of a command that asks about this attempt again; a wildcard as the bare port.
   private var target: String {
     let suffix = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
-    let zone = attempt.scope.map { "%" + (snapshot.host.interface($0)?.name ?? String($0.rawValue)) } ?? ""
+    let scope = attempt.missingZone ?? attempt.scope.map { snapshot.host.interface($0)?.name ?? String($0.rawValue) }
+    let zone = scope.map { "%" + $0 } ?? ""
     switch attempt.address {
     case _ where attempt.address.isUnspecified: return suffix
     case .v4(let address): return "\(address):\(suffix)"
@@ -69,7 +74,7 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
   let lookAsRoot = Suggestion(
     kind: "look-as-root", certainty: .conditional("you may use sudo"),
     text: "ask again as root, who sees the owner and the options of every socket",
-    command: "sudo " + `case`.command([]))
+    command: host.asRoot(`case`.portwhy([])))
   return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(`case`, outcome)
 }
 

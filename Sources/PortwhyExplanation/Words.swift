@@ -37,7 +37,7 @@ extension Collection where Element == String {
     let shown = Array(prefix(limit))
     if count > limit { return "\(shown.joined(separator: ", ")) and \(count - limit) more" }
     guard let last = shown.last, shown.count > 1 else { return shown.first ?? "" }
-    return "\(shown.dropLast().joined(separator: ", ")) and \(last)"
+    return "\(Array(shown.dropLast()).joined(separator: ", ")) and \(last)"
   }
 }
 

@@ -24,16 +24,19 @@ struct Scene {
   private let ranges: [TransportProtocol: ClosedRange<UInt16>]
   private var needs: HostNeeds
   private var lookups: [IPv4Address]
+  let instruments: Instruments
 
   /// Reads the sockets first: their states and timers should be from one moment.
   ///
   /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for.
   init(
     ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds, lookups: [IPv4Address] = [],
+    _ instruments: Instruments = Instruments(),
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
     self.needs = needs
     self.lookups = lookups
+    self.instruments = instruments
     ranges = ports
     do throws(NetlinkError) {
       let dump = SocketDump()
@@ -81,8 +84,8 @@ struct Scene {
     askedTransports.insert(transport)
     try readMore(.networkNamespace)
     var use = visibility.bpf ?? BPFUse()
-    let evidence = KernelEvidence.gather(
-      transport, ports: range, dump: sockets[transport] ?? [], networkNamespace: host.networkNamespace, use: &use)
+    let evidence = instruments.evidence(
+      transport, range, sockets[transport] ?? [], host.networkNamespace, &use)
     visibility.bpf = use
     guard let evidence else { return snapshot(transport, port) }
     sockets[transport] = evidence.sockets
@@ -92,11 +95,19 @@ struct Scene {
     return snapshot(transport, port)
   }
 
+  /// The combinations that an iterator might settle, where none was asked: what the headline says did not need it.
+  func leftOpen(_ transport: TransportProtocol, _ outcomes: [BindOutcome], _ question: Question) -> Set<ReuseOptions>
+  {
+    guard question.thoroughness == .headline, !askedTransports.contains(transport) else { return [] }
+    let open = outcomes.filter(\.maySettle)
+    return open.isEmpty || !instruments.mayGiveEvidence() ? [] : Set(open.map(\.options))
+  }
+
   /// The ports above those asked for; nil where there are none or too much was asked.
   func nearby(_ transport: TransportProtocol) -> Nearby? { neighbours[transport] }
 
   /// What ended meanwhile, and the other transport's sockets on the port, which are never in the way.
-  func notes(_ transport: TransportProtocol, _ port: Port) -> [Note] {
+  func notes(_ transport: TransportProtocol, _ port: Port, _ question: Question) -> [Note] {
     let count = (others[transport.other] ?? []).filter { $0.local.port == port }.count
     let other = transport.other.rawValue.uppercased()
     var notes: [Note] = []
@@ -109,7 +120,7 @@ struct Scene {
       Note(
         kind: "other-protocol",
         text: "\(count) \(other) socket\(count == 1 ? "" : "s") on this port: never in the way of "
-          + "\(transport.rawValue.uppercased()) (portwhy \(port)/\(transport.other.rawValue))")
+          + "\(transport.rawValue.uppercased()) (\(question.command("\(port)/\(transport.other.rawValue)")))")
     ]
   }
 
@@ -165,10 +176,13 @@ struct Scene {
   private mutating func findBoundSockets(
     _ ports: [TransportProtocol: ClosedRange<UInt16>], _ wanted: (TransportProtocol, UInt16) -> Bool
   ) {
-    guard let range = ports[.tcp], host.kernel < KernelVersion(major: 6, minor: 8) else { return }
+    guard let range = ports[.tcp], !instruments.listsBoundSockets(host.kernel) else { return }
     let shown = Set(((sockets[.tcp] ?? []) + (neighbours[.tcp]?.sockets ?? [])).compactMap(\.inode))
-    let found = ProcessReader().boundSockets(on: range, notIn: shown)
+    let found = instruments.boundSockets(range.withNeighbours, shown)
     sockets[.tcp, default: []] += found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
+    if let above = neighbours[.tcp]?.ports {
+      neighbours[.tcp]?.sockets += found.sockets.filter { above.contains($0.local.port.rawValue) }
+    }
     visibility.boundSocketsComplete = found.complete
     if !found.complete { visibility.reasons.append("old-kernel") }
   }

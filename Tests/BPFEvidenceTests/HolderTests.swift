@@ -93,12 +93,15 @@ extension KernelSuite {
           return
         }
         try socket.bind("127.0.0.1", 8080)
-        try socket.listen()
         let evidence = try BPFEvidence()
-        let holders = try own(evidence.socketHolders(ports: 8080...8080))
-        #expect(holders.map(\.isMPTCP) == [true])
-        #expect(holders.map(\.socket.holdsPort) == [nil])
-        #expect(try evidence.tcpSockets(ports: 8080...8080).map(\.holdsPort) == [true])
+        let bound = try own(evidence.socketHolders(ports: 8080...8080))
+        #expect(bound.map(\.isMPTCP) == [true])
+        #expect(bound.map(\.socket.holdsPort) == [true])
+        try socket.listen()
+        let listening = try own(evidence.socketHolders(ports: 8080...8080))
+        let subflows = try evidence.tcpSockets(ports: 8080...8080)
+        #expect(subflows.map(\.holdsPort) == [true])
+        #expect(listening.map(\.socket.bucket) == subflows.map(\.bucket))
       }
     }
 
