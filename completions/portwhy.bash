@@ -1,60 +1,103 @@
-# bash completion for portwhy
+# bash completion for portwhy. Needs neither bash-completion nor any setting of COMP_WORDBREAKS.
+
+# What the program knows itself: candidates, one a line, without their descriptions. Silent whatever happens.
+_portwhy_ask() {
+    local command=$1 line
+    shift
+    case $command in
+    "~/"*) command=$HOME/${command:2} ;;
+    esac
+    while IFS= read -r line; do
+        printf '%s\n' "${line%%$'\t'*}"
+    done < <("$command" ---complete "$@" 2>/dev/null)
+}
 
 _portwhy() {
-    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    # Bash splits words at = and :, so --color=WHEN arrives as three words.
-    if [[ $word == "=" ]]; then
-        word=
-    elif [[ $previous == "=" ]]; then
-        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    # The words as they were typed: bash itself would break them at = and : too.
+    local line=${COMP_LINE:0:COMP_POINT}
+    local -a words
+    read -ra words <<<"$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    local count=${#words[@]}
+    ((count > 1)) || return 0
+    local typed=${words[count - 1]} previous=${words[count - 2]}
+    # What bash will replace is the end of the word; what stands before it must not come again.
+    local replaced=$2
+    [[ $replaced == [=:] ]] && replaced=
+    local kept=${typed%"$replaced"}
+
+    # A value may follow its option in the same word.
+    local value=$typed
+    if [[ $typed == --*=* ]]; then
+        previous=${typed%%=*}
+        value=${typed#*=}
     fi
+    value=${value#[\'\"]}
+    value=${value//\\/}
+    local stem=${typed%"$value"}
+
+    local -a earlier=("${words[@]:1:count-2}")
+    local word target= explains= skip=
+    for word in "${earlier[@]}"; do
+        if [[ $skip ]]; then
+            skip=
+            continue
+        fi
+        case $word in
+        --) return 0 ;;
+        --explain) explains=yes ;;
+        --runtime | --device | --uid | --netns | --timeout | --interval | --from | --color) skip=yes ;;
+        -*) ;;
+        *) target=yes ;;
+        esac
+    done
+
+    local -a found=()
     case $previous in
-    --color)
-        COMPREPLY=($(compgen -W "auto always never" -- "$word"))
-        return
-        ;;
-    --runtime)
-        COMPREPLY=($(compgen -W "apache asyncio dnsmasq dotnet envoy go gunicorn haproxy hummingbird java lighttpd mariadb memcached mosquitto named
-            nginx node php postgres puma python redis ruby rust socketserver squid sshd swiftnio systemd unbound uvicorn vapor varnish" -- "$word"))
-        return
-        ;;
-    --device)
-        COMPREPLY=($(compgen -W "$(command ls /sys/class/net 2>/dev/null)" -- "$word"))
-        return
-        ;;
-    --from)
-        COMPREPLY=($(compgen -f -- "$word"))
-        return
-        ;;
-    --timeout | --interval)
-        return
-        ;;
-    --uid)
-        COMPREPLY=($(compgen -u -- "$word"))
-        return
-        ;;
-    --explain)
-        COMPREPLY=($(compgen -W "listener bound-not-listening udp-socket wildcard-overlap dual-stack-overlap
-            inherited-descriptor time-wait leftover-connection leftover-dual-stack-connection outgoing-connection
-            self-connection listen-only reuseport-missing reuseport-other-user udp-mixed-options depends-on-order
-            hidden shared-port privileged-port address-not-local address-on-other-device address-tentative
-            device-missing family-missing multicast-tcp scope-missing mapped-on-v6only so-reuseaddr so-reuseport
-            multicast who-receives freebsd" -- "$word"))
-        return
-        ;;
+    --color) mapfile -t found < <(compgen -W "auto always never" -- "$value") ;;
+    --runtime) mapfile -t found < <(_portwhy_ask "$1" runtimes "$value") ;;
+    --device) mapfile -t found < <(_portwhy_ask "$1" interfaces "$value" "${earlier[@]}") ;;
+    --uid) mapfile -t found < <(_portwhy_ask "$1" users "$value") ;;
+    --explain) mapfile -t found < <(_portwhy_ask "$1" topics "$value") ;;
+    --from) _portwhy_files ;;
     --netns)
-        COMPREPLY=($(compgen -W "$(command ls /run/netns 2>/dev/null)" -- "$word"))
-        return
+        if [[ $value == */* ]]; then
+            _portwhy_files
+        else
+            mapfile -t found < <(_portwhy_ask "$1" namespaces "$value")
+        fi
+        ;;
+    --timeout | --interval) ;;
+    *)
+        if [[ $typed == -* ]]; then
+            mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only
+                --runtime --device --uid --netns --probe --deep --no-bpf
+                --wait --timeout --watch --interval --from --json -q --quiet -v --verbose -n --numeric --color
+                --explain --version -h --help" -- "$typed")
+            stem=
+        elif [[ $explains && ! $target ]]; then
+            mapfile -t found < <(_portwhy_ask "$1" topics "$value")
+        elif [[ ! $target ]]; then
+            mapfile -t found < <(_portwhy_ask "$1" targets "$value" "${earlier[@]}")
+            # These stand for what follows the last comma or colon.
+            stem=${typed%"${value##*[,:]}"}
+        fi
         ;;
     esac
-    if [[ $word == -* ]]; then
-        COMPREPLY=($(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only
-            --runtime --device --uid --netns --probe --deep --no-bpf
-            --wait --timeout --watch --interval --from --json -q --quiet -v --verbose -n --numeric --color
-            --explain --version -h --help" -- "$word"))
-    elif [[ $word == [a-z]* ]]; then
-        COMPREPLY=($(compgen -A service -W "localhost" -- "$word"))
-    fi
+    COMPREPLY=()
+    for word in "${found[@]}"; do
+        word=$stem$word
+        COMPREPLY+=("${word#"$kept"}")
+    done
+    # An address wants a port after it, not a blank.
+    [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *: ]] && compopt -o nospace 2>/dev/null
+    return 0
+}
+
+# The files that fit; only here may bash treat candidates as names of files.
+_portwhy_files() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t found < <(compgen -f -- "$value")
 }
 
 complete -F _portwhy portwhy

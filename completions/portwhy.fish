@@ -1,4 +1,65 @@
-# fish completion for portwhy
+# fish completion for portwhy.
+
+# What the program knows itself, with descriptions after a tab: __portwhy_ask WHAT WORD [EARLIER WORDS…].
+# Silent whatever happens.
+function __portwhy_ask
+    set -l words (commandline -opc)
+    command -q $words[1]; or return
+    command $words[1] ---complete $argv 2>/dev/null
+end
+
+# The word at the cursor without its quotes; of --option=VALUE the value.
+function __portwhy_word
+    commandline -ct | string replace -r '^--[a-z0-9-]+=' '' | string replace -ra '[\\\\\'"]' ''
+end
+
+# The ports in use, for what follows the last comma or colon.
+function __portwhy_targets
+    set -l words (commandline -opc)
+    set -l word (__portwhy_word)
+    set -l head (string replace -r '[^,:]*$' '' -- "$word")
+    for line in (__portwhy_ask targets "$word" $words[2..])
+        echo -- $head$line
+    end
+end
+
+function __portwhy_interfaces
+    set -l words (commandline -opc)
+    __portwhy_ask interfaces (__portwhy_word) $words[2..]
+end
+
+# A word with a slash is a file.
+function __portwhy_namespaces
+    set -l word (__portwhy_word)
+    if string match -q -- '*/*' "$word"
+        __fish_complete_path "$word"
+    else
+        __portwhy_ask namespaces "$word"
+    end
+end
+
+function __portwhy_explains
+    contains -- --explain (commandline -opc)
+end
+
+# A word that is no option, where none has been given yet.
+function __portwhy_wants_word
+    set -l skip no
+    for word in (commandline -opc)[2..]
+        if test $skip = yes
+            set skip no
+            continue
+        end
+        switch $word
+            case --runtime --device --uid --netns --timeout --interval --from --color
+                set skip yes
+            case '-*'
+            case '*'
+                return 1
+        end
+    end
+    not string match -q -- '-*' (commandline -ct)
+end
 
 complete -c portwhy -f
 complete -c portwhy -s t -l tcp -d 'a TCP socket (the default)'
@@ -9,10 +70,10 @@ complete -c portwhy -l reuseaddr -d 'it sets SO_REUSEADDR'
 complete -c portwhy -l reuseport -d 'it sets SO_REUSEPORT'
 complete -c portwhy -l v6only -d 'it sets IPV6_V6ONLY'
 complete -c portwhy -l no-v6only -d 'it clears IPV6_V6ONLY'
-complete -c portwhy -l runtime -x -a 'apache asyncio dnsmasq dotnet envoy go gunicorn haproxy hummingbird java lighttpd mariadb memcached mosquitto named nginx node php postgres puma python redis ruby rust socketserver squid sshd swiftnio systemd unbound uvicorn vapor varnish' -d 'it is a server of this kind'
-complete -c portwhy -l device -x -a '(command ls /sys/class/net 2>/dev/null)' -d 'it is bound to this interface'
-complete -c portwhy -l uid -x -a '(__fish_complete_users)' -d 'it belongs to this user'
-complete -c portwhy -l netns -x -a '(command ls /run/netns 2>/dev/null)' -d 'in this network namespace'
+complete -c portwhy -l runtime -x -k -a '(__portwhy_ask runtimes (__portwhy_word))' -d 'it is a server of this kind'
+complete -c portwhy -l device -x -k -a '(__portwhy_interfaces)' -d 'it is bound to this interface'
+complete -c portwhy -l uid -x -k -a '(__portwhy_ask users (__portwhy_word))' -d 'it belongs to this user'
+complete -c portwhy -l netns -x -k -a '(__portwhy_namespaces)' -d 'in this network namespace'
 complete -c portwhy -l probe -d 'settle what is undetermined by a real bind'
 complete -c portwhy -l no-bpf -d 'no BPF iterators'
 complete -c portwhy -l deep -d 'also other network namespaces and firewall redirects'
@@ -26,8 +87,8 @@ complete -c portwhy -s q -l quiet -d 'nothing but the exit status'
 complete -c portwhy -s v -l verbose -d 'the deciding rules and every source, too'
 complete -c portwhy -s n -l numeric -d 'no user names'
 complete -c portwhy -l color -x -a 'auto always never' -d 'colour the answer'
-complete -c portwhy -l explain -d 'the long text of a topic'
-complete -c portwhy -n 'contains -- --explain (commandline -opc)' -a 'listener bound-not-listening udp-socket wildcard-overlap dual-stack-overlap inherited-descriptor time-wait leftover-connection leftover-dual-stack-connection outgoing-connection self-connection listen-only reuseport-missing reuseport-other-user udp-mixed-options depends-on-order hidden shared-port privileged-port address-not-local address-on-other-device address-tentative device-missing family-missing multicast-tcp scope-missing mapped-on-v6only so-reuseaddr so-reuseport multicast who-receives freebsd'
+complete -c portwhy -l explain -k -a '(__portwhy_ask topics (__portwhy_word))' -d 'the long text of a topic'
 complete -c portwhy -l version -d 'the version'
 complete -c portwhy -s h -l help -d 'a short help'
-complete -c portwhy -n 'not string match -q -- "-*" (commandline -ct)' -a "localhost (string match -rg '^([a-z][a-z0-9-]*)\s' </etc/services)"
+complete -c portwhy -k -n '__portwhy_wants_word; and __portwhy_explains' -a '(__portwhy_ask topics (__portwhy_word))'
+complete -c portwhy -k -n '__portwhy_wants_word; and not __portwhy_explains' -a '(__portwhy_targets)'

@@ -3,7 +3,7 @@ public import SocketModel
 
 /// Reads the sockets of the calling thread's network namespace over sock_diag(7).
 public struct SocketDump: Sendable {
-  private let transport: NetlinkTransport
+  let transport: NetlinkTransport
 
   public init(transport: NetlinkTransport = .kernel) { self.transport = transport }
 

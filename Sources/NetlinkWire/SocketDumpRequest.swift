@@ -18,6 +18,8 @@ public struct SocketDumpRequest: Sendable, Hashable {
   public var states: UInt32
   /// The local ports the kernel filters by; nil for all.
   public var ports: ClosedRange<UInt16>?
+  /// Ask for the upper layer protocol of TCP sockets, which costs the kernel a whole `struct tcp_info` each.
+  public var wantsUpperLayer = true
 
   public init(_ table: Table, ports: ClosedRange<UInt16>?, states: UInt32 = everyState) {
     self.table = table
@@ -48,13 +50,13 @@ public struct SocketDumpRequest: Sendable, Hashable {
     var body: [UInt8] = []
     switch table {
     case .tcpOfBothFamilies:
-      body.append(contentsOf: [0, 0, 0, Self.infoExtension])
+      body.append(contentsOf: [0, 0, 0, wantsUpperLayer ? Self.infoExtension : 0])
       body.append(zeros: Self.socketIDSize)
       body.append(host: states)
       body.append(zeros: 4)
     case .family(let transport, let family):
       let isTCP = transport == .tcp
-      body.append(contentsOf: [family.number, isTCP ? 6 : 17, isTCP ? Self.infoExtension : 0, 0])
+      body.append(contentsOf: [family.number, isTCP ? 6 : 17, isTCP && wantsUpperLayer ? Self.infoExtension : 0, 0])
       body.append(host: states)
       body.append(zeros: Self.socketIDSize)
     }

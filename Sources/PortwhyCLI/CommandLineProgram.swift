@@ -10,6 +10,10 @@ public enum CommandLineProgram {
   /// everything else is one line on standard error.
   public static func run(_ arguments: [String]) -> Int32 {
     SystemCalls.ignoreBrokenPipe()
+    if arguments.first == CompletionSource.word {
+      _ = SystemCalls.write(CompletionSource.text(Array(arguments.dropFirst())), to: 1)
+      return ExitStatus.ok.rawValue
+    }
     do {
       return try run(Invocation(CommandWords.reading(arguments), lookup: hostLookup)).rawValue
     } catch let error as UsageError {

@@ -23,6 +23,12 @@ struct ServiceTable: Hashable {
     }
   }
 
+  /// Every name with its port, sorted by name.
+  var entries: [(name: String, transport: TransportProtocol, port: UInt16)] {
+    ports.flatMap { transport, names in names.map { (name: $0.key, transport: transport, port: $0.value) } }
+      .sorted { ($0.name, $0.transport.rawValue) < ($1.name, $1.transport.rawValue) }
+  }
+
   func port(named name: String, _ transport: TransportProtocol) -> UInt16? {
     ports[transport]?[name]
   }

@@ -92,6 +92,10 @@ extension SocketObservation {
         kind: "change-interface", certainty: .conditional("its peers change their endpoint"),
         text: "give \(kernelOwner) another port",
         command: host.asRoot("wg set \(shellWord(interface)) listen-port PORT"))
+    case "ipvs":
+      return Suggestion(
+        kind: "stop-holder", certainty: .conditional("this host need not take over connections"),
+        text: "stop the backup daemon", command: host.asRoot("ipvsadm --stop-daemon backup"))
     case "nfsd":
       return Suggestion(
         kind: "stop-holder", certainty: .conditional("nobody needs the exports"), text: "stop the NFS server",

@@ -171,14 +171,17 @@ struct DirectoryBuffer: ~Copyable {
   ///
   /// Raw bytes all the way, as this runs for every open file of the host. Throws what getdents64(2) or
   /// readlinkat(2) said where the process may not be looked at; a descriptor closed meanwhile is skipped.
+  ///
+  /// - Parameter isOver: asked before each descriptor; the rest is left out once it says so.
   borrowing func sockets(
-    in directory: borrowing Descriptor, where isWanted: (UInt64) -> Bool
+    in directory: borrowing Descriptor, where isWanted: (UInt64) -> Bool, isOver: (() -> Bool)? = nil
   ) throws(SystemError) -> [SocketDescriptor] {
     var found: [SocketDescriptor] = []
     var refusal: SystemError?
     let descriptor = directory.number
     try forEachNumber(in: directory) { number, name in
-      withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { target in
+      if let isOver, isOver() { return false }
+      return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { target in
         guard let start = target.baseAddress else { return false }
         let length = readlinkat(descriptor, name, start.assumingMemoryBound(to: CChar.self), target.count)
         if length < 0 {

@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -73,4 +74,28 @@ int test_terminal(uint16_t columns, int ends[2]) {
   if (ioctl(ends[0], TIOCSWINSZ, &size) != 0) return -1;
   ends[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
   return ends[1] < 0 ? -1 : 0;
+}
+
+int test_start_on_terminal(
+    const char *const words[], const char *const environment[], const char *directory, uint16_t columns,
+    int *terminal) {
+  int ends[2];
+  sigset_t none;
+  struct winsize size = {.ws_row = 60, .ws_col = columns};
+  if (test_terminal(columns, ends) != 0) return -1;
+  if (ioctl(ends[0], TIOCSWINSZ, &size) != 0) return -1;
+  pid_t child = fork();
+  if (child == 0) {
+    /* Only async-signal-safe calls: the test has many threads. */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, 0);
+    setsid();
+    ioctl(ends[1], TIOCSCTTY, 0);
+    for (int number = 0; number < 3; number++) dup2(ends[1], number);
+    if (chdir(directory) == 0) execve(words[0], (char *const *)words, (char *const *)environment);
+    _exit(127);
+  }
+  close(ends[1]);
+  *terminal = ends[0];
+  return child;
 }

@@ -44,8 +44,9 @@ struct Ending: Sendable, Hashable {
 
 struct StartError: Error { var what: String }
 
-/// The binary that SwiftPM built beside the running test bundle.
+/// The binary that SwiftPM built beside the running test bundle, or another one that PORTWHY_BINARY names.
 let portwhyBinary: String = {
+  if let other = getenv("PORTWHY_BINARY") { return String(cString: other) }
   var buffer = [CChar](repeating: 0, count: 4096)
   let count = readlink("/proc/self/exe", &buffer, buffer.count)
   let path = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)

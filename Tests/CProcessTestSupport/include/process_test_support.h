@@ -26,6 +26,12 @@ int test_pipe(int ends[2]);
 /* A pseudo-terminal of so many columns: the test's end and the program's. 0 on success. */
 int test_terminal(uint16_t columns, int ends[2]);
 
+/* A program on a pseudo-terminal of its own, as a terminal window starts it: session leader, 60 lines, no signal
+   blocked, in that directory. Its process id, or -1; `terminal` is the test's end. */
+int test_start_on_terminal(
+    const char *const words[], const char *const environment[], const char *directory, uint16_t columns,
+    int *terminal);
+
 extern const long test_pidfd_open_number;
 extern const long test_pidfd_getfd_number;
 extern const long test_open_by_handle_at_number;

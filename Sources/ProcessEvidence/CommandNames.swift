@@ -1,0 +1,54 @@
+import Glibc
+import SocketModel
+
+extension ProcessReader {
+  /// The short command names of the processes that hold these sockets, as far as they are found in time: for those
+  /// who would rather know less than wait.
+  ///
+  /// The newest processes come first: a port that somebody is about to type often belongs to what was started last.
+  /// - Parameter microseconds: processor time after which it gives up; a holder that was not met by then has no entry.
+  /// - Returns: for each inode one name of one holder.
+  public func commandNames(of inodes: Set<UInt64>, within microseconds: UInt64) -> [UInt64: String] {
+    var names: [UInt64: String] = [:]
+    guard !inodes.isEmpty, let proc = try? Descriptor(directory: procRoot) else { return names }
+    let end = processorTime() &+ microseconds
+    let buffer = DirectoryBuffer()
+    var looked = 0
+    var isLate = false
+    var found = Set<UInt64>()
+    // The clock is asked now and then, as reading it costs a hundredth of a look.
+    let isOver = {
+      looked &+= 1
+      if looked % 64 == 0 { isLate = isLate || processorTime() >= end }
+      return isLate || found.count == inodes.count
+    }
+    for pid in ((try? buffer.processes(in: proc)) ?? []).reversed() {
+      if isOver() { break }
+      guard let directory = try? Descriptor(directory: "\(pid)/fd", in: proc) else { continue }
+      let isWanted: (UInt64) -> Bool = { inode in
+        inodes.contains(inode) && found.insert(inode).inserted
+      }
+      guard let hits = try? buffer.sockets(in: directory, where: isWanted, isOver: isOver), !hits.isEmpty,
+        var command = try? contents(of: "../comm", in: directory)
+      else { continue }
+      if command.last == UInt8(ascii: "\n") { command.removeLast() }
+      for hit in hits { names[hit.inode] = String(decoding: command, as: UTF8.self) }
+    }
+    return names
+  }
+
+  /// The short command name of a process; nil where it is gone.
+  public func command(of pid: Int32) -> String? {
+    guard let proc = try? Descriptor(directory: procRoot), var command = try? contents(of: "\(pid)/comm", in: proc)
+    else { return nil }
+    if command.last == UInt8(ascii: "\n") { command.removeLast() }
+    return String(decoding: command, as: UTF8.self)
+  }
+}
+
+/// Microseconds of processor time of this thread (CLOCK_THREAD_CPUTIME_ID, clock_gettime(2)).
+private func processorTime() -> UInt64 {
+  var time = timespec()
+  guard clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0 else { return .max }
+  return UInt64(clamping: time.tv_sec) &* 1_000_000 &+ UInt64(clamping: time.tv_nsec / 1000)
+}

@@ -1,0 +1,227 @@
+import CProcessTestSupport
+import Glibc
+import KernelLab
+import Testing
+
+/// Keys, and the line as it stands after TAB.
+private struct Typed: Sendable {
+  var keys: String
+  var line: String
+
+  init(_ keys: String, becomes line: String) {
+    self.keys = keys
+    self.line = line
+  }
+}
+
+/// Every shell: 8080 and 8081 are TCP listeners, 5353 is a UDP socket; `80` and `8080` lie in the directory.
+private let typed = [
+  Typed("portwhy 80", becomes: "portwhy 808"),
+  Typed("portwhy 9", becomes: "portwhy 9090 "),
+  Typed("portwhy 8080,9", becomes: "portwhy 8080,9090 "),
+  Typed("portwhy 127.0.0.1:9", becomes: "portwhy 127.0.0.1:9090 "),
+  Typed("portwhy '[::1]:9", becomes: "portwhy '[::1]:9090' "),
+  Typed("portwhy 8080,127.0.0.1:9", becomes: "portwhy 8080,127.0.0.1:9090 "),
+  Typed("portwhy 5", becomes: "portwhy 5353/udp "),
+  Typed("portwhy -u 5", becomes: "portwhy -u 5353 "),
+  Typed("portwhy -nu --reuseaddr 5", becomes: "portwhy -nu --reuseaddr 5353 "),
+  Typed("portwhy 9090/u", becomes: "portwhy 9090/udp "),
+  Typed("portwhy localho", becomes: "portwhy localhost:"),
+  Typed("portwhy localhost:9", becomes: "portwhy localhost:9090 "),
+  Typed("portwhy --reusea", becomes: "portwhy --reuseaddr "),
+  Typed("portwhy --runtime nod", becomes: "portwhy --runtime node "),
+  Typed("portwhy --runtime=nod", becomes: "portwhy --runtime=node "),
+  Typed("portwhy --runtime node 9", becomes: "portwhy --runtime node 9090 "),
+  Typed("portwhy --device dev", becomes: "portwhy --device dev"),
+  Typed("portwhy --device dev0 9", becomes: "portwhy --device dev0 9090 "),
+  Typed("portwhy --uid nobod", becomes: "portwhy --uid nobody "),
+  Typed("portwhy --color alw", becomes: "portwhy --color always "),
+  Typed("portwhy --color=alw", becomes: "portwhy --color=always "),
+  Typed("portwhy --explain time-w", becomes: "portwhy --explain time-wait "),
+  Typed("portwhy --explain=time-w", becomes: "portwhy --explain=time-wait "),
+  Typed("portwhy --from ./repor", becomes: "portwhy --from ./report.json "),
+  Typed("portwhy --timeout 9", becomes: "portwhy --timeout 9"),
+  // Nothing fits, and nothing is made up.
+  Typed("portwhy 7", becomes: "portwhy 7"),
+  Typed("portwhy 9090 9", becomes: "portwhy 9090 9"),
+  Typed("portwhy http://localhost:9", becomes: "portwhy http://localhost:9"),
+]
+
+/// Unquoted brackets are patterns to a shell; each completes them in its own way, and none loses the port.
+private let brackets: [Shell: Typed] = [
+  .bash: Typed("portwhy [::1]:9", becomes: "portwhy [::1]:9090 "),
+  .zsh: Typed("portwhy [::1]:9", becomes: "portwhy [::1]:9090 "),
+  .fish: Typed("portwhy [::1]:9", becomes: #"portwhy \[::1\]:9090 "#),
+]
+
+private let portwhyDirectory = String(
+  portwhyBinary.prefix(upTo: portwhyBinary.lastIndex(of: "/") ?? portwhyBinary.endIndex))
+
+/// A directory with what lies about in it, gone afterwards.
+private func inDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
+  var template = Array("/tmp/portwhy-completion-XXXXXX".utf8CString)
+  guard mkdtemp(&template) != nil else { throw StartError(what: "mkdtemp") }
+  let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  defer { _ = try? run(["/usr/bin/rm", "-r", path], Start()) }
+  for name in ["80", "bin"] { mkdir("\(path)/\(name)", 0o755) }
+  for name in ["8080", "report.json"] { try write("", to: "\(path)/\(name)") }
+  return try body(path)
+}
+
+private func write(_ text: String, to path: String, mode: mode_t = 0o644) throws {
+  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+  guard descriptor >= 0 else { throw StartError(what: path) }
+  defer { close(descriptor) }
+  let bytes = Array(text.utf8)
+  guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else { throw StartError(what: path) }
+}
+
+/// Runs beside the sockets that the tests complete.
+private func besideServers<Result>(_ body: () throws -> Result) throws -> Result {
+  try NetworkNamespace.run { (_: inout NetworkNamespace) in
+    let script = """
+      $0 = "shop";
+      our @held = (listener(8080), listener(8081), listener(9090), bound(5353, AF_INET, [], SOCK_DGRAM));
+      """
+    return try withServer(script, port: 8080) { _ in try body() }
+  }
+}
+
+@Suite(
+  "Completion, typed into the shells",
+  .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
+struct CompletionTests {
+  private let completions = projectFolder + "/completions"
+  private let path = portwhyDirectory + ":/usr/bin:/bin"
+
+  @Test("TAB completes the word and nothing but the word", arguments: Shell.allCases)
+  func words(_ shell: Shell) throws {
+    let namespace = "portwhy-completed-in-\(shell)"
+    try withNamespace(namespace) {
+      let named = Typed(
+        "portwhy --netns portwhy-completed-in-\(shell.rawValue.prefix(2))", becomes: "portwhy --netns \(namespace) ")
+      let cases = typed + [named] + [brackets[shell]].compactMap(\.self)
+      let lines = try besideServers {
+        try inDirectory { directory in
+          var terminal = try InteractiveShell(shell, in: directory, path: path, completions: completions)
+          return cases.map { terminal.complete($0.keys).line }
+        }
+      }
+      for (expected, line) in zip(cases, lines) {
+        #expect(line == expected.line, "\(shell): \(expected.keys)")
+      }
+    }
+  }
+
+  @Test("a list shows every port with protocol, state and process", arguments: [Shell.zsh, .fish])
+  func descriptions(_ shell: Shell) throws {
+    let shown = try besideServers {
+      try inDirectory { directory in
+        var terminal = try InteractiveShell(shell, in: directory, path: path, completions: completions)
+        let words = ["8080", "8081", "9090", "5353/udp", "tcp LISTEN shop", "udp BOUND shop"]
+        return terminal.complete("portwhy ", expecting: words).shown
+      }
+    }
+    for word in ["8080", "8081", "9090", "5353/udp", "tcp LISTEN shop", "udp BOUND shop"] {
+      #expect(shown.contains(word), "\(shell): \(shown)")
+    }
+  }
+
+  @Test("bash lists plain values, whatever lies about in the directory")
+  func plainList() throws {
+    let (first, second, interfaces) = try besideServers {
+      try inDirectory { directory in
+        var terminal = try InteractiveShell(.bash, in: directory, path: path, completions: completions)
+        let first = terminal.complete("portwhy ", expecting: ["5353/udp"]).shown
+        let second = terminal.complete("portwhy 80", expecting: ["8081"]).shown
+        return (first, second, terminal.complete("portwhy --device ", expecting: ["dev1"]).shown)
+      }
+    }
+    #expect(
+      first.split { " \n".contains($0) }.filter { $0 != ">" } == [
+        "portwhy", "5353/udp", "8080", "8081", "9090", "portwhy",
+      ])
+    #expect(
+      second.split { " \n".contains($0) }.filter { $0 != ">" } == [
+        "portwhy", "80", "8080", "8081", "portwhy", "808",
+      ])
+    #expect(interfaces.contains("dev0") && interfaces.contains("lo"))
+  }
+
+  @Test("every option is offered", arguments: Shell.allCases)
+  func options(_ shell: Shell) throws {
+    let names = [
+      "--color", "--deep", "--device", "--explain", "--from", "--help", "--interval", "--json", "--netns", "--no-bpf",
+      "--no-v6only", "--numeric", "--probe", "--quiet", "--reuseaddr", "--reuseport", "--runtime", "--tcp",
+      "--timeout", "--udp", "--uid", "--v6only", "--verbose", "--version", "--wait", "--watch",
+    ]
+    let shown = try inDirectory { directory in
+      var terminal = try InteractiveShell(shell, in: directory, path: path, completions: completions)
+      return terminal.complete("portwhy --", expecting: names).shown
+    }
+    for name in names { #expect(shown.contains(name), "\(shell)") }
+  }
+
+  @Test("an absent or broken program is silence, and options are completed all the same", arguments: Shell.allCases)
+  func silence(_ shell: Shell) throws {
+    let keys = [
+      "portwhy 80", "portwhy 127.0.0.1:", "portwhy --runtime ", "portwhy --device ", "portwhy --netns ",
+      "portwhy --explain ", "portwhy --uid ",
+    ]
+    for isThere in [false, true] {
+      try inDirectory { directory in
+        if isThere {
+          let script = "#!/bin/sh\necho 'portwhy: unexpected' >&2\nexit 64\n"
+          try write(script, to: directory + "/bin/portwhy", mode: 0o755)
+        }
+        let path = directory + "/bin:/usr/bin:/bin"
+        var terminal = try InteractiveShell(shell, in: directory, path: path, completions: completions)
+        for key in keys {
+          let (line, shown) = terminal.complete(key)
+          #expect(line == key, "\(shell)")
+          let words = shown.split { $0.unicodeScalars.contains { !(0x21...0x7e).contains($0.value) } }
+          #expect(
+            words.filter { word in !key.split(separator: " ").contains { $0.hasPrefix(word) } } == [],
+            "\(shell): \(shown)")
+        }
+        #expect(terminal.complete("portwhy --reusea").line == "portwhy --reuseaddr ")
+      }
+    }
+  }
+
+  @Test("beside 10,000 listeners TAB takes less than 50 ms", arguments: Shell.allCases)
+  func manyListeners(_ shell: Shell) throws {
+    let script = """
+      our @held = listener(30303); my $first = 10000;
+      pipe(my $reader, my $writer);
+      for (1 .. 20) {
+        if (!fork) { push @held, listener($first + $_) for 0 .. 499; syswrite($writer, "."); <STDIN>; exit }
+        $first += 500;
+      }
+      for (1 .. 20) { sysread($reader, my $byte, 1) }
+      """
+    let (times, stems) = try NetworkNamespace.run { (_: inout NetworkNamespace) in
+      try withServer(script, port: 1) { _ in
+        try inDirectory { directory in
+          var terminal = try InteractiveShell(shell, in: directory, path: path, completions: completions)
+          let stems = terminal.complete("portwhy ", expecting: ["19"]).shown
+          return ((0..<9).map { _ in terminal.time("portwhy 303", until: "03") }, stems)
+        }
+      }
+    }
+    // Not optimized, the program of a debug build takes several times as long.
+    let limit = getenv("PORTWHY_BINARY") == nil ? 500_000 : 50_000
+    let best = try #require(times.compactMap(\.self).min())
+    print("\(shell): TAB beside 10,000 listeners takes \(best) µs, the best of \(times.count)")
+    #expect(best < limit, "\(times)")
+    for stem in 10...19 { #expect(stems.contains("\(stem)"), "\(stems)") }
+  }
+
+  /// ip-netns(8) names a namespace by a file in /run/netns, which all see.
+  private func withNamespace(_ name: String, _ body: () throws -> Void) throws {
+    let ip = { (words: [String]) in _ = try? run(["/usr/sbin/ip", "netns"] + words, Start()) }
+    ip(["add", name])
+    defer { ip(["delete", name]) }
+    try body()
+  }
+}
