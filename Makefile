@@ -3,7 +3,12 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
+<<<<<<< HEAD
 .PHONY: help run build test bench conformance purity lint format clean setup static
+=======
+.PHONY: help run build install install-files uninstall deb dist check-release test conformance purity lint format \
+  clean setup
+>>>>>>> front
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -28,6 +33,39 @@ SOURCES := Package.swift $(shell find Sources -type f)
 $(RELEASE): $(SOURCES) | setup
 	@mkdir -p $(STATIC) && ln -sf "$$(gcc -print-file-name=libstdc++.a)" $(STATIC)/
 	swift build -c release --product portwhy $(STATIC_FLAGS)
+
+# Where Debian's shells and man look, for /usr and for /usr/local.
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINARY ?= $(RELEASE)
+ZSH_FUNCTIONS := $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+INSTALLED := $(PREFIX)/bin/portwhy $(PREFIX)/share/man/man1/portwhy.1 \
+  $(PREFIX)/share/bash-completion/completions/portwhy $(ZSH_FUNCTIONS)/_portwhy \
+  $(PREFIX)/share/fish/vendor_completions.d/portwhy.fish $(PREFIX)/share/doc/portwhy/portwhy.report-1.schema.json
+
+install: $(RELEASE) ## binary, manual page and completions to PREFIX (/usr/local), below DESTDIR for packagers
+	@$(MAKE) --no-print-directory install-files
+
+install-files:   # the same with the BINARY that is there
+	install -D -m 755 "$(BINARY)" "$(DESTDIR)$(PREFIX)/bin/portwhy"
+	install -D -m 644 man/portwhy.1 "$(DESTDIR)$(PREFIX)/share/man/man1/portwhy.1"
+	install -D -m 644 completions/portwhy.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/portwhy"
+	install -D -m 644 completions/_portwhy "$(DESTDIR)$(ZSH_FUNCTIONS)/_portwhy"
+	install -D -m 644 completions/portwhy.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/portwhy.fish"
+	install -D -m 644 schema/portwhy.report-1.schema.json -t "$(DESTDIR)$(PREFIX)/share/doc/portwhy/"
+
+uninstall:       ## remove what install put there, with the same PREFIX and DESTDIR
+	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(file)")
+	-rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(PREFIX)/share/doc/portwhy"
+
+deb: $(RELEASE)  ## a Debian package, checked by lintian, in dist/
+	@scripts/deb $(RELEASE)
+
+dist: $(RELEASE) ## a release tarball with its SHA-256 in dist/
+	@scripts/dist $(RELEASE)
+
+check-release: $(RELEASE) # what the binary, install, uninstall and dist promise
+	@scripts/check-release $(RELEASE)
 
 test: setup      ## install what is missing, run every test
 	swift build --build-tests
@@ -67,4 +105,4 @@ setup:           # quiet where nothing is missing
 
 clean:           ## remove what was built
 	swift package clean
-	rm -rf .build
+	rm -rf .build dist
