@@ -3,12 +3,8 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-<<<<<<< HEAD
-.PHONY: help run build test bench conformance purity lint format clean setup static
-=======
-.PHONY: help run build install install-files uninstall deb dist check-release test conformance purity lint format \
+.PHONY: help run build install install-files uninstall deb dist check-release test bench conformance purity lint format \
   clean setup
->>>>>>> front
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -59,15 +55,21 @@ uninstall:       ## remove what install put there, with the same PREFIX and DEST
 	-rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(PREFIX)/share/doc/portwhy"
 
 deb: $(RELEASE)  ## a Debian package, checked by lintian, in dist/
+	@scripts/setup debhelper dpkg-dev fakeroot lintian
 	@scripts/deb $(RELEASE)
 
 dist: $(RELEASE) ## a release tarball with its SHA-256 in dist/
 	@scripts/dist $(RELEASE)
 
 check-release: $(RELEASE) # what the binary, install, uninstall and dist promise
+	@scripts/setup binutils
 	@scripts/check-release $(RELEASE)
 
-test: setup      ## install what is missing, run every test
+# The manual page's checker and the tools of its examples, the shells of the completions, namespaces and small servers.
+TEST_PACKAGES := mandoc jq bash-completion zsh fish iproute2 perl-base util-linux
+
+test:            ## install what is missing, run every test
+	@scripts/setup $(TEST_PACKAGES)
 	swift build --build-tests
 	swift test
 
@@ -81,7 +83,7 @@ conformance: setup ## SCENARIOS random scenarios (SEED to repeat a run) against 
 BENCH ?=
 
 bench: $(RELEASE) ## time the release binary beside ss, lsof and fuser into BENCHMARKS.md (BENCH="--loads idle"); needs root, 10 minutes
-	./scripts/setup lsof psmisc valgrind
+	@scripts/setup lsof psmisc valgrind
 	swift build -c release --product bench
 	.build/release/bench --portwhy $(RELEASE) --write BENCHMARKS.md $(BENCH)
 
@@ -93,7 +95,8 @@ purity:          # BindRules builds with nothing but SocketModel
 	! grep -nE '^ *(public |private |internal )?import ' Sources/BindRules/*.swift Sources/SocketModel/*.swift \
 	  | grep -vE 'BindRules/.*:(public )?import SocketModel$$' && echo "purity: BindRules needs SocketModel alone"
 
-lint: setup      ## formatting and style; warnings are errors in every build
+lint:            ## formatting and style; warnings are errors in every build
+	@scripts/setup mandoc
 	swift format lint --strict -r Sources Tests Package.swift
 	mandoc -T lint -W warning man/portwhy.1
 
@@ -101,7 +104,7 @@ format:          ## put the sources into the project's format
 	swift format -i -r Sources Tests Package.swift
 
 setup:           # quiet where nothing is missing
-	@./scripts/setup
+	@scripts/setup
 
 clean:           ## remove what was built
 	swift package clean
