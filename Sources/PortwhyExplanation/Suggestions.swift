@@ -54,14 +54,21 @@ public func shellWord(_ word: String) -> String {
 
 private func waiting(_ case: Case) -> [Suggestion] {
   let blocking = `case`.blockingSockets
-  guard !blocking.isEmpty, blocking.allSatisfy({ `case`.role($0) == .timeWait }), let seconds = blocking.secondsLeft
+  guard !blocking.isEmpty, blocking.allSatisfy(\.isTimeWaitSocket), let seconds = blocking.secondsLeft
   else { return [] }
   var after = `case`.snapshot
-  after.sockets.removeAll { SocketRole($0, in: `case`.snapshot) == .timeWait }
+  after.sockets.removeAll(where: \.isTimeWaitSocket)
   guard `case`.verdict(in: after) == .ok else { return [] }
+  // The end of a FIN_WAIT2 is near or, once the peer closes too, a whole TIME_WAIT away (`tcp_timewait_state_process`).
+  let isHalfClosed = blocking.contains { $0.state == .finWait2 }
   return [
     Suggestion(
-      kind: "wait", certainty: .checked, text: "wait \(seconds) s until TIME_WAIT is over, which nothing shortens",
+      kind: "wait",
+      certainty: isHalfClosed
+        ? .conditional("the peer does not close meanwhile, as TIME_WAIT would follow") : .checked,
+      text: isHalfClosed
+        ? "wait \(seconds) s until the kernel gives the connection up"
+        : "wait \(seconds) s until TIME_WAIT is over, which nothing shortens",
       command: `case`.command(["--wait"]))
   ]
 }

@@ -42,7 +42,7 @@ extension Collection where Element == String {
 }
 
 extension Collection where Element == SocketObservation {
-  /// The longest time until one of them leaves TIME_WAIT, in whole seconds, rounded up.
+  /// The longest time until the kernel lets one of its timewait sockets go, in whole seconds, rounded up.
   var secondsLeft: UInt32? {
     compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }.max().map {
       $0 / 1000 + ($0 % 1000 == 0 ? 0 : 1)
