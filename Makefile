@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: help run build install install-files uninstall deb dist check-release test bench conformance purity lint format \
-  clean setup
+.PHONY: help run build install install-files uninstall deb dist check-release test bench conformance kernels purity lint \
+  format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -86,6 +86,15 @@ bench: $(RELEASE) ## time the release binary beside ss, lsof and fuser into BENC
 	@scripts/setup lsof psmisc valgrind
 	swift build -c release --product bench
 	.build/release/bench --portwhy $(RELEASE) --write BENCHMARKS.md $(BENCH)
+
+KERNELS ?= host 5.10 6.1 6.12 newest
+
+kernels: setup   ## SCENARIOS (2000) scenarios and the end-to-end tests on Debian's kernels in virtual machines, into KERNELS.md; needs root
+	swift build -c release --product conformance
+	$(MAKE) build
+	swift build --build-tests
+	scripts/kernels --kernels "$(KERNELS)" --scenarios $(if $(filter file,$(origin SCENARIOS)),2000,$(SCENARIOS)) \
+	  $(if $(SEED),--seed $(SEED)) --end-to-end --write KERNELS.md
 
 purity:          # BindRules builds with nothing but SocketModel
 	@directory=$$(mktemp -d /tmp/portwhy-purity.XXXXXX) && trap 'rm -r "$$directory"' EXIT && \
