@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: help run build test bench conformance purity lint format clean setup static
+.PHONY: help run build install install-files uninstall deb dist check-release test bench conformance kernels purity lint \
+  format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -29,7 +30,46 @@ $(RELEASE): $(SOURCES) | setup
 	@mkdir -p $(STATIC) && ln -sf "$$(gcc -print-file-name=libstdc++.a)" $(STATIC)/
 	swift build -c release --product portwhy $(STATIC_FLAGS)
 
-test: setup      ## install what is missing, run every test
+# Where Debian's shells and man look, for /usr and for /usr/local.
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINARY ?= $(RELEASE)
+ZSH_FUNCTIONS := $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+INSTALLED := $(PREFIX)/bin/portwhy $(PREFIX)/share/man/man1/portwhy.1 \
+  $(PREFIX)/share/bash-completion/completions/portwhy $(ZSH_FUNCTIONS)/_portwhy \
+  $(PREFIX)/share/fish/vendor_completions.d/portwhy.fish $(PREFIX)/share/doc/portwhy/portwhy.report-1.schema.json
+
+install: $(RELEASE) ## binary, manual page and completions to PREFIX (/usr/local), below DESTDIR for packagers
+	@$(MAKE) --no-print-directory install-files
+
+install-files:   # the same with the BINARY that is there
+	install -D -m 755 "$(BINARY)" "$(DESTDIR)$(PREFIX)/bin/portwhy"
+	install -D -m 644 man/portwhy.1 "$(DESTDIR)$(PREFIX)/share/man/man1/portwhy.1"
+	install -D -m 644 completions/portwhy.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/portwhy"
+	install -D -m 644 completions/_portwhy "$(DESTDIR)$(ZSH_FUNCTIONS)/_portwhy"
+	install -D -m 644 completions/portwhy.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/portwhy.fish"
+	install -D -m 644 schema/portwhy.report-1.schema.json -t "$(DESTDIR)$(PREFIX)/share/doc/portwhy/"
+
+uninstall:       ## remove what install put there, with the same PREFIX and DESTDIR
+	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(file)")
+	-rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(PREFIX)/share/doc/portwhy"
+
+deb: $(RELEASE)  ## a Debian package, checked by lintian, in dist/
+	@scripts/setup debhelper dpkg-dev fakeroot lintian
+	@scripts/deb $(RELEASE)
+
+dist: $(RELEASE) ## a release tarball with its SHA-256 in dist/
+	@scripts/dist $(RELEASE)
+
+check-release: $(RELEASE) # what the binary, install, uninstall and dist promise
+	@scripts/setup binutils
+	@scripts/check-release $(RELEASE)
+
+# The manual page's checker and the tools of its examples, the shells of the completions, namespaces and small servers.
+TEST_PACKAGES := mandoc jq bash-completion zsh fish iproute2 perl-base util-linux
+
+test:            ## install what is missing, run every test
+	@scripts/setup $(TEST_PACKAGES)
 	swift build --build-tests
 	swift test
 
@@ -43,9 +83,18 @@ conformance: setup ## SCENARIOS random scenarios (SEED to repeat a run) against 
 BENCH ?=
 
 bench: $(RELEASE) ## time the release binary beside ss, lsof and fuser into BENCHMARKS.md (BENCH="--loads idle"); needs root, 10 minutes
-	./scripts/setup lsof psmisc valgrind
+	@scripts/setup lsof psmisc valgrind
 	swift build -c release --product bench
 	.build/release/bench --portwhy $(RELEASE) --write BENCHMARKS.md $(BENCH)
+
+KERNELS ?= host 5.10 6.1 6.12 newest
+
+kernels: setup   ## SCENARIOS (2000) scenarios and the end-to-end tests on Debian's kernels in virtual machines, into KERNELS.md; needs root
+	swift build -c release --product conformance
+	$(MAKE) build
+	swift build --build-tests
+	scripts/kernels --kernels "$(KERNELS)" --scenarios $(if $(filter file,$(origin SCENARIOS)),2000,$(SCENARIOS)) \
+	  $(if $(SEED),--seed $(SEED)) --end-to-end --write KERNELS.md
 
 purity:          # BindRules builds with nothing but SocketModel
 	@directory=$$(mktemp -d /tmp/portwhy-purity.XXXXXX) && trap 'rm -r "$$directory"' EXIT && \
@@ -55,7 +104,8 @@ purity:          # BindRules builds with nothing but SocketModel
 	! grep -nE '^ *(public |private |internal )?import ' Sources/BindRules/*.swift Sources/SocketModel/*.swift \
 	  | grep -vE 'BindRules/.*:(public )?import SocketModel$$' && echo "purity: BindRules needs SocketModel alone"
 
-lint: setup      ## formatting and style; warnings are errors in every build
+lint:            ## formatting and style; warnings are errors in every build
+	@scripts/setup mandoc
 	swift format lint --strict -r Sources Tests Package.swift
 	mandoc -T lint -W warning man/portwhy.1
 
@@ -63,8 +113,8 @@ format:          ## put the sources into the project's format
 	swift format -i -r Sources Tests Package.swift
 
 setup:           # quiet where nothing is missing
-	@./scripts/setup
+	@scripts/setup
 
 clean:           ## remove what was built
 	swift package clean
-	rm -rf .build
+	rm -rf .build dist

@@ -54,26 +54,13 @@ private let brackets: [Shell: Typed] = [
   .fish: Typed("portwhy [::1]:9", becomes: #"portwhy \[::1\]:9090 "#),
 ]
 
-private let portwhyDirectory = String(
-  portwhyBinary.prefix(upTo: portwhyBinary.lastIndex(of: "/") ?? portwhyBinary.endIndex))
-
-/// A directory with what lies about in it, gone afterwards.
-private func inDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
-  var template = Array("/tmp/portwhy-completion-XXXXXX".utf8CString)
-  guard mkdtemp(&template) != nil else { throw StartError(what: "mkdtemp") }
-  let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  defer { _ = try? run(["/usr/bin/rm", "-r", path], Start()) }
-  for name in ["80", "bin"] { mkdir("\(path)/\(name)", 0o755) }
-  for name in ["8080", "report.json"] { try write("", to: "\(path)/\(name)") }
-  return try body(path)
-}
-
-private func write(_ text: String, to path: String, mode: mode_t = 0o644) throws {
-  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
-  guard descriptor >= 0 else { throw StartError(what: path) }
-  defer { close(descriptor) }
-  let bytes = Array(text.utf8)
-  guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else { throw StartError(what: path) }
+/// A directory in which names of ports lie about.
+private func inLitteredDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
+  try inDirectory { path in
+    mkdir(path + "/80", 0o755)
+    for name in ["8080", "report.json"] { try write("", to: "\(path)/\(name)") }
+    return try body(path)
+  }
 }
 
 /// Runs beside the sockets that the tests complete.
@@ -102,7 +89,7 @@ struct CompletionTests {
         "portwhy --netns portwhy-completed-in-\(shell.rawValue.prefix(2))", becomes: "portwhy --netns \(namespace) ")
       let cases = typed + [named] + [brackets[shell]].compactMap(\.self)
       let lines = try besideServers {
-        try inDirectory { directory in
+        try inLitteredDirectory { directory in
           var terminal = try InteractiveShell(shell, in: directory, path: path, completions: completions)
           return cases.map { terminal.complete($0.keys).line }
         }
@@ -116,7 +103,7 @@ struct CompletionTests {
   @Test("a list shows every port with protocol, state and process", arguments: [Shell.zsh, .fish])
   func descriptions(_ shell: Shell) throws {
     let shown = try besideServers {
-      try inDirectory { directory in
+      try inLitteredDirectory { directory in
         var terminal = try InteractiveShell(shell, in: directory, path: path, completions: completions)
         let words = ["8080", "8081", "9090", "5353/udp", "tcp LISTEN shop", "udp BOUND shop"]
         return terminal.complete("portwhy ", expecting: words).shown
@@ -130,7 +117,7 @@ struct CompletionTests {
   @Test("bash lists plain values, whatever lies about in the directory")
   func plainList() throws {
     let (first, second, interfaces) = try besideServers {
-      try inDirectory { directory in
+      try inLitteredDirectory { directory in
         var terminal = try InteractiveShell(.bash, in: directory, path: path, completions: completions)
         let first = terminal.complete("portwhy ", expecting: ["5353/udp"]).shown
         let second = terminal.complete("portwhy 80", expecting: ["8081"]).shown
@@ -155,7 +142,7 @@ struct CompletionTests {
       "--no-v6only", "--numeric", "--probe", "--quiet", "--reuseaddr", "--reuseport", "--runtime", "--tcp",
       "--timeout", "--udp", "--uid", "--v6only", "--verbose", "--version", "--wait", "--watch",
     ]
-    let shown = try inDirectory { directory in
+    let shown = try inLitteredDirectory { directory in
       var terminal = try InteractiveShell(shell, in: directory, path: path, completions: completions)
       return terminal.complete("portwhy --", expecting: names).shown
     }
@@ -169,7 +156,7 @@ struct CompletionTests {
       "portwhy --explain ", "portwhy --uid ",
     ]
     for isThere in [false, true] {
-      try inDirectory { directory in
+      try inLitteredDirectory { directory in
         if isThere {
           let script = "#!/bin/sh\necho 'portwhy: unexpected' >&2\nexit 64\n"
           try write(script, to: directory + "/bin/portwhy", mode: 0o755)
@@ -202,10 +189,10 @@ struct CompletionTests {
       """
     let (times, stems) = try NetworkNamespace.run { (_: inout NetworkNamespace) in
       try withServer(script, port: 1) { _ in
-        try inDirectory { directory in
+        try inLitteredDirectory { directory in
           var terminal = try InteractiveShell(shell, in: directory, path: path, completions: completions)
-          let stems = terminal.complete("portwhy ", expecting: ["19"]).shown
-          return ((0..<9).map { _ in terminal.time("portwhy 303", until: "03") }, stems)
+          let stems = terminal.complete("portwhy 1", expecting: ["19"]).shown
+          return ((0..<9).map { _ in terminal.time("portwhy 303", until: shell == .fish ? "30303" : "03") }, stems)
         }
       }
     }
