@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: help run build install install-files uninstall deb dist check-release test conformance purity lint format \
+.PHONY: help run build install install-files uninstall deb dist check-release example test conformance purity lint format \
   clean setup
 
 help:            ## this list
@@ -67,6 +67,9 @@ SEED ?=
 conformance: setup ## SCENARIOS random scenarios (SEED to repeat a run) against the running kernel, as root and as nobody; needs root
 	swift build -c release --product conformance
 	.build/release/conformance --scenarios $(SCENARIOS) $(if $(SEED),--seed $(SEED))
+
+example: setup   ## the SwiftNIO server in Examples/, which says why it cannot bind
+	@scripts/example
 
 purity:          # BindRules builds with nothing but SocketModel
 	@directory=$$(mktemp -d /tmp/portwhy-purity.XXXXXX) && trap 'rm -r "$$directory"' EXIT && \
