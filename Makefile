@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: help run build install install-files uninstall deb dist check-release example test conformance purity lint format \
-  clean setup
+.PHONY: help run build install install-files uninstall deb dist check-release example stranger-trial screenshot test bench \
+  conformance kernels purity lint format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -15,9 +15,15 @@ run: $(RELEASE)  ## install what is missing, build, and ask about PORT (ARGS for
 build: $(RELEASE) ## the release binary
 
 # The Swift runtime and libstdc++ go into the binary: it starts in half the time and needs only libc, libm, libmnl.
+# No $$ORIGIN in the library path: a program that root runs must not take libmnl from the directory it lies in.
+# No position-independent executable: 40,000 relocations touch 190 pages before main, a tenth of the time on an idle
+# host. The program is memory-safe, local and lives for milliseconds; PIE=1 builds it with them.
+# Concrete generic types are reached by symbol, not by mangled name: the runtime would search all conformances of the
+# binary for each of them, which was half of all instructions of `portwhy 8080`.
 STATIC := .build/static
-STATIC_FLAGS := --static-swift-stdlib -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
-  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+STATIC_FLAGS := --static-swift-stdlib --disable-local-rpath -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
+  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,-Xlinker -no-pie) \
+  -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors
 SOURCES := Package.swift $(shell find Sources -type f)
 
 $(RELEASE): $(SOURCES) | setup
@@ -49,15 +55,21 @@ uninstall:       ## remove what install put there, with the same PREFIX and DEST
 	-rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(PREFIX)/share/doc/portwhy"
 
 deb: $(RELEASE)  ## a Debian package, checked by lintian, in dist/
+	@scripts/setup debhelper dpkg-dev fakeroot lintian
 	@scripts/deb $(RELEASE)
 
 dist: $(RELEASE) ## a release tarball with its SHA-256 in dist/
 	@scripts/dist $(RELEASE)
 
 check-release: $(RELEASE) # what the binary, install, uninstall and dist promise
+	@scripts/setup binutils
 	@scripts/check-release $(RELEASE)
 
-test: setup      ## install what is missing, run every test
+# The manual page's checker and the tools of its examples, the shells of the completions, namespaces and small servers.
+TEST_PACKAGES := mandoc jq bash-completion zsh fish iproute2 perl-base util-linux
+
+test:            ## install what is missing, run every test
+	@scripts/setup $(TEST_PACKAGES)
 	swift build --build-tests
 	swift test
 
@@ -68,8 +80,32 @@ conformance: setup ## SCENARIOS random scenarios (SEED to repeat a run) against 
 	swift build -c release --product conformance
 	.build/release/conformance --scenarios $(SCENARIOS) $(if $(SEED),--seed $(SEED))
 
-example: setup   ## the SwiftNIO server in Examples/, which says why it cannot bind
+example:         ## build and try the SwiftNIO server in Examples/, which says why it cannot bind
+	@scripts/setup perl-base
 	@scripts/example
+
+BENCH ?=
+
+bench: $(RELEASE) ## time the release binary beside ss, lsof and fuser into BENCHMARKS.md (BENCH="--loads idle"); needs root, 10 minutes
+	@scripts/setup lsof psmisc valgrind
+	swift build -c release --product bench
+	.build/release/bench --portwhy $(RELEASE) --write BENCHMARKS.md $(BENCH)
+
+KERNELS ?= host 5.10 6.1 6.12 newest
+
+kernels: setup   ## SCENARIOS (2000) scenarios and the end-to-end tests on Debian's kernels in virtual machines, into KERNELS.md; needs root
+	swift build -c release --product conformance
+	$(MAKE) build
+	swift build --build-tests
+	scripts/kernels --kernels "$(KERNELS)" --scenarios $(if $(filter file,$(origin SCENARIOS)),2000,$(SCENARIOS)) \
+	  $(if $(SEED),--seed $(SEED)) --end-to-end --write KERNELS.md
+
+stranger-trial:  ## follow the README from a clone to an installed package with completions; needs root, removes it again
+	@scripts/setup $(TEST_PACKAGES) man-db
+	@scripts/stranger-trial
+
+screenshot: $(RELEASE) # docs/screen.svg from what the program prints
+	@scripts/screenshot $(RELEASE) docs/screen.svg
 
 purity:          # BindRules builds with nothing but SocketModel
 	@directory=$$(mktemp -d /tmp/portwhy-purity.XXXXXX) && trap 'rm -r "$$directory"' EXIT && \
@@ -79,15 +115,17 @@ purity:          # BindRules builds with nothing but SocketModel
 	! grep -nE '^ *(public |private |internal )?import ' Sources/BindRules/*.swift Sources/SocketModel/*.swift \
 	  | grep -vE 'BindRules/.*:(public )?import SocketModel$$' && echo "purity: BindRules needs SocketModel alone"
 
-lint: setup      ## formatting and style; warnings are errors in every build
-	swift format lint --strict -r Sources Tests Package.swift
+lint:            ## formatting and style; warnings are errors in every build
+	@scripts/setup mandoc
+	swift format lint --strict -r Sources Tests Examples Package.swift
+	scripts/check-docs
 	mandoc -T lint -W warning man/portwhy.1
 
 format:          ## put the sources into the project's format
-	swift format -i -r Sources Tests Package.swift
+	swift format -i -r Sources Tests Examples Package.swift
 
 setup:           # quiet where nothing is missing
-	@./scripts/setup
+	@scripts/setup
 
 clean:           ## remove what was built
 	swift package clean

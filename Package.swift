@@ -66,6 +66,8 @@ let package = Package(
     .executableTarget(
       name: "conformance", dependencies: ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"],
       swiftSettings: strict),
+    .executableTarget(
+      name: "bench", dependencies: ["CKernelLab", "KernelLab", "SocketModel"], swiftSettings: strict),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
     tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
@@ -75,7 +77,8 @@ let package = Package(
     tests(
       "PortwhyKitTests",
       [
-        "BindProbe", "BindRules", "CNetlink", "HostEvidence", "KernelLab", "Netlink", "PortwhyExplanation",
+        "BPFEvidence", "BindProbe", "BindRules", "CNetlink", "HostEvidence", "KernelLab", "Netlink",
+        "PortwhyExplanation",
         "PortwhyKit",
         "SocketModel",
       ]),

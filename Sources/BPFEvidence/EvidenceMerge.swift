@@ -16,6 +16,17 @@ public struct EvidenceMerge: Sendable, Hashable {
   public var unlisted: Int
   /// Whether the UDP sockets stand in the order of the kernel's chain; true where there is none.
   public var udpOrderIsKnown: Bool
+
+  public init(
+    sockets: [SocketObservation], buckets: [BindBucket] = [], vanished: Int = 0, unlisted: Int = 0,
+    udpOrderIsKnown: Bool = true
+  ) {
+    self.sockets = sockets
+    self.buckets = buckets
+    self.vanished = vanished
+    self.unlisted = unlisted
+    self.udpOrderIsKnown = udpOrderIsKnown
+  }
 }
 
 /// What iterators said after a dump; nil for one that was not asked or failed. Each covers all ports of the dump.
@@ -42,9 +53,11 @@ public struct IteratorEvidence: Sendable, Hashable {
 public func merge(
   _ dump: [SocketObservation], with evidence: IteratorEvidence, networkNamespace: UInt64?
 ) -> EvidenceMerge {
-  let holders = (evidence.holders ?? []).filter { holder in
-    networkNamespace != nil && holder.networkNamespace == networkNamespace && !holder.isMPTCP
+  let here = (evidence.holders ?? []).filter { holder in
+    networkNamespace != nil && holder.networkNamespace == networkNamespace
   }
+  // The socket of an MPTCP descriptor has flags of its own; only the bucket is that of the port.
+  let holders = here.filter { !$0.isMPTCP }
   let found = FoundSockets(evidence, holders)
   var merged = EvidenceMerge(sockets: [], buckets: [], vanished: 0, unlisted: 0, udpOrderIsKnown: true)
   var positions: [Int?] = []
@@ -61,7 +74,7 @@ public func merge(
   let unlisted = boundOnly(holders, notIn: dump)
   merged.unlisted = unlisted.count
   merged.sockets += unlisted
-  merged.buckets = buckets((evidence.tcp ?? []) + holders.map(\.socket))
+  merged.buckets = buckets((evidence.tcp ?? []) + here.map(\.socket))
   return merged
 }
 
@@ -163,7 +176,8 @@ private func boundOnly(_ holders: [SocketHolder], notIn dump: [SocketObservation
   }
 }
 
-/// One bucket for each port and layer-3 domain; the last that was read is the newest.
+/// One bucket for each port and layer-3 domain; the last that was read is the newest. One of another port was reached
+/// through a socket that ended meanwhile.
 private func buckets(_ sockets: [BPFSocket]) -> [BindBucket] {
   struct Key: Hashable {
     var port: Port
@@ -171,7 +185,8 @@ private func buckets(_ sockets: [BPFSocket]) -> [BindBucket] {
   }
   var places: [Key: Int] = [:]
   var buckets: [BindBucket] = []
-  for bucket in sockets.compactMap(\.bucket) {
+  for socket in sockets {
+    guard let bucket = socket.bucket, bucket.port == socket.local.port else { continue }
     let key = Key(port: bucket.port, domain: bucket.layer3Domain)
     if let place = places[key] {
       buckets[place] = bucket

@@ -148,12 +148,23 @@ extension BPFAssembler {
     place(done)
   }
 
-  /// Leaves in the record the bucket of a TCP socket. The socket of an MPTCP descriptor has none of its own.
+  /// Leaves in the record the bucket of a TCP socket. The socket of an MPTCP descriptor has none of its own, but its
+  /// first subflow, which is what bind(2) bound, has one. r9 is lost.
   fileprivate mutating func noteBucket(_ layout: KernelLayout, _ stack: ProgramStack) {
     guard let pointer = layout.bindHash else { return }
-    let done = label()
+    let (isTCP, done) = (label(), label())
     emit(.load(.word, .r1, .r10, stack.part(RecordLayout.transport)))
-    jump(if: .r1, .notEqual, 6, to: done)  // IPPROTO_TCP
+    jump(if: .r1, .equal, 6, to: isTCP)  // IPPROTO_TCP
+    if let subflow = layout.firstSubflow, subflow.bitCount == 64 {
+      jump(if: .r1, .notEqual, 262, to: done)  // IPPROTO_MPTCP
+      readKernel(to: stack.scratch(0), count: 8, from: .r9, offset: subflow.offset)
+      jump(if: .r0, .notEqual, 0, to: done)
+      emit(.load(.doubleword, .r9, .r10, stack.scratch(0)))
+      jump(if: .r9, .equal, 0, to: done)
+    } else {
+      jump(to: done)
+    }
+    place(isTCP)
     readBucket(.r9, pointer, stack, layout)
     place(done)
   }

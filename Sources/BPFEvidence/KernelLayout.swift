@@ -91,6 +91,8 @@ struct KernelLayout: Sendable, Hashable {
   var bucket: Bucket?
   /// `inet_connection_sock.icsk_bind_hash`.
   var bindHash: BTFField?
+  /// `mptcp_sock.first`, the first subflow, a `struct sock *`; nil in a kernel without MPTCP.
+  var firstSubflow: BTFField?
   /// `inet_timewait_sock.tw_tb`.
   var timeWaitBucket: BTFField?
   /// `inet_timewait_sock.tw_substate`.

@@ -1,7 +1,7 @@
 extension KernelLayout {
   private static let structures = [
     "sock_common", "sock", "inet_connection_sock", "inet_timewait_sock", "inet_bind_bucket", "net", "file", "inode",
-    "socket", "task_struct", "signal_struct", "pid", "upid",
+    "socket", "task_struct", "signal_struct", "pid", "upid", "mptcp_sock",
   ]
 
   /// Looks up in a BTF file everything the programs need. Throws only if the file makes no sense or the kernel has
@@ -14,6 +14,7 @@ extension KernelLayout {
     self.common = common
     bucket = try Bucket(&reader, bytes)
     bindHash = try reader.field("inet_connection_sock", ["icsk_bind_hash"], bytes)
+    firstSubflow = try reader.field("mptcp_sock", ["first"], bytes)
     timeWaitBucket = try reader.field("inet_timewait_sock", ["tw_tb"], bytes)
     timeWaitSubstate = try reader.field("inet_timewait_sock", ["tw_substate"], bytes)
     namespaceInode = try reader.field("net", ["ns", "inum"], bytes)

@@ -11,6 +11,8 @@ public import SocketModel
 public func probe(_ attempt: BindAttempt, _ options: ReuseOptions, on host: HostFacts) -> ProbeAnswer {
   if let reason = obstacle(to: attempt, host) { return .refused(reason) }
   do throws(Setback) {
+    let scope =
+      try attempt.missingZone.map { (zone) throws(Setback) in try interfaceIndex(named: zone) } ?? attempt.scope
     let socket = try ProbeSocket(attempt.family)
     if attempt.uid != host.uid { try socket.give(to: attempt.uid) }
     if options.contains(.reuseaddr) { try socket.set(.reuseaddr, true) }
@@ -20,7 +22,7 @@ public func probe(_ attempt: BindAttempt, _ options: ReuseOptions, on host: Host
     case .interface(_, let name), .missing(let name): try socket.bind(toDevice: name)
     case nil: break
     }
-    try socket.bind(to: attempt.address, scope: attempt.scope, port: attempt.port)
+    try socket.bind(to: attempt.address, scope: scope, port: attempt.port)
     return .answered(.ok)
   } catch {
     switch error {

@@ -91,6 +91,12 @@ struct ProbeSocket: ~Copyable {
   }
 }
 
+/// The number of an interface, if_nametoindex(3).
+func interfaceIndex(named name: String) throws(Setback) -> InterfaceIndex {
+  guard let index = InterfaceIndex(kernel: if_nametoindex(name)) else { throw .answer(SystemError(rawValue: errno)) }
+  return index
+}
+
 private func call<Name>(_ name: inout Name, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
   withUnsafePointer(to: &name) { pointer in
     pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<Name>.size)) }

@@ -30,6 +30,9 @@ public struct BindAttempt: Sendable, Hashable {
   public var address: IPAddress
   /// `sin6_scope_id`; nil for 0.
   public var scope: InterfaceIndex?
+  /// The zone of the address, where the host has no interface of that name: there is no number for `sin6_scope_id`
+  /// (if_nametoindex(3)).
+  public var missingZone: String?
   public var port: Port
   /// IPV6_V6ONLY as it is at bind(2); false for AF_INET.
   public var v6only: Bool
@@ -40,13 +43,15 @@ public struct BindAttempt: Sendable, Hashable {
   public var mayBindPrivileged: Bool?
 
   public init(
-    transport: TransportProtocol, address: IPAddress, scope: InterfaceIndex? = nil, port: Port,
+    transport: TransportProtocol, address: IPAddress, scope: InterfaceIndex? = nil, missingZone: String? = nil,
+    port: Port,
     v6only: Bool = false, device: BindDevice? = nil, uid: UInt32, mayBindPrivileged: Bool? = false
   ) {
     self.transport = transport
     self.family = address.family
     self.address = address
     self.scope = scope
+    self.missingZone = missingZone
     self.port = port
     self.v6only = v6only
     self.device = device

@@ -76,7 +76,7 @@ public enum OutcomeSource: String, Sendable, Hashable {
 /// What bind(2) and listen(2) answer to one attempt with one combination of options.
 public struct BindOutcome: Sendable, Hashable {
   public var options: ReuseOptions
-  /// The first failing call of socket(2), setsockopt(2) and bind(2).
+  /// The first failing call of if_nametoindex(3), socket(2), setsockopt(2) and bind(2).
   public var bind: CallResult
   /// nil for UDP and where bind fails.
   public var listen: CallResult?

@@ -51,8 +51,8 @@ extension KernelSocket.State {
   init(_ socket: SocketObservation) {
     if socket.state == .listen {
       self = .listen
-    } else if socket.state == .timeWait || socket.timer?.kind == .timeWait {
-      // A FIN_WAIT2 that waits in a struct inet_timewait_sock has sk_state TCP_TIME_WAIT.
+    } else if socket.isTimeWaitSocket {
+      // Its sk_state is TCP_TIME_WAIT whatever the substate.
       self = .timeWait
     } else {
       self = .other

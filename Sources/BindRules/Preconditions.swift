@@ -1,6 +1,6 @@
 import SocketModel
 
-// What can fail before the port is looked at, in the kernel's order: socket(2), setsockopt(2), then the checks of
+// What can fail before the port is looked at, in the kernel's order: the address's zone, socket(2), setsockopt(2), then the checks of
 // bind(2) up to get_port. Security modules and cgroup programs are not folded in: they are invisible from here.
 
 /// The error before get_port; nil where everything passes.
@@ -10,7 +10,8 @@ func precondition(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemE
     return inOrder([{ deviceExists(attempt, host) }, { inetBind(attempt, host) }])
   case .ipv6:
     return inOrder([
-      { familyAvailable(host) }, { deviceExists(attempt, host) }, { inet6Bind(attempt, host) },
+      { zoneExists(attempt, host) }, { familyAvailable(host) }, { deviceExists(attempt, host) },
+      { inet6Bind(attempt, host) },
     ])
   }
 }
@@ -41,11 +42,19 @@ private func familyAvailable(_ host: HostFacts) -> Possible<SystemError?> {
   passes(host.ipv6Available, else: .addressFamilyNotSupported, missing: .addressFamily)
 }
 
+/// if_nametoindex(3), with which a program finds `sin6_scope_id` before it has a socket.
+private func zoneExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+  attempt.missingZone == nil ? Possible(nil) : interfaceExists(host)
+}
+
 /// Kernel function `sock_setbindtodevice`.
 private func deviceExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
-  guard case .missing = attempt.device else { return Possible(nil) }
-  // Not found among interfaces that nobody could list: it may be there.
-  return passes(host.interfaces == nil ? nil : false, else: .noDevice, missing: .interfaces)
+  if case .missing = attempt.device { interfaceExists(host) } else { Possible(nil) }
+}
+
+/// Of an interface that was not found: among interfaces that nobody could list it may be there.
+private func interfaceExists(_ host: HostFacts) -> Possible<SystemError?> {
+  passes(host.interfaces == nil ? nil : false, else: .noDevice, missing: .interfaces)
 }
 
 /// Kernel function `inet_port_requires_bind_service` and the capability check around it.

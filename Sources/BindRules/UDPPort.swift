@@ -16,6 +16,7 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
       index: index, facts: facts, isConnected: socket.state == .established,
       step: overPossibleWorlds(of: facts, plannedUID: sk.uid) { udpChainStep(sk, $0) })
   }
+  guard !chain.isEmpty else { return PortAnswer(bind: .ok, listen: .ok) }
   var mayMiss: Set<UDPChainStep> = []
   var possible = walkInDumpOrder(chain, snapshot)
   if usesHash2OnBind(sk) {

@@ -4,6 +4,7 @@
 #define PORTWHY_CKERNELLAB_SHIM_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -42,6 +43,20 @@ static inline int kernellab_become_nobody(void) {
   if (syscall(SYS_setresgid, 65534, 65534, 65534) != 0) return -1;
   if (syscall(SYS_setresuid, 65534, 65534, 65534) != 0) return -1;
   return (int)syscall(SYS_prctl, 4, 1, 0, 0, 0);
+}
+
+/* pipe2(2) with O_CLOEXEC; 0 or -1 with errno. */
+static inline int kernellab_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }
+
+/* fork(2), then execvp(3) of the words with /dev/null as all three standard streams; the process id or -1 with
+   errno. A static function in C because between the two nothing of Swift may run. */
+static inline int kernellab_fork_and_run(char **words) {
+  pid_t process = fork();
+  if (process != 0) return process;
+  int null = open("/dev/null", O_RDWR);
+  for (int stream = 0; stream < 3; stream++) dup2(null, stream);
+  execvp(words[0], words);
+  _exit(127);
 }
 
 #endif

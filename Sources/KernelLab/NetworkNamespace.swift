@@ -8,11 +8,14 @@ public struct NamespaceConfiguration: Sendable, Hashable {
   public var vrf: Bool
   /// Written before anything else runs: a path below /proc/sys/net such as `ipv6/bindv6only`, and the text.
   public var sysctls: [String: String]
+  /// Small socket tables of its own; else the host's, as a container has them, whose size a walk feels.
+  public var ownTables: Bool
 
-  public init(devices: Bool = true, vrf: Bool = false, sysctls: [String: String] = [:]) {
+  public init(devices: Bool = true, vrf: Bool = false, sysctls: [String: String] = [:], ownTables: Bool = true) {
     self.devices = devices
     self.vrf = vrf
     self.sysctls = sysctls
+    self.ownTables = ownTables
   }
 }
 
@@ -98,9 +101,11 @@ public struct NetworkNamespace: ~Copyable {
     var stage = "unshare"
     do {
       try SystemCalls.unshareNetwork()
-      try? write("ipv4/tcp_child_ehash_entries", "4096")
-      try? write("ipv4/udp_child_hash_entries", "\(udpTableSlots)")
-      try SystemCalls.unshareNetwork()
+      if configuration.ownTables {
+        try? write("ipv4/tcp_child_ehash_entries", "4096")
+        try? write("ipv4/udp_child_hash_entries", "\(udpTableSlots)")
+        try SystemCalls.unshareNetwork()
+      }
       stage = "rtnetlink"
       let names = try furnish(configuration)
       for (name, value) in configuration.sysctls.sorted(by: { $0.key < $1.key }) {

@@ -26,14 +26,31 @@ public struct KernelPortDump: Sendable {
     KernelPort(transport: .udp, port: port, owner: KernelOwner(kind: tunnel.kind, interface: tunnel.name))
   }
 
-  /// What may not be read is no evidence.
-  private func wireguardPorts(_ tunnels: [TunnelInterface]) -> [KernelPort] {
-    let control = NetlinkDump(family: .generic, replyType: GenericRequest.families.type, transport: transport)
-    let found = try? control.values(request: GenericRequest.families.encoded) {
-      (bytes, payload) throws(WireError) in
-      try GenericRequest.familyNumber(of: "wireguard", parsing: bytes, payload)
+  /// The UDP port of IPVS's backup daemon, where there is one; only CAP_NET_ADMIN may ask. With
+  /// `net.ipv4.vs.sync_ports` above 1 the further ports are not told.
+  public func synchronisationPorts() -> [KernelPort] {
+    guard let family = genericFamily("IPVS") else { return [] }
+    let dump = NetlinkDump(family: .generic, replyType: family, transport: transport)
+    let request = GenericRequest.ipvsDaemons(family: family)
+    let backups = try? dump.values(request: request.encoded) { (bytes, payload) throws(WireError) in
+      try GenericRequest.ipvsBackup(parsing: bytes, payload)
     }
-    guard let family = found?.first else { return [] }
+    return (backups ?? []).map {
+      KernelPort(transport: .udp, port: $0.port, owner: KernelOwner(kind: "ipvs", interface: $0.interface))
+    }
+  }
+
+  /// What may not be read is no evidence.
+  private func genericFamily(_ name: String) -> MessageType? {
+    let control = NetlinkDump(family: .generic, replyType: GenericRequest.families.type, transport: transport)
+    let found = try? control.values(request: GenericRequest.families.encoded) { (bytes, payload) throws(WireError) in
+      try GenericRequest.familyNumber(of: name, parsing: bytes, payload)
+    }
+    return found?.first
+  }
+
+  private func wireguardPorts(_ tunnels: [TunnelInterface]) -> [KernelPort] {
+    guard let family = genericFamily("wireguard") else { return [] }
     let dump = NetlinkDump(family: .generic, replyType: family, transport: transport)
     return tunnels.compactMap { tunnel in
       let request = GenericRequest.wireguardDevice(family: family, interface: tunnel.index)

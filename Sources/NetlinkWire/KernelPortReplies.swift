@@ -52,18 +52,21 @@ extension TunnelInterface {
   }
 }
 
-/// The requests to generic netlink that WireGuard's listening port takes (`linux/genetlink.h`, `linux/wireguard.h`).
+/// The requests to generic netlink that WireGuard's listening port and the one of IPVS's synchronisation take
+/// (`linux/genetlink.h`, `linux/wireguard.h`, `linux/ip_vs.h`).
 public enum GenericRequest: Sendable, Hashable {
   /// CTRL_CMD_GETFAMILY for every family; unlike a request by name it loads no module.
   case families
   /// WG_CMD_GET_DEVICE of one interface; needs CAP_NET_ADMIN.
   case wireguardDevice(family: MessageType, interface: InterfaceIndex)
+  /// IPVS_CMD_GET_DAEMON; needs CAP_NET_ADMIN.
+  case ipvsDaemons(family: MessageType)
 
   /// The type of the request and of the messages that answer it.
   public var type: MessageType {
     switch self {
     case .families: MessageType(rawValue: 16)  // GENL_ID_CTRL
-    case .wireguardDevice(let family, _): family
+    case .wireguardDevice(let family, _), .ipvsDaemons(let family): family
     }
   }
 
@@ -79,6 +82,7 @@ public enum GenericRequest: Sendable, Hashable {
       index.append(host: interface.rawValue)
       appendAttribute(1, index, to: &body)  // WGDEVICE_A_IFINDEX
       return message(type, sequence: sequence, body: body)
+    case .ipvsDaemons: return message(type, sequence: sequence, body: [11, 1, 0, 0])  // IPVS_CMD_GET_DAEMON
     }
   }
 
@@ -103,5 +107,25 @@ public enum GenericRequest: Sendable, Hashable {
     guard let value = try attributes.first(6, in: bytes) else { return nil }  // WGDEVICE_A_LISTEN_PORT
     let port = try bytes.uint16(at: value.lowerBound, in: value, "WGDEVICE_A_LISTEN_PORT")
     return port == 0 ? nil : Port(port)
+  }
+
+  /// The port on which a backup listens for its master's connections and the interface it joined the group on, from one
+  /// answer to `ipvsDaemons`; nil for a master, whose socket only sends.
+  public static func ipvsBackup(
+    parsing bytes: Span<UInt8>, _ payload: Range<Int>
+  ) throws(WireError) -> (port: Port, interface: String)? {
+    let attributes = try AttributeCursor(after: 4, in: payload)
+    guard let daemon = try attributes.first(3, in: bytes) else { return nil }  // IPVS_CMD_ATTR_DAEMON
+    let details = AttributeCursor(daemon)
+    guard let state = try details.first(1, in: bytes),  // IPVS_DAEMON_ATTR_STATE
+      try bytes.uint32(at: state.lowerBound, in: state, "IPVS_DAEMON_ATTR_STATE") == 2,  // IP_VS_STATE_BACKUP
+      let name = try details.first(2, in: bytes)  // IPVS_DAEMON_ATTR_MCAST_IFN
+    else { return nil }
+    // Kernels before 4.3 do not tell the port, which was fixed then (`IP_VS_SYNC_PORT`).
+    var port: UInt16 = 8848
+    if let value = try details.first(7, in: bytes) {
+      port = try bytes.uint16(at: value.lowerBound, in: value, "IPVS_DAEMON_ATTR_MCAST_PORT")
+    }
+    return (Port(port), try bytes.text(in: name, "IPVS_DAEMON_ATTR_MCAST_IFN"))
   }
 }

@@ -80,8 +80,7 @@ public enum CommandLineProgram {
 
   private static func explain(_ topic: Topic?, _ invocation: Invocation) -> String {
     let style = ScreenStyle(
-      width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color), verbose: invocation.verbose,
-      numeric: invocation.numeric)
+      width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color))
     return topic.map { TopicScreen.render($0, style: style) } ?? TopicScreen.renderList(style: style)
   }
 

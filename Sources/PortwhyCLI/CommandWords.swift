@@ -30,6 +30,22 @@ struct CommandWords: Hashable {
   var help = false
   var afterTerminator: [String] = []
 
+  /// The options that were given, each by the name that --help has first, in the order of --help.
+  var given: [String] {
+    let all: [(String, Bool)] = [
+      ("-t", tcp), ("-u", udp), ("-4", ipv4), ("-6", ipv6), ("--reuseaddr", reuseaddr), ("--reuseport", reuseport),
+      ("--v6only", v6only == true), ("--no-v6only", v6only == false), ("--runtime", runtime != nil),
+      ("--device", device != nil), ("--uid", uid != nil), ("--netns", netns != nil), ("--probe", probe),
+      ("--deep", deep), ("--no-bpf", noBPF), ("--wait", wait), ("--timeout", timeout != nil), ("--watch", watch),
+      ("--interval", interval != nil), ("--from", from != nil), ("--json", json), ("-q", quiet), ("-v", verbose),
+      ("-n", numeric), ("--color", color != nil), ("--explain", explain), ("--version", version), ("-h", help),
+    ]
+    return all.filter(\.1).map(\.0)
+  }
+
+  /// The first of these options that was given; nil where none was.
+  func first(of names: Set<String>) -> String? { given.first(where: names.contains) }
+
   /// Reads the words after the program's name.
   ///
   /// A lone TARGET, the most frequent command line, has no options to read: ArgumentParser would spend more time on

@@ -49,11 +49,11 @@ struct Invocation: Hashable {
     if let word = options.afterTerminator.first { throw UsageError("unexpected \"\(word)\" after --") }
     if options.quiet && options.verbose { throw UsageError("-q and -v contradict each other") }
     color = try Self.color(options.color)
-    pace = try Pace(options)
     if options.explain {
       task = .explain(try Self.topic(options))
       return
     }
+    pace = try Pace(options)
     let transports = (options.tcp ? [TransportProtocol.tcp] : []) + (options.udp ? [.udp] : [])
     if let file = options.from {
       task = .saved(file, try Self.savedQuestion(options, transports, lookup))
@@ -102,23 +102,15 @@ struct Invocation: Hashable {
 
   /// What plans a bind says nothing in the overview; silence would look like an answer.
   private static func refuseWithoutTarget(_ options: CommandWords) throws(UsageError) {
-    if let option = plannedOption(options) { throw UsageError("\(option) needs a TARGET") }
-  }
-
-  /// The first option that plans a bind.
-  private static func plannedOption(_ options: CommandWords) -> String? {
-    let given: [(String, Bool)] = [
-      ("-4", options.ipv4), ("-6", options.ipv6), ("--reuseaddr", options.reuseaddr),
-      ("--reuseport", options.reuseport), ("--v6only", options.v6only == true),
-      ("--no-v6only", options.v6only == false), ("--runtime", options.runtime != nil),
-      ("--device", options.device != nil), ("--uid", options.uid != nil), ("--probe", options.probe),
-      ("--deep", options.deep), ("--no-bpf", options.noBPF),
+    let planning: Set = [
+      "-4", "-6", "--reuseaddr", "--reuseport", "--v6only", "--no-v6only", "--runtime", "--device", "--uid",
+      "--probe", "--deep", "--no-bpf",
     ]
-    return given.first(where: \.1)?.0
+    if let option = options.first(of: planning) { throw UsageError("\(option) needs a TARGET") }
   }
 
   private static func topic(_ options: CommandWords) throws(UsageError) -> Topic? {
-    let other = plannedOption(options) ?? (options.json ? "--json" : nil) ?? (options.quiet ? "-q" : nil)
+    let other = options.given.first { $0 != "--explain" && $0 != "--color" }
     if let other { throw UsageError("\(other) says nothing beside --explain") }
     guard let word = options.target else { return nil }
     if let topic = Catalogue.topic(word) { return topic }

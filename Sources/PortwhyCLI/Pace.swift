@@ -9,10 +9,10 @@ enum Pace: Hashable {
   init(_ options: CommandWords) throws(UsageError) {
     if options.timeout != nil && !options.wait { throw UsageError("--timeout needs --wait") }
     if options.interval != nil && !options.watch { throw UsageError("--interval needs --watch") }
-    let together = [("--wait", options.wait), ("--watch", options.watch), ("--from", options.from != nil)].filter(\.1)
-    if together.count > 1 { throw UsageError("\(together[0].0) and \(together[1].0) contradict each other") }
+    let together = options.given.filter(["--wait", "--watch", "--from"].contains)
+    if together.count > 1 { throw UsageError("\(together[0]) and \(together[1]) contradict each other") }
     // A bind that is tried again and again is one that a starting server meets.
-    if options.probe, let (option, _) = together.first, option != "--from" {
+    if options.probe, let option = options.first(of: ["--wait", "--watch"]) {
       throw UsageError("--probe and \(option) contradict each other")
     }
     if options.wait {

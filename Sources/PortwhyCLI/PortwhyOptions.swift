@@ -6,6 +6,7 @@ internal import ArgumentParser
 struct PortwhyOptions: ParsableCommand {
   static let configuration = CommandConfiguration(commandName: "portwhy", helpNames: [])
 
+  // `.unconditional` takes a word such as -1 for the value, so that the message can say what is wrong with it.
   @Argument var target: String?
 
   @Flag(name: [.customShort("t"), .customLong("tcp")]) var tcp = false
@@ -17,16 +18,16 @@ struct PortwhyOptions: ParsableCommand {
   @Flag(name: .customLong("v6only"), inversion: .prefixedNo, exclusivity: .chooseLast) var v6only: Bool?
   @Option(name: .customLong("runtime")) var runtime: String?
   @Option(name: .customLong("device")) var device: String?
-  @Option(name: .customLong("uid")) var uid: String?
+  @Option(name: .customLong("uid"), parsing: .unconditional) var uid: String?
   @Option(name: .customLong("netns")) var netns: String?
   @Flag(name: .customLong("probe")) var probe = false
   @Flag(name: [.customShort("n"), .customLong("numeric")]) var numeric = false
   @Flag(name: .customLong("deep")) var deep = false
   @Flag(name: .customLong("no-bpf")) var noBPF = false
   @Flag(name: .customLong("wait")) var wait = false
-  @Option(name: .customLong("timeout")) var timeout: String?
+  @Option(name: .customLong("timeout"), parsing: .unconditional) var timeout: String?
   @Flag(name: .customLong("watch")) var watch = false
-  @Option(name: .customLong("interval")) var interval: String?
+  @Option(name: .customLong("interval"), parsing: .unconditional) var interval: String?
   @Option(name: .customLong("from")) var from: String?
   @Flag(name: .customLong("json")) var json = false
   @Flag(name: [.customShort("q"), .customLong("quiet")]) var quiet = false
@@ -60,10 +61,15 @@ struct PortwhyOptions: ParsableCommand {
     }
   }
 
-  /// ArgumentParser's first line in this program's spelling: lower case, double quotes, no full stop.
+  /// ArgumentParser's first line in this program's spelling: lower case, double quotes, no full stop, and an option as
+  /// it is typed, without the name that ArgumentParser has for its value.
   static func oneLine(_ message: String) -> String {
     var line = String(message.prefix { $0 != "\n" })
     if line.hasPrefix("Error: ") { line.removeFirst(7) }
+    let missing = "Missing value for '"
+    if line.hasPrefix(missing) {
+      return line.dropFirst(missing.count).prefix { $0 != " " && $0 != "'" } + " needs a value"
+    }
     if line.filter({ $0 == "'" }).count.isMultiple(of: 2) { line = String(line.map { $0 == "'" ? "\"" : $0 }) }
     if line.hasSuffix(".") { line.removeLast() }
     return line.prefix(1).lowercased() + line.dropFirst()

@@ -11,11 +11,9 @@ extension Invocation {
     _ options: CommandWords, _ transports: [TransportProtocol], _ lookup: Lookup
   ) throws(UsageError) -> SavedQuestion {
     var question = SavedQuestion(families: families(options), v6only: options.v6only)
-    let here = [
-      ("--netns", options.netns != nil), ("--probe", options.probe), ("--deep", options.deep),
-      ("--no-bpf", options.noBPF),
-    ]
-    if let option = here.first(where: \.1)?.0 { throw UsageError("\(option) and --from contradict each other") }
+    if let option = options.first(of: ["--netns", "--probe", "--deep", "--no-bpf"]) {
+      throw UsageError("\(option) and --from contradict each other")
+    }
     if !transports.isEmpty { question.transports = Set(transports) }
     if options.reuseaddr || options.reuseport {
       question.options = (options.reuseaddr ? .reuseaddr : ReuseOptions()).union(
@@ -25,7 +23,7 @@ extension Invocation {
     question.device = try device(options.device)
     question.uid = try options.uid.map { word throws(UsageError) in try uid(word, lookup) }
     guard let target = options.target else {
-      if options.ipv4 || options.ipv6 { throw UsageError("\(options.ipv4 ? "-4" : "-6") needs a TARGET") }
+      if let option = options.first(of: ["-4", "-6"]) { throw UsageError("\(option) needs a TARGET") }
       return question
     }
     let parser = TargetParser(transports: transports, families: question.families, services: lookup.services)

@@ -89,8 +89,9 @@ struct Countdown {
 
   private func reason(_ waiting: [TargetReport]) -> String {
     let blockers = waiting.flatMap(\.planBlockers)
-    if !blockers.isEmpty, blockers.allSatisfy({ $0.timer?.kind == .timeWait }), let left = report.timeWaitLeft {
-      return "TIME_WAIT for \(Self.seconds(UInt64(left))) s"
+    if !blockers.isEmpty, blockers.allSatisfy(\.isTimeWaitSocket), let left = report.timeWaitLeft {
+      let states = Set(blockers.map(\.state.description)).sorted().joined(separator: " and ")
+      return "\(states) for \(Self.seconds(UInt64(left))) s"
     }
     return "\(elapsed / 1000) s so far"
   }

@@ -6,50 +6,54 @@ struct Holders {
   var pids: Set<Int32>
   /// In a few words.
   var name: String
-  /// A command line; it may have to be run as another user.
+  /// A command line for whoever reads the answer, sudo(8) included where it is needed.
   var command: String
   /// The command does it; false where it only shows what is to be stopped.
   var isDecisive = true
 
-  init(_ sockets: [SocketObservation]) {
+  init(_ sockets: [SocketObservation], _ host: HostFacts) {
     let processes = sockets.flatMap(\.processes)
     pids = Set(processes.map(\.pid))
     let activations = Set(sockets.compactMap(\.activation))
     if let activation = activations.first, activations.count == 1, sockets.allSatisfy({ $0.activation != nil }) {
-      (name, command) = Self.socketUnit(activation, processes)
+      (name, command) = Self.socketUnit(activation, processes, host)
     } else if processes.contains(where: { $0.pid == 1 && $0.command == "systemd" }) {
       name = "the socket unit for which systemd holds the port"
       command = "systemctl list-sockets"
       isDecisive = false
-    } else if let container = Self.container(processes, sockets) {
+    } else if let container = Self.container(processes, sockets, host) {
       (name, command) = container
-    } else if let units = Self.units(processes) {
+    } else if let units = Self.units(processes, host) {
       (name, command) = units
     } else {
       name = sockets.holderNames
       let numbers = pids.sorted()
-      command = "kill \(numbers.prefix(8).map(String.init).joined(separator: " "))\(numbers.count > 8 ? " …" : "")"
+      let sudo = host.prefix(forOwnerOf: sockets)
+      command =
+        "\(sudo)kill \(numbers.prefix(8).map(String.init).joined(separator: " "))\(numbers.count > 8 ? " …" : "")"
     }
   }
 
   /// Stopping the service alone would have the next connection start it again.
   private static func socketUnit(
-    _ activation: SocketActivation, _ processes: [ProcessRecord]
+    _ activation: SocketActivation, _ processes: [ProcessRecord], _ host: HostFacts
   ) -> (String, String) {
     let services = Set(processes.filter { $0.pid != 1 && $0.command != "systemd" }.compactMap(\.unit)).sorted()
     let units = [activation.unit] + services.filter { $0 != activation.unit }
     let words = units.map(shellWord).joined(separator: " ")
-    return (units.listed(), "systemctl \(activation.userManager == nil ? "" : "--user ")stop \(words)")
+    return (units.listed(), host.systemctl("stop \(words)", manager: activation.userManager))
   }
 
   private static func container(
-    _ processes: [ProcessRecord], _ sockets: [SocketObservation]
+    _ processes: [ProcessRecord], _ sockets: [SocketObservation], _ host: HostFacts
   ) -> (String, String)? {
+    let sudo = host.prefix(forOwnerOf: sockets)
     let forwards = Set(processes.map(\.forwardsTo))
     if let first = forwards.first, let target = first, !forwards.contains(nil), let port = sockets.first?.local.port {
       let others = forwards.count > 1 ? " and \(forwards.count - 1) more" : ""
       return (
-        "the container at \(target.address)\(others)", "docker stop $(docker ps -q --filter publish=\(port))"
+        "the container at \(target.address)\(others)",
+        "\(sudo)docker stop $(\(sudo)docker ps -q --filter publish=\(port))"
       )
     }
     guard let first = processes.first, let container = first.container, let engine = first.containerEngine,
@@ -60,16 +64,16 @@ struct Holders {
       "docker": "docker stop", "podman": "podman stop", "nerdctl": "nerdctl stop", "lxc": "lxc-stop -n",
       "kubernetes": "crictl stop",
     ]
-    return stop[engine].map { ("container \(short)", "\($0) \(shellWord(short))") }
+    return stop[engine].map { ("container \(short)", "\(sudo)\($0) \(shellWord(short))") }
   }
 
-  private static func units(_ processes: [ProcessRecord]) -> (String, String)? {
+  private static func units(_ processes: [ProcessRecord], _ host: HostFacts) -> (String, String)? {
     let units = Set(processes.compactMap(\.unit)).sorted()
     let managers = Set(processes.map(\.userManager))
     guard !units.isEmpty, processes.allSatisfy({ $0.unit != nil }), managers.count == 1, let manager = managers.first
     else { return nil }
     let words = units.map(shellWord).joined(separator: " ")
-    guard let uid = manager else { return (units.listed(), "systemctl stop \(words)") }
-    return ("\(units.listed()) of uid \(uid)", "systemctl --user stop \(words)")
+    let owner = manager.map { " of uid \($0)" } ?? ""
+    return (units.listed() + owner, host.systemctl("stop \(words)", manager: manager))
   }
 }

@@ -18,7 +18,7 @@ private func hiddenOwner(_ case: Case) -> Note? {
 private func optionSetLate(_ case: Case) -> Note? {
   let listens = `case`.snapshot.sockets.contains { $0.state == .listen && $0.reuseaddr.sure == true }
   let without = `case`.snapshot.sockets.contains { socket in
-    [.serverConnection, .timeWait].contains(`case`.role(socket)) && socket.reuseaddr.sure == false
+    SocketRole.remains.contains(`case`.role(socket)) && socket.reuseaddr.sure == false
   }
   guard listens, without else { return nil }
   return Note(

@@ -17,7 +17,9 @@ func ownershipNotes(_ case: Case) -> [Note] {
 func whereToChange(_ case: Case) -> [Suggestion] {
   var suggestions: [Suggestion] = []
   for socket in `case`.blockingSockets {
-    guard let suggestion = socket.whereToChange, !suggestions.contains(suggestion) else { continue }
+    guard let suggestion = socket.whereToChange(`case`.snapshot.host), !suggestions.contains(suggestion) else {
+      continue
+    }
     suggestions.append(suggestion)
   }
   return suggestions
@@ -70,14 +72,13 @@ extension SocketObservation {
     return Note(kind: "hidden-guess", text: "\(local.port) is the usual port of \(name), which no process holds")
   }
 
-  fileprivate var whereToChange: Suggestion? {
+  fileprivate func whereToChange(_ host: HostFacts) -> Suggestion? {
     if let activation {
-      let user = activation.userManager == nil ? "" : "--user "
       let key = transport == .tcp ? "ListenStream=" : "ListenDatagram="
       return Suggestion(
         kind: "change-socket-unit", certainty: .conditional("you want to move it"),
         text: "change \(key) in \(activation.unit), not the port in the configuration of \(activation.activates)",
-        command: "systemctl \(user)edit \(shellWord(activation.unit))")
+        command: host.systemctl("edit \(shellWord(activation.unit))", manager: activation.userManager))
     }
     guard owner == .kernel, let kernelOwner else { return nil }
     switch kernelOwner.kind {
@@ -90,11 +91,15 @@ extension SocketObservation {
       return Suggestion(
         kind: "change-interface", certainty: .conditional("its peers change their endpoint"),
         text: "give \(kernelOwner) another port",
-        command: "wg set \(shellWord(interface)) listen-port PORT")
+        command: host.asRoot("wg set \(shellWord(interface)) listen-port PORT"))
+    case "ipvs":
+      return Suggestion(
+        kind: "stop-holder", certainty: .conditional("this host need not take over connections"),
+        text: "stop the backup daemon", command: host.asRoot("ipvsadm --stop-daemon backup"))
     case "nfsd":
       return Suggestion(
         kind: "stop-holder", certainty: .conditional("nobody needs the exports"), text: "stop the NFS server",
-        command: "systemctl stop nfs-server.service")
+        command: host.systemctl("stop nfs-server.service", manager: nil))
     default: return nil
     }
   }

@@ -96,14 +96,17 @@ extension Runtime {
   public init?(executable path: String?) {
     guard let path else { return nil }
     let whole = path.hasSuffix(" (deleted)") ? path.dropLast(10) : path[...]
-    let base = whole.split(separator: "/").last ?? ""
-    var stem = base
-    while let last = stem.last, last.isASCII, last.isNumber || last == "." || last == "-" { stem.removeLast() }
-    let found = Self.catalogue.first { $0.executables.contains(String(base)) }
-    guard let entry = found ?? Self.catalogue.first(where: { $0.executables.contains(String(stem)) }) else {
+    let base = whole.utf8.lastIndex(of: UInt8(ascii: "/")).map { whole[whole.utf8.index(after: $0)...] } ?? whole
+    let versionBytes = UInt8(ascii: "-")...UInt8(ascii: "9")
+    let stem = base.utf8.lastIndex { !versionBytes.contains($0) }.map { base[...$0] }
+    guard let index = Self.index(executable: String(base)) ?? Self.index(executable: String(stem ?? "")) else {
       return nil
     }
-    self = entry
+    self = Self.catalogue[index]
+  }
+
+  private static func index(executable name: String) -> Int? {
+    catalogue.indices.first { catalogue[$0].executables.contains(name) }
   }
 }
 

@@ -9,7 +9,8 @@ public enum SocketRole: Sendable, Hashable, CaseIterable {
   case selfConnection
   /// A connection that was made from this host: nothing listens on its port.
   case client
-  /// A connection that a listener accepted, or one whose listener has gone.
+  /// A connection that a listener accepted, or one whose listener has gone; also the FIN_WAIT2 of which a timewait
+  /// socket is left.
   case serverConnection
   case timeWait
   /// A handshake that is not finished; never in the way.
@@ -22,7 +23,6 @@ public enum SocketRole: Sendable, Hashable, CaseIterable {
     case .close: self = .bound
     case .synRecv: self = .request
     case .timeWait: self = .timeWait
-    case _ where socket.timer?.kind == .timeWait: self = .timeWait
     case .synSent: self = .client
     case _ where socket.remote == socket.local: self = .selfConnection
     default: self = SocketRole.looksOutgoing(socket, snapshot) ? .client : .serverConnection
@@ -35,6 +35,9 @@ public enum SocketRole: Sendable, Hashable, CaseIterable {
     let listens = snapshot.sockets.contains { $0.state == .listen }
     return !listens && range.contains(socket.local.port.rawValue) && socket.owner != .none
   }
+
+  /// What a server that has gone may leave behind.
+  static let remains: Set<SocketRole> = [.serverConnection, .timeWait]
 
   /// The cause where a socket of this role on the very address is in the way.
   var cause: Cause {

@@ -60,7 +60,7 @@ func reservePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
     Suggestion(
       kind: "reserve-port", certainty: .conditional("it happens again"),
       text: "reserve the port, so that no client gets it once it is free",
-      command: "sysctl net.ipv4.ip_local_reserved_ports=\(list.joined(separator: ","))")
+      command: host.asRoot("sysctl net.ipv4.ip_local_reserved_ports=\(list.joined(separator: ","))"))
   ]
 }
 
@@ -68,6 +68,7 @@ func reservePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
 func otherPort(_ case: Case) -> [Suggestion] {
   guard let nearby = `case`.nearby else { return [] }
   let byPort = Dictionary(grouping: nearby.sockets, by: \.local.port)
+  let seesAll = `case`.snapshot.visibility.boundSocketsComplete
   let isEphemeral = { (port: UInt16) in `case`.snapshot.host.localPortRange?.contains(port) ?? false }
   for number in nearby.ports where number != `case`.attempt.port.rawValue {
     guard isEphemeral(`case`.attempt.port.rawValue) || !isEphemeral(number) else { continue }
@@ -75,8 +76,12 @@ func otherPort(_ case: Case) -> [Suggestion] {
     changed.port = Port(number)
     var there = `case`.snapshot
     there.sockets = byPort[changed.port] ?? []
+    there.visibility.boundSocketsComplete = true
     guard there.sockets.isEmpty, `case`.verdict(nil, changed, in: there) == .ok else { continue }
-    return [Suggestion(kind: "other-port", certainty: .checked, text: "use port \(number), which is free")]
+    let certainty: Suggestion.Certainty =
+      seesAll ? .checked : .conditional("nobody has it bound without listening, which you cannot see")
+    let text = seesAll ? "use port \(number), which is free" : "use port \(number)"
+    return [Suggestion(kind: "other-port", certainty: certainty, text: text)]
   }
   return []
 }
@@ -153,7 +158,8 @@ private func freebind(_ case: Case) -> Suggestion? {
 
 private func privileged(_ case: Case) -> [Suggestion] {
   let attempt = `case`.attempt
-  let start = `case`.snapshot.host.unprivilegedPortStart ?? 1024
+  let host = `case`.snapshot.host
+  let start = host.unprivilegedPortStart ?? 1024
   var permitted = attempt
   permitted.mayBindPrivileged = true
   let works = `case`.verdict(nil, permitted) == .ok
@@ -162,11 +168,11 @@ private func privileged(_ case: Case) -> [Suggestion] {
     Suggestion(
       kind: "raise-privilege", certainty: certainty,
       text: "give the server CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)",
-      command: "setcap cap_net_bind_service=+ep /path/to/server"),
+      command: host.asRoot("setcap cap_net_bind_service=+ep /path/to/server")),
     Suggestion(
       kind: "unprivileged-port-start", certainty: certainty,
       text: "let every user bind ports from \(attempt.port) up",
-      command: "sysctl net.ipv4.ip_unprivileged_port_start=\(attempt.port)"),
+      command: host.asRoot("sysctl net.ipv4.ip_unprivileged_port_start=\(attempt.port)")),
     Suggestion(kind: "other-port", certainty: .conditional("it is free"), text: "use a port from \(start) up"),
   ]
 }

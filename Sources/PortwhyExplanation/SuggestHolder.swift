@@ -3,7 +3,7 @@ import SocketModel
 
 /// Stopping whoever holds the port, judged with the holder gone and its connections left over.
 func stopHolder(_ case: Case) -> [Suggestion] {
-  let holders = Holders(`case`.blockingSockets)
+  let holders = Holders(`case`.blockingSockets, `case`.snapshot.host)
   guard !holders.pids.isEmpty else { return [] }
   guard holders.isDecisive else {
     return [
@@ -29,15 +29,8 @@ func stopHolder(_ case: Case) -> [Suggestion] {
     Suggestion(
       kind: "stop-holder",
       certainty: `case`.seesEveryHolder ? .checked : .conditional("no process that you cannot see holds it too"),
-      text: "stop \(holders.name)\(consequence)", command: asWhoeverMay(holders.command, `case`))
+      text: "stop \(holders.name)\(consequence)", command: holders.command)
   ]
-}
-
-/// The command with sudo(8) before it where the sockets are another user's.
-private func asWhoeverMay(_ command: String, _ case: Case) -> String {
-  let uid = `case`.snapshot.host.uid
-  let isOthers = `case`.blockingSockets.contains { $0.uid != uid }
-  return uid != 0 && isOthers && !command.hasPrefix("systemctl --user") ? "sudo \(command)" : command
 }
 
 extension Collection where Element == SocketObservation {

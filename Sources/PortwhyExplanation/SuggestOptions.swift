@@ -47,9 +47,8 @@ private func sharingCondition(_ case: Case, _ option: ReuseOptions) -> String? {
 
 /// Leaving IPv4 to the server that has it; no answer to mere remains, which are gone in a minute.
 private func ourV6only(_ case: Case) -> Suggestion? {
-  let remains: Set<SocketRole> = [.serverConnection, .timeWait]
   guard `case`.attempt.address == .v6(.any), !`case`.attempt.v6only,
-    !Set(`case`.blockingSockets.map(`case`.role)).isSubset(of: remains)
+    !Set(`case`.blockingSockets.map(`case`.role)).isSubset(of: SocketRole.remains)
   else { return nil }
   var changed = `case`.attempt
   changed.v6only = true
@@ -73,8 +72,8 @@ func theirOption(_ case: Case, _ cause: Cause?) -> [Suggestion] {
         text: "let \(blocking.holderNames) set SO_REUSEPORT before bind() too")
     ]
   }
-  let remains: Set<SocketRole> = [.serverConnection, .timeWait]
-  guard !roles.isEmpty, roles.isSubset(of: remains), blocking.contains(where: { $0.reuseaddr.sure != true }),
+  guard !roles.isEmpty, roles.isSubset(of: SocketRole.remains),
+    blocking.contains(where: { $0.reuseaddr.sure != true }),
     `case`.verdict(`case`.planned.union(.reuseaddr), in: `case`.withOptionThere(.reuseaddr)) == .ok
   else { return [] }
   return [

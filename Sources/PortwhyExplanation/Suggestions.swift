@@ -19,13 +19,18 @@ func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggesti
 extension Case {
   /// Asking portwhy again about this attempt; the engine adds the options of the question.
   func command(_ options: [String]) -> String {
+    snapshot.host.asNow(portwhy(options))
+  }
+
+  fileprivate func portwhy(_ options: [String]) -> String {
     (["portwhy"] + options + [target]).joined(separator: " ")
   }
 
   /// TARGET of a command that asks about this attempt again; a wildcard as the bare port.
   private var target: String {
     let suffix = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
-    let zone = attempt.scope.map { "%" + (snapshot.host.interface($0)?.name ?? String($0.rawValue)) } ?? ""
+    let scope = attempt.missingZone ?? attempt.scope.map { snapshot.host.interface($0)?.name ?? String($0.rawValue) }
+    let zone = scope.map { "%" + $0 } ?? ""
     switch attempt.address {
     case _ where attempt.address.isUnspecified: return suffix
     case .v4(let address): return "\(address):\(suffix)"
@@ -49,14 +54,21 @@ public func shellWord(_ word: String) -> String {
 
 private func waiting(_ case: Case) -> [Suggestion] {
   let blocking = `case`.blockingSockets
-  guard !blocking.isEmpty, blocking.allSatisfy({ `case`.role($0) == .timeWait }), let seconds = blocking.secondsLeft
+  guard !blocking.isEmpty, blocking.allSatisfy(\.isTimeWaitSocket), let seconds = blocking.secondsLeft
   else { return [] }
   var after = `case`.snapshot
-  after.sockets.removeAll { SocketRole($0, in: `case`.snapshot) == .timeWait }
+  after.sockets.removeAll(where: \.isTimeWaitSocket)
   guard `case`.verdict(in: after) == .ok else { return [] }
+  // The end of a FIN_WAIT2 is near or, once the peer closes too, a whole TIME_WAIT away (`tcp_timewait_state_process`).
+  let isHalfClosed = blocking.contains { $0.state == .finWait2 }
   return [
     Suggestion(
-      kind: "wait", certainty: .checked, text: "wait \(seconds) s until TIME_WAIT is over, which nothing shortens",
+      kind: "wait",
+      certainty: isHalfClosed
+        ? .conditional("the peer does not close meanwhile, as TIME_WAIT would follow") : .checked,
+      text: isHalfClosed
+        ? "wait \(seconds) s until the kernel gives the connection up"
+        : "wait \(seconds) s until TIME_WAIT is over, which nothing shortens",
       command: `case`.command(["--wait"]))
   ]
 }
@@ -69,7 +81,7 @@ private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
   let lookAsRoot = Suggestion(
     kind: "look-as-root", certainty: .conditional("you may use sudo"),
     text: "ask again as root, who sees the owner and the options of every socket",
-    command: "sudo " + `case`.command([]))
+    command: host.asRoot(`case`.portwhy([])))
   return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(`case`, outcome)
 }
 

@@ -167,6 +167,7 @@ private func beforeThePort(_ case: Case, _ cause: Cause?) -> [String] {
   case .scopeMissing: return ["the link-local address \(attempt.address) means nothing without an interface"]
   case .mappedOnV6only: return ["an IPv4-mapped address contradicts IPV6_V6ONLY"]
   case .deviceMissing:
+    if let name = attempt.missingZone { return ["this host has no interface \(name)"] }
     if case .missing(let name) = attempt.device { return ["this host has no interface \(name)"] }
     return ["the interface of the address's scope does not exist"]
   case .familyMissing: return ["this host has no IPv6: socket() fails"]

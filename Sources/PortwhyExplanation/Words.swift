@@ -37,12 +37,12 @@ extension Collection where Element == String {
     let shown = Array(prefix(limit))
     if count > limit { return "\(shown.joined(separator: ", ")) and \(count - limit) more" }
     guard let last = shown.last, shown.count > 1 else { return shown.first ?? "" }
-    return "\(shown.dropLast().joined(separator: ", ")) and \(last)"
+    return "\(Array(shown.dropLast()).joined(separator: ", ")) and \(last)"
   }
 }
 
 extension Collection where Element == SocketObservation {
-  /// The longest time until one of them leaves TIME_WAIT, in whole seconds, rounded up.
+  /// The longest time until the kernel lets one of its timewait sockets go, in whole seconds, rounded up.
   var secondsLeft: UInt32? {
     compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }.max().map {
       $0 / 1000 + ($0 % 1000 == 0 ? 0 : 1)

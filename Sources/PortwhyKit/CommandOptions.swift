@@ -19,6 +19,9 @@ extension Question {
     return words
   }
 
+  /// A portwhy command with this question's options.
+  func command(_ target: String) -> String { (["portwhy"] + commandOptions + [target]).joined(separator: " ") }
+
   /// The suggestions, with this question's options in every command that asks portwhy again.
   func completing(_ suggestions: [Suggestion]) -> [Suggestion] {
     let options = commandOptions

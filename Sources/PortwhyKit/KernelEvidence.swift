@@ -16,18 +16,34 @@ enum Thoroughness {
   func wantsKernelEvidence(_ outcomes: [BindOutcome], planned: ReuseOptions) -> Bool {
     outcomes.contains { outcome in
       let counts = self == .everything || outcome.options == planned || outcome.options == planned.union(.reuseaddr)
-      return counts && outcome.missing.contains { Self.tellable.contains($0.kind) }
+      return counts && outcome.maySettle
     }
   }
+}
 
+extension BindOutcome {
   private static let tellable: Set<MissingFact.Kind> = [.reuseaddr, .reuseport, .v6only, .bindOrder]
+
+  /// Whether an iterator may tell a fact that is missing.
+  var maySettle: Bool { missing.contains { Self.tellable.contains($0.kind) } }
+}
+
+extension Question {
+  /// How much of the answer is settled by BPF iterators; nil for not asking them. What they can settle is not probed.
+  var thoroughness: Thoroughness? { bpf ? (thorough || probe ? .everything : .headline) : nil }
 }
 
 enum KernelEvidence {
+  /// `gather`, or what a test puts in its place.
+  typealias Source = (
+    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation],
+    _ networkNamespace: UInt64?, _ use: inout BPFUse
+  ) -> EvidenceMerge?
+
   /// Asks the iterators of one transport; nil where nothing can be had, with the reason in `use`.
   static func gather(
-    _ transport: TransportProtocol, ports: ClosedRange<UInt16>, dump: [SocketObservation], networkNamespace: UInt64?,
-    use: inout BPFUse
+    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation],
+    _ networkNamespace: UInt64?, _ use: inout BPFUse
   ) -> EvidenceMerge? {
     let started = Clock.microseconds
     defer { use.microseconds &+= Clock.microseconds &- started }

@@ -14,9 +14,10 @@ struct Planning {
     let v6only = question.v6only(item.transport)
     attempts = addresses.map { planned in
       BindAttempt(
-        transport: item.transport, address: planned.address, scope: planned.scope, port: port,
+        transport: item.transport, address: planned.address, scope: planned.scope, missingZone: planned.missingZone,
+        port: port,
         v6only: planned.address.family == .ipv6 && (v6only ?? host.bindv6only ?? false),
-        device: planned.missingZone.map { .missing(name: $0) } ?? question.device.map { Self.device($0, host) },
+        device: question.device.map { Self.device($0, host) },
         uid: user.uid, mayBindPrivileged: user.mayBindPrivileged)
     }
     plan = Plan(

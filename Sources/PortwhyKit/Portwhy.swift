@@ -1,9 +1,11 @@
+import BPFEvidence
 import BindProbe
 public import BindRules
 import Glibc
 import HostEvidence
 import Netlink
 import PortwhyExplanation
+import ProcessEvidence
 public import SocketModel
 
 /// The answers of the library.
@@ -15,15 +17,28 @@ public enum Portwhy {
     return try namespace.look { () throws(PortwhyError) in try answerHere(question) }
   }
 
-  static func answerHere(_ question: Question) throws(PortwhyError) -> Report {
+  static func answerHere(
+    _ question: Question, _ instruments: Instruments = Instruments()
+  ) throws(PortwhyError) -> Report {
     let started = Clock.now
-    var scene = try Scene(question)
+    var scene = try Scene(question, instruments)
     let deep = question.deep ? DeepFindings(question.portsByTransport) : nil
     var targets: [TargetReport] = []
     for item in question.items {
-      for port in item.ports {
-        var target = try target(Port(port), item, question, &scene)
-        target.notes += deep?.notes(item.transport, Port(port)) ?? []
+      var unused = UnusedPorts()
+      for number in item.ports {
+        let port = Port(number)
+        // A probe is of one port.
+        let isAlone = scene.isUsed(item.transport, port) || question.probe
+        var target: TargetReport
+        if !isAlone, let known = unused.answer(port, scene.host) {
+          target = known
+        } else {
+          target = try answer(port, item, question, &scene)
+          unused.keep(target, scene.host)
+        }
+        target.notes += scene.notes(item.transport, port, question)
+        target.notes += deep?.notes(item.transport, port) ?? []
         targets.append(target)
       }
     }
@@ -69,61 +84,80 @@ public enum Portwhy {
     return (outcomes(of: attempt, in: snapshot), snapshot)
   }
 
-  private static func target(
+  private static func answer(
     _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene
   ) throws(PortwhyError) -> TargetReport {
     let planning = Planning(question: question, item: item, port: port, host: scene.host)
-    let thoroughness: Thoroughness? = question.bpf ? (question.thorough ? .everything : .headline) : nil
     let first = try scene.settled(
-      item.transport, port, planning.attempts, planned: planning.plan.options, thoroughness)
+      item.transport, port, planning.attempts, planned: planning.plan.options, question.thoroughness)
     if planning.attempts.contains(where: { wantsAddresses($0, planning.plan.options, first) }) {
       try scene.readAddresses()
     }
     let snapshot = scene.snapshot(item.transport, port)
-    let nearby = scene.nearby(item.transport)
     var attempts: [AttemptReport] = []
-    for attempt in planning.attempts { attempts.append(try report(attempt, question, snapshot, nearby)) }
+    for attempt in planning.attempts { attempts.append(try report(attempt, question, snapshot, scene)) }
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
       verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
-      notes: planning.notes + scene.notes(item.transport, port), buckets: snapshot.buckets,
+      notes: planning.notes, buckets: snapshot.buckets,
       isChainOrdered: snapshot.isChainOrdered)
   }
 
   private static func report(
-    _ attempt: BindAttempt, _ question: Question, _ snapshot: Snapshot, _ nearby: Nearby?
+    _ attempt: BindAttempt, _ question: Question, _ snapshot: Snapshot, _ scene: Scene
   ) throws(PortwhyError) -> AttemptReport {
     let judged = outcomes(of: attempt, in: snapshot)
     let probed =
-      question.probe ? try probe(attempt, judged, question, snapshot.host) : Probing.Result(outcomes: judged)
+      question.probe ? try probe(attempt, judged, question, scene) : Probing.Result(outcomes: judged)
     var explanation = explain(
       Case(
         attempt: attempt, outcomes: probed.outcomes, planned: question.options(attempt.transport), snapshot: snapshot,
-        nearby: nearby, runtime: question.runtime))
+        nearby: scene.nearby(attempt.transport), runtime: question.runtime))
     explanation.notes += probed.notes
     if question.probe { explanation.suggestions.removeAll { $0.kind == "probe" } }
     explanation.suggestions = question.completing(explanation.suggestions)
     return AttemptReport(
-      attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions)
+      attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions,
+      leftOpen: scene.leftOpen(attempt.transport, judged, question))
   }
 
   private static func probe(
-    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ host: HostFacts
+    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ scene: Scene
   ) throws(PortwhyError) -> Probing.Result {
+    let (host, instruments) = (scene.host, scene.instruments)
+    let planned = question.options(attempt.transport)
     let probing = Probing(
-      attempt: attempt, planned: question.options(attempt.transport), kernel: host.kernel,
-      bind: { BindProbe.probe(attempt, $0, on: host) },
+      attempt: attempt, planned: planned, kernel: host.kernel, bind: { instruments.bind(attempt, $0, host) },
+      // As thoroughly as the first time: what only an iterator told would be undetermined without it.
       judgeAgain: { () throws(PortwhyError) in
-        outcomes(of: attempt, in: try Scene(question).snapshot(attempt.transport, attempt.port))
+        var anew = try Scene(question, instruments)
+        let snapshot = try anew.settled(
+          attempt.transport, attempt.port, [attempt], planned: planned, question.thoroughness)
+        return outcomes(of: attempt, in: snapshot)
       })
     return try probing.settle(judged)
   }
 }
 
+/// What an answer asks the kernel with besides the dumps; tests put in their own.
+struct Instruments {
+  /// Whether dumps show TCP sockets that are bound and neither listen nor are connected.
+  var listsBoundSockets: (KernelVersion) -> Bool = { $0 >= KernelVersion(major: 6, minor: 8) }
+  /// The same sockets found through their holders' descriptors, but for the inodes that are known already.
+  var boundSockets: (ClosedRange<UInt16>, Set<UInt64>) -> (sockets: [SocketObservation], complete: Bool) = {
+    ProcessReader().boundSockets(on: $0, notIn: $1)
+  }
+  var evidence: KernelEvidence.Source = KernelEvidence.gather
+  /// Whether `evidence` is worth asking: false where the reader surely may not.
+  var mayGiveEvidence: () -> Bool = { BPFEvidence.obstacle() == nil }
+  var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { BindProbe.probe($0, $1, on: $2) }
+}
+
 extension Scene {
-  fileprivate init(_ question: Question) throws(PortwhyError) {
-    try self.init(ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups) {
-      transport, port in
+  fileprivate init(_ question: Question, _ instruments: Instruments) throws(PortwhyError) {
+    try self.init(
+      ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups, instruments
+    ) { transport, port in
       question.items.contains { $0.transport == transport && $0.ports.contains(port) }
     }
     findAlternativeNames(question.interfaceNames)
@@ -133,7 +167,7 @@ extension Scene {
 
 /// Whether a wildcard fails because of sockets that have one address each, so that another address may do.
 private func wantsAddresses(_ attempt: BindAttempt, _ planned: ReuseOptions, _ snapshot: Snapshot) -> Bool {
-  guard attempt.address.isUnspecified,
+  guard attempt.address.isUnspecified, !snapshot.sockets.isEmpty,
     let outcome = outcomes(of: attempt, in: snapshot).first(where: { $0.options == planned })
   else { return false }
   let inTheWay = outcome.blockers.map { snapshot.sockets[$0.socket].local.address }

@@ -32,15 +32,19 @@ public struct AttemptReport: Sendable, Hashable {
   public var explanation: Explanation
   /// Real binds that answered otherwise than sure rules: bugs to be reported. Empty unless it was probed.
   public var contradictions: [ProbeContradiction]
+  /// Combinations that are undetermined only because BPF iterators were not asked: nothing that is planned needed
+  /// them. `Question.thorough` has them asked.
+  public var leftOpen: Set<ReuseOptions>
 
   public init(
     attempt: BindAttempt, outcomes: [BindOutcome], explanation: Explanation,
-    contradictions: [ProbeContradiction] = []
+    contradictions: [ProbeContradiction] = [], leftOpen: Set<ReuseOptions> = []
   ) {
     self.attempt = attempt
     self.outcomes = outcomes
     self.explanation = explanation
     self.contradictions = contradictions
+    self.leftOpen = leftOpen
   }
 
   /// The outcome of this combination of options; nil only in a report that lacks it.

@@ -11,8 +11,10 @@ struct Scene {
   private(set) var host: HostFacts
   private(set) var visibility = Visibility()
   private(set) var sockets: [TransportProtocol: [SocketObservation]] = [:]
-  /// Sockets of the other transport on ports that were asked for, for the note about them.
-  private var others: [TransportProtocol: [SocketObservation]] = [:]
+  /// The same by port, in their order, with flags guessed from relatives filled in for the reader.
+  private var socketsByPort: [TransportProtocol: [Port: [SocketObservation]]] = [:]
+  /// How many sockets of the other transport are on ports that were asked for, for the note about them.
+  private var otherCounts: [TransportProtocol: [Port: Int]] = [:]
   /// Every socket on the ports just above those asked for, to find a free one to offer.
   private var neighbours: [TransportProtocol: Nearby] = [:]
   private var buckets: [BindBucket] = []
@@ -24,16 +26,19 @@ struct Scene {
   private let ranges: [TransportProtocol: ClosedRange<UInt16>]
   private var needs: HostNeeds
   private var lookups: [IPv4Address]
+  let instruments: Instruments
 
   /// Reads the sockets first: their states and timers should be from one moment.
   ///
   /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for.
   init(
     ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds, lookups: [IPv4Address] = [],
+    _ instruments: Instruments = Instruments(),
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
     self.needs = needs
     self.lookups = lookups
+    self.instruments = instruments
     ranges = ports
     do throws(NetlinkError) {
       let dump = SocketDump()
@@ -47,7 +52,9 @@ struct Scene {
             ports: above, sockets: all.filter { above.contains($0.local.port.rawValue) })
         }
         guard ports[transport.other] == nil else { continue }
-        others[transport.other] = try dump.sockets(transport.other, ports: range)
+        otherCounts[transport.other] = try dump.sockets(transport.other, ports: range).reduce(into: [:]) {
+          $0[$1.local.port, default: 0] += 1
+        }
       }
       host = try HostReader().read(needs, lookups: lookups)
     } catch {
@@ -56,13 +63,24 @@ struct Scene {
     findBoundSockets(ports, wanted)
     findOwners()
     if usesDevices { try readMore([.interfaces, .l3mdevAccept]) }
+    for transport in sockets.keys { sortByPort(transport) }
   }
 
-  /// The sockets of one port, with flags guessed from relatives filled in for the reader.
+  private mutating func sortByPort(_ transport: TransportProtocol) {
+    let all = sockets[transport] ?? []
+    guard let first = all.first, ranges[transport]?.count == 1 else {
+      socketsByPort[transport] = Dictionary(grouping: all, by: \.local.port).mapValues(withInferredFlags)
+      return
+    }
+    socketsByPort[transport] = [first.local.port: withInferredFlags(all)]
+  }
+
+  func isUsed(_ transport: TransportProtocol, _ port: Port) -> Bool { socketsByPort[transport]?[port] != nil }
+
+  /// The sockets of one port.
   func snapshot(_ transport: TransportProtocol, _ port: Port) -> Snapshot {
-    let onPort = (sockets[transport] ?? []).filter { $0.local.port == port }
-    return Snapshot(
-      host: host, visibility: visibility, sockets: withInferredFlags(onPort),
+    Snapshot(
+      host: host, visibility: visibility, sockets: socketsByPort[transport]?[port] ?? [],
       buckets: buckets.filter { transport == .tcp && $0.port == port },
       isChainOrdered: orderedTransports.contains(transport))
   }
@@ -74,30 +92,42 @@ struct Scene {
   ) throws(PortwhyError) -> Snapshot {
     let first = snapshot(transport, port)
     guard let thoroughness, !askedTransports.contains(transport), let range = ranges[transport] else { return first }
-    let isWanted = attempts.contains {
-      thoroughness.wantsKernelEvidence(outcomes(of: $0, in: first), planned: planned)
-    }
+    // Without a socket on the port there is nothing to tell.
+    let isWanted =
+      !first.sockets.isEmpty
+      && attempts.contains {
+        thoroughness.wantsKernelEvidence(outcomes(of: $0, in: first), planned: planned)
+      }
     guard isWanted else { return first }
     askedTransports.insert(transport)
     try readMore(.networkNamespace)
     var use = visibility.bpf ?? BPFUse()
-    let evidence = KernelEvidence.gather(
-      transport, ports: range, dump: sockets[transport] ?? [], networkNamespace: host.networkNamespace, use: &use)
+    let evidence = instruments.evidence(
+      transport, range, sockets[transport] ?? [], host.networkNamespace, &use)
     visibility.bpf = use
     guard let evidence else { return snapshot(transport, port) }
     sockets[transport] = evidence.sockets
     buckets += evidence.buckets
     if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
     vanished += evidence.vanished
+    sortByPort(transport)
     return snapshot(transport, port)
+  }
+
+  /// The combinations that an iterator might settle, where none was asked: what the headline says did not need it.
+  func leftOpen(_ transport: TransportProtocol, _ outcomes: [BindOutcome], _ question: Question) -> Set<ReuseOptions>
+  {
+    guard question.thoroughness == .headline, !askedTransports.contains(transport) else { return [] }
+    let open = outcomes.filter(\.maySettle)
+    return open.isEmpty || !instruments.mayGiveEvidence() ? [] : Set(open.map(\.options))
   }
 
   /// The ports above those asked for; nil where there are none or too much was asked.
   func nearby(_ transport: TransportProtocol) -> Nearby? { neighbours[transport] }
 
   /// What ended meanwhile, and the other transport's sockets on the port, which are never in the way.
-  func notes(_ transport: TransportProtocol, _ port: Port) -> [Note] {
-    let count = (others[transport.other] ?? []).filter { $0.local.port == port }.count
+  func notes(_ transport: TransportProtocol, _ port: Port, _ question: Question) -> [Note] {
+    let count = otherCounts[transport.other]?[port] ?? 0
     let other = transport.other.rawValue.uppercased()
     var notes: [Note] = []
     if vanished > 0 {
@@ -109,7 +139,7 @@ struct Scene {
       Note(
         kind: "other-protocol",
         text: "\(count) \(other) socket\(count == 1 ? "" : "s") on this port: never in the way of "
-          + "\(transport.rawValue.uppercased()) (portwhy \(port)/\(transport.other.rawValue))")
+          + "\(transport.rawValue.uppercased()) (\(question.command("\(port)/\(transport.other.rawValue)")))")
     ]
   }
 
@@ -170,10 +200,13 @@ struct Scene {
   private mutating func findBoundSockets(
     _ ports: [TransportProtocol: ClosedRange<UInt16>], _ wanted: (TransportProtocol, UInt16) -> Bool
   ) {
-    guard let range = ports[.tcp], host.kernel < KernelVersion(major: 6, minor: 8) else { return }
+    guard let range = ports[.tcp], !instruments.listsBoundSockets(host.kernel) else { return }
     let shown = Set(((sockets[.tcp] ?? []) + (neighbours[.tcp]?.sockets ?? [])).compactMap(\.inode))
-    let found = ProcessReader().boundSockets(on: range, notIn: shown)
+    let found = instruments.boundSockets(range.withNeighbours, shown)
     sockets[.tcp, default: []] += found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
+    if let above = neighbours[.tcp]?.ports {
+      neighbours[.tcp]?.sockets += found.sockets.filter { above.contains($0.local.port.rawValue) }
+    }
     visibility.boundSocketsComplete = found.complete
     if !found.complete { visibility.reasons.append("old-kernel") }
   }

@@ -92,7 +92,8 @@ struct LookSchedule {
 }
 
 extension Report {
-  /// Milliseconds until the last TIME_WAIT in the way of the planned binds is over; nil where there is none.
+  /// Milliseconds until the last timer of a timewait socket in the way of the planned binds ends; nil where there is
+  /// none.
   public var timeWaitLeft: UInt32? {
     targets.flatMap { target in
       target.planBlockers.compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }

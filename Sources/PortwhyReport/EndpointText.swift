@@ -20,14 +20,19 @@ func endpointText(_ endpoint: Endpoint, device: InterfaceIndex?, host: HostFacts
 
 /// What the attempt binds; the wildcard of IPv6 says when it leaves IPv4 alone.
 func addressText(_ attempt: BindAttempt, host: HostFacts) -> String {
-  let address = addressText(attempt.address, zone: attempt.scope.map { deviceName($0, host: host) })
+  let address = addressText(attempt.address, zone: attempt.zone(host))
   return attempt.v6only && attempt.address.isUnspecified ? address + " (v6only)" : address
+}
+
+extension BindAttempt {
+  /// The interface of its scope by name; nil for no scope.
+  func zone(_ host: HostFacts) -> String? { missingZone ?? scope.map { deviceName($0, host: host) } }
 }
 
 /// `a`, `a and b`, `a, b and c`.
 func enumeration(_ items: [String], last: String = "and") -> String {
   guard let final = items.last, items.count > 1 else { return items.first ?? "" }
-  return items.dropLast().joined(separator: ", ") + " \(last) " + final
+  return Array(items.dropLast()).joined(separator: ", ") + " \(last) " + final
 }
 
 /// `1 socket`, `2 sockets`.

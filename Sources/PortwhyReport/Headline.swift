@@ -53,6 +53,7 @@ struct Headline {
       return "undetermined"
     }
     let options = target.plan.options
+    if isFree && !options.isEmpty { return ending(planned, of: group) + " with and without \(options.names)" }
     let core = (options.isEmpty ? "" : "with \(options.names) ") + ending(planned, of: group)
     return core + otherwise(planned, in: attempt)
   }
@@ -80,8 +81,12 @@ struct Headline {
     if planned.verdict == .undetermined { return "" }
     let undetermined = others.filter { $0.verdict == .undetermined }
     if undetermined.isEmpty { return ", no option helps" }
-    // The order of earlier binds is no fact to hope for: what it leaves open stands in the section "bind".
-    let open = minimal(undetermined.filter { $0.missing.contains { $0.kind != .bindOrder } }.map(\.options))
+    // The order of earlier binds is no fact to hope for, and what was not looked into need not be undetermined: both
+    // stand in the section "bind".
+    let open = minimal(
+      undetermined.filter { outcome in
+        !attempt.leftOpen.contains(outcome.options) && outcome.missing.contains { $0.kind != .bindOrder }
+      }.map(\.options))
     if !open.isEmpty { return ", undetermined " + with(open) }
     let failing = minimal(others.filter { if case .fails = $0.verdict { true } else { false } }.map(\.options))
     return failing.isEmpty ? "" : ", also " + with(failing)

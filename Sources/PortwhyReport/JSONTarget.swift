@@ -139,7 +139,7 @@ extension JSONReport {
     writer.objects("notes", report.explanation.notes) { write($1, to: &$0) }
     writer.objects("suggestions", report.explanation.suggestions) { write($1, to: &$0) }
     writer.strings("why", report.explanation.why)
-    writer.member("scope", attempt.scope.map { deviceName($0, host: host) })
+    writer.member("scope", attempt.zone(host))
     writer.member("scope_index", attempt.scope?.rawValue)
     writer.member("device_index", attempt.device.flatMap(deviceIndex)?.rawValue)
     writer.member("may_bind_privileged", attempt.mayBindPrivileged)

@@ -86,8 +86,10 @@ extension BindAttempt {
       device =
         try value.optionalInterfaceIndex("device_index").map { .interface($0, name: name) } ?? .missing(name: name)
     }
+    let scope = try value.optionalInterfaceIndex("scope_index")
     self.init(
-      transport: transport, address: address, scope: try value.optionalInterfaceIndex("scope_index"), port: port,
+      transport: transport, address: address, scope: scope,
+      missingZone: scope == nil ? try value.optionalString("scope") : nil, port: port,
       v6only: try value.optionalBool("v6only") ?? false, device: device, uid: try value.integer("uid"),
       mayBindPrivileged: try value.optionalBool("may_bind_privileged"))
   }

@@ -28,11 +28,20 @@ func resultText(_ outcome: BindOutcome) -> String {
   }
 }
 
+extension AttemptReport {
+  /// What this combination ends in, as the section `bind` says it: `?` where it was left open, which is no answer.
+  func resultText(_ options: ReuseOptions) -> String {
+    guard let outcome = outcome(options) else { return callWord(.undetermined) }
+    if leftOpen.contains(options) { return outcome.bind == .ok ? "listen ?" : "?" }
+    return PortwhyReport.resultText(outcome)
+  }
+}
+
 /// Attempts that end alike with every combination of options, in the order of the report.
 func attemptGroups(_ target: TargetReport) -> [[AttemptReport]] {
   var groups: [(results: [String], attempts: [AttemptReport])] = []
   for attempt in target.attempts {
-    let results = ReuseOptions.combinations.map { attempt.outcome($0).map(resultText) ?? "undetermined" }
+    let results = ReuseOptions.combinations.map(attempt.resultText)
     if let index = groups.firstIndex(where: { $0.results == results }) {
       groups[index].attempts.append(attempt)
     } else {

@@ -70,7 +70,8 @@ struct OwnerText {
 
   private func nobody(_ socket: SocketObservation) -> String {
     if let timer = socket.timer, timer.kind == .timeWait {
-      return "none, \((timer.expires / 1000) + (timer.expires % 1000 == 0 ? 0 : 1)) s left"
+      let left = "\((timer.expires / 1000) + (timer.expires % 1000 == 0 ? 0 : 1)) s"
+      return socket.state == .timeWait ? "none, \(left) left" : "none, given up in \(left)"
     }
     if isQueuedChild(socket) { return "none, in the accept queue" + listener(of: socket) }
     switch socket.state {

@@ -2,30 +2,61 @@ internal import BindRules
 internal import PortwhyKit
 internal import SocketModel
 
-/// One line a port, for a range too long for a screen a port.
+/// One line a port, for a range too long for a screen a port; ports side by side that nobody uses and that end alike
+/// share one.
 struct SummaryLines {
   var report: Report
   var style: ScreenStyle
 
   func lines() -> [String] {
-    let width = report.targets.map { subject($0).utf8.count }.max() ?? 0
-    return report.targets.map { target in
-      let headline = Headline(target: target, host: report.host, visibility: report.visibility, style: style)
-      let verdict = verdict(target)
-      let holder = holder(target)
-      let start = TerminalText.padded(subject(target), to: width) + "  "
-      let ending = holder.isEmpty ? verdict : TerminalText.padded(verdict, to: 24) + "  " + holder
-      return start + style.paint(clipped(ending, to: style.width - width - 2), headline.ink)
+    let runs = runs()
+    let width = runs.map { $0.subject.utf8.count }.max() ?? 0
+    return runs.map { run in
+      let holder = holder(run.first)
+      let start = TerminalText.padded(run.subject, to: width) + "  "
+      let ending = holder.isEmpty ? run.verdict : TerminalText.padded(run.verdict, to: 24) + "  " + holder
+      return start + style.paint(clipped(ending, to: style.width - width - 2), headline(run.first).ink)
     }
   }
 
-  private func subject(_ target: TargetReport) -> String { "\(target.port)/\(target.transport.rawValue)" }
+  /// Ports of one line.
+  private struct Run {
+    var first: TargetReport
+    var last: Port
+    var verdict: String
 
-  /// `works`, `fails (EADDRINUSE)`, `listen fails (EADDRINUSE)`, `undetermined`.
+    /// `8080/tcp`, `8000-8079/tcp`.
+    var subject: String {
+      (first.port == last ? "\(last)" : "\(first.port)-\(last)") + "/\(first.transport.rawValue)"
+    }
+
+    func isContinued(by target: TargetReport, _ verdict: String) -> Bool {
+      first.sockets.isEmpty && target.sockets.isEmpty && first.transport == target.transport
+        && UInt32(last.rawValue) + 1 == UInt32(target.port.rawValue) && self.verdict == verdict
+    }
+  }
+
+  private func runs() -> [Run] {
+    var runs: [Run] = []
+    for target in report.targets {
+      let verdict = verdict(target)
+      if let run = runs.last, run.isContinued(by: target, verdict) {
+        runs[runs.count - 1].last = target.port
+      } else {
+        runs.append(Run(first: target, last: target.port, verdict: verdict))
+      }
+    }
+    return runs
+  }
+
+  private func headline(_ target: TargetReport) -> Headline {
+    Headline(target: target, host: report.host, visibility: report.visibility, style: style)
+  }
+
+  /// `free`, `works`, `fails (EADDRINUSE)`, `listen fails (EADDRINUSE)`, `undetermined`.
   private func verdict(_ target: TargetReport) -> String {
-    let free = Headline(target: target, host: report.host, visibility: report.visibility, style: style).isFree
     switch target.verdict {
-    case .ok: return free ? "free" : "works"
+    case .ok: return headline(target).isFree ? "free" : "works"
     case .fails(let errno):
       let bindWorks = target.attempts.allSatisfy { $0.outcome(target.plan.options)?.bind == .ok }
       return (bindWorks ? "listen" : "bind") + " fails (\(errno))"

@@ -13,7 +13,7 @@ struct TargetScreen {
   func lines() -> [String] {
     let headline = Headline(target: target, host: host, visibility: visibility, style: style)
     var lines = TerminalText.wrapped(
-      headline.text.split(separator: " ").map(String.init), columns: style.width - 2
+      headline.text.words, columns: style.width - 2
     ).enumerated().map { style.paint(($0.offset == 0 ? "" : "  ") + $0.element, headline.ink) }
     let table = SocketTable(target: target, host: host, style: style).lines()
     lines += table.isEmpty ? [] : [""] + table + [""]
@@ -72,6 +72,12 @@ struct TargetScreen {
 
   /// On one line where that is enough, else as a table, else as wrapped lines.
   private func bind() -> [String] {
+    let lines = combinations()
+    guard target.attempts.contains(where: { !$0.leftOpen.isEmpty }) else { return lines }
+    return lines + section("", TerminalText.words("? not planned, so not looked into: -v does"))
+  }
+
+  private func combinations() -> [String] {
     let groups = attemptGroups(target)
     guard let first = groups.first?.first else { return [] }
     let line = section("bind", items(first), separator: "   ")
@@ -82,7 +88,7 @@ struct TargetScreen {
     }
     if groups.count == 1 { return line }
     return groups.enumerated().flatMap { offset, group in
-      section(offset == 0 ? "bind" : "", (addresses(group) + ":").split(separator: " ").map(String.init))
+      section(offset == 0 ? "bind" : "", (addresses(group) + ":").words)
         + (group.first.map { section("", items($0), separator: "   ") } ?? [])
     }
   }
@@ -90,7 +96,7 @@ struct TargetScreen {
   /// `none: EADDRINUSE`, `SO_REUSEADDR: ok`, …
   private func items(_ attempt: AttemptReport) -> [String] {
     ReuseOptions.combinations.map { options in
-      options.label + ": " + (attempt.outcome(options).map(resultText) ?? "undetermined")
+      options.label + ": " + attempt.resultText(options)
     }
   }
 
@@ -99,7 +105,7 @@ struct TargetScreen {
     let labels = ReuseOptions.combinations.map(\.label)
     var table = TextTable(header: (isOne ? [] : [""]) + labels, rows: [], indent: 0)
     for group in groups {
-      let results = ReuseOptions.combinations.map { group.first?.outcome($0).map(resultText) ?? "undetermined" }
+      let results = ReuseOptions.combinations.map { group.first?.resultText($0) ?? "" }
       table.rows.append(.init((isOne ? [] : [addresses(group)]) + results))
     }
     return table.lines(width: .max)
@@ -140,7 +146,7 @@ struct TargetScreen {
     }
     return entries.map { entry in
       let isCommon = entry.attempts.count == target.attempts.count
-      return (isCommon ? [] : (addresses(entry.attempts) + ":").split(separator: " ").map(String.init), entry.value)
+      return (isCommon ? [] : (addresses(entry.attempts) + ":").words, entry.value)
     }
   }
 }

@@ -38,7 +38,7 @@ struct TextTable {
   private var longest: Int { rows.map { $0.cells.last.map(TerminalText.width) ?? 0 }.max() ?? 0 }
 
   private var longestWord: Int {
-    rows.map { ($0.cells.last ?? "").split(separator: " ").map { TerminalText.width(String($0)) }.max() ?? 0 }
+    rows.map { ($0.cells.last ?? "").words.map(TerminalText.width).max() ?? 0 }
       .max() ?? 0
   }
 
@@ -71,15 +71,14 @@ struct TextTable {
   }
 
   private func hanging(_ text: String, at column: Int, width: Int) -> [String] {
-    let words = text.split(separator: " ").map(String.init)
-    return TerminalText.wrapped(words, columns: max(1, width - column)).map { blanks(column) + $0 }
+    TerminalText.wrapped(text.words, columns: max(1, width - column)).map { blanks(column) + $0 }
   }
 
   private func blanks(_ count: Int) -> String { String(repeating: " ", count: max(0, count)) }
 
   private func trimmed(_ text: String) -> String {
     var text = text[...]
-    while text.last == " " { text = text.dropLast() }
+    while text.utf8.last == UInt8(ascii: " ") { text = text.dropLast() }
     return String(text)
   }
 }

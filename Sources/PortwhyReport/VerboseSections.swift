@@ -114,7 +114,3 @@ struct VerboseSections {
     return screen.section("time", ["\(tenths / 10).\(tenths % 10) ms"])
   }
 }
-
-extension String {
-  fileprivate var words: [String] { split(separator: " ").map(String.init) }
-}

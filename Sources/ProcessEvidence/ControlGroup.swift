@@ -18,8 +18,8 @@ struct ControlGroup: Sendable, Hashable {
   ///
   /// On a hybrid host systemd's own v1 hierarchy (`name=systemd`) and the v2 one (`0::`) say the same or v2 is
   /// empty, so the first that names something counts. A container may show in a controller's hierarchy only.
-  init(parsing text: some StringProtocol) {
-    for line in text.split(separator: "\n") {
+  init(parsing text: String) {
+    for line in text.utf8.split(separator: UInt8(ascii: "\n")).map({ Substring($0) }) {
       let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard fields.count == 3, fields[2].hasPrefix("/") else { continue }
       let place = Self.place(of: fields[2])

@@ -75,12 +75,15 @@ struct FileStatus: Sendable, Hashable {
   var inode: UInt64
   var uid: UInt32
   var isSocket: Bool
+  /// Bytes; of a `/proc/PID/fd` the number of open descriptors (Linux 6.2, `proc_fd_getattr`), 0 before.
+  var size: Int
 
   fileprivate init(_ status: stat) {
     device = UInt64(status.st_dev)
     inode = UInt64(status.st_ino)
     uid = status.st_uid
     isSocket = status.st_mode & S_IFMT == S_IFSOCK
+    size = status.st_size
   }
 
   func isSameFile(as other: FileStatus) -> Bool { device == other.device && inode == other.inode }

@@ -136,4 +136,8 @@ public struct SocketObservation: Sendable, Hashable {
     self.owner = owner
     self.processes = processes
   }
+
+  /// Whether it is a `struct inet_timewait_sock`: TIME_WAIT, or a closed FIN_WAIT2 whose peer has not closed
+  /// (`tcp_time_wait`). It goes when its timer ends; the FIN_WAIT2 becomes a TIME_WAIT if the peer closes first.
+  public var isTimeWaitSocket: Bool { state == .timeWait || timer?.kind == .timeWait }
 }

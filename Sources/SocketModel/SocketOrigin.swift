@@ -16,7 +16,7 @@ public struct SocketActivation: Sendable, Hashable {
 
 /// The part of the kernel that a socket belongs to.
 public struct KernelOwner: Sendable, Hashable, CustomStringConvertible {
-  /// `vxlan`, `geneve`, `bareudp`, `wireguard`, `nfsd`, `lockd`.
+  /// `vxlan`, `geneve`, `bareudp`, `wireguard`, `ipvs`, `nfsd`, `lockd`.
   public var kind: String
   /// The network interface that the socket serves; nil where there is none.
   public var interface: String?
@@ -26,7 +26,10 @@ public struct KernelOwner: Sendable, Hashable, CustomStringConvertible {
     self.interface = interface
   }
 
-  public var description: String { interface.map { "\(kind) interface \($0)" } ?? kind }
+  public var description: String {
+    if kind == "ipvs" { return "the IPVS synchronisation daemon" + (interface.map { " on \($0)" } ?? "") }
+    return interface.map { "\(kind) interface \($0)" } ?? kind
+  }
 }
 
 /// A port that the kernel itself says it uses.

@@ -139,6 +139,18 @@ import Testing
     #expect(merged.buckets == [bucket(3)])
   }
 
+  @Test("An MPTCP descriptor gives the bucket of its subflow and nothing else; a bucket of another port is none")
+  func mptcpBucket() {
+    let socket = found(nil, .close, bucket: bucket(3))
+    let merged = merge([], with: IteratorEvidence(holders: [holder(9, socket, mptcp: true)]), networkNamespace: 1)
+    #expect(merged.sockets.isEmpty)
+    #expect(merged.buckets == [bucket(3)])
+    var stray = socket
+    stray.local.port = Port(81)
+    let other = merge([], with: IteratorEvidence(holders: [holder(9, stray, mptcp: true)]), networkNamespace: 1)
+    #expect(other.buckets.isEmpty)
+  }
+
   @Test("A socket of which the port was released is not added")
   func released() {
     var socket = found(nil, .close)

@@ -90,6 +90,16 @@ struct BindProbeTests {
       ])
   }
 
+  @Test("says ENODEV for a zone that no interface has")
+  func zone() throws {
+    let answer: ProbeAnswer = try NetworkNamespace.run { namespace in
+      var planned = attempt("fe80::77", try namespace.freshPort())
+      planned.missingZone = "nosuch0"
+      return probe(planned, [], on: host())
+    }
+    #expect(answer == .answered(.fails(.noDevice)))
+  }
+
   @Test("binds to the planned device, and says ENODEV for one that is not there")
   func device() throws {
     let answers: [ProbeAnswer] = try NetworkNamespace.run { namespace in

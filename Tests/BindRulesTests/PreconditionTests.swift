@@ -86,6 +86,20 @@ struct PreconditionTests {
     #expect(Self.bind("::ffff:10.0.0.5 V6ONLY") == "EINVAL")
   }
 
+  @Test("a zone that no interface has is looked for before anything else, and only among interfaces that were read")
+  func missingZone() {
+    var planned = attempt("fe80::7")
+    planned.missingZone = "eth9"
+    planned.port = Port(80)
+    var host = Self.strictHost()
+    let first = { outcomes(of: planned, in: Snapshot(host: host, sockets: []))[0] }
+    host.ipv6Available = false
+    #expect(first().bind == .fails(.noDevice))
+    host.interfaces = nil
+    host.ipv6Available = true
+    #expect(first().bind == .undetermined)
+  }
+
   @Test("a missing family and a missing device come first")
   func socketAndDevice() {
     var planned = attempt("::")

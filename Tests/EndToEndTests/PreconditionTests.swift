@@ -101,6 +101,19 @@ struct PreconditionTests {
     if let note = row.note { #expect(answer.notes.contains(note)) }
   }
 
+  @Test("a zone that no interface has is the address's, not the device of the planned socket")
+  func missingZone() throws {
+    let (answer, screen) = try NetworkNamespace.run { (_: inout NetworkNamespace) in
+      let target = ["--device", "dev0", "[fe80::1%nosuch]:8080"]
+      return (try Answer(target), try portwhy(target))
+    }
+    #expect(screen.headline.hasPrefix("8080/tcp on [fe80::1%nosuch], device dev0, as "), "\(screen.headline)")
+    #expect(screen.headline.contains("(ENODEV)") && screen.output.contains("no interface nosuch"))
+    let attempt = try #require(answer.attempts.first)
+    #expect(attempt["scope"]?.text == "nosuch" && attempt["device"]?.text == "dev0")
+    #expect(attempt["scope_index"] == .null && answer.violations() == [])
+  }
+
   @Test("an interface's alternative name is a name: for --device and in a zone, as for the real calls")
   func alternativeName() throws {
     let renamed = #"/usr/bin/env ip link property add dev dev0 altname other0 && exec "$0" "$@""#

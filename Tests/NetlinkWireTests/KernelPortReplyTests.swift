@@ -49,6 +49,23 @@ struct KernelPortReplyTests {
     }
   }
 
+  @Test("for IPVS is the backup daemon's, in host byte order; a master has none")
+  func ipvs() throws {
+    func daemon(_ state: UInt8, port: [UInt8]?) throws -> (port: Port, interface: String)? {
+      let details =
+        attribute(1, [state, 0, 0, 0]) + attribute(2, Array("eth0".utf8) + [0])
+        + attribute(3, [5, 0, 0, 0]) + (port.map { attribute(7, $0) } ?? [])
+      let answer = [11, 1, 0, 0] + attribute(3, details)
+      return try GenericRequest.ipvsBackup(parsing: answer.span, 0..<answer.count)
+    }
+    let backup = try #require(try daemon(2, port: [0x91, 0x22]))
+    #expect(backup.port == Port(8849) && backup.interface == "eth0")
+    #expect(try daemon(2, port: nil)?.port == Port(8848))
+    #expect(try daemon(1, port: [0x91, 0x22]) == nil)
+    let request = GenericRequest.ipvsDaemons(family: MessageType(rawValue: 0x23)).encoded(sequence: 4)
+    #expect(request == [20, 0, 0, 0, 0x23, 0, 1, 3, 4, 0, 0, 0, 0, 0, 0, 0, 11, 1, 0, 0])
+  }
+
   @Test("for WireGuard comes from its own family, and the key beside it is not looked at")
   func wireguard() throws {
     let family = [3, 1, 0, 0] + attribute(2, Array("wireguard".utf8) + [0]) + attribute(1, [0x22, 0])

@@ -84,7 +84,10 @@ struct InvocationTests {
       ("80 -- 81", "\"81\""),
       ("-q -v 80", "-q and -v"), ("--color purple 80", "\"purple\""), ("--uid nobodyx 80", "\"nobodyx\""),
       ("--uid 4294967295 80", "\"4294967295\""), ("--uid 99999999999 80", "\"99999999999\""),
-      ("--uid -1 80", "--uid"),
+      ("--uid -1 80", "unknown user \"-1\""), ("--wait --timeout -1 80", "--timeout \"-1\" is not in"),
+      ("--watch --interval x 80", "--interval \"x\" is not in"), ("--watch --interval", "--interval needs a value"),
+      ("--watch --interval --json", "--interval \"--json\" is not in"),
+      ("--device --wait 80", "--device needs a value"), ("--from", "--from needs a value"),
       ("--device averyveryverylongname 80", "\"averyveryverylongname\""), ("--device a/b 80", "\"a/b\""),
       ("-4 --v6only 80", "--v6only"), ("--v6only 127.0.0.1:80", "--v6only"),
       ("--reuseaddr", "--reuseaddr needs a TARGET"),
@@ -100,7 +103,7 @@ struct InvocationTests {
       Issue.record("read as \(try invocation(words))")
     } catch let error as UsageError {
       #expect(error.message.contains(part), "\(error.message)")
-      #expect(!error.message.contains("\n") && !error.message.contains("Usage"))
+      #expect(!error.message.contains("\n") && !error.message.contains("Usage") && !error.message.contains("<"))
     } catch {
       Issue.record("\(error)")
     }
@@ -173,9 +176,25 @@ struct ExplainTests {
       ("--explain time-wait 8080", "unexpected argument \"8080\""),
       ("--explain --reuseaddr time-wait", "--reuseaddr says nothing beside --explain"),
       ("--explain --json", "--json says nothing beside --explain"),
+      ("--explain --wait", "--wait says nothing beside --explain"),
+      ("--explain --timeout 5", "--timeout says nothing beside --explain"),
     ])
   func refused(_ words: String, _ message: String) {
     #expect(throws: UsageError(message)) { try invocation(words) }
+  }
+
+  @Test("takes no other option but --color, and says which one it does not take")
+  func alone() throws {
+    #expect(try invocation("--explain --color never time-wait").color == .never)
+    let taken: Set = ["--explain", "--color", "--help", "-h", "--version"]
+    for name in options(in: helpText).subtracting(taken) {
+      let words = try words(giving: name)
+      let given = try CommandWords.reading(words).given
+      #expect(given.count == 1)
+      #expect(throws: UsageError("\(given[0]) says nothing beside --explain"), "\(name)") {
+        try invocation((words + ["--explain"]).joined(separator: " "))
+      }
+    }
   }
 }
 

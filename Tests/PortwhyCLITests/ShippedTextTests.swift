@@ -11,8 +11,19 @@ private func shipped(_ path: String) throws -> String {
 }
 
 /// Every `-x` and `--word` of a text that stands at the start of a word.
-private func options(in text: String) -> Set<String> {
+func options(in text: String) -> Set<String> {
   Set(text.matches(of: /(?:^|[\s,\[(|'\/])(--[a-z0-9][a-z0-9-]*|-[a-zA-Z0-9])(?![\w-])/).map { String($0.1) })
+}
+
+/// This option as it is given: with a value where it takes one.
+func words(giving option: String) throws -> [String] {
+  do {
+    _ = try PortwhyOptions.reading([option])
+    return [option]
+  } catch {
+    _ = try PortwhyOptions.reading([option, "1"])
+    return [option, "1"]
+  }
 }
 
 /// What ArgumentParser accepts, by its own account.

@@ -85,6 +85,9 @@ let causeCases: [CauseCase] = [
     name: "leftover-orphan", cause: .leftoverConnection,
     holders: [Holder(.child(.finWait1Orphan, listenerStays: false), .tcp, a, options: reuseaddr)]),
   CauseCase(
+    name: "leftover-fin-wait2", cause: .leftoverConnection,
+    holders: [Holder(.child(.finWait2TimeWait, listenerStays: false), .tcp, a, options: reuseaddr)]),
+  CauseCase(
     name: "leftover-dual-stack-connection", cause: .leftoverDualStackConnection,
     holders: [
       Holder(.child(.established, listenerStays: false), .tcp, ip("::"), v6only: false, peer: ip("::1"))

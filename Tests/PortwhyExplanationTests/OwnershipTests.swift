@@ -18,8 +18,11 @@ private func listener(_ processes: [ProcessRecord], owner: SocketOwner = .proces
     processes: processes)
 }
 
-private func explanation(_ sockets: [SocketObservation], transport: TransportProtocol = .tcp) -> Explanation {
-  var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 0)
+private func explanation(
+  _ sockets: [SocketObservation], transport: TransportProtocol = .tcp, uid: UInt32 = 0, sudoUID: UInt32? = nil
+) -> Explanation {
+  var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: uid)
+  host.sudoUID = sudoUID
   host.unprivilegedPortStart = 1024
   host.interfaces = []
   let attempt = BindAttempt(
@@ -29,8 +32,10 @@ private func explanation(_ sockets: [SocketObservation], transport: TransportPro
     Case(attempt: attempt, outcomes: outcomes(of: attempt, in: snapshot), planned: [], snapshot: snapshot))
 }
 
-private func command(_ sockets: [SocketObservation], kind: String = "stop-holder") -> String? {
-  explanation(sockets).suggestions.first { $0.kind == kind }?.command
+private func command(
+  _ sockets: [SocketObservation], kind: String = "stop-holder", uid: UInt32 = 0, sudoUID: UInt32? = nil
+) -> String? {
+  explanation(sockets, uid: uid, sudoUID: sudoUID).suggestions.first { $0.kind == kind }?.command
 }
 
 @Suite("The chain of ownership")
@@ -45,7 +50,7 @@ struct OwnershipTests {
     #expect(explanation.why.first == "systemd (pid 1, for ssh.socket) listens on 0.0.0.0:8080")
     #expect(explanation.notes.contains { $0.kind == "socket-activation" })
     socket.activation?.userManager = 1000
-    #expect(command([socket]) == "systemctl --user stop ssh.socket ssh.service")
+    #expect(command([socket], uid: 1000) == "systemctl --user stop ssh.socket ssh.service")
   }
 
   @Test("nobody is told to kill systemd")
@@ -83,7 +88,58 @@ struct OwnershipTests {
   func userUnit() {
     var inside = process(9, "web", unit: "web.service")
     inside.userManager = 1000
-    #expect(command([listener([inside])]) == "systemctl --user stop web.service")
+    let socket = listener([inside])
+    #expect(command([socket], uid: 1000) == "systemctl --user stop web.service")
+    #expect(command([socket], uid: 0, sudoUID: 1000) == "systemctl --user stop web.service", "typed without sudo")
+    #expect(command([socket], uid: 1001) == "sudo systemctl --user -M 1000@ stop web.service")
+    #expect(command([socket]) == "systemctl --user -M 1000@ stop web.service")
+  }
+
+  @Test("sudo stands before a command exactly where whoever types it may not run it otherwise")
+  func rights() {
+    var own = listener([process(9, "web")])
+    own.uid = 1000
+    #expect(command([own], uid: 1000) == "kill 9" && command([own], uid: 0, sudoUID: 1000) == "kill 9")
+    #expect(command([own], uid: 1001) == "sudo kill 9" && command([own]) == "kill 9")
+    // A unit is stopped by its manager, whoever its server runs as.
+    var unit = listener([process(9, "web", unit: "web.service")])
+    unit.uid = 1000
+    #expect(command([unit], uid: 1000) == "sudo systemctl stop web.service")
+    #expect(command([unit], uid: 0, sudoUID: 1000) == "sudo systemctl stop web.service")
+    unit.activation = SocketActivation(unit: "web.socket", activates: "web.service")
+    #expect(command([unit], kind: "change-socket-unit", uid: 1000) == "sudo systemctl edit web.socket")
+    unit.activation?.userManager = 1000
+    #expect(
+      command([unit], kind: "change-socket-unit", uid: 1001) == "sudo systemctl --user -M 1000@ edit web.socket")
+    var proxy = process(9, "docker-proxy")
+    proxy.forwardsTo = Endpoint(address: .v4(IPv4Address(172, 17, 0, 2)), port: Port(80))
+    #expect(
+      command([listener([proxy])], uid: 1000)
+        == "sudo docker stop $(sudo docker ps -q --filter publish=8080)")
+  }
+
+  @Test("what only root may change is offered with sudo to everybody else")
+  func rootsCommands() {
+    func commands(_ uid: UInt32) -> [String] {
+      var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: uid)
+      host.unprivilegedPortStart = 1024
+      let attempt = BindAttempt(transport: .tcp, address: .v4(.any), port: Port(80), uid: 1000)
+      let snapshot = Snapshot(host: host, sockets: [])
+      let judged = outcomes(of: attempt, in: snapshot)
+      return explain(Case(attempt: attempt, outcomes: judged, planned: [], snapshot: snapshot))
+        .suggestions.compactMap(\.command)
+    }
+    #expect(commands(1000).count == 2 && commands(1000).allSatisfy { $0.hasPrefix("sudo ") })
+    #expect(commands(0).count == 2 && !commands(0).contains { $0.hasPrefix("sudo ") })
+  }
+
+  @Test("an answer made with sudo offers to ask again with sudo")
+  func againWithSudo() {
+    var left = listener([], owner: .none)
+    left.state = .timeWait
+    left.timer = SocketTimer(kind: .timeWait, expires: 5000)
+    #expect(command([left], kind: "wait", uid: 0, sudoUID: 1000) == "sudo portwhy --wait 8080")
+    #expect(command([left], kind: "wait", uid: 1000) == "portwhy --wait 8080")
   }
 
   @Test("a hostile name of a unit or a container stays one word of the command")

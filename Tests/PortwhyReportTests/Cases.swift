@@ -28,6 +28,7 @@ let cases: [Case] = [
   Case(name: "udp", report: udp),
   Case(name: "shared-port", report: sharedPort),
   Case(name: "undetermined", report: undetermined),
+  Case(name: "left-open", report: leftOpen),
   Case(name: "nothing-visible", report: nothingVisible),
   Case(name: "queued-child", report: queuedChild),
   Case(name: "long-ipv6", report: longIPv6),
@@ -86,6 +87,19 @@ func timeWaitTarget(
       attempt($0, outcomes: outcomes(worksWithReuseaddr, blockers: blockers), explanation: explanation)
     })
 }
+
+/// The same listener, and no BPF iterator asked about SO_REUSEPORT, which nobody plans.
+let leftOpen: Report = {
+  var target = listenerTarget(processes: [nginx()])
+  let results = listenerInTheWay.prefix(2) + [(.undetermined, .undetermined), (.undetermined, .undetermined)]
+  for index in target.attempts.indices {
+    target.attempts[index].outcomes = outcomes(
+      Array(results), blockers: [Blocker(socket: 0, rule: .tcpListener)],
+      missing: [MissingFact(.reuseport, socket: 0)])
+    target.attempts[index].leftOpen = [.reuseport, [.reuseaddr, .reuseport]]
+  }
+  return report([target])
+}()
 
 let notRoot = Visibility(unreadableProcesses: 3, reasons: ["not-root"])
 

@@ -78,6 +78,7 @@ struct ReadBackTests {
     listening.attempt.mayBindPrivileged = nil
     var elsewhere = attempt("::ffff:127.0.0.1", outcomes: outcomes(worksFourTimes))
     elsewhere.attempt.device = .missing(name: "gone")
+    elsewhere.attempt.missingZone = "gone too"
     elsewhere.attempt.mayBindPrivileged = true
     elsewhere.outcomes[1].source = .probe
     elsewhere.outcomes[2].bind = .fails(SystemError(rawValue: 12345))

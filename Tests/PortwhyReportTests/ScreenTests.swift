@@ -1,3 +1,4 @@
+import BindRules
 import PortwhyKit
 import PortwhyReport
 import SocketModel
@@ -73,6 +74,42 @@ struct ScreenTests {
     example.verbose = true
     let rows = screen(example).split(separator: "\n").filter { $0.hasPrefix("  TIME_WAIT") }
     #expect(rows.count == 300)
+  }
+
+  @Test("calls nothing undetermined that was not looked into, and says what looks")
+  func leftOpenCombinations() throws {
+    let example = try #require(cases.first { $0.name == "left-open" })
+    let text = screen(example)
+    #expect(text.contains("SO_REUSEPORT: ?   both: ?\n") && !text.contains("undetermined"))
+    #expect(text.contains("not looked into: -v does"))
+  }
+
+  @Test("says of a free port that it works with the planned options and without")
+  func freeAsPlanned() {
+    var target = free(8080)
+    target.plan.options = .reuseaddr
+    let text = Screen.render(report([target]), style: ScreenStyle(users: users))
+    #expect(
+      text.hasPrefix(
+        "8080/tcp on 0.0.0.0 and [::], as alice: free, bind and listen work with and\n  without SO_REUSEADDR\n"))
+  }
+
+  @Test("has one line for ports side by side that nobody uses and that end alike, and one for each port in use")
+  func runs() {
+    let targets = [free(8000), free(8001), free(8002), listenerTarget(port: 8003, processes: [nginx()])]
+    var other = free(8010)
+    other.transport = .udp
+    let text = Screen.render(
+      report(targets + (8004..<8010).map(free) + [other] + (8012..<8020).map(free)), style: ScreenStyle(users: users))
+    #expect(
+      text == """
+        8000-8002/tcp  free
+        8003/tcp       bind fails (EADDRINUSE)   LISTEN nginx(812) in nginx.service
+        8004-8009/tcp  free
+        8010/udp       free
+        8012-8019/tcp  free
+
+        """)
   }
 
   @Test("shows no user names with -n")

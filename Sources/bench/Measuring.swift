@@ -1,0 +1,128 @@
+import KernelLab
+import SocketModel
+
+/// Measures every load in a network namespace of its own and writes the tables; the exit status.
+func measureAll(_ settings: Settings) -> Int32 {
+  do {
+    for word in Set(Command.all.map { $0.words(portwhy: settings.portwhy)[0] }) where !SystemCalls.isInstalled(word) {
+      say("bench: there is no \(word) on this host: its rows are missing")
+    }
+    var results: [LoadResult] = []
+    for load in settings.loads { results.append(try measure(load, settings)) }
+    let text = resultText(results, host: HostDescription())
+    guard let file = settings.file else {
+      print(text)
+      return 0
+    }
+    try SystemCalls.replaceFile(file, replacingGenerated(SystemCalls.text(ofFile: file), with: text))
+    say("bench: the tables are in \(file)")
+    return 0
+  } catch {
+    say("bench: \(error)")
+    return 70
+  }
+}
+
+private func measure(_ load: Load, _ settings: Settings) throws -> LoadResult {
+  // The host's own tables, as a container sees them.
+  try NetworkNamespace.run(NamespaceConfiguration(devices: false, ownTables: false)) { _ in
+    say("bench: \(load.description): building")
+    let start = SystemCalls.now()
+    let processes = try LoadProcesses(load)
+    var sockets = HeldSockets()
+    try sockets.listen(on: .v4(.any), Port(Subject.listener.port))
+    say("bench: \(load.name): there after \(Int((SystemCalls.now() - start) / 1e6)) s")
+    let result = try measureRounds(load, settings)
+    // Both are held until here.
+    _ = (sockets.count, processes.count)
+    return result
+  }
+}
+
+/// Every command once a round, each round from another one on, so that none always runs in another one's wake.
+private func measureRounds(_ load: Load, _ settings: Settings) throws -> LoadResult {
+  var result = LoadResult(
+    load: load, processes: SystemCalls.processCount(), loadAverages: [loadAverage()], measurements: [:])
+  var remains = Remains()
+  let known = Command.all.filter { SystemCalls.isInstalled($0.words(portwhy: settings.portwhy)[0]) }
+  for (commands, rounds) in [
+    (known.filter { $0.subject != .overview }, settings.rounds ?? load.rounds),
+    (known.filter { $0.subject == .overview }, settings.rounds ?? load.overviewRounds),
+  ] {
+    // The first round warms the caches and does not count.
+    for round in -1..<rounds {
+      for step in commands.indices {
+        try remains.renew()
+        let command = commands[(step + max(0, round)) % commands.count]
+        let (wall, usage) = try time(command, settings)
+        if round >= 0 { result.measurements[command, default: Measurement()].add(wall, usage) }
+      }
+    }
+  }
+  for command in known {
+    try remains.renew()
+    for _ in 0..<3 {
+      let usage = SystemCalls.wait(for: try SystemCalls.startCopied(command.words(portwhy: settings.portwhy)))
+      result.measurements[command]?.peakMemory.append(Double(usage.peakMemory))
+    }
+    if settings.callgrind, load.sockets == 0 {
+      result.measurements[command]?.instructions = try countInstructions(command, settings)
+    }
+  }
+  result.loadAverages.append(loadAverage())
+  return result
+}
+
+extension Measurement {
+  fileprivate mutating func add(_ wall: Double, _ usage: Usage) {
+    self.wall.append(wall)
+    user.append(usage.user)
+    system.append(usage.system)
+    statuses.insert(usage.status)
+  }
+}
+
+/// From before posix_spawn(3) until the process has been waited for.
+private func time(_ command: Command, _ settings: Settings) throws -> (wall: Double, usage: Usage) {
+  let words = command.words(portwhy: settings.portwhy)
+  let start = SystemCalls.now()
+  let usage = SystemCalls.wait(for: try SystemCalls.start(words, errors: .null))
+  let wall = SystemCalls.now() - start
+  guard command.isAnswer(usage.status) else {
+    throw BenchError("\(command.text) ended with status \(usage.status)")
+  }
+  return (wall, usage)
+}
+
+/// `Collected : N` of valgrind(1), which is no error where valgrind is missing or cannot run the command.
+private func countInstructions(_ command: Command, _ settings: Settings) throws -> Int? {
+  let pipe = try SystemCalls.pipe()
+  defer { pipe.closeReading() }
+  let words = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+  let process: Int32?
+  do {
+    defer { pipe.closeWriting() }
+    process = try? SystemCalls.start(
+      words + command.words(portwhy: settings.portwhy), errors: .descriptor(pipe.write))
+  }
+  guard let process else { return nil }
+  let told = String(decoding: try SystemCalls.readToEnd(pipe.read), as: UTF8.self)
+  guard command.isAnswer(SystemCalls.wait(for: process).status) else { return nil }
+  let line = told.split(separator: "\n").first { $0.contains("Collected :") }
+  return line.flatMap { $0.split(separator: " ").last }.flatMap { Int($0) }
+}
+
+/// The sockets in TIME_WAIT, which the kernel keeps for 60 s only.
+private struct Remains {
+  private var made = -Double.infinity
+
+  mutating func renew() throws {
+    guard SystemCalls.now() - made > 20e6 else { return }
+    try HeldSockets.leaveTimeWait(3, on: Port(Subject.timeWait.port))
+    made = SystemCalls.now()
+  }
+}
+
+private func loadAverage() -> String {
+  SystemCalls.text(ofFile: "/proc/loadavg").split(separator: " ").first.map(String.init) ?? "unknown"
+}

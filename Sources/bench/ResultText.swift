@@ -1,0 +1,76 @@
+private let beginMark = "<!-- written by make bench: begin -->"
+private let endMark = "<!-- written by make bench: end -->"
+
+/// The file with its generated part replaced, or with one after what is there.
+func replacingGenerated(_ file: String, with text: String) -> String {
+  let lines = file.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+  let generated = [beginMark, text, endMark]
+  guard let begin = lines.firstIndex(of: beginMark), let end = lines.firstIndex(of: endMark), begin < end else {
+    let before = file.isEmpty ? ["# Benchmarks", ""] : lines
+    return (before + generated).joined(separator: "\n") + "\n"
+  }
+  return (lines[..<begin] + generated + lines[(end + 1)...]).joined(separator: "\n")
+}
+
+/// The tables in Markdown.
+func resultText(_ results: [LoadResult], host: HostDescription) -> String {
+  var lines = [""] + host.lines
+  lines += [
+    "Every command once a round, in turn; wall is the median from before `posix_spawn` until `wait4`, user and system "
+      + "are means (`rusage`), memory is the peak of runs of their own.", "",
+  ]
+  let judged = budgets(results)
+  if !judged.isEmpty {
+    lines += ["## Budgets", "", "| budget | measured | limit | |", "|---|---:|---:|---|"]
+    lines += judged.map {
+      "| \($0.promise) | \(decimal($0.measured, 2)) | \(decimal($0.limit, 2)) | \($0.isMet ? "met" : "**missed**") |"
+    }
+    lines.append("")
+  }
+  for result in results { lines += table(result) }
+  return lines.joined(separator: "\n")
+}
+
+private func table(_ result: LoadResult) -> [String] {
+  let counted = result.measurements.values.contains { $0.instructions != nil }
+  var lines = ["## \(result.load.description)", ""]
+  lines.append(
+    "\(grouped(result.processes)) processes on the host; load average before and after: "
+      + "\(result.loadAverages.joined(separator: ", ")).")
+  for subject in Subject.allCases {
+    let rounds = result.measurements[Command(tool: .portwhy, subject: subject)]?.wall.count ?? 0
+    lines += ["", "\(subject.rawValue), \(rounds) rounds", ""]
+    lines.append(
+      "| command | wall ms | least | user ms | system ms | of `ss -tanp` | peak MiB |"
+        + (counted ? " instructions |" : ""))
+    lines.append("|---|---:|---:|---:|---:|---:|---:|" + (counted ? "---:|" : ""))
+    for command in Command.all where command.subject == subject {
+      guard let measurement = result.measurements[command] else { continue }
+      let figures = [
+        milliseconds(median(measurement.wall)), milliseconds(measurement.wall.min()),
+        milliseconds(mean(measurement.user)), milliseconds(mean(measurement.system)),
+        result.ratio(command.tool, to: .ssWithOwners, subject).map { decimal($0, 2) } ?? "",
+        measurement.peakMemory.max().map { decimal($0 / 1024, 1) } ?? "",
+      ]
+      let instructions = counted ? " \(measurement.instructions.map(grouped) ?? "") |" : ""
+      lines.append("| `\(command.text)` | \(figures.joined(separator: " | ")) |\(instructions)")
+    }
+  }
+  return lines + [""]
+}
+
+private func milliseconds(_ microseconds: Double?) -> String {
+  guard let microseconds else { return "" }
+  return decimal(microseconds / 1000, microseconds < 100_000 ? 2 : 0)
+}
+
+/// A number with so many digits after the point.
+private func decimal(_ value: Double, _ digits: Int) -> String {
+  guard value.isFinite, abs(value) < 1e12 else { return "" }
+  let scale = (0..<digits).reduce(1) { scale, _ in scale * 10 }
+  let scaled = Int((abs(value) * Double(scale)).rounded())
+  let sign = value < 0 && scaled != 0 ? "-" : ""
+  guard digits > 0 else { return "\(sign)\(scaled)" }
+  let fraction = String(scaled % scale)
+  return "\(sign)\(scaled / scale)." + String(repeating: "0", count: digits - fraction.count) + fraction
+}

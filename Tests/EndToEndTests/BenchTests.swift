@@ -1,0 +1,23 @@
+import KernelLab
+import Testing
+
+/// The bench itself, with a load of 60 sockets: it is run by hand, so a test must notice when it breaks.
+@Suite(.enabled(if: NetworkNamespace.isPermittedOrRequired, "needs a private network namespace"))
+struct BenchTests {
+  @Test("the bench times every command on every kind of port")
+  func measuresAll() throws {
+    let bench = portwhyBinary.dropLast("portwhy".count) + "bench"
+    let ending = try run(
+      [String(bench), "--portwhy", portwhyBinary, "--loads", "smoke", "--no-callgrind"], Start())
+    #expect(ending.status == 0, "\(ending.errors)")
+    for command in [
+      "portwhy 8080", "portwhy --no-bpf 8080", "ss -tanp 'sport = :8080'", "ss -tan 'sport = :8081'", "portwhy 8082",
+      "portwhy", "ss -tanp",
+    ] {
+      let row = ending.lines.first { $0.hasPrefix("| `\(command)` |") }
+      let cells = row?.split(separator: "|").dropFirst() ?? []
+      let wall = cells.first.flatMap { Double($0.filter { $0 != " " }) } ?? 0
+      #expect(wall > 0, "\(command): \(row ?? "no row")")
+    }
+  }
+}

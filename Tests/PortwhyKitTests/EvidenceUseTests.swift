@@ -1,0 +1,95 @@
+import BPFEvidence
+import BindProbe
+import BindRules
+import Glibc
+import KernelLab
+import PortwhyExplanation
+import SocketModel
+import Testing
+
+@testable import PortwhyKit
+
+/// What was asked of the kernel for one answer.
+private struct Asked {
+  var evidence = 0
+  var binds: [ReuseOptions] = []
+}
+
+/// Asks about a listener without options, with BPF evidence of its bucket and binds that answer as told.
+private func ask(
+  _ options: ReuseOptions, probe: Bool = false, thorough: Bool = false, bpf: Bool = true,
+  mayGiveEvidence: Bool = true,
+  answers: @escaping (ReuseOptions) -> CallResult = { _ in .ok }
+) throws -> (attempt: AttemptReport?, asked: Asked) {
+  try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { namespace in
+    let port = try namespace.freshPort()
+    let held = listener(port)
+    defer { close(held) }
+    var asked = Asked()
+    let instruments = Instruments(
+      evidence: { _, _, dump, _, _ in
+        asked.evidence += 1
+        let bucket = BindBucket(
+          port: port, fastReuse: false, fastReuseport: nil, fastUID: 0, fastFamily: .ipv4,
+          fastAddress: .any, fastAddress4: .any, fastIPv6only: false)
+        return EvidenceMerge(sockets: dump, buckets: [bucket])
+      },
+      mayGiveEvidence: { mayGiveEvidence },
+      bind: { _, options, _ in
+        asked.binds.append(options)
+        return .answered(answers(options))
+      })
+    let item = QuestionItem(
+      addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
+    var question = Question(items: [item], options: options, uid: 0, probe: probe)
+    question.bpf = bpf
+    question.thorough = thorough
+    let report = try Portwhy.answerHere(question, instruments)
+    return (report.targets.first?.attempts.first, asked)
+  }
+}
+
+@Suite("A probe beside BPF evidence", .enabled(if: NetworkNamespace.isPermittedOrRequired))
+struct ProbedEvidenceTests {
+  @Test("that contradicts what only the evidence made sure is a contradiction, judged with evidence each time")
+  func contradiction() throws {
+    let (attempt, asked) = try ask(.reuseport, probe: true) { _ in .ok }
+    #expect(attempt?.contradictions.map(\.predicted.bind) == [.fails(.addressInUse)])
+    #expect(attempt?.explanation.notes.map(\.kind).contains("probe-contradiction") == true)
+    #expect(asked.evidence == 4, "once for the answer and once for each confirmation")
+  }
+
+  @Test("binds only what the evidence leaves open: all four combinations are asked of it first")
+  func evidenceFirst() throws {
+    let (attempt, asked) = try ask([], probe: true) { _ in .fails(.addressInUse) }
+    #expect(asked.binds == [[]], "the planned combination is always checked")
+    #expect(asked.evidence == 1 && attempt?.outcomes.map(\.source) == Array(repeating: .rules, count: 4))
+  }
+}
+
+@Suite("Evidence that the headline does not need", .enabled(if: NetworkNamespace.isPermittedOrRequired))
+struct LeftOpenTests {
+  private let open: Set<ReuseOptions> = [.reuseport, [.reuseaddr, .reuseport]]
+
+  @Test("is not asked for, and what it might have settled is marked as left open")
+  func leftOpen() throws {
+    let (attempt, asked) = try ask([])
+    #expect(asked.evidence == 0 && attempt?.leftOpen == open)
+  }
+
+  @Test("is asked for when everything is wanted, and nothing is left open then")
+  func thorough() throws {
+    let (attempt, asked) = try ask([], thorough: true)
+    #expect(asked.evidence == 1 && attempt?.leftOpen.isEmpty == true)
+    #expect(attempt?.outcomes.allSatisfy { $0.bind == .fails(.addressInUse) } == true)
+  }
+
+  @Test("leaves nothing open that nobody could settle: without permission, or with --no-bpf")
+  func notToBeHad() throws {
+    for (bpf, mayGiveEvidence) in [(true, false), (false, true)] {
+      let (attempt, asked) = try ask([], bpf: bpf, mayGiveEvidence: mayGiveEvidence)
+      #expect(asked.evidence == 0 && attempt?.leftOpen.isEmpty == true)
+      #expect(attempt?.outcomes.map(\.verdict).contains(.undetermined) == true)
+    }
+  }
+}
