@@ -22,7 +22,10 @@ let package = Package(
   name: "portwhy",
   products: [
     .executable(name: "portwhy", targets: ["portwhy"]),
-    .library(name: "PortwhyKit", targets: ["PortwhyKit"]),
+    // The library: answers as data (PortwhyKit, with the types of the others) and as text (PortwhyReport). Neither
+    // ArgumentParser nor Foundation is behind it.
+    .library(
+      name: "PortwhyKit", targets: ["PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -114,7 +117,10 @@ let package = Package(
     // Runs the built binary, which SwiftPM builds before any test.
     tests(
       "EndToEndTests",
-      ["BindRules", "CProcessTestSupport", "JSONTestSupport", "KernelLab", "SocketModel"]),
+      [
+        "BindRules", "CProcessTestSupport", "JSONTestSupport", "KernelLab", "PortwhyExplanation", "PortwhyKit",
+        "PortwhyReport", "SocketModel",
+      ]),
 
     tests("BPFEvidenceTests", ["BPFEvidence", "CBPF", "CBPFTests", "SocketModel"]),
   ]

@@ -161,6 +161,7 @@ extension Scene {
       question.items.contains { $0.transport == transport && $0.ports.contains(port) }
     }
     findAlternativeNames(question.interfaceNames)
+    if let own = question.ownSocket { forget(own) }
   }
 }
 
