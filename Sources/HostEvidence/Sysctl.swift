@@ -12,7 +12,7 @@ func trimmed(_ text: String) -> Substring {
 }
 
 /// A decimal number without sign; nil for anything else.
-func decimal<Number: FixedWidthInteger & UnsignedInteger>(_ text: some StringProtocol) -> Number? {
+func decimal<Number: FixedWidthInteger & UnsignedInteger>(_ text: Substring) -> Number? {
   text.isDecimal ? Number(text) : nil
 }
 
@@ -76,7 +76,7 @@ func mapsEveryUser(_ map: String) -> Bool {
 /// `SUDO_UID`, believed only where the reader runs as root: anybody can set an environment variable, but only
 /// root's was set by sudo(8). (uid_t)-1 is no user.
 func sudoUser(_ text: String?, effectiveUser: UInt32) -> UInt32? {
-  guard effectiveUser == 0, let text, let uid: UInt32 = decimal(text), uid != .max else { return nil }
+  guard effectiveUser == 0, let text, let uid: UInt32 = decimal(text[...]), uid != .max else { return nil }
   return uid
 }
 

@@ -67,12 +67,15 @@ struct Scene {
   }
 
   private mutating func sortByPort(_ transport: TransportProtocol) {
-    let all = sockets[transport] ?? []
-    guard let first = all.first, ranges[transport]?.count == 1 else {
-      socketsByPort[transport] = Dictionary(grouping: all, by: \.local.port).mapValues(withInferredFlags)
+    guard let all = sockets[transport], let first = all.first else {
+      socketsByPort[transport] = nil
       return
     }
-    socketsByPort[transport] = [first.local.port: withInferredFlags(all)]
+    if ranges[transport]?.count == 1 {
+      socketsByPort[transport] = [first.local.port: withInferredFlags(all)]
+    } else {
+      socketsByPort[transport] = Dictionary(grouping: all) { $0.local.port }.mapValues(withInferredFlags)
+    }
   }
 
   func isUsed(_ transport: TransportProtocol, _ port: Port) -> Bool { socketsByPort[transport]?[port] != nil }
