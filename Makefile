@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: help run build install install-files uninstall deb dist check-release test bench conformance kernels purity lint \
-  format clean setup
+.PHONY: help run build install install-files uninstall deb dist check-release example stranger-trial screenshot test bench \
+  conformance kernels purity lint format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -80,6 +80,10 @@ conformance: setup ## SCENARIOS random scenarios (SEED to repeat a run) against 
 	swift build -c release --product conformance
 	.build/release/conformance --scenarios $(SCENARIOS) $(if $(SEED),--seed $(SEED))
 
+example:         ## build and try the SwiftNIO server in Examples/, which says why it cannot bind
+	@scripts/setup perl-base
+	@scripts/example
+
 BENCH ?=
 
 bench: $(RELEASE) ## time the release binary beside ss, lsof and fuser into BENCHMARKS.md (BENCH="--loads idle"); needs root, 10 minutes
@@ -96,21 +100,29 @@ kernels: setup   ## SCENARIOS (2000) scenarios and the end-to-end tests on Debia
 	scripts/kernels --kernels "$(KERNELS)" --scenarios $(if $(filter file,$(origin SCENARIOS)),2000,$(SCENARIOS)) \
 	  $(if $(SEED),--seed $(SEED)) --end-to-end --write KERNELS.md
 
+stranger-trial:  ## follow the README from a clone to an installed package with completions; needs root, removes it again
+	@scripts/setup $(TEST_PACKAGES) man-db
+	@scripts/stranger-trial
+
+screenshot: $(RELEASE) # docs/screen.svg from what the program prints
+	@scripts/screenshot $(RELEASE) docs/screen.svg
+
 purity:          # BindRules builds with nothing but SocketModel
 	@directory=$$(mktemp -d /tmp/portwhy-purity.XXXXXX) && trap 'rm -r "$$directory"' EXIT && \
-	swiftc -swift-version 6 -parse-as-library -emit-module -module-name SocketModel -o "$$directory/SocketModel.swiftmodule" \
+	swiftc -swift-version 6 -parse-as-library -emit-module -module-name SocketModel -package-name portwhy -o "$$directory/SocketModel.swiftmodule" \
 	  Sources/SocketModel/*.swift && \
-	swiftc -swift-version 6 -parse-as-library -typecheck -module-name BindRules -I "$$directory" Sources/BindRules/*.swift && \
+	swiftc -swift-version 6 -parse-as-library -typecheck -module-name BindRules -package-name portwhy -I "$$directory" Sources/BindRules/*.swift && \
 	! grep -nE '^ *(public |private |internal )?import ' Sources/BindRules/*.swift Sources/SocketModel/*.swift \
 	  | grep -vE 'BindRules/.*:(public )?import SocketModel$$' && echo "purity: BindRules needs SocketModel alone"
 
 lint:            ## formatting and style; warnings are errors in every build
 	@scripts/setup mandoc
-	swift format lint --strict -r Sources Tests Package.swift
+	swift format lint --strict -r Sources Tests Examples Package.swift
+	scripts/check-docs
 	mandoc -T lint -W warning man/portwhy.1
 
 format:          ## put the sources into the project's format
-	swift format -i -r Sources Tests Package.swift
+	swift format -i -r Sources Tests Examples Package.swift
 
 setup:           # quiet where nothing is missing
 	@scripts/setup

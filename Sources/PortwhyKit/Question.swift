@@ -54,6 +54,8 @@ public struct Question: Sendable, Hashable {
   public var bpf = true
   /// Settle all four combinations as far as possible, not only what the headline says.
   public var thorough = false
+  /// The inode of the planned socket where it is there already: it does not stand in its own way.
+  var ownSocket: UInt64?
 
   public init(
     items: [QuestionItem], options: ReuseOptions = [], v6only: Bool? = nil, device: String? = nil,

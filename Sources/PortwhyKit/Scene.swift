@@ -143,6 +143,11 @@ struct Scene {
     ]
   }
 
+  /// Leaves out the socket with this inode.
+  mutating func forget(_ inode: UInt64) {
+    for (transport, all) in sockets { sockets[transport] = all.filter { $0.inode != inode } }
+  }
+
   private var usesDevices: Bool {
     sockets.values.contains { $0.contains { $0.device != nil } }
   }

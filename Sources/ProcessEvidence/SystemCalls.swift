@@ -336,3 +336,18 @@ private func socketName(
     }
   }
 }
+
+/// getsockopt(2) SO_BINDTODEVICE; nil where the socket is bound to no interface (socket(7)).
+func boundDevice(of socket: borrowing Descriptor) throws(SystemError) -> String? {
+  // IFNAMSIZ bytes.
+  let name = try optionValue(SOL_SOCKET, SO_BINDTODEVICE, of: socket, initial: (UInt64(0), UInt64(0)))
+  let text = withUnsafeBytes(of: name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  return text.isEmpty ? nil : text
+}
+
+extension Descriptor {
+  /// fcntl(2) F_DUPFD_CLOEXEC of a descriptor of this process.
+  init(duplicating number: Int32) throws(SystemError) {
+    try self.init(owning: fcntl(number, F_DUPFD_CLOEXEC, 0))
+  }
+}

@@ -1,0 +1,120 @@
+public import BindRules
+import Glibc
+public import PortwhyExplanation
+import ProcessEvidence
+public import SocketModel
+
+/// Why a bind(2) or listen(2) failed: the whole report as data. `PortwhyReport` renders it as text and as JSON.
+public struct BindFailure: Sendable, Hashable {
+  /// The report about the one address and port.
+  public var report: Report
+  /// The bind that was judged, its four outcomes and the explanation.
+  public var attempt: AttemptReport
+  /// What bind and listen do with the options the socket has. Works where the cause has gone meanwhile.
+  public var outcome: BindOutcome
+  /// The sockets in the way.
+  public var blockers: [SocketObservation]
+  /// This program itself holds every socket in the way.
+  public var isOwnProgram: Bool
+
+  /// A stable slug, such as `listener` or `time-wait`; nil where nothing fails.
+  public var cause: Cause? { attempt.explanation.cause }
+}
+
+extension Portwhy {
+  /// Explains why bind(2) or listen(2) on this very socket failed, from its options, its owner and its address.
+  ///
+  /// Call it in the error path, before the socket is closed. It reads what `portwhy ADDRESS:PORT` reads, and
+  /// changes nothing. A program needs no privilege to learn that it is in its own way.
+  /// - Parameters:
+  ///   - descriptor: the socket, still open.
+  ///   - address: what was passed to bind(2): `127.0.0.1:8080`, `[::1]:8080`, `[fe80::1%eth0]:8080`; `*:8080` is the
+  ///     wildcard of the socket's family.
+  public static func explainBindFailure(
+    descriptor: Int32, address: String
+  ) throws(PortwhyError) -> BindFailure {
+    try explainBindFailure(of: PlannedSocket(descriptor: descriptor), address: address)
+  }
+
+  /// The same for an address that is no text; an IPv6 address that needs a zone is none of them.
+  public static func explainBindFailure(
+    descriptor: Int32, address: Endpoint
+  ) throws(PortwhyError) -> BindFailure {
+    try explain(PlannedSocket(descriptor: descriptor), .address(address.address, zone: nil), address.port)
+  }
+
+  /// The same for a socket that is closed already, described by hand.
+  public static func explainBindFailure(of socket: PlannedSocket, address: String) throws(PortwhyError) -> BindFailure
+  {
+    let place = try BindAddress(address, family: socket.family)
+    return try explain(socket, place.address, place.port)
+  }
+
+  private static func explain(
+    _ socket: PlannedSocket, _ address: QuestionAddress, _ port: Port
+  ) throws(PortwhyError) -> BindFailure {
+    guard port.rawValue > 0 else { throw .invalidQuestion("port 0 means any free port: there is nothing to explain") }
+    let item = QuestionItem(addresses: [address], ports: port.rawValue...port.rawValue, transport: socket.transport)
+    var question = Question(
+      items: [item], options: socket.options, v6only: socket.v6only, device: socket.device, uid: socket.uid)
+    question.ownSocket = socket.own?.inode
+    // The bind bucket remembers this socket's own bind as well, and only the others are asked about.
+    question.bpf = socket.own?.isBound != true
+    var report = try answer(question)
+    guard var target = report.targets.first, var attempt = target.attempts.first,
+      let outcome = attempt.outcome(socket.options)
+    else { throw .internalError("no answer for \(port)") }
+    let blockers = target.planBlockers
+    let own = blockers.compactMap { blocker in blocker.processes.first { $0.pid == getpid() } }
+    let isOwnProgram = !blockers.isEmpty && own.count == blockers.count
+    attempt.explanation.tell(isOwnProgram, own.flatMap(\.descriptors), outcome)
+    target.attempts[0] = attempt
+    report.targets[0] = target
+    return BindFailure(
+      report: report, attempt: attempt, outcome: outcome, blockers: blockers, isOwnProgram: isOwnProgram)
+  }
+}
+
+extension Explanation {
+  /// Adds what only the program itself can say.
+  fileprivate mutating func tell(_ isOwnProgram: Bool, _ descriptors: [Int32], _ outcome: BindOutcome) {
+    if outcome.verdict == .ok {
+      notes.append(
+        Note(kind: "gone-meanwhile", text: "what made it fail is not there any more: the same bind would work now"))
+    }
+    guard isOwnProgram else { return }
+    let numbers = descriptors.sorted().map(String.init).joined(separator: ", ")
+    let which = descriptors.count == 1 ? "descriptor \(numbers)" : "descriptors \(numbers)"
+    notes.append(
+      Note(kind: "own-program", text: "this program itself is in its own way, with \(which): does it bind twice?"))
+    suggestions.removeAll { $0.kind == "stop-holder" || $0.kind == "find-holder" }
+    suggestions.insert(
+      Suggestion(
+        kind: "close-own", certainty: .conditional("\(which) \(descriptors.count == 1 ? "is" : "are") not needed"),
+        text: "close that before this bind, or bind once and use the one socket"), at: 0)
+  }
+}
+
+/// The text of an address with a port, as a server has it.
+private struct BindAddress {
+  var address: QuestionAddress
+  var port: Port
+
+  init(_ text: String, family: AddressFamily?) throws(PortwhyError) {
+    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+      throw .invalidQuestion("\"\(text)\" has no port: ADDRESS:PORT is expected")
+    }
+    self.port = Port(port)
+    var host = text[..<colon]
+    if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+    if host.isEmpty || host == "*" {
+      address = .address(family == .ipv6 ? .v6(.any) : .v4(.any), zone: nil)
+      return
+    }
+    let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let parsed = parts.first.flatMap({ IPAddress($0) }) else {
+      throw .invalidQuestion("\"\(text)\" is no address: names are not looked up")
+    }
+    address = .address(parsed, zone: parts.count > 1 ? String(parts[1]) : nil)
+  }
+}

@@ -1,0 +1,169 @@
+import BindRules
+import Glibc
+import KernelLab
+import PortwhyExplanation
+import PortwhyKit
+import PortwhyReport
+import SocketModel
+import Testing
+
+/// A server as a program has it: a socket whose bind or listen fails, before it is closed.
+private struct FailingServer: ~Copyable {
+  let descriptor: Int32
+
+  init(_ family: Int32 = AF_INET, type: __socket_type = SOCK_STREAM, options: [Int32] = []) {
+    descriptor = socket(family, Int32(type.rawValue), 0)
+    for option in options { set(SOL_SOCKET, option) }
+  }
+
+  deinit { close(descriptor) }
+
+  func set(_ level: Int32, _ option: Int32) {
+    var one: Int32 = 1
+    setsockopt(descriptor, level, option, &one, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  /// 0, or errno.
+  func bind(_ address: UInt32 = 0, port: UInt16) -> Int32 {
+    var name = sockaddr_in()
+    name.sin_family = sa_family_t(AF_INET)
+    name.sin_port = port.bigEndian
+    name.sin_addr.s_addr = address.bigEndian
+    return withUnsafeBytes(of: &name) { bytes in
+      Glibc.bind(descriptor, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+    } == 0 ? 0 : errno
+  }
+
+  func bindToIPv6Wildcard(port: UInt16) -> Int32 {
+    var name = sockaddr_in6()
+    name.sin6_family = sa_family_t(AF_INET6)
+    name.sin6_port = port.bigEndian
+    return withUnsafeBytes(of: &name) { bytes in
+      Glibc.bind(descriptor, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+    } == 0 ? 0 : errno
+  }
+
+  /// 0, or errno.
+  func listen() -> Int32 { Glibc.listen(descriptor, 1) == 0 ? 0 : errno }
+
+  func explain(_ address: String) throws -> BindFailure {
+    try Portwhy.explainBindFailure(descriptor: descriptor, address: address)
+  }
+}
+
+/// In a fresh namespace, on a thread of its own.
+private func inNamespace<Result>(_ body: () throws -> Result) throws -> Result {
+  try NetworkNamespace.run { (_: inout NetworkNamespace) in try body() }
+}
+
+@Suite("A bind that failed", .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
+struct BindFailureTests {
+  @Test("another program in the way is named, with what helps")
+  func otherProgram() throws {
+    let (errno, failure, pid) = try inNamespace {
+      try withServer("$0 = 'shop'; our $s = listener(8080);", port: 8080) { other in
+        let server = FailingServer(options: [SO_REUSEADDR])
+        return (server.bind(port: 8080), try server.explain("0.0.0.0:8080"), other.pid)
+      }
+    }
+    #expect(errno == EADDRINUSE)
+    #expect(failure.outcome.bind == .fails(.addressInUse))
+    #expect(failure.cause?.rawValue == "listener")
+    #expect(failure.report.targets.first?.plan.options == .reuseaddr)
+    #expect(failure.isOwnProgram == false)
+    #expect(failure.blockers.flatMap(\.processes).map(\.pid) == [pid])
+    #expect(failure.text.contains("shop (pid \(pid)) listens on 0.0.0.0:8080"), "\(failure.text)")
+    #expect(failure.text.contains("kill \(pid)"))
+  }
+
+  @Test("a program in its own way is told so, and not told to kill itself")
+  func ownProgram() throws {
+    let (errno, failure, first) = try inNamespace {
+      let first = FailingServer()
+      _ = (first.bind(port: 8080), first.listen())
+      let second = FailingServer()
+      return (second.bind(0x7f00_0001, port: 8080), try second.explain("127.0.0.1:8080"), first.descriptor)
+    }
+    #expect(errno == EADDRINUSE)
+    #expect(failure.isOwnProgram)
+    #expect(failure.attempt.explanation.notes.contains { $0.kind == "own-program" })
+    #expect(failure.attempt.explanation.suggestions.allSatisfy { $0.command?.contains("kill") != true })
+    #expect(failure.text.contains("with descriptor \(first)"), "\(failure.text)")
+  }
+
+  @Test("a socket that is bound and may not listen does not stand in its own way")
+  func listenFails() throws {
+    let (steps, own) = try inNamespace {
+      let first = FailingServer(options: [SO_REUSEADDR])
+      let second = FailingServer(options: [SO_REUSEADDR])
+      let steps = [first.bind(port: 8080), second.bind(port: 8080), first.listen(), second.listen()]
+      return (steps, try second.explain("*:8080"))
+    }
+    #expect(steps == [0, 0, 0, EADDRINUSE])
+    #expect(own.isOwnProgram)
+    #expect(own.blockers.count == 1)
+    #expect(own.report.targets.first?.sockets.count == 1)
+  }
+
+  @Test("IPV6_V6ONLY, SO_BINDTODEVICE and the owner are those of the very socket")
+  func readsTheSocket() throws {
+    let (calls, dual, only, device, user) = try inNamespace {
+      try withServer("our @s = (listener(8080), listener(8081, AF_INET, [SO_REUSEPORT]));", port: 8080) { _ in
+        let server = FailingServer(AF_INET6)
+        let first = server.bindToIPv6Wildcard(port: 8080)
+        let dual = try server.explain("[::]:8080")
+        server.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY)
+        let only = try server.explain("*:8080")
+
+        let bound = FailingServer()
+        setsockopt(bound.descriptor, SOL_SOCKET, SO_BINDTODEVICE, "dev0", 5)
+        let device = try bound.explain("0.0.0.0:9000")
+
+        let foreign = FailingServer(options: [SO_REUSEPORT])
+        fchown(foreign.descriptor, 65534, 65534)
+        let second = foreign.bind(port: 8081)
+        return ([first, second], dual, only, device, try foreign.explain("0.0.0.0:8081"))
+      }
+    }
+    #expect(calls == [EADDRINUSE, EADDRINUSE])
+    #expect(dual.outcome.bind == .fails(.addressInUse))
+    #expect(only.outcome.verdict == .ok && only.attempt.explanation.notes.contains { $0.kind == "gone-meanwhile" })
+    #expect(only.attempt.attempt.address == .v6(.any) && only.attempt.attempt.v6only)
+    #expect(device.report.targets.first?.plan.device == "dev0")
+    #expect(user.report.targets.first?.plan.uid == 65534 && user.report.targets.first?.plan.options == .reuseport)
+    #expect(user.cause?.rawValue == "reuseport-other-user")
+  }
+
+  @Test("UDP, an address that is not here, and a closed socket described by hand")
+  func others() throws {
+    let (calls, udp, away, byHand) = try inNamespace {
+      try withServer("our $s = bound(5353, AF_INET, [], SOCK_DGRAM);", port: 5353) { _ in
+        let datagrams = FailingServer(type: SOCK_DGRAM)
+        let first = datagrams.bind(port: 5353)
+        let away = FailingServer()
+        let second = away.bind(0x0a63_6363, port: 8080)
+        let endpoint = Endpoint(address: ip("10.99.99.99"), port: Port(8080))
+        return (
+          [first, second], try datagrams.explain("*:5353"),
+          try Portwhy.explainBindFailure(descriptor: away.descriptor, address: endpoint),
+          try Portwhy.explainBindFailure(of: PlannedSocket(.udp, options: .reuseaddr), address: "127.0.0.1:5353")
+        )
+      }
+    }
+    #expect(calls == [EADDRINUSE, EADDRNOTAVAIL])
+    #expect(udp.outcome.bind == .fails(.addressInUse) && udp.report.targets.first?.transport == .udp)
+    #expect(away.outcome.bind == .fails(.addressNotAvailable) && away.cause?.rawValue == "address-not-local")
+    #expect(byHand.outcome.bind == .fails(.addressInUse))
+  }
+
+  @Test("what is no socket, no address and no port is refused with a sentence")
+  func refusals() throws {
+    #expect(throws: PortwhyError.self) { try Portwhy.explainBindFailure(descriptor: -1, address: "0.0.0.0:80") }
+    let unix = FailingServer(AF_UNIX)
+    #expect(throws: PortwhyError.self) { try unix.explain("0.0.0.0:80") }
+    let server = FailingServer()
+    for text in ["", "8080", "0.0.0.0:", "0.0.0.0:0", "0.0.0.0:65536", "localhost:80", "[::1:80"] {
+      #expect(throws: PortwhyError.self, "\(text)") { try server.explain(text) }
+    }
+  }
+}
