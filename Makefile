@@ -102,7 +102,7 @@ kernels: setup   ## SCENARIOS (2000) scenarios and the end-to-end tests on Debia
 
 stranger-trial:  ## follow the README from a clone to an installed package with completions; needs root, removes it again
 	@scripts/setup $(TEST_PACKAGES) man-db
-	@scripts/stranger-trial
+	@scripts/stranger-trial $(COMMAND)
 
 screenshot: $(RELEASE) # docs/screen.svg from what the program prints
 	@scripts/screenshot $(RELEASE) docs/screen.svg

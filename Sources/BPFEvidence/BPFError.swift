@@ -33,6 +33,7 @@ public enum BTFDefect: String, Sendable, Hashable {
 }
 
 extension BPFError: CustomStringConvertible {
+  /// As text, for messages and tests.
   public var description: String {
     switch self {
     case .notPermitted(let missing) where missing.isEmpty:

@@ -2,8 +2,11 @@ public import SocketModel
 
 /// A TCP or UDP socket as the kernel itself has it.
 public struct BPFSocket: Sendable, Hashable {
+  /// TCP or UDP.
   public var transport: TransportProtocol
+  /// AF_INET or AF_INET6.
   public var family: AddressFamily
+  /// The local address and port.
   public var local: Endpoint
   /// The peer; nil for a socket that has none.
   public var remote: Endpoint?
@@ -33,6 +36,7 @@ public struct BPFSocket: Sendable, Hashable {
   /// (`udp_lib_lport_inuse`), 0 first, across IPv4 and IPv6; nil for TCP and where the order could not be seen.
   public var chainPosition: Int?
 
+  /// One with these parts, each as its property says.
   public init(
     transport: TransportProtocol, family: AddressFamily, local: Endpoint, remote: Endpoint? = nil,
     state: SocketState, isTimeWait: Bool = false, device: InterfaceIndex? = nil, reuseaddr: Bool? = nil,
@@ -61,6 +65,7 @@ public struct BPFSocket: Sendable, Hashable {
 public struct SocketHolder: Sendable, Hashable {
   /// As the reader's pid namespace numbers it.
   public var pid: Int32
+  /// The number of its descriptor.
   public var descriptor: Int32
   /// The socket's inode on sockfs.
   public var inode: UInt64
@@ -68,8 +73,10 @@ public struct SocketHolder: Sendable, Hashable {
   public var networkNamespace: UInt64?
   /// An MPTCP socket: what holds the port is its first subflow, a socket of the same inode with another cookie.
   public var isMPTCP: Bool
+  /// What the descriptor refers to.
   public var socket: BPFSocket
 
+  /// One with these parts, each as its property says.
   public init(
     pid: Int32, descriptor: Int32, inode: UInt64, networkNamespace: UInt64? = nil, isMPTCP: Bool = false,
     socket: BPFSocket

@@ -17,6 +17,7 @@ public struct EvidenceMerge: Sendable, Hashable {
   /// Whether the UDP sockets stand in the order of the kernel's chain; true where there is none.
   public var udpOrderIsKnown: Bool
 
+  /// One with these parts, each as its property says.
   public init(
     sockets: [SocketObservation], buckets: [BindBucket] = [], vanished: Int = 0, unlisted: Int = 0,
     udpOrderIsKnown: Bool = true
@@ -31,10 +32,14 @@ public struct EvidenceMerge: Sendable, Hashable {
 
 /// What iterators said after a dump; nil for one that was not asked or failed. Each covers all ports of the dump.
 public struct IteratorEvidence: Sendable, Hashable {
+  /// The TCP sockets; nil where that iterator was not asked or failed.
   public var tcp: [BPFSocket]?
+  /// The UDP sockets; nil where that iterator was not asked or failed.
   public var udp: [BPFSocket]?
+  /// Who holds which socket; nil where that iterator was not asked or failed.
   public var holders: [SocketHolder]?
 
+  /// One with these parts, each as its property says.
   public init(tcp: [BPFSocket]? = nil, udp: [BPFSocket]? = nil, holders: [SocketHolder]? = nil) {
     self.tcp = tcp
     self.udp = udp

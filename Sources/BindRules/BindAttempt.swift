@@ -2,7 +2,9 @@ public import SocketModel
 
 /// The reuse options of a planned socket, set before bind(2).
 public struct ReuseOptions: OptionSet, Sendable, Hashable {
+  /// Bit 0 is SO_REUSEADDR, bit 1 SO_REUSEPORT.
   public let rawValue: UInt8
+  /// Takes any value, known or not.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// SO_REUSEADDR, socket(7).
@@ -29,7 +31,9 @@ public enum BindDevice: Sendable, Hashable {
 /// A bind(2), and for TCP the listen(2) after it, that somebody plans: everything of the socket but the two
 /// reuse options.
 public struct BindAttempt: Sendable, Hashable {
+  /// TCP or UDP.
   public var transport: TransportProtocol
+  /// AF_INET or AF_INET6.
   public var family: AddressFamily
   /// For AF_INET6 sockets always `.v6`, IPv4-mapped included.
   public var address: IPAddress
@@ -38,15 +42,18 @@ public struct BindAttempt: Sendable, Hashable {
   /// The zone of the address, where the host has no interface of that name: there is no number for `sin6_scope_id`
   /// (if_nametoindex(3)).
   public var missingZone: String?
+  /// The port to bind.
   public var port: Port
   /// IPV6_V6ONLY as it is at bind(2); false for AF_INET.
   public var v6only: Bool
+  /// The interface it is bound to (SO_BINDTODEVICE); nil for none.
   public var device: BindDevice?
   /// The uid the socket is created with (`sk_uid`).
   public var uid: UInt32
   /// CAP_NET_BIND_SERVICE in the user namespace that owns the network namespace; nil where not known.
   public var mayBindPrivileged: Bool?
 
+  /// One with these parts, each as its property says.
   public init(
     transport: TransportProtocol, address: IPAddress, scope: InterfaceIndex? = nil, missingZone: String? = nil,
     port: Port,

@@ -35,8 +35,10 @@ public enum BindRule: String, Sendable, Hashable, CaseIterable {
 public struct Blocker: Sendable, Hashable {
   /// Index into `Snapshot.sockets`.
   public var socket: Int
+  /// The rule that finds it in the way.
   public var rule: BindRule
 
+  /// One with these parts, each as its property says.
   public init(socket: Int, rule: BindRule) {
     self.socket = socket
     self.rule = rule
@@ -66,10 +68,12 @@ public struct MissingFact: Sendable, Hashable {
     case kernelVersion = "kernel-version"
   }
 
+  /// What is not known.
   public var kind: Kind
   /// The socket whose fact it is (index into `Snapshot.sockets`); nil for a fact of the host.
   public var socket: Int?
 
+  /// One with these parts, each as its property says.
   public init(_ kind: Kind, socket: Int? = nil) {
     self.kind = kind
     self.socket = socket
@@ -84,17 +88,20 @@ public enum OutcomeSource: String, Sendable, Hashable {
 
 /// What bind(2) and listen(2) answer to one attempt with one combination of options.
 public struct BindOutcome: Sendable, Hashable {
+  /// The combination of options that was judged.
   public var options: ReuseOptions
   /// The first failing call of if_nametoindex(3), socket(2), setsockopt(2) and bind(2).
   public var bind: CallResult
   /// nil for UDP and where bind fails.
   public var listen: CallResult?
+  /// The rules, or a real bind.
   public var source: OutcomeSource
   /// The sockets that make it fail, or may; ascending.
   public var blockers: [Blocker]
   /// What is missing where `bind` or `listen` is undetermined; empty otherwise.
   public var missing: [MissingFact]
 
+  /// One with these parts, each as its property says.
   public init(
     options: ReuseOptions, bind: CallResult, listen: CallResult?, source: OutcomeSource = .rules,
     blockers: [Blocker] = [], missing: [MissingFact] = []

@@ -2,13 +2,16 @@ public import SocketModel
 
 /// A firewall rule that sends a port's traffic elsewhere before a socket of the host sees it.
 public struct PortRedirect: Sendable, Hashable {
+  /// TCP or UDP.
   public var transport: TransportProtocol
+  /// The ports, first and last included.
   public var ports: ClosedRange<UInt16>
   /// Where to, as the rule says: `172.17.0.2:80`, `port 3128`; nil where it does not tell.
   public var target: String?
   /// The chain: `ip nat DOCKER`.
   public var chain: String
 
+  /// One with these parts, each as its property says.
   public init(transport: TransportProtocol, ports: ClosedRange<UInt16>, target: String?, chain: String) {
     self.transport = transport
     self.ports = ports

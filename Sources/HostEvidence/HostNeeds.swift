@@ -1,6 +1,8 @@
 /// Which facts of the host are to be read: what a verdict does not use is not worth its time.
 public struct HostNeeds: OptionSet, Sendable, Hashable {
+  /// One bit for each fact.
   public let rawValue: UInt32
+  /// Takes any value, known or not.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// `HostFacts.networkNamespace`.
@@ -37,5 +39,6 @@ public struct HostNeeds: OptionSet, Sendable, Hashable {
   /// `HostFacts.controlGroupBindPrograms`.
   public static let controlGroupPrograms = HostNeeds(rawValue: 1 << 15)
 
+  /// All that can be read.
   public static let everything = HostNeeds(rawValue: (1 << 16) - 1)
 }

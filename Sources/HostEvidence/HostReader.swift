@@ -10,6 +10,7 @@ public struct HostReader: Sendable {
   private let sysRoot: String
   private let routes: RouteDump
 
+  /// Reads below these roots; tests have roots of their own.
   public init(procRoot: String = "/proc", sysRoot: String = "/sys", transport: NetlinkTransport = .kernel) {
     self.procRoot = procRoot
     self.sysRoot = sysRoot

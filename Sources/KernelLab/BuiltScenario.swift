@@ -5,7 +5,9 @@ public import SocketModel
 ///
 /// It belongs to the thread and the namespace that built it.
 public struct BuiltScenario: ~Copyable {
+  /// What was built.
   public let scenario: Scenario
+  /// The port under test.
   public let port: Port
   /// One for each holder, in order. Two copies of a scenario are the same only where these are the same.
   public let outcomes: [HolderOutcome]
@@ -87,6 +89,7 @@ public enum TrialResult: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// As text, for messages and tests.
   public var description: String {
     switch self {
     case .works: "ok"
@@ -97,7 +100,9 @@ public enum TrialResult: Sendable, Hashable, CustomStringConvertible {
 
 /// A trial with the copy it was made on.
 public struct Trial: Sendable, Hashable {
+  /// The combination of options that was tried.
   public var options: ReuseOptions
+  /// What the kernel answered.
   public var result: TrialResult
   /// What became of the holders of this copy.
   public var outcomes: [HolderOutcome]

@@ -6,6 +6,7 @@ public import SocketModel
 public struct HeldSockets: ~Copyable {
   private var descriptors: [Int32] = []
 
+  /// Holds nothing yet.
   public init() {}
 
   deinit {

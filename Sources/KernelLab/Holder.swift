@@ -112,9 +112,12 @@ public enum ChangeAction: Sendable, Hashable {
 
 /// A change of a holder's socket after its bind.
 public struct Change: Sendable, Hashable {
+  /// When it changes.
   public var moment: ChangeMoment
+  /// What changes.
   public var action: ChangeAction
 
+  /// One with these parts, each as its property says.
   public init(_ moment: ChangeMoment, _ action: ChangeAction) {
     self.moment = moment
     self.action = action
@@ -123,12 +126,15 @@ public struct Change: Sendable, Hashable {
 
 /// One socket on the port under test, with what is needed to bring it into its state.
 public struct Holder: Sendable, Hashable {
+  /// What kind of socket it is.
   public var kind: HolderKind
+  /// The protocol it is made for.
   public var transport: HolderProtocol
   /// The address of bind(2); its family is the socket's. Not used where the port is `automatic` in connect(2).
   public var address: IPAddress
   /// The interface of `sin6_scope_id`.
   public var scope: LabDevice?
+  /// Which port it takes.
   public var port: PortChoice
   /// IPV6_V6ONLY, set before bind(2); nil leaves the namespace's default. Ignored for AF_INET.
   public var v6only: Bool?
@@ -148,6 +154,7 @@ public struct Holder: Sendable, Hashable {
   /// In order within a moment.
   public var changes: [Change]
 
+  /// One with these parts, each as its property says.
   public init(
     _ kind: HolderKind, _ transport: HolderProtocol = .tcp, _ address: IPAddress, options: ReuseOptions = [],
     v6only: Bool? = nil, device: LabDevice? = nil, scope: LabDevice? = nil, port: PortChoice = .explicit,

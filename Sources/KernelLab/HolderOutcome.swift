@@ -28,14 +28,18 @@ public enum LabCall: String, Sendable, Hashable, CaseIterable {
 
 /// The first step that failed, and its error.
 public struct CallFailure: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The call that failed.
   public var call: LabCall
+  /// What it failed with.
   public var error: SystemError
 
+  /// One with these parts, each as its property says.
   public init(_ call: LabCall, _ error: SystemError) {
     self.call = call
     self.error = error
   }
 
+  /// As text, for messages and tests.
   public var description: String { "\(call.rawValue): \(error)" }
 }
 
@@ -45,8 +49,10 @@ public enum HolderOutcome: Sendable, Hashable, CustomStringConvertible {
   /// Everything of this holder was closed again; the copy went on without it.
   case notBuilt(CallFailure)
 
+  /// Everything of it is there.
   public var isBuilt: Bool { self == .built }
 
+  /// As text, for messages and tests.
   public var description: String {
     switch self {
     case .built: "built"

@@ -9,5 +9,6 @@ public enum HostSetting: String, Sendable, Hashable, CaseIterable, Comparable {
   /// What a fresh namespace has.
   public var defaultValue: Int { self == .unprivilegedPortStart ? 1024 : 0 }
 
+  /// By name.
   public static func < (left: HostSetting, right: HostSetting) -> Bool { left.rawValue < right.rawValue }
 }

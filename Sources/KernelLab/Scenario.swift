@@ -11,18 +11,22 @@ public enum PortKind: String, Sendable, Hashable, CaseIterable {
 
 /// The bind(2), and for TCP listen(2), that is tried; the reuse options are the four combinations.
 public struct Attempt: Sendable, Hashable {
+  /// TCP or UDP.
   public var transport: TransportProtocol
   /// Its family is the socket's.
   public var address: IPAddress
+  /// The zone of an IPv6 address.
   public var scope: LabDevice?
   /// IPV6_V6ONLY; nil leaves the namespace's default. Ignored for AF_INET.
   public var v6only: Bool?
+  /// The interface it is bound to (SO_BINDTODEVICE); nil for none.
   public var device: LabDevice?
   /// Given to the fresh socket by fchown(2).
   public var uid: UInt32
   /// Whether CAP_NET_BIND_SERVICE is in force in bind(2).
   public var mayBindPrivileged: Bool
 
+  /// One with these parts, each as its property says.
   public init(
     _ transport: TransportProtocol = .tcp, _ address: IPAddress, v6only: Bool? = nil, device: LabDevice? = nil,
     scope: LabDevice? = nil, uid: UInt32 = 0, mayBindPrivileged: Bool = true
@@ -54,12 +58,16 @@ public struct Attempt: Sendable, Hashable {
 
 /// Sockets on one port, bound in this order, and one attempt to bind beside them.
 public struct Scenario: Sendable, Hashable {
+  /// The sockets that are there first.
   public var holders: [Holder]
+  /// The bind that is tried.
   public var attempt: Attempt
+  /// Which kind of port is under test.
   public var port: PortKind
   /// Sysctls that differ from a fresh namespace's.
   public var settings: [HostSetting: Int]
 
+  /// One with these parts, each as its property says.
   public init(
     _ holders: [Holder], _ attempt: Attempt, port: PortKind = .ordinary, settings: [HostSetting: Int] = [:]
   ) {

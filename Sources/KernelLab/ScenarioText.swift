@@ -4,6 +4,7 @@ import SocketModel
 // One line says all there is to a scenario. Defaults are left out: options none, uid 0, no device.
 
 extension HolderKind: CustomStringConvertible {
+  /// As text, for messages and tests.
   public var description: String {
     switch self {
     case .bound: "bound"
@@ -27,6 +28,7 @@ extension HolderKind: CustomStringConvertible {
 }
 
 extension Change: CustomStringConvertible {
+  /// As text, for messages and tests.
   public var description: String {
     let action =
       switch action {
@@ -41,6 +43,7 @@ extension Change: CustomStringConvertible {
 }
 
 extension Holder: CustomStringConvertible {
+  /// As text, for messages and tests.
   public var description: String {
     var words = [transport.rawValue, kind.description, address.description + (scope.map { "%\($0.rawValue)" } ?? "")]
     if port != .explicit { words.append("port=\(port.rawValue)") }
@@ -54,6 +57,7 @@ extension Holder: CustomStringConvertible {
 }
 
 extension Attempt: CustomStringConvertible {
+  /// As text, for messages and tests.
   public var description: String {
     var words = [transport.rawValue, address.description + (scope.map { "%\($0.rawValue)" } ?? "")]
     words += optionWords([], v6only: v6only, device: device, uid: uid)
@@ -63,6 +67,7 @@ extension Attempt: CustomStringConvertible {
 }
 
 extension Scenario: CustomStringConvertible {
+  /// As text, for messages and tests.
   public var description: String {
     let holders = holders.map { "{\($0)}" }.joined(separator: " ")
     let settings = settings.sorted { $0.key < $1.key }.map { " \($0.key.rawValue)=\($0.value)" }.joined()

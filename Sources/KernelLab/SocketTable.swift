@@ -2,12 +2,17 @@ public import SocketModel
 
 /// One line of /proc/net/tcp, tcp6, udp or udp6 (proc(5)).
 public struct SocketTableRow: Sendable, Hashable {
+  /// TCP or UDP.
   public var transport: TransportProtocol
+  /// AF_INET or AF_INET6.
   public var family: AddressFamily
+  /// The local address and port.
   public var local: Endpoint
+  /// The address and port of the peer.
   public var remote: Endpoint
   /// The column `st`.
   public var state: SocketState
+  /// The user it belongs to.
   public var uid: UInt32
   /// 0 where no descriptor exists.
   public var inode: UInt64

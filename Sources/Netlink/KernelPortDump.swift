@@ -5,6 +5,7 @@ public import SocketModel
 public struct KernelPortDump: Sendable {
   private let transport: NetlinkTransport
 
+  /// Asks through this transport: the kernel, or a recording.
   public init(transport: NetlinkTransport = .kernel) { self.transport = transport }
 
   /// The ports of VXLAN, GENEVE, bareudp and WireGuard interfaces that are up; one dump of the interfaces, and two

@@ -42,6 +42,7 @@ public enum NetlinkError: Error, Sendable, Hashable, CustomStringConvertible {
     self = Self.absence.contains(error.rawValue) ? .interfaceMissing(family, error) : .refused(family, error)
   }
 
+  /// As text, for messages and tests.
   public var description: String {
     switch self {
     case .interfaceMissing(let family, let error): "the kernel's \(family.rawValue) interface is missing: \(error)"

@@ -5,6 +5,7 @@ public struct DatagramOrigin: Sendable, Hashable {
   /// The port id of the socket that asked.
   public var receiver: UInt32
 
+  /// One with these parts, each as its property says.
   public init(sender: UInt32 = 0, receiver: UInt32) {
     self.sender = sender
     self.receiver = receiver
@@ -13,12 +14,14 @@ public struct DatagramOrigin: Sendable, Hashable {
 
 /// A request, and the family that it is meant for.
 public struct NetlinkRequest: Sendable, Hashable {
+  /// The netlink protocol.
   public var family: NetlinkFamily
   /// The whole message, header included.
   public var bytes: [UInt8]
   /// NETLINK_GET_STRICT_CHK: the kernel heeds the filters in the request (Linux 4.20; older ones ignore it).
   public var isStrict: Bool
 
+  /// One with these parts, each as its property says.
   public init(family: NetlinkFamily, bytes: [UInt8], isStrict: Bool = false) {
     self.family = family
     self.bytes = bytes
@@ -41,6 +44,7 @@ public struct NetlinkTransport: Sendable {
   /// Returns when the handler answers `.complete`, or when there are no more datagrams (a recording may end).
   public var exchange: @Sendable (NetlinkRequest, Handler) throws(NetlinkError) -> Void
 
+  /// Any function that asks and hands each datagram of the answer on: the seam of the tests.
   public init(exchange: @escaping @Sendable (NetlinkRequest, Handler) throws(NetlinkError) -> Void) {
     self.exchange = exchange
   }

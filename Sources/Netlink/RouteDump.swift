@@ -5,6 +5,7 @@ public import SocketModel
 public struct RouteDump: Sendable {
   private let transport: NetlinkTransport
 
+  /// Asks through this transport: the kernel, or a recording.
   public init(transport: NetlinkTransport = .kernel) { self.transport = transport }
 
   /// Every interface, in the kernel's order.

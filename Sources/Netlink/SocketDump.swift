@@ -5,6 +5,7 @@ public import SocketModel
 public struct SocketDump: Sendable {
   let transport: NetlinkTransport
 
+  /// Asks through this transport: the kernel, or a recording.
   public init(transport: NetlinkTransport = .kernel) { self.transport = transport }
 
   /// The sockets in every state with a local port in `ports` (nil: all), IPv4 first, each once; inside a family in

@@ -7,7 +7,9 @@ public import SocketModel
 public struct TunnelInterface: Sendable, Hashable {
   /// `IFLA_INFO_KIND`.
   public var kind: String
+  /// The name of the interface.
   public var name: String
+  /// The number of the interface.
   public var index: InterfaceIndex
   /// The local UDP port; nil where the message does not tell (WireGuard).
   public var port: Port?

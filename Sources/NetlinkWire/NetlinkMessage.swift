@@ -2,7 +2,9 @@ public import SocketModel
 
 /// What a netlink message is, `nlmsg_type` (netlink(7)): below 16 control, above it the interface's own.
 public struct MessageType: RawRepresentable, Sendable, Hashable {
+  /// The kernel's number.
   public let rawValue: UInt16
+  /// Takes any value, known or not.
   public init(rawValue: UInt16) { self.rawValue = rawValue }
 
   /// NLMSG_NOOP: to be skipped.
@@ -35,7 +37,9 @@ public struct MessageType: RawRepresentable, Sendable, Hashable {
 
 /// `nlmsg_flags` (netlink(7)).
 public struct MessageFlags: OptionSet, Sendable, Hashable {
+  /// The kernel's number.
   public let rawValue: UInt16
+  /// Takes any value, known or not.
   public init(rawValue: UInt16) { self.rawValue = rawValue }
 
   /// NLM_F_REQUEST.
@@ -51,14 +55,18 @@ public struct NetlinkMessage: Sendable, Hashable {
   /// The size of `struct nlmsghdr`.
   public static let headerSize = 16
 
+  /// What the message is.
   public var type: MessageType
+  /// NLM_F_*.
   public var flags: MessageFlags
+  /// The number that its request had.
   public var sequence: UInt32
   /// `nlmsg_pid`: in a reply the port id of the socket that asked.
   public var portID: UInt32
   /// In bytes from the start of the datagram, padding not included.
   public var payload: Range<Int>
 
+  /// One with these parts, each as its property says.
   public init(type: MessageType, flags: MessageFlags, sequence: UInt32, portID: UInt32, payload: Range<Int>) {
     self.type = type
     self.flags = flags
@@ -80,6 +88,7 @@ public struct NetlinkMessage: Sendable, Hashable {
 public struct MessageCursor: Sendable {
   private var offset = 0
 
+  /// At the first message.
   public init() {}
 
   //  0               2               4

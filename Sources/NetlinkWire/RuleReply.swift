@@ -1,10 +1,13 @@
 /// An IPv4 routing rule, as far as it can be one of those a namespace starts with (`linux/fib_rules.h`).
 public struct RoutingRule: Sendable, Hashable {
+  /// FRA_PRIORITY.
   public var priority: UInt32
+  /// The table that is looked up.
   public var table: UInt32
   /// It looks up `table` for every packet: no selector, no other action.
   public var isUnconditional: Bool
 
+  /// One with these parts, each as its property says.
   public init(priority: UInt32, table: UInt32, isUnconditional: Bool) {
     self.priority = priority
     self.table = table

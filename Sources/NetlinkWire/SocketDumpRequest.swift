@@ -14,13 +14,16 @@ public struct SocketDumpRequest: Sendable, Hashable {
   /// that are bound but not listening (Linux 6.8, ignored before).
   public static let everyState: UInt32 = 0x3ffe
 
+  /// Which sockets are walked.
   public var table: Table
+  /// Bit n is state n.
   public var states: UInt32
   /// The local ports the kernel filters by; nil for all.
   public var ports: ClosedRange<UInt16>?
   /// Ask for the upper layer protocol of TCP sockets, which costs the kernel a whole `struct tcp_info` each.
   public var wantsUpperLayer = true
 
+  /// One with these parts, each as its property says.
   public init(_ table: Table, ports: ClosedRange<UInt16>?, states: UInt32 = everyState) {
     self.table = table
     self.ports = ports

@@ -3,6 +3,7 @@ public import SocketModel
 
 /// What one attempt is explained from: the rules' answers and the facts they were drawn from.
 public struct Case: Sendable, Hashable {
+  /// The bind that was judged.
   public var attempt: BindAttempt
   /// The four outcomes, in the order of `ReuseOptions.combinations`.
   public var outcomes: [BindOutcome]
@@ -15,6 +16,7 @@ public struct Case: Sendable, Hashable {
   /// The planned server's runtime (`--runtime`); nil where it was not said.
   public var runtime: Runtime?
 
+  /// One with these parts, each as its property says.
   public init(
     attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot, nearby: Nearby? = nil,
     runtime: Runtime? = nil
@@ -49,10 +51,12 @@ public struct Case: Sendable, Hashable {
 
 /// Ports beside the one asked for, with every socket on them.
 public struct Nearby: Sendable, Hashable {
+  /// The ports that were looked at.
   public var ports: ClosedRange<UInt16>
   /// What the kernel lists; options and owners need not be known.
   public var sockets: [SocketObservation]
 
+  /// One with these parts, each as its property says.
   public init(ports: ClosedRange<UInt16>, sockets: [SocketObservation]) {
     self.ports = ports
     self.sockets = sockets

@@ -1,7 +1,10 @@
 /// Why an attempt ends as it does, as a stable slug of the report (`cause`).
 public struct Cause: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+  /// The slug, such as `time-wait`.
   public let rawValue: String
+  /// Takes any value, known or not.
   public init(rawValue: String) { self.rawValue = rawValue }
+  /// As text, for messages and tests.
   public var description: String { rawValue }
 }
 
@@ -12,6 +15,7 @@ public struct Note: Sendable, Hashable {
   /// One sentence, lower case, without a full stop.
   public var text: String
 
+  /// One with these parts, each as its property says.
   public init(kind: String, text: String) {
     self.kind = kind
     self.text = text
@@ -32,12 +36,14 @@ public struct Suggestion: Sendable, Hashable {
   public var kind: String
   /// The socket option it is about, as the man page spells it; nil for none.
   public var option: String?
+  /// How sure it is that it helps.
   public var certainty: Certainty
   /// What to do, lower case, without a full stop.
   public var text: String
   /// A command line that does it; nil where there is none.
   public var command: String?
 
+  /// One with these parts, each as its property says.
   public init(kind: String, option: String? = nil, certainty: Certainty, text: String, command: String? = nil) {
     self.kind = kind
     self.option = option
@@ -55,10 +61,12 @@ public struct Explanation: Sendable, Hashable {
   public var why: [String]
   /// Who gets the traffic where the planned socket shares its port.
   public var receives: [Receipt]
+  /// Remarks that do not decide it.
   public var notes: [Note]
   /// Best first.
   public var suggestions: [Suggestion]
 
+  /// One with these parts, each as its property says.
   public init(
     cause: Cause?, why: [String], receives: [Receipt] = [], notes: [Note] = [], suggestions: [Suggestion] = []
   ) {

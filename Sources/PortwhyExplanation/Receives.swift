@@ -3,6 +3,7 @@ public import SocketModel
 
 /// Who gets a part of the port's traffic once the planned socket shares the port.
 public struct Receipt: Sendable, Hashable {
+  /// What is received.
   public enum Traffic: String, Sendable, Hashable, CaseIterable {
     /// New TCP connections.
     case connections
@@ -12,6 +13,7 @@ public struct Receipt: Sendable, Hashable {
     case multicast
   }
 
+  /// Who receives it.
   public enum Receiver: String, Sendable, Hashable, CaseIterable {
     /// The planned socket alone.
     case this
@@ -43,16 +45,20 @@ public struct Receipt: Sendable, Hashable {
     case multicastCopy = "multicast-copy"
   }
 
+  /// What is received.
   public var traffic: Traffic
   /// The family of the packets; nil for both.
   public var family: AddressFamily?
+  /// Who receives it.
   public var receiver: Receiver
+  /// The rule by which it does.
   public var rule: Rule
   /// The other sockets it is about (indices into `Snapshot.sockets`), ascending.
   public var sockets: [Int]
   /// One sentence, lower case, without a full stop.
   public var text: String
 
+  /// One with these parts, each as its property says.
   public init(
     traffic: Traffic, family: AddressFamily?, receiver: Receiver, rule: Rule, sockets: [Int], text: String
   ) {

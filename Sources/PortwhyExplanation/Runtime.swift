@@ -32,6 +32,7 @@ public struct Runtime: Sendable, Hashable {
     /// Chooses the address to bind.
     public var address: String?
 
+    /// One with these parts, each as its property says.
     public init(
       reuseaddr: String? = nil, reuseport: String? = nil, v6only: String? = nil, address: String? = nil
     ) {
@@ -48,14 +49,20 @@ public struct Runtime: Sendable, Hashable {
   public var aliases: [String]
   /// The base names of its executables, without version numbers (`python`, not `python3.11`); empty for a library.
   public var executables: [String]
+  /// Its listening sockets set SO_REUSEADDR.
   public var reuseaddr: Bool
+  /// Its listening sockets set SO_REUSEPORT.
   public var reuseport: Bool
+  /// What it does with IPV6_V6ONLY.
   public var v6only: V6Only
+  /// What its users write to change that.
   public var settings: Settings
+  /// How the defaults were found out.
   public var evidence: Evidence
   /// Where the default or the setting is documented.
   public var source: String
 
+  /// One with these parts, each as its property says.
   public init(
     _ name: String, aliases: [String] = [], executables: [String] = [], reuseaddr: Bool, reuseport: Bool = false,
     v6only: V6Only, settings: Settings, evidence: Evidence, source: String

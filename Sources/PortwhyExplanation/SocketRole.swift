@@ -16,6 +16,7 @@ public enum SocketRole: Sendable, Hashable, CaseIterable {
   /// A handshake that is not finished; never in the way.
   case request
 
+  /// What the socket is to the port, or to an attempt.
   public init(_ socket: SocketObservation, in snapshot: Snapshot) {
     switch socket.state {
     case _ where socket.transport == .udp: self = .udp
@@ -62,6 +63,7 @@ public enum AddressOverlap: Sendable, Hashable {
   /// One is IPv4, the other an IPv6 address.
   case dualStack
 
+  /// What the socket is to the port, or to an attempt.
   public init(_ attempt: BindAttempt, _ socket: SocketObservation) {
     let (mine, theirs) = (attempt.address.plain, socket.local.address.plain)
     if mine.family != theirs.family {

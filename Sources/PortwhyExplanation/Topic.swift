@@ -2,8 +2,10 @@
 public struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
   /// The name under which the tests show it; nil for advice, history, definitions and other systems.
   public var id: String?
+  /// The sentence.
   public var text: String
 
+  /// A literal is its own text.
   public init(stringLiteral value: String) {
     id = nil
     text = value
@@ -63,6 +65,7 @@ public struct Topic: Sendable, Hashable {
   /// Everything it says.
   public var statements: [Statement] { what + signs + helps + inVain }
 
+  /// An attempt can have it as its cause.
   public var isCause: Bool { Cause.all.contains { $0.rawValue == slug } }
 }
 
@@ -71,6 +74,7 @@ public enum Catalogue {
   /// The causes in the order of the list, then the other topics.
   public static let topics: [Topic] = portInUseTopics + sharingTopics + beforeThePortTopics + generalTopics
 
+  /// The topic of this name; nil where there is none.
   public static func topic(_ slug: String) -> Topic? { topics.first { $0.slug == slug } }
 
   /// The topic whose name differs least from what was typed; nil where none is near.

@@ -16,8 +16,10 @@ public struct QuestionItem: Sendable, Hashable {
   public var addresses: [QuestionAddress]
   /// 1...65535.
   public var ports: ClosedRange<UInt16>
+  /// TCP or UDP.
   public var transport: TransportProtocol
 
+  /// One with these parts, each as its property says.
   public init(addresses: [QuestionAddress], ports: ClosedRange<UInt16>, transport: TransportProtocol) {
     self.addresses = addresses
     self.ports = ports
@@ -57,6 +59,7 @@ public struct Question: Sendable, Hashable {
   /// The inode of the planned socket where it is there already: it does not stand in its own way.
   var ownSocket: UInt64?
 
+  /// One with these parts, each as its property says.
   public init(
     items: [QuestionItem], options: ReuseOptions = [], v6only: Bool? = nil, device: String? = nil,
     uid: UInt32? = nil, families: Set<AddressFamily>? = nil, namespace: NamespaceReference? = nil,

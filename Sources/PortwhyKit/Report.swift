@@ -4,6 +4,7 @@ public import SocketModel
 
 /// What the user plans, apart from address and port.
 public struct Plan: Sendable, Hashable {
+  /// The reuse options the planned socket sets.
   public var options: ReuseOptions
   /// `--v6only` or `--no-v6only`; nil for the host's default.
   public var v6only: Bool?
@@ -11,8 +12,10 @@ public struct Plan: Sendable, Hashable {
   public var device: String?
   /// The uid of the planned socket.
   public var uid: UInt32
+  /// The name of the runtime; nil where none was named.
   public var runtime: String?
 
+  /// One with these parts, each as its property says.
   public init(
     options: ReuseOptions = [], v6only: Bool? = nil, device: String? = nil, uid: UInt32, runtime: String? = nil
   ) {
@@ -26,9 +29,11 @@ public struct Plan: Sendable, Hashable {
 
 /// One attempt with its four outcomes and the explanation of the planned one.
 public struct AttemptReport: Sendable, Hashable {
+  /// What was judged.
   public var attempt: BindAttempt
   /// In the order of `ReuseOptions.combinations`.
   public var outcomes: [BindOutcome]
+  /// Why the planned combination ends as it does, and what helps.
   public var explanation: Explanation
   /// Real binds that answered otherwise than sure rules: bugs to be reported. Empty unless it was probed.
   public var contradictions: [ProbeContradiction]
@@ -36,6 +41,7 @@ public struct AttemptReport: Sendable, Hashable {
   /// them. `Question.thorough` has them asked.
   public var leftOpen: Set<ReuseOptions>
 
+  /// One with these parts, each as its property says.
   public init(
     attempt: BindAttempt, outcomes: [BindOutcome], explanation: Explanation,
     contradictions: [ProbeContradiction] = [], leftOpen: Set<ReuseOptions> = []
@@ -55,13 +61,17 @@ public struct AttemptReport: Sendable, Hashable {
 
 /// The answer for one port of one protocol.
 public struct TargetReport: Sendable, Hashable {
+  /// The protocol asked about.
   public var transport: TransportProtocol
+  /// The port asked about.
   public var port: Port
+  /// What the planned socket is like.
   public var plan: Plan
   /// bind and listen of the planned combination over all attempts; nil in the overview.
   public var verdict: CallResult?
   /// Every socket of the port; `Blocker.socket` is an index into this.
   public var sockets: [SocketObservation]
+  /// One for each address; empty in the overview.
   public var attempts: [AttemptReport]
   /// Notes that belong to the port, not to one attempt (sockets of the other protocol, a skipped family).
   public var notes: [Note]
@@ -70,6 +80,7 @@ public struct TargetReport: Sendable, Hashable {
   /// `Snapshot.isChainOrdered`.
   public var isChainOrdered: Bool
 
+  /// One with these parts, each as its property says.
   public init(
     transport: TransportProtocol, port: Port, plan: Plan, verdict: CallResult?, sockets: [SocketObservation],
     attempts: [AttemptReport], notes: [Note] = [], buckets: [BindBucket] = [],
@@ -92,13 +103,18 @@ public struct Report: Sendable, Hashable {
   /// The name of the JSON form, `schema` in it.
   public static let schema = "portwhy.report/1"
 
+  /// The version of portwhy that looked.
   public var version: String
   /// Seconds since the epoch, UTC.
   public var capturedAt: Double
+  /// Every fact of the host that a verdict used.
   public var host: HostFacts
+  /// Whether everything that matters could be seen.
   public var visibility: Visibility
+  /// One for each port and protocol.
   public var targets: [TargetReport]
 
+  /// One with these parts, each as its property says.
   public init(
     version: String, capturedAt: Double, host: HostFacts, visibility: Visibility, targets: [TargetReport]
   ) {

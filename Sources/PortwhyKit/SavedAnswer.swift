@@ -10,12 +10,18 @@ public struct SavedQuestion: Sendable, Hashable {
   public var families: Set<AddressFamily>?
   /// Only the ports of these transports; nil for all. For `items` their own transport counts.
   public var transports: Set<TransportProtocol>?
+  /// The reuse options; nil for those of the report.
   public var options: ReuseOptions?
+  /// IPV6_V6ONLY; nil for that of the report.
   public var v6only: Bool?
+  /// The interface; nil for that of the report.
   public var device: String?
+  /// The owner; nil for that of the report.
   public var uid: UInt32?
+  /// The runtime; nil for that of the report.
   public var runtime: Runtime?
 
+  /// One with these parts, each as its property says.
   public init(
     items: [QuestionItem]? = nil, families: Set<AddressFamily>? = nil, transports: Set<TransportProtocol>? = nil,
     options: ReuseOptions? = nil, v6only: Bool? = nil, device: String? = nil, uid: UInt32? = nil,

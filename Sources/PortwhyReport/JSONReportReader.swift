@@ -3,10 +3,12 @@ internal import SocketModel
 
 /// A report that was read back, with the user names that were written into it.
 public struct SavedReport: Sendable, Hashable {
+  /// What was read.
   public var report: Report
   /// The names that the writing host had for uids.
   public var users: [UInt32: String]
 
+  /// One with these parts, each as its property says.
   public init(report: Report, users: [UInt32: String] = [:]) {
     self.report = report
     self.users = users

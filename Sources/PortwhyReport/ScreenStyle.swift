@@ -2,6 +2,7 @@
 public struct ScreenStyle: Sendable, Hashable {
   /// Columns, held within 40...100.
   public let width: Int
+  /// Colours are used, SGR of ECMA-48.
   public var color: Bool
   /// The deciding rules, every flag's source, and no shortened lists.
   public var verbose: Bool
@@ -12,6 +13,7 @@ public struct ScreenStyle: Sendable, Hashable {
   /// How long gathering the answer took, in microseconds; shown where `verbose`.
   public var elapsedMicroseconds: UInt64?
 
+  /// One with these parts, each as its property says.
   public init(
     width: Int = 80, color: Bool = false, verbose: Bool = false, numeric: Bool = false,
     users: [UInt32: String] = [:], elapsedMicroseconds: UInt64? = nil

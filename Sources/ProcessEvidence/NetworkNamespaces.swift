@@ -9,6 +9,7 @@ public struct OtherNamespace: Sendable, Hashable {
   /// The name that ip-netns(8) gave it.
   public var name: String?
 
+  /// One with these parts, each as its property says.
   public init(inode: UInt64, path: String, name: String? = nil) {
     self.inode = inode
     self.path = path

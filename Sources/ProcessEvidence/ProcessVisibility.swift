@@ -16,6 +16,7 @@ public struct ProcessVisibility: Sendable, Hashable {
   /// - `old-kernel`: no pidfd_getfd(2), Linux 5.6.
   public var reasons: [String]
 
+  /// One with these parts, each as its property says.
   public init(unreadableProcesses: Int = 0, reasons: [String] = []) {
     self.unreadableProcesses = unreadableProcesses
     self.reasons = reasons

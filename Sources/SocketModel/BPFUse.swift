@@ -7,6 +7,7 @@ public struct BPFUse: Sendable, Hashable {
   /// Why one of them did not answer, in words for `-v`; nil where all did.
   public var problem: String?
 
+  /// One with these parts, each as its property says.
   public init(iterators: [String] = [], microseconds: UInt64 = 0, problem: String? = nil) {
     self.iterators = iterators
     self.microseconds = microseconds

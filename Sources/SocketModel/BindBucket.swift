@@ -10,6 +10,7 @@ public struct BindBucket: Sendable, Hashable {
     case strict = 2
   }
 
+  /// The port.
   public var port: Port
   /// `l3mdev`: the VRF; nil for none.
   public var layer3Domain: InterfaceIndex?
@@ -28,6 +29,7 @@ public struct BindBucket: Sendable, Hashable {
   /// `fast_ipv6_only`.
   public var fastIPv6only: Bool
 
+  /// One with these parts, each as its property says.
   public init(
     port: Port, layer3Domain: InterfaceIndex? = nil, fastReuse: Bool, fastReuseport: FastReuseport?,
     fastUID: UInt32, fastFamily: AddressFamily, fastAddress: IPv6Address, fastAddress4: IPv4Address,

@@ -1,6 +1,8 @@
 /// The running kernel's version, as `uname -r` has it.
 public struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
+  /// 6 of 6.12.
   public var major: Int
+  /// 12 of 6.12.
   public var minor: Int
   /// The whole release text.
   public var release: String
@@ -14,22 +16,27 @@ public struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConvert
     self.init(major: major, minor: minor, release: release)
   }
 
+  /// One with these parts, each as its property says.
   public init(major: Int, minor: Int, release: String? = nil) {
     self.major = major
     self.minor = minor
     self.release = release ?? "\(major).\(minor)"
   }
 
+  /// By major, then by minor.
   public static func < (left: KernelVersion, right: KernelVersion) -> Bool {
     (left.major, left.minor) < (right.major, right.minor)
   }
 
+  /// The release as uname(2) gives it.
   public var description: String { release }
 }
 
 /// A network interface (rtnetlink(7), RTM_NEWLINK).
 public struct NetworkInterface: Sendable, Hashable {
+  /// The number of the interface.
   public var index: InterfaceIndex
+  /// The name, such as `eth0`.
   public var name: String
   /// IFF_UP.
   public var isUp: Bool
@@ -38,6 +45,7 @@ public struct NetworkInterface: Sendable, Hashable {
   /// The routing table of a VRF device (`IFLA_VRF_TABLE`); nil for every other kind.
   public var vrfTable: UInt32?
 
+  /// One with these parts, each as its property says.
   public init(
     index: InterfaceIndex, name: String, isUp: Bool, master: InterfaceIndex? = nil, vrfTable: UInt32? = nil
   ) {
@@ -51,11 +59,14 @@ public struct NetworkInterface: Sendable, Hashable {
 
 /// An IPv6 address of an interface (rtnetlink(7), RTM_NEWADDR).
 public struct InterfaceAddress: Sendable, Hashable {
+  /// The address.
   public var address: IPAddress
+  /// The interface that has it.
   public var interface: InterfaceIndex
   /// `IFA_FLAGS` (`linux/if_addr.h`).
   public var flags: UInt32
 
+  /// One with these parts, each as its property says.
   public init(address: IPAddress, interface: InterfaceIndex, flags: UInt32) {
     self.address = address
     self.interface = interface
@@ -68,24 +79,33 @@ public struct InterfaceAddress: Sendable, Hashable {
 
 /// How the IPv4 routing tables classify an address, `rtm_type` (`inet_addr_type_table()`).
 public struct RouteType: RawRepresentable, Sendable, Hashable {
+  /// RTN_* (`linux/rtnetlink.h`).
   public let rawValue: UInt8
+  /// Takes any value, known or not.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+  /// RTN_UNICAST.
   public static let unicast = RouteType(rawValue: 1)
+  /// RTN_LOCAL: the address is the host's own.
   public static let local = RouteType(rawValue: 2)
+  /// RTN_BROADCAST.
   public static let broadcast = RouteType(rawValue: 3)
+  /// RTN_MULTICAST.
   public static let multicast = RouteType(rawValue: 5)
 }
 
 /// A route of the table `local` (or a VRF's), which decides whether an IPv4 address may be bound.
 public struct LocalRoute: Sendable, Hashable {
+  /// The address, or the network's first one.
   public var destination: IPv4Address
   /// 0...32.
   public var prefixLength: UInt8
+  /// What the kernel does with such an address.
   public var type: RouteType
   /// The routing table, 255 (`local`) unless a VRF's.
   public var table: UInt32
 
+  /// One with these parts, each as its property says.
   public init(destination: IPv4Address, prefixLength: UInt8, type: RouteType, table: UInt32 = 255) {
     self.destination = destination
     self.prefixLength = prefixLength
@@ -96,10 +116,12 @@ public struct LocalRoute: Sendable, Hashable {
 
 /// What the kernel answers when it is asked for the route to one IPv4 address (rtnetlink(7), RTM_GETROUTE).
 public struct RouteLookup: Sendable, Hashable {
+  /// The address, or the network's first one.
   public var destination: IPv4Address
   /// The type of the route that was found; nil where there is none.
   public var type: RouteType?
 
+  /// One with these parts, each as its property says.
   public init(destination: IPv4Address, type: RouteType?) {
     self.destination = destination
     self.type = type
@@ -109,6 +131,7 @@ public struct RouteLookup: Sendable, Hashable {
 /// What the host and the network namespace set that a verdict uses. A fact that was not needed or could not be
 /// read is nil; the rules answer "undetermined" where they need one that is nil.
 public struct HostFacts: Sendable, Hashable {
+  /// The version of the kernel.
   public var kernel: KernelVersion
   /// The inode of the network namespace looked at (namespaces(7)).
   public var networkNamespace: UInt64?
@@ -139,8 +162,11 @@ public struct HostFacts: Sendable, Hashable {
   public var tcpL3mdevAccept: Bool?
   /// Whether socket(AF_INET6, …) works; false with `ipv6.disable=1`.
   public var ipv6Available: Bool?
+  /// Every interface; nil where it was not read.
   public var interfaces: [NetworkInterface]?
+  /// The IPv6 addresses of all interfaces; nil where they were not read.
   public var ipv6Addresses: [InterfaceAddress]?
+  /// The routes of the table `local`, and those of VRFs; nil where they were not read.
   public var ipv4LocalRoutes: [LocalRoute]?
   /// The tables of those asked for that were never made; nil where the kernel does not tell them from empty ones
   /// (before Linux 5.0).
@@ -155,6 +181,7 @@ public struct HostFacts: Sendable, Hashable {
   /// systemd's SocketBindDeny=); nil where that may not be asked.
   public var controlGroupBindPrograms: Bool?
 
+  /// One with these parts, each as its property says.
   public init(kernel: KernelVersion, uid: UInt32) {
     self.kernel = kernel
     self.uid = uid
@@ -182,6 +209,7 @@ public struct Visibility: Sendable, Hashable {
   /// The BPF iterators that were asked; nil where none was wanted.
   public var bpf: BPFUse?
 
+  /// One with these parts, each as its property says.
   public init(unreadableProcesses: Int = 0, boundSocketsComplete: Bool = true, reasons: [String] = []) {
     self.unreadableProcesses = unreadableProcesses
     self.boundSocketsComplete = boundSocketsComplete
@@ -197,14 +225,18 @@ public struct Visibility: Sendable, Hashable {
 /// The sockets of each transport and family stand in the order of the kernel's dump: for UDP that is the order
 /// in which bind(2) examines them (kernel function `udp_lib_lport_inuse`).
 public struct Snapshot: Sendable, Hashable {
+  /// The facts of the host.
   public var host: HostFacts
+  /// What could be seen.
   public var visibility: Visibility
+  /// The sockets of one port.
   public var sockets: [SocketObservation]
   /// The bind buckets of the port that were read, at most one for each layer-3 domain; empty where none could be.
   public var buckets: [BindBucket]
   /// Whether UDP sockets of both families stand in the one order in which bind(2) examines them.
   public var isChainOrdered: Bool
 
+  /// One with these parts, each as its property says.
   public init(
     host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation], buckets: [BindBucket] = [],
     isChainOrdered: Bool = false

@@ -1,8 +1,11 @@
 /// An IPv4 address; `bits` in host byte order, so 127.0.0.1 is 0x7f000001.
 public struct IPv4Address: Sendable, Hashable, CustomStringConvertible {
+  /// The address as a number, 127.0.0.1 is 0x7f000001.
   public var bits: UInt32
 
+  /// One with these parts, each as its property says.
   public init(bits: UInt32) { self.bits = bits }
+  /// The four numbers between the dots.
   public init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8) {
     bits = UInt32(a) << 24 | UInt32(b) << 16 | UInt32(c) << 8 | UInt32(d)
   }
@@ -15,14 +18,18 @@ public struct IPv4Address: Sendable, Hashable, CustomStringConvertible {
   /// 224.0.0.0/4.
   public var isMulticast: Bool { bits >> 28 == 0xe }
 
+  /// As inet_ntop(3) writes it.
   public var description: String { "\(bits >> 24).\(bits >> 16 & 255).\(bits >> 8 & 255).\(bits & 255)" }
 }
 
 /// An IPv6 address as two halves in host byte order, so ::1 is (0, 1).
 public struct IPv6Address: Sendable, Hashable {
+  /// The first 64 bits.
   public var high: UInt64
+  /// The last 64 bits.
   public var low: UInt64
 
+  /// One with these parts, each as its property says.
   public init(high: UInt64, low: UInt64) {
     self.high = high
     self.low = low
@@ -91,6 +98,7 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// 224.0.0.0/4 or ff00::/8.
   public var isMulticast: Bool {
     switch self {
     case .v4(let address): address.isMulticast
@@ -106,6 +114,7 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// As inet_ntop(3) writes it.
   public var description: String {
     switch self {
     case .v4(let address): address.description

@@ -1,11 +1,16 @@
 /// A TCP or UDP port number, 0...65535, in host byte order.
 public struct Port: RawRepresentable, Sendable, Hashable, Comparable, CustomStringConvertible {
+  /// 0 to 65535.
   public let rawValue: UInt16
 
+  /// Takes any value, known or not.
   public init(rawValue: UInt16) { self.rawValue = rawValue }
+  /// A port by its number.
   public init(_ number: UInt16) { rawValue = number }
 
+  /// By number.
   public static func < (left: Port, right: Port) -> Bool { left.rawValue < right.rawValue }
 
+  /// The number.
   public var description: String { String(rawValue) }
 }

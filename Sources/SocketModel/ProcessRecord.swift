@@ -2,6 +2,7 @@
 ///
 /// Every text here was chosen by somebody else: escape it before it is shown.
 public struct ProcessRecord: Sendable, Hashable {
+  /// The number of the process in the reader's pid namespace.
   public var pid: Int32
   /// The short command name (`/proc/PID/comm`), never the arguments: they hold secrets.
   public var command: String
@@ -27,6 +28,7 @@ public struct ProcessRecord: Sendable, Hashable {
   /// under that number has ended, this process lives on. Nil where there is none or that cannot be told.
   public var goneLeader: Int32?
 
+  /// One with these parts, each as its property says.
   public init(
     pid: Int32, command: String, executable: String? = nil, descriptors: [Int32], unit: String? = nil,
     container: String? = nil

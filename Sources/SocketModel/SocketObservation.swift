@@ -1,8 +1,11 @@
 /// One end of a socket: an address and a port, and for link-local addresses the interface.
 public struct Endpoint: Sendable, Hashable {
+  /// The address.
   public var address: IPAddress
+  /// The port.
   public var port: Port
 
+  /// One with these parts, each as its property says.
   public init(address: IPAddress, port: Port) {
     self.address = address
     self.port = port
@@ -11,8 +14,10 @@ public struct Endpoint: Sendable, Hashable {
 
 /// The number of a network interface, 1 and up (if_nametoindex(3)); 0 never occurs here.
 public struct InterfaceIndex: RawRepresentable, Sendable, Hashable {
+  /// The kernel's number.
   public let rawValue: UInt32
 
+  /// Takes any value, known or not.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// Nil for 0, which the kernel uses for "no interface".
@@ -26,15 +31,23 @@ public struct InterfaceIndex: RawRepresentable, Sendable, Hashable {
 public struct SocketTimer: Sendable, Hashable {
   /// What the timer is for (`idiag_timer`, sock_diag(7)).
   public struct Kind: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+    /// The kernel's number.
     public let rawValue: UInt8
+    /// Takes any value, known or not.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    /// A retransmission is due.
     public static let retransmit = Kind(rawValue: 1)
+    /// A keepalive is due, or FIN_WAIT2 ends.
     public static let keepalive = Kind(rawValue: 2)
+    /// TIME_WAIT ends.
     public static let timeWait = Kind(rawValue: 3)
+    /// The peer's closed window is probed.
     public static let zeroWindowProbe = Kind(rawValue: 4)
+    /// An acknowledgement is due.
     public static let delayedAck = Kind(rawValue: 5)
 
+    /// The word of the report.
     public var description: String {
       switch self {
       case .retransmit: "retransmit"
@@ -47,10 +60,12 @@ public struct SocketTimer: Sendable, Hashable {
     }
   }
 
+  /// Which timer.
   public var kind: Kind
   /// Milliseconds until it fires.
   public var expires: UInt32
 
+  /// One with these parts, each as its property says.
   public init(kind: Kind, expires: UInt32) {
     self.kind = kind
     self.expires = expires
@@ -71,13 +86,17 @@ public enum SocketOwner: String, Sendable, Hashable, CaseIterable {
 
 /// One socket as sock_diag reported it, with what was found out about it elsewhere.
 public struct SocketObservation: Sendable, Hashable {
+  /// TCP or UDP.
   public var transport: TransportProtocol
   /// The upper layer protocol of a TCP socket (`INET_DIAG_ULP_INFO`): `mptcp`, `tls`, …
   public var ulp: String?
+  /// AF_INET or AF_INET6.
   public var family: AddressFamily
+  /// The local address and port.
   public var local: Endpoint
   /// The peer; nil for a socket that has none.
   public var remote: Endpoint?
+  /// The state, as the kernel numbers it.
   public var state: SocketState
   /// `sk_bound_dev_if` (`idiag_if`): set by SO_BINDTODEVICE, a link-local scope or a VRF; nil for none.
   public var device: InterfaceIndex?
@@ -98,9 +117,11 @@ public struct SocketObservation: Sendable, Hashable {
   public var cgroupID: UInt64?
   /// The path of that cgroup below the cgroup2 mount, where it still exists.
   public var cgroup: String?
+  /// The timer that runs; nil for none.
   public var timer: SocketTimer?
   /// LISTEN: connections waiting for accept(2); else bytes not yet read.
   public var receiveQueue: UInt32
+  /// Who holds it.
   public var owner: SocketOwner
   /// Every process that holds a descriptor of the socket and may be seen, ascending by pid.
   public var processes: [ProcessRecord]
@@ -109,6 +130,7 @@ public struct SocketObservation: Sendable, Hashable {
   /// What of the kernel holds it, with `owner` `.kernel`.
   public var kernelOwner: KernelOwner?
 
+  /// One with these parts, each as its property says.
   public init(
     transport: TransportProtocol, family: AddressFamily, local: Endpoint, remote: Endpoint? = nil,
     state: SocketState, reuseaddr: Knowledge<Bool>, reuseport: Knowledge<Bool>, v6only: Knowledge<Bool>? = nil,

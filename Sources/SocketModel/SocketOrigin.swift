@@ -7,6 +7,7 @@ public struct SocketActivation: Sendable, Hashable {
   /// The uid of the user manager that holds it; nil for the system manager, process 1.
   public var userManager: UInt32?
 
+  /// One with these parts, each as its property says.
   public init(unit: String, activates: String, userManager: UInt32? = nil) {
     self.unit = unit
     self.activates = activates
@@ -21,11 +22,13 @@ public struct KernelOwner: Sendable, Hashable, CustomStringConvertible {
   /// The network interface that the socket serves; nil where there is none.
   public var interface: String?
 
+  /// One with these parts, each as its property says.
   public init(kind: String, interface: String? = nil) {
     self.kind = kind
     self.interface = interface
   }
 
+  /// As a sentence calls it.
   public var description: String {
     if kind == "ipvs" { return "the IPVS synchronisation daemon" + (interface.map { " on \($0)" } ?? "") }
     return interface.map { "\(kind) interface \($0)" } ?? kind
@@ -34,10 +37,14 @@ public struct KernelOwner: Sendable, Hashable, CustomStringConvertible {
 
 /// A port that the kernel itself says it uses.
 public struct KernelPort: Sendable, Hashable {
+  /// TCP or UDP.
   public var transport: TransportProtocol
+  /// The port.
   public var port: Port
+  /// What in the kernel has it.
   public var owner: KernelOwner
 
+  /// One with these parts, each as its property says.
   public init(transport: TransportProtocol, port: Port, owner: KernelOwner) {
     self.transport = transport
     self.port = port

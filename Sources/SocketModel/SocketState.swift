@@ -1,21 +1,32 @@
 /// A socket's state as the kernel numbers it (`include/net/tcp_states.h`), unknown numbers included.
 public struct SocketState: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+  /// The kernel's number.
   public let rawValue: UInt8
 
+  /// Takes any value, known or not.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+  /// ESTABLISHED; a connected UDP socket too.
   public static let established = SocketState(rawValue: 1)
+  /// SYN_SENT: connecting.
   public static let synSent = SocketState(rawValue: 2)
   /// A connection request that no accept queue holds yet. Listed by sock_diag, but not in the bind table.
   public static let synRecv = SocketState(rawValue: 3)
+  /// FIN_WAIT1: closed here, not yet acknowledged.
   public static let finWait1 = SocketState(rawValue: 4)
+  /// FIN_WAIT2: closed here, the peer has not closed.
   public static let finWait2 = SocketState(rawValue: 5)
+  /// TIME_WAIT: over, kept for a minute.
   public static let timeWait = SocketState(rawValue: 6)
   /// TCP_CLOSE: a bound socket that neither listens nor is connected; every unconnected UDP socket.
   public static let close = SocketState(rawValue: 7)
+  /// CLOSE_WAIT: the peer closed, the program has not.
   public static let closeWait = SocketState(rawValue: 8)
+  /// LAST_ACK: both closed, not yet acknowledged.
   public static let lastAck = SocketState(rawValue: 9)
+  /// LISTEN.
   public static let listen = SocketState(rawValue: 10)
+  /// CLOSING: both closed at the same time.
   public static let closing = SocketState(rawValue: 11)
 
   /// The kernel's name with `_`; `BOUND` for a socket that is bound, neither listening nor connected.

@@ -1,26 +1,45 @@
 /// An error number of a system call, errno(3), unknown numbers included; the numbers are Linux's generic ones.
 public struct SystemError: Error, RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+  /// errno(3).
   public let rawValue: Int32
 
+  /// Takes any value, known or not.
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
-  public static let notPermitted = SystemError(rawValue: 1)  // EPERM
-  public static let noEntry = SystemError(rawValue: 2)  // ENOENT
-  public static let noSuchProcess = SystemError(rawValue: 3)  // ESRCH
-  public static let interrupted = SystemError(rawValue: 4)  // EINTR
-  public static let tryAgain = SystemError(rawValue: 11)  // EAGAIN
-  public static let outOfMemory = SystemError(rawValue: 12)  // ENOMEM
-  public static let accessDenied = SystemError(rawValue: 13)  // EACCES
-  public static let noDevice = SystemError(rawValue: 19)  // ENODEV
-  public static let invalidArgument = SystemError(rawValue: 22)  // EINVAL
-  public static let noSystemCall = SystemError(rawValue: 38)  // ENOSYS
-  public static let notSupported = SystemError(rawValue: 95)  // EOPNOTSUPP
-  public static let addressFamilyNotSupported = SystemError(rawValue: 97)  // EAFNOSUPPORT
-  public static let addressInUse = SystemError(rawValue: 98)  // EADDRINUSE
-  public static let addressNotAvailable = SystemError(rawValue: 99)  // EADDRNOTAVAIL
-  public static let networkUnreachable = SystemError(rawValue: 101)  // ENETUNREACH
-  public static let noBufferSpace = SystemError(rawValue: 105)  // ENOBUFS
-  public static let hostUnreachable = SystemError(rawValue: 113)  // EHOSTUNREACH
+  /// EPERM.
+  public static let notPermitted = SystemError(rawValue: 1)
+  /// ENOENT.
+  public static let noEntry = SystemError(rawValue: 2)
+  /// ESRCH.
+  public static let noSuchProcess = SystemError(rawValue: 3)
+  /// EINTR.
+  public static let interrupted = SystemError(rawValue: 4)
+  /// EAGAIN.
+  public static let tryAgain = SystemError(rawValue: 11)
+  /// ENOMEM.
+  public static let outOfMemory = SystemError(rawValue: 12)
+  /// EACCES.
+  public static let accessDenied = SystemError(rawValue: 13)
+  /// ENODEV.
+  public static let noDevice = SystemError(rawValue: 19)
+  /// EINVAL.
+  public static let invalidArgument = SystemError(rawValue: 22)
+  /// ENOSYS.
+  public static let noSystemCall = SystemError(rawValue: 38)
+  /// EOPNOTSUPP.
+  public static let notSupported = SystemError(rawValue: 95)
+  /// EAFNOSUPPORT.
+  public static let addressFamilyNotSupported = SystemError(rawValue: 97)
+  /// EADDRINUSE.
+  public static let addressInUse = SystemError(rawValue: 98)
+  /// EADDRNOTAVAIL.
+  public static let addressNotAvailable = SystemError(rawValue: 99)
+  /// ENETUNREACH.
+  public static let networkUnreachable = SystemError(rawValue: 101)
+  /// ENOBUFS.
+  public static let noBufferSpace = SystemError(rawValue: 105)
+  /// EHOSTUNREACH.
+  public static let hostUnreachable = SystemError(rawValue: 113)
 
   private static let names: [Int32: String] = [
     1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 9: "EBADF", 11: "EAGAIN", 12: "ENOMEM",
