@@ -7,9 +7,13 @@ import SocketModel
 ///
 /// A specific address is compared through the second table, bhash2 (`inet_bhash2_addr_any_conflict`, then the
 /// bucket of the very address in `inet_csk_bind_conflict`); a wildcard meets every owner of the bucket.
-func tcpConflict(_ sk: KernelSocket, _ sk2: KernelSocket) -> Bool {
-  guard usesHash2OnBind(sk) else {
+/// Before 6.1 there was no second table; a specific address met every owner too.
+func tcpConflict(_ sk: KernelSocket, _ sk2: KernelSocket, _ search: BucketSearch = .byAddress) -> Bool {
+  guard usesHash2OnBind(sk), search != .wholePort else {
     return inetBindConflict(sk, sk2) && inetReceiveAddressesEqual(sk, sk2)
+  }
+  if search == .byAddressWithoutMappedWildcards, sk2.addressType == .mapped, sk2.receiveAddress4 == .any {
+    return false
   }
   guard bind2BucketMatchesAnyAddress(sk2, sk) || sk2.receiveAddress == sk.receiveAddress else { return false }
   return inetBhash2Conflict(sk, sk2)

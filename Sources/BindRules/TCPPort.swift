@@ -58,7 +58,10 @@ private func tcpConflicts(_ sk: KernelSocket, _ snapshot: Snapshot) -> TCPConfli
     if answer.sure == true {
       result.sureBlockers.append(blocker)
     } else {
-      result.missing += answer.deciding.asFacts.map { MissingFact($0.kind, socket: index) }
+      // How this kernel searches is no fact of the socket.
+      result.missing += answer.deciding.asFacts.map {
+        MissingFact($0.kind, socket: $0.kind == .kernelVersion ? nil : index)
+      }
     }
   }
   return result
@@ -72,13 +75,28 @@ private func isInBindTable(_ socket: SocketObservation) -> Bool {
 private func tcpConflict(
   _ sk: KernelSocket, _ facts: SocketFacts, _ domain: InterfaceIndex??, _ host: HostFacts
 ) -> Possible<Bool> {
-  let inBucket = overPossibleWorlds(of: facts, plannedUID: sk.uid) { tcpConflict(sk, $0) }
+  let inBucket = tcpConflict(sk, facts, KernelTraits(host.kernel).bucketSearches)
   guard let domain, let domain2 = tcpBucketDomain(of: facts.boundDevice, host) else {
     guard inBucket.answers.contains(true) else { return inBucket }
     let missing: MissingFact.Kind = host.interfaces == nil ? .interfaces : .l3mdevAccept
     return Possible(answers: inBucket.answers.union([false]), deciding: inBucket.deciding.union([missing]))
   }
   return domain == domain2 ? inBucket : Possible(false)
+}
+
+/// What every way that this kernel may search answers.
+private func tcpConflict(
+  _ sk: KernelSocket, _ facts: SocketFacts, _ searches: [BucketSearch]
+) -> Possible<Bool> {
+  let all = searches.map { search in
+    overPossibleWorlds(of: facts, plannedUID: sk.uid) { tcpConflict(sk, $0, search) }
+  }
+  guard var result = all.first else { return Possible(true) }
+  for other in all.dropFirst() where other != result {
+    result.answers.formUnion(other.answers)
+    result.deciding.formUnion(other.deciding.union([.kernelVersion]))
+  }
+  return result
 }
 
 private func tcpRule(_ sk: KernelSocket, _ facts: SocketFacts) -> BindRule {

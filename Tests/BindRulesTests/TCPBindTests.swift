@@ -137,6 +137,29 @@ struct TCPBindTests {
     let old = openHost(kernel: KernelVersion(major: 6, minor: 1))
     #expect(line(attempt("0.0.0.0"), [socket("BOUND 0.0.0.0")], host: old) == "in-use ? ? ?")
   }
+
+  /// Observed: 5.10 refuses the first (its sk_rcv_saddr is 127.0.0.6), 6.1 allows the second.
+  @Test(
+    "to one address depends on the kernel's version where the table of addresses came or was mended later",
+    arguments: [
+      ("ESTABLISHED ::1", "127.0.0.6", [5: "? ? ? ?", 61: "ok ok ok ok", 68: "ok ok ok ok"]),
+      ("LISTEN ::ffff:0.0.0.0", "::ffff:127.0.0.1", [5: "in-use", 61: "? ? ? ?", 68: "in-use"]),
+      ("LISTEN ::ffff:0.0.0.0", "0.0.0.0", [5: "in-use", 61: "in-use", 68: "in-use"]),
+      ("LISTEN ::", "::ffff:127.0.0.1", [5: "in-use", 61: "in-use", 68: "in-use"]),
+    ])
+  func addressTable(existing: String, planned: String, expected: [Int: String]) {
+    let versions = [
+      5: KernelVersion(major: 5, minor: 10), 61: KernelVersion(major: 6, minor: 1),
+      68: KernelVersion(major: 6, minor: 8),
+    ]
+    for (name, version) in versions {
+      let snapshot = Snapshot(host: openHost(kernel: version), sockets: [socket(existing)])
+      let first = outcomes(of: attempt(planned), in: snapshot)[0]
+      let answer = line(attempt(planned), [socket(existing)], host: openHost(kernel: version))
+      #expect(answer.hasPrefix(expected[name] ?? "-"), "\(existing), \(planned), \(version): \(answer)")
+      #expect((first.missing == [MissingFact(.kernelVersion)]) == (expected[name]?.first == "?"))
+    }
+  }
 }
 
 @Suite("Receive addresses")
