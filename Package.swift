@@ -61,6 +61,10 @@ let package = Package(
     .target(name: "CProcessTestSupport", path: "Tests/CProcessTestSupport"),
     .systemLibrary(name: "CBPFTests", path: "Tests/CBPFTests"),
     .target(name: "JSONTestSupport", path: "Tests/JSONTestSupport", swiftSettings: strict),
+    .target(name: "FixtureTestSupport", path: "Tests/FixtureTestSupport", swiftSettings: strict),
+    .target(
+      name: "NetlinkTestSupport", dependencies: ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"],
+      path: "Tests/NetlinkTestSupport", swiftSettings: strict),
     .systemLibrary(name: "CKernelLab"),
     house("KernelLab", ["BindRules", "CKernelLab", "SocketModel"]),
     .executableTarget(
@@ -82,22 +86,26 @@ let package = Package(
         "PortwhyKit",
         "SocketModel",
       ]),
-    tests("NetlinkWireTests", ["NetlinkWire", "SocketModel"]),
-    tests("NetlinkTests", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
-    tests("HostEvidenceTests", ["CNetlink", "HostEvidence", "Netlink", "NetlinkWire", "SocketModel"]),
+    tests("NetlinkWireTests", ["FixtureTestSupport", "NetlinkWire", "SocketModel"]),
+    tests(
+      "NetlinkTests",
+      ["CNetlink", "FixtureTestSupport", "Netlink", "NetlinkTestSupport", "NetlinkWire", "SocketModel"]),
+    tests(
+      "HostEvidenceTests",
+      ["CNetlink", "HostEvidence", "Netlink", "NetlinkTestSupport", "NetlinkWire", "SocketModel"]),
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
     tests(
       "PortwhyExplanationTests",
       [
-        "BindRules", "KernelLab", "Netlink", "PortwhyExplanation", "PortwhyKit", "PortwhyReport", "ProcessEvidence",
-        "SocketModel",
+        "BindRules", "FixtureTestSupport", "KernelLab", "Netlink", "PortwhyExplanation", "PortwhyKit",
+        "PortwhyReport", "ProcessEvidence", "SocketModel",
       ],
       exclude: ["Golden"]),
     tests(
       "PortwhyReportTests",
       [
-        "BindRules", "JSONTestSupport", "KernelLab", "PortwhyExplanation", "PortwhyKit", "PortwhyReport",
-        "SocketModel",
+        "BindRules", "FixtureTestSupport", "JSONTestSupport", "KernelLab", "PortwhyExplanation", "PortwhyKit",
+        "PortwhyReport", "SocketModel",
       ],
       exclude: ["Golden"]),
     tests(

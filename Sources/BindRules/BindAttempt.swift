@@ -12,6 +12,11 @@ public struct ReuseOptions: OptionSet, Sendable, Hashable {
   /// SO_REUSEPORT, socket(7).
   public static let reuseport = ReuseOptions(rawValue: 2)
 
+  /// The names of the man page, SO_REUSEADDR first; empty for none.
+  public var socketOptions: [String] {
+    (contains(.reuseaddr) ? ["SO_REUSEADDR"] : []) + (contains(.reuseport) ? ["SO_REUSEPORT"] : [])
+  }
+
   /// The four combinations, in the order of the report: none, SO_REUSEADDR, SO_REUSEPORT, both.
   public static let combinations: [ReuseOptions] = [[], .reuseaddr, .reuseport, [.reuseaddr, .reuseport]]
 }

@@ -1,11 +1,20 @@
 public import SocketModel
 
 /// What a system call would answer.
-public enum CallResult: Sendable, Hashable {
+public enum CallResult: Sendable, Hashable, CustomStringConvertible {
   case ok
   case fails(SystemError)
   /// Facts are missing that decide.
   case undetermined
+
+  /// The word of the report: `ok`, the errno's name, `undetermined`.
+  public var description: String {
+    switch self {
+    case .ok: "ok"
+    case .fails(let errno): errno.description
+    case .undetermined: "undetermined"
+    }
+  }
 }
 
 /// The rule that makes a socket stand in the way; `rawValue` is stable and in the report.

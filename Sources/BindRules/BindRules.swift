@@ -5,7 +5,7 @@ public import SocketModel
 /// The sockets of `snapshot` must be all of the attempt's port and transport, in the order of the kernel's dump.
 /// - Returns: four outcomes in the order of `ReuseOptions.combinations`.
 public func outcomes(of attempt: BindAttempt, in snapshot: Snapshot) -> [BindOutcome] {
-  let before = precondition(attempt, snapshot.host)
+  let before = errorBeforePort(attempt, snapshot.host)
   return ReuseOptions.combinations.map { options in
     guard before.answers.contains(nil) else {
       return BindOutcome(

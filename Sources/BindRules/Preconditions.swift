@@ -4,7 +4,7 @@ import SocketModel
 // bind(2) up to get_port. Security modules and cgroup programs are not folded in: they are invisible from here.
 
 /// The error before get_port; nil where everything passes.
-func precondition(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+func errorBeforePort(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
   switch attempt.family {
   case .ipv4:
     return inOrder([{ deviceExists(attempt, host) }, { inetBind(attempt, host) }])

@@ -1,5 +1,6 @@
 import CNetlink
 import Glibc
+import Netlink
 public import SocketModel
 
 // The only system calls of this target. They read, make a socket that binds nothing, or move a thread of their own.
@@ -221,15 +222,11 @@ private func spawn(_ path: String, _ arguments: [String]) -> (pid: pid_t, pipe: 
 private func readAll(_ descriptor: Int32, seconds: Int32, limit: Int) -> [UInt8]? {
   var bytes: [UInt8] = []
   var buffer = [UInt8](repeating: 0, count: 64 << 10)
-  var start = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &start)
+  let start = MonotonicClock.milliseconds
   while bytes.count <= limit {
-    var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    let passed = Int32(
-      truncatingIfNeeded: (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1_000_000)
+    let passed = Int32(clamping: MonotonicClock.milliseconds &- start)
     var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    let ready = poll(&wait, 1, max(0, seconds * 1000 - passed))
+    let ready = poll(&wait, 1, max(0, seconds &* 1000 &- passed))
     if ready < 0, errno == EINTR { continue }
     guard ready > 0 else { return nil }
     let length = read(descriptor, &buffer, buffer.count)

@@ -1,3 +1,5 @@
+import SocketModel
+
 // How the kernel writes the sysctls that are read here (Documentation/networking/ip-sysctl.rst). A text of another
 // form is nil: better no fact than a wrong one.
 
@@ -11,10 +13,7 @@ func trimmed(_ text: String) -> Substring {
 
 /// A decimal number without sign; nil for anything else.
 func decimal<Number: FixedWidthInteger & UnsignedInteger>(_ text: some StringProtocol) -> Number? {
-  guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) else {
-    return nil
-  }
-  return Number(text)
+  text.isDecimal ? Number(text) : nil
 }
 
 /// `ip_unprivileged_port_start`, 0...65535.

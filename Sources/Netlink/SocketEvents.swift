@@ -24,9 +24,6 @@ public struct SocketEvents: ~Copyable {
   private let socket: OpaquePointer?
   private let ports: [TransportProtocol: ClosedRange<UInt16>]
 
-  /// Whether anything will be announced; without it a pause ends by time or signal only.
-  public var isSubscribed: Bool { socket != nil }
-
   /// Announcements of these local ports; the kernel drops the others before they wake anybody.
   public init(_ ports: [TransportProtocol: ClosedRange<UInt16>]) {
     self.ports = ports
@@ -76,7 +73,7 @@ public struct SocketEvents: ~Copyable {
     while true {
       if let number = signals.received() { return .signal(number) }
       if heedsSockets && takeAnnouncements() { return .socketGone }
-      let now = monotonicMilliseconds()
+      let now = MonotonicClock.milliseconds
       guard now < moment else {
         if !heedsSockets { _ = takeAnnouncements() }
         return .momentCame
@@ -150,11 +147,4 @@ func announcesDestruction(_ bytes: Span<UInt8>, of ports: [TransportProtocol: Cl
   } catch {
     return true
   }
-}
-
-/// CLOCK_MONOTONIC in milliseconds, clock_gettime(2).
-public func monotonicMilliseconds() -> UInt64 {
-  var time = timespec()
-  guard clock_gettime(CLOCK_MONOTONIC, &time) == 0 else { return 0 }
-  return UInt64(clamping: time.tv_sec) &* 1000 &+ UInt64(clamping: time.tv_nsec / 1_000_000)
 }

@@ -44,8 +44,6 @@ public struct MessageFlags: OptionSet, Sendable, Hashable {
 
   /// NLM_F_REQUEST.
   public static let request = MessageFlags(rawValue: 0x1)
-  /// NLM_F_MULTI: one of many, ended by NLMSG_DONE.
-  public static let multipart = MessageFlags(rawValue: 0x2)
   /// NLM_F_DUMP_INTR: what was dumped changed meanwhile, so the answer may be inconsistent.
   public static let dumpInterrupted = MessageFlags(rawValue: 0x10)
   /// NLM_F_DUMP: NLM_F_ROOT and NLM_F_MATCH.

@@ -50,7 +50,7 @@ public enum CommandLineProgram {
 
   /// A look at this host, and how long it took.
   static func answer(_ invocation: Invocation) throws(PortwhyError) -> (report: Report, microseconds: UInt64) {
-    let start = SystemCalls.microseconds()
+    let start = Clock.microseconds
     let report =
       switch invocation.task {
       case .answer(let question): try Portwhy.answer(question)
@@ -58,7 +58,7 @@ public enum CommandLineProgram {
       case .help, .version, .explain, .saved: throw PortwhyError.internalError("nothing to look at")
       }
     for line in contradictionLines(report) { complain(line) }
-    return (report, SystemCalls.microseconds() &- start)
+    return (report, Clock.microseconds &- start)
   }
 
   private static func show(

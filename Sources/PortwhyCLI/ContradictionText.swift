@@ -22,8 +22,8 @@ private func line(_ contradiction: ProbeContradiction, _ attempt: BindAttempt) -
     "SO_REUSEADDR \(predicted.options.contains(.reuseaddr))",
     "SO_REUSEPORT \(predicted.options.contains(.reuseport))",
   ]
-  return "BUG: \(socket.joined(separator: ", ")): predicted \(predicted.bind.word), bind() answers "
-    + contradiction.answered.word
+  return "BUG: \(socket.joined(separator: ", ")): predicted \(predicted.bind), bind() answers "
+    + "\(contradiction.answered)"
 }
 
 extension BindAttempt {
@@ -31,16 +31,6 @@ extension BindAttempt {
     switch device {
     case .interface(_, let name), .missing(let name): name
     case nil: "none"
-    }
-  }
-}
-
-extension CallResult {
-  fileprivate var word: String {
-    switch self {
-    case .ok: "ok"
-    case .fails(let errno): errno.description
-    case .undetermined: "undetermined"
     }
   }
 }

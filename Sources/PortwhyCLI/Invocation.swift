@@ -154,7 +154,7 @@ struct Invocation: Hashable {
   }
 
   static func uid(_ word: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {
-    if !word.isEmpty, word.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
+    if word.isDecimal {
       // (uid_t)-1 means "no user" to the kernel.
       guard let uid = UInt32(word), uid != .max else { throw UsageError("--uid \"\(word)\" is out of range") }
       return uid

@@ -1,3 +1,5 @@
+internal import SocketModel
+
 /// Whether the host is looked at once, until something works, or again and again.
 enum Pace: Hashable {
   case once
@@ -40,8 +42,7 @@ enum Pace: Hashable {
 
   static func milliseconds(_ word: String) -> UInt64? {
     let parts = word.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-    guard parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(digits.contains) }), parts[0].utf8.count <= 9,
+    guard parts.allSatisfy(\.isDecimal), parts[0].utf8.count <= 9,
       let whole = UInt64(parts[0])
     else { return nil }
     let fraction = parts.count == 2 ? String(parts[1].prefix(3)) : ""

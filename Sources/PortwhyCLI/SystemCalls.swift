@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PortwhyKit
 
 /// The only file of this target that calls the system.
 enum SystemCalls {
@@ -74,17 +75,10 @@ enum SystemCalls {
     getpwuid(uid).flatMap { $0.pointee.pw_name }.map { String(cString: $0) }
   }
 
-  /// A clock that only goes forward, in microseconds (CLOCK_MONOTONIC, clock_gettime(2)).
-  static func microseconds() -> UInt64 {
-    var time = timespec()
-    guard clock_gettime(CLOCK_MONOTONIC, &time) == 0 else { return 0 }
-    return UInt64(clamping: time.tv_sec) &* 1_000_000 &+ UInt64(clamping: time.tv_nsec / 1000)
-  }
-
-  /// Waits until a moment of `microseconds()`; returns early, and false, where nobody reads the descriptor any more.
+  /// Waits until a moment of `Clock.microseconds`; returns early, and false, where nobody reads the descriptor any more.
   static func pause(until moment: UInt64, whileRead descriptor: Int32) -> Bool {
     while true {
-      let now = microseconds()
+      let now = Clock.microseconds
       guard now < moment else { return true }
       var reader = pollfd(fd: descriptor, events: 0, revents: 0)
       if poll(&reader, 1, Int32(clamping: (moment - now + 999) / 1000)) > 0 { return false }

@@ -59,7 +59,7 @@ struct TargetParser {
     }
     let text = parts.ports
     if text.isEmpty { throw UsageError("no port in \"\(item)\"") }
-    if isNumber(text) {
+    if text.isDecimal {
       let port = try number(text, item: item)
       return port...port
     }
@@ -71,7 +71,7 @@ struct TargetParser {
 
   private func range(_ text: String, item: String) throws(UsageError) -> ClosedRange<UInt16>? {
     let ends = text.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
-    guard ends.count == 2, ends.allSatisfy(isNumber) else { return nil }
+    guard ends.count == 2, ends.allSatisfy(\.isDecimal) else { return nil }
     let (first, last) = (try number(ends[0], item: item), try number(ends[1], item: item))
     guard first <= last else { throw UsageError("reversed range \"\(text)\"") }
     return first...last
@@ -83,10 +83,6 @@ struct TargetParser {
       throw UsageError("port \"\(text)\"\(place) is not in 1-65535")
     }
     return port
-  }
-
-  private func isNumber(_ text: String) -> Bool {
-    !text.isEmpty && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
   }
 
   private func unknown(_ text: String, _ transport: TransportProtocol, item: String) -> UsageError {

@@ -17,11 +17,11 @@ extension CommandLineProgram {
       // Nothing is to be tidied up, so a signal may end the program where it is.
       return show(try Portwhy.wait(for: question, timeout: timeout).report, invocation)
     }
-    let started = SystemCalls.microseconds()
+    let started = Clock.microseconds
     let result: (report: Report, end: WaitEnd)
     do throws(PortwhyError) {
       result = try Portwhy.wait(for: question, timeout: timeout, stopSignals: [SIGINT, SIGTERM, SIGHUP]) { report in
-        let elapsed = (SystemCalls.microseconds() &- started) / 1000
+        let elapsed = (Clock.microseconds &- started) / 1000
         drawLine(Countdown(report: report, elapsed: elapsed, timeout: timeout).text)
       }
     } catch {
@@ -43,7 +43,7 @@ extension CommandLineProgram {
   /// An answer every interval, until a signal ends the program or nobody reads any more.
   static func watch(_ interval: UInt64, _ invocation: Invocation) throws(PortwhyError) -> ExitStatus {
     let redraws = !invocation.json && SystemCalls.isTerminal(1) && SystemCalls.environment("TERM") != "dumb"
-    let started = SystemCalls.microseconds()
+    let started = Clock.microseconds
     var isFirst = true
     while true {
       let (report, elapsed) = try answer(invocation)
@@ -61,7 +61,7 @@ extension CommandLineProgram {
       case .closedPipe: return status
       case .failed: return write("", status: write(screen, status: status))
       }
-      let next = nextTick(after: SystemCalls.microseconds(), from: started, every: interval * 1000)
+      let next = nextTick(after: Clock.microseconds, from: started, every: interval * 1000)
       guard SystemCalls.pause(until: next, whileRead: 1) else { return status }
     }
   }

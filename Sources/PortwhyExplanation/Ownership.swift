@@ -42,8 +42,8 @@ extension SocketObservation {
     }
     switch inheritance {
     case .otherPrograms(let creator, let heirs):
-      let names = heirs.map { "\($0.command) (pid \($0.pid))" }.listed()
-      let from = creator.map { " from \($0.command) (pid \($0.pid))" } ?? ""
+      let names = heirs.map(\.text).listed()
+      let from = creator.map { " from \($0.text)" } ?? ""
       notes.append(
         Note(
           kind: "inherited-descriptor",
@@ -54,7 +54,7 @@ extension SocketObservation {
         Note(
           kind: "inherited-descriptor",
           text:
-            "\(heir.command) (pid \(heir.pid)) is of the process group of pid \(leader), which has gone: it may have"
+            "\(heir.text) is of the process group of pid \(leader), which has gone: it may have"
             + " inherited the socket, which SOCK_CLOEXEC prevents"))
     case nil: break
     }

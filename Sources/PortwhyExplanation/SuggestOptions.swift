@@ -113,6 +113,5 @@ extension Case {
 }
 
 extension ReuseOptions {
-  /// The man page's name of a single option.
-  var name: String { self == .reuseaddr ? "SO_REUSEADDR" : "SO_REUSEPORT" }
+  fileprivate var name: String { socketOptions.listed() }
 }

@@ -43,7 +43,7 @@ private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> Str
   let holder = holders.listed()
   switch role {
   case .listener where first.isHeldByDifferentPrograms:
-    let names = first.processes.map { "\($0.command) (pid \($0.pid))" }.listed(atMost: 3)
+    let names = first.processes.map(\.text).listed(atMost: 3)
     return "\(names) hold a socket that listens on \(addresses)"
   case .listener: return "\(holder) \(areMany ? "listen" : "listens") on \(addresses)"
   case .bound: return "\(holder) bound \(addresses) and \(areMany ? "do" : "does") not listen"

@@ -1,4 +1,4 @@
-import SocketModel
+public import SocketModel
 
 // Small pieces of text that several sentences share.
 
@@ -15,6 +15,11 @@ extension Endpoint {
   }
 }
 
+extension ProcessRecord {
+  /// `nginx (pid 812)`.
+  public var text: String { "\(command) (pid \(pid))" }
+}
+
 extension SocketObservation {
   /// Who holds the socket, in a few words that can stand in a sentence.
   var holderText: String {
@@ -22,8 +27,7 @@ extension SocketObservation {
     case .process:
       guard let first = processes.first else { return "a process" }
       if let activation { return "\(first.command) (pid \(first.pid), for \(activation.unit))" }
-      let name = "\(first.command) (pid \(first.pid))"
-      return processes.count == 1 ? name : "\(name) and \(processes.count - 1) more"
+      return processes.count == 1 ? first.text : "\(first.text) and \(processes.count - 1) more"
     case .kernel: return kernelOwner.map { "the kernel (\($0))" } ?? "the kernel"
     case .none: return "no process"
     case .hidden: return uid.map { "a process of uid \($0) that you may not look at" } ?? "a hidden process"

@@ -52,7 +52,7 @@ struct DeepFindings {
     guard !sockets.isEmpty else { return nil }
     let processes = sockets.flatMap(\.processes)
     let container = processes.lazy.compactMap(\.container).first
-    let holder = processes.first.map { "\($0.command) (pid \($0.pid))" } ?? "a hidden process"
+    let holder = processes.first?.text ?? "a hidden process"
     let place =
       namespace.name ?? container.map { "container \($0.count == 64 ? String($0.prefix(12)) : $0)" }
       ?? "net:[\(namespace.inode)]"

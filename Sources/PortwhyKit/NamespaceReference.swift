@@ -1,4 +1,5 @@
 import HostEvidence
+import SocketModel
 
 /// Which network namespace a question is about, where it is not the asking thread's own.
 public enum NamespaceReference: Sendable, Hashable, CustomStringConvertible {
@@ -13,7 +14,7 @@ public enum NamespaceReference: Sendable, Hashable, CustomStringConvertible {
   public init?(_ word: String) {
     if word.contains("/") {
       self = .path(word)
-    } else if !word.isEmpty, word.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
+    } else if word.isDecimal {
       guard let pid = Int32(word), pid > 0 else { return nil }
       self = .process(pid)
     } else {

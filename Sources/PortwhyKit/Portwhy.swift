@@ -182,18 +182,14 @@ func verdict(_ attempts: [AttemptReport], planned: ReuseOptions) -> CallResult {
   return failed ?? (verdicts.contains(.undetermined) ? .undetermined : .ok)
 }
 
-enum Clock {
+package enum Clock {
+  /// What goes forward only, to measure with.
+  package static var microseconds: UInt64 { MonotonicClock.microseconds }
+
   /// Seconds since the epoch, CLOCK_REALTIME.
   static var now: Double {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-  }
-
-  /// Microseconds of CLOCK_MONOTONIC.
-  static var microseconds: UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) &* 1_000_000 &+ UInt64(time.tv_nsec) / 1000
   }
 }

@@ -83,8 +83,8 @@ struct Probing {
     result.notes.append(
       Note(
         kind: "probe-contradiction",
-        text: "a bug of portwhy: \(outcome.options.inWords), the rules said \(outcome.bind.inWords), a real bind"
-          + " says \(answer.inWords)"))
+        text: "a bug of portwhy: \(outcome.options.inWords), the rules said \(outcome.bind), a real bind"
+          + " says \(answer)"))
   }
 
   /// A note where the answer need not be the port's: modules and programs that bind(2) asks first, or no memory.
@@ -108,19 +108,5 @@ struct Probing {
 
 extension ReuseOptions {
   /// As the answer of `--probe` names the combinations.
-  fileprivate var inWords: String {
-    let names = [(ReuseOptions.reuseaddr, "SO_REUSEADDR"), (.reuseport, "SO_REUSEPORT")]
-      .filter { contains($0.0) }.map(\.1)
-    return names.isEmpty ? "no option" : names.joined(separator: " and ")
-  }
-}
-
-extension CallResult {
-  fileprivate var inWords: String {
-    switch self {
-    case .ok: "ok"
-    case .fails(let errno): errno.description
-    case .undetermined: "undetermined"
-    }
-  }
+  fileprivate var inWords: String { isEmpty ? "no option" : socketOptions.joined(separator: " and ") }
 }

@@ -145,7 +145,10 @@ struct Scene {
 
   /// Leaves out the socket with this inode.
   mutating func forget(_ inode: UInt64) {
-    for (transport, all) in sockets { sockets[transport] = all.filter { $0.inode != inode } }
+    for (transport, all) in sockets {
+      sockets[transport] = all.filter { $0.inode != inode }
+      sortByPort(transport)
+    }
   }
 
   private var usesDevices: Bool {

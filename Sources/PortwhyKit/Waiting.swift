@@ -36,7 +36,8 @@ extension Portwhy {
     // Subscribed before the first look: a socket that goes in between is not missed.
     let events = SocketEvents(question.portsByTransport)
     return try waitUntilItWorks(
-      timeout: timeout, now: monotonicMilliseconds, look: { () throws(PortwhyError) in try answerHere(question) },
+      timeout: timeout, now: { MonotonicClock.milliseconds },
+      look: { () throws(PortwhyError) in try answerHere(question) },
       pause: { events.pause(until: $0, heedsSockets: $1, signals: signals) }, progress: progress)
   }
 }

@@ -149,8 +149,8 @@ extension JSONReport {
   private static func write(_ outcome: BindOutcome, transport: TransportProtocol, to writer: inout JSONWriter) {
     writer.member("reuseaddr", outcome.options.contains(.reuseaddr))
     writer.member("reuseport", outcome.options.contains(.reuseport))
-    writer.member("bind", callWord(outcome.bind))
-    writer.member("listen", listenResult(outcome, transport: transport).map(callWord))
+    writer.member("bind", outcome.bind.description)
+    writer.member("listen", listenResult(outcome, transport: transport).map(\.description))
     writer.member("source", outcome.source.rawValue)
     writer.objects("blockers", outcome.blockers) { writer, blocker in
       writer.member("socket", blocker.socket)

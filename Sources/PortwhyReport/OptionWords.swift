@@ -4,10 +4,7 @@ internal import SocketModel
 
 extension ReuseOptions {
   /// `SO_REUSEADDR`, `SO_REUSEADDR and SO_REUSEPORT`; empty for none.
-  var names: String {
-    enumeration(
-      (contains(.reuseaddr) ? ["SO_REUSEADDR"] : []) + (contains(.reuseport) ? ["SO_REUSEPORT"] : []))
-  }
+  var names: String { enumeration(socketOptions) }
 
   /// The column or item of the `bind` section.
   var label: String {
@@ -24,14 +21,14 @@ func resultText(_ outcome: BindOutcome) -> String {
   switch (outcome.bind, outcome.verdict) {
   case (.ok, .fails(let errno)): "listen \(errno)"
   case (.ok, .undetermined): "listen undetermined"
-  case (_, let verdict): callWord(verdict)
+  case (_, let verdict): verdict.description
   }
 }
 
 extension AttemptReport {
   /// What this combination ends in, as the section `bind` says it: `?` where it was left open, which is no answer.
   func resultText(_ options: ReuseOptions) -> String {
-    guard let outcome = outcome(options) else { return callWord(.undetermined) }
+    guard let outcome = outcome(options) else { return CallResult.undetermined.description }
     if leftOpen.contains(options) { return outcome.bind == .ok ? "listen ?" : "?" }
     return PortwhyReport.resultText(outcome)
   }

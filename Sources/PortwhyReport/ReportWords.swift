@@ -15,10 +15,6 @@ func errnoName(_ result: CallResult) -> String? {
   if case .fails(let errno) = result { errno.description } else { nil }
 }
 
-func callWord(_ result: CallResult) -> String {
-  errnoName(result) ?? verdictWord(result)
-}
-
 /// `kind`, or `kind:socket` for a fact of one socket.
 func missingWord(_ fact: MissingFact) -> String {
   fact.kind.rawValue + (fact.socket.map { ":\($0)" } ?? "")

@@ -9,6 +9,8 @@ struct Settings: Sendable, Hashable {
   /// Rounds instead of the load's own number.
   var rounds: Int?
   var callgrind = true
+  /// Run by sh(1) under each load instead of measuring: a profiler, say.
+  var shellCommand: String?
 }
 
 /// The command line of the bench: a run, or what a process of the load does.
@@ -34,6 +36,7 @@ enum BenchWord: Sendable, Hashable {
       }
       switch word {
       case "--portwhy": settings.portwhy = value
+      case "--run": settings.shellCommand = value
       case "--write": settings.file = value
       case "--loads":
         let loads = value.split(separator: ",").compactMap { Load.named(String($0)) }

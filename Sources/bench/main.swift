@@ -5,6 +5,7 @@ import Glibc
 // met is said in the tables, because a busy machine is no defect.
 //
 //   bench [--portwhy PATH] [--write FILE] [--loads idle,busy,crowded,smoke] [--rounds N] [--no-callgrind]
+//   bench [--loads NAME] --run COMMAND     runs a shell command under the load instead, a profiler say
 
 switch BenchWord(CommandLine.arguments.dropFirst()) {
 case .measure(let settings): exit(measureAll(settings))

@@ -81,7 +81,7 @@ private func refuse(_ family: Int32, _ number: Int32, _ error: Int32) throws {
 @Suite("Before the port", .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
 struct PreconditionTests {
   @Test("errno and status are those of the real calls", arguments: preconditions)
-  private func precondition(_ row: Precondition) throws {
+  private func beforeThePort(_ row: Precondition) throws {
     let scenario = Scenario([], row.attempt, port: row.port)
     let (answer, screen, trials) = try NetworkNamespace.run(NamespaceConfiguration(sysctls: row.sysctls)) {
       (namespace: inout NetworkNamespace) in

@@ -1,3 +1,4 @@
+import NetlinkTestSupport
 import CNetlink
 import Glibc
 import HostEvidence

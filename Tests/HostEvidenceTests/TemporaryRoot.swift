@@ -1,3 +1,4 @@
+import NetlinkTestSupport
 import Glibc
 
 /// A made-up /proc or /sys in a temporary directory, removed at the end of its life.

@@ -1,3 +1,5 @@
+import NetlinkTestSupport
+import FixtureTestSupport
 import Glibc
 import Netlink
 import NetlinkWire

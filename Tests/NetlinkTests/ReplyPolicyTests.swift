@@ -1,3 +1,4 @@
+import FixtureTestSupport
 import Netlink
 import NetlinkWire
 import SocketModel

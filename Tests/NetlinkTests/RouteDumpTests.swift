@@ -1,3 +1,4 @@
+import NetlinkTestSupport
 import Glibc
 import Netlink
 import SocketModel

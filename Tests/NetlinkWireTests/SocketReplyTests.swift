@@ -1,3 +1,4 @@
+import FixtureTestSupport
 import NetlinkWire
 import SocketModel
 import Testing

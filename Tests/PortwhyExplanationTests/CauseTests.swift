@@ -1,3 +1,4 @@
+import FixtureTestSupport
 import BindRules
 import Glibc
 @testable import KernelLab

@@ -1,3 +1,4 @@
+import FixtureTestSupport
 import BindRules
 import Glibc
 @testable import KernelLab
@@ -129,7 +130,7 @@ struct SuggestionTests {
   @Test("to share by SO_REUSEPORT never comes where a listener lacks it")
   func neverForAnOlderCopy() throws {
     for name in ["listener", "dual-stack-overlap", "wildcard-overlap-reverse", "bound-not-listening"] {
-      let golden = try #require(GoldenFile.read(GoldenFile.folder + "/Golden/\(name).txt"))
+      let golden = try #require(GoldenFile.text("\(name).txt"))
       #expect(!golden.contains("set SO_REUSEPORT"), "\(name)")
     }
   }

@@ -196,7 +196,7 @@ struct KernelWaitTests {
       let ports = [transport: second.port.rawValue...second.port.rawValue]
       let events = SocketEvents(ports)
       func pause() -> SocketEvent {
-        events.pause(until: monotonicMilliseconds() + 300, heedsSockets: true, signals: signals)
+        events.pause(until: MonotonicClock.milliseconds + 300, heedsSockets: true, signals: signals)
       }
       _ = consume first
       let other = pause()

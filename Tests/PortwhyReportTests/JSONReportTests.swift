@@ -1,3 +1,4 @@
+import FixtureTestSupport
 import BindRules
 import JSONTestSupport
 import PortwhyKit
@@ -7,8 +8,8 @@ import Testing
 @testable import PortwhyReport
 
 private func schema() throws -> JSONDocument {
-  let root = GoldenFile.folder.split(separator: "/").dropLast(2).joined(separator: "/")
-  let text = try #require(GoldenFile.read("/" + root + "/schema/portwhy.report-1.schema.json"))
+  let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+  let text = try #require(fileText("/" + root + "/schema/portwhy.report-1.schema.json"))
   return try JSONDocument(parsing: text)
 }
 

@@ -3,22 +3,26 @@ import Glibc
 import Netlink
 import NetlinkWire
 import SocketModel
-import Testing
 
-struct NamespaceError: Error {
-  var what: String
-  var number = errno
+package struct NamespaceError: Error {
+  package var what: String
+  package var number: Int32
+
+  package init(what: String, number: Int32 = errno) {
+    self.what = what
+    self.number = number
+  }
 }
 
 /// Says on standard error what did not run, and why.
-func sayNotRun(_ reason: String) {
+package func sayNotRun(_ reason: String) {
   let line = "NOT RUN: \(reason)\n"
   _ = line.withCString { write(2, $0, line.utf8.count) }
 }
 
 /// Runs `body` on a thread of its own in a network namespace of its own, with lo up. Nil, said loudly, where this
 /// is not permitted; in CI (environment variable CI) that is a failure.
-func inPrivateNamespace<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) throws -> Value? {
+package func inPrivateNamespace<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) throws -> Value? {
   let job = ThreadJob<Value?> {
     guard portwhy_unshare_network() == 0 else {
       let text = "no private network namespace (errno \(errno)): this test did not run"
@@ -62,7 +66,7 @@ extension ThreadJob: Startable {
 }
 
 /// The rtnetlink changes that scenarios need (rtnetlink(7)).
-enum RouteChange {
+package enum RouteChange {
   case setLink, newLink, newAddress, newRule
 
   /// RTM_NEWLINK, RTM_NEWADDR or RTM_NEWRULE.
@@ -78,7 +82,7 @@ enum RouteChange {
 }
 
 /// Asks rtnetlink for a change and waits for its acknowledgement.
-func change(_ change: RouteChange, _ body: [UInt8]) throws {
+package func change(_ change: RouteChange, _ body: [UInt8]) throws {
   let length = UInt8(16 + body.count)
   let header: [UInt8] = [length, 0, 0, 0, change.type, 0, 0x05, change.flags, 1, 0, 0, 0, 0, 0, 0, 0]
   var failure: SystemError?
@@ -96,14 +100,14 @@ func change(_ change: RouteChange, _ body: [UInt8]) throws {
 }
 
 /// ifinfomsg that sets IFF_UP.
-func up(_ index: UInt8) -> [UInt8] { [0, 0, 0, 0, index, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0] }
+package func up(_ index: UInt8) -> [UInt8] { [0, 0, 0, 0, index, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0] }
 
-func attribute(_ type: UInt8, _ payload: [UInt8]) -> [UInt8] {
+package func attribute(_ type: UInt8, _ payload: [UInt8]) -> [UInt8] {
   [UInt8(payload.count + 4), 0, type, 0] + payload + Array(repeating: 0, count: (4 - payload.count % 4) % 4)
 }
 
 /// ifinfomsg of a new veth pair; the kernel names and numbers the peer.
-func veth(_ name: String, index: UInt8) -> [UInt8] {
+package func veth(_ name: String, index: UInt8) -> [UInt8] {
   let kind = attribute(1, Array("veth".utf8))
   return [0, 0, 0, 0, index, 0, 0, 0] + Array(repeating: 0, count: 8) + attribute(3, Array(name.utf8) + [0])
     + attribute(18, kind)

@@ -1,1 +1,0 @@
-../NetlinkWireTests/HexFixture.swift
