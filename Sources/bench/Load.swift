@@ -10,6 +10,12 @@ struct Load: Sendable, Hashable {
   /// The same for the overview, which is timed apart.
   var overviewRounds: Int
 
+  /// No more than asked for; an idle host's rounds are short, so twenty times as many.
+  func rounds(_ atMost: Int?) -> Int {
+    guard let atMost else { return rounds }
+    return min(rounds, sockets == 0 ? atMost * 20 : atMost)
+  }
+
   static let socketsAtMost = 18_000
 
   static let idle = Load(name: "idle", sockets: 0, processes: 0, filesInEach: 0, rounds: 200, overviewRounds: 40)

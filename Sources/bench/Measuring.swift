@@ -55,8 +55,8 @@ private func measureRounds(_ load: Load, _ settings: Settings) throws -> LoadRes
   var remains = Remains()
   let known = Command.all.filter { SystemCalls.isInstalled($0.words(portwhy: settings.portwhy)[0]) }
   for (commands, rounds) in [
-    (known.filter { $0.subject != .overview }, settings.rounds ?? load.rounds),
-    (known.filter { $0.subject == .overview }, settings.rounds ?? load.overviewRounds),
+    (known.filter { $0.subject != .overview }, load.rounds(settings.rounds)),
+    (known.filter { $0.subject == .overview }, min(load.overviewRounds, load.rounds(settings.rounds))),
   ] {
     // The first round warms the caches and does not count.
     for round in -1..<rounds {

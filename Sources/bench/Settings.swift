@@ -6,7 +6,7 @@ struct Settings: Sendable, Hashable {
   /// The Markdown file whose generated part is replaced; nil prints it.
   var file: String?
   var loads: [Load] = [.idle, .busy, .crowded]
-  /// Rounds instead of the load's own number.
+  /// Rounds at most, where the loads' own numbers take too long.
   var rounds: Int?
   var callgrind = true
   /// Run by sh(1) under each load instead of measuring: a profiler, say.
@@ -45,7 +45,7 @@ enum BenchWord: Sendable, Hashable {
           return
         }
         settings.loads = loads
-      case "--rounds": settings.rounds = Int(value).map { max(1, $0) }
+      case "--rounds": settings.rounds = Int(value).map { min(max(1, $0), 10_000) }
       case "hold-sockets":
         self = .holdSockets(Int(value) ?? 0, Port(rest.popFirst().flatMap { UInt16($0) } ?? 0))
         return
