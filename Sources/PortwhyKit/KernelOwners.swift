@@ -5,7 +5,8 @@ import SocketModel
 /// Names the part of the kernel behind sockets that have an inode and no holder that can be seen.
 ///
 /// Only what the kernel itself says counts: a tunnel that is up, a port of its NFS server. Such sockets are bound to
-/// the wildcard, to an address of the tunnel or to a multicast group, by uid 0 and not connected; what fits nothing stays hidden.
+/// the wildcard, to an address of the tunnel or to a multicast group, by uid 0 and not connected; what fits nothing
+/// stays hidden.
 func findKernelOwners(_ sockets: inout [SocketObservation]) {
   let candidates = sockets.indices.filter { sockets[$0].mayBeKernels }
   guard !candidates.isEmpty else { return }

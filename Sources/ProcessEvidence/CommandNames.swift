@@ -29,20 +29,17 @@ extension ProcessReader {
         inodes.contains(inode) && found.insert(inode).inserted
       }
       guard let hits = try? buffer.sockets(in: directory, where: isWanted, isOver: isOver), !hits.isEmpty,
-        var command = try? contents(of: "../comm", in: directory)
+        let command = commandName(at: "../comm", in: directory)
       else { continue }
-      if command.last == UInt8(ascii: "\n") { command.removeLast() }
-      for hit in hits { names[hit.inode] = String(decoding: command, as: UTF8.self) }
+      for hit in hits { names[hit.inode] = command }
     }
     return names
   }
 
   /// The short command name of a process; nil where it is gone.
   public func command(of pid: Int32) -> String? {
-    guard let proc = try? Descriptor(directory: procRoot), var command = try? contents(of: "\(pid)/comm", in: proc)
-    else { return nil }
-    if command.last == UInt8(ascii: "\n") { command.removeLast() }
-    return String(decoding: command, as: UTF8.self)
+    guard let proc = try? Descriptor(directory: procRoot) else { return nil }
+    return commandName(at: "\(pid)/comm", in: proc)
   }
 }
 

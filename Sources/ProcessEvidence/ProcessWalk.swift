@@ -9,10 +9,9 @@ struct VisitedProcess: ~Copyable {
 
   /// Who it is; nil where it is gone.
   func record(descriptors: [Int32], controlGroup: ControlGroup) -> ProcessRecord? {
-    guard var command = try? contents(of: "../comm", in: directory) else { return nil }
-    if command.last == UInt8(ascii: "\n") { command.removeLast() }
+    guard let command = commandName(at: "../comm", in: directory) else { return nil }
     var record = ProcessRecord(
-      pid: pid, command: String(decoding: command, as: UTF8.self),
+      pid: pid, command: command,
       executable: try? linkTarget(of: "../exe", in: directory), descriptors: descriptors.sorted(),
       unit: controlGroup.unit, container: controlGroup.container)
     record.userManager = controlGroup.userManager
@@ -97,6 +96,12 @@ struct ProcessWalk: ~Copyable {
 
   /// Whether /proc hides processes: with hidepid=2 they are not listed, and process 1 always exists.
   var hidesProcesses: Bool { metHiddenDirectory || !processes.contains(1) }
+}
+
+/// The short command name in a `/proc/PID/comm`, without its newline; nil where the process is gone.
+func commandName(at path: String, in directory: borrowing Descriptor) -> String? {
+  guard let text = try? contents(of: path, in: directory) else { return nil }
+  return String(decoding: text.last == UInt8(ascii: "\n") ? text.dropLast() : text[...], as: UTF8.self)
 }
 
 /// Whether `/proc/PID/stat` is that of a process with descriptors: not a kernel thread and not a zombie.
