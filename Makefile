@@ -18,11 +18,12 @@ build: $(RELEASE) ## the release binary
 # No $$ORIGIN in the library path: a program that root runs must not take libmnl from the directory it lies in.
 # No position-independent executable: 40,000 relocations touch 190 pages before main, a tenth of the time on an idle
 # host. The program is memory-safe, local and lives for milliseconds; PIE=1 builds it with them.
+# Nobody looks its symbols up: without them the linker drops more, and the runtime's one dladdr(3) has less to search.
 # Concrete generic types are reached by symbol, not by mangled name: the runtime would search all conformances of the
 # binary for each of them, which was half of all instructions of `portwhy 8080`.
 STATIC := .build/static
 STATIC_FLAGS := --static-swift-stdlib --disable-local-rpath -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
-  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,-Xlinker -no-pie) \
+  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,-Xlinker -no-pie) -Xlinker --no-export-dynamic \
   -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors
 SOURCES := Package.swift $(shell find Sources -type f)
 
