@@ -6,49 +6,67 @@ import SocketModel
 func fuzzAttributes(_ input: inout FuzzInput) {
   let parser = input.choice(of: 13)
   let payload = input.rest()
-  // Bytes of neighbours around the message, so that reading beyond it gives an answer that is wrong and not a trap.
-  let datagram = [UInt8](repeating: 0xa5, count: 16) + payload + [UInt8](repeating: 0x5a, count: 16)
+  let before = [UInt8](repeating: 0xa5, count: 16)
   let range = 16..<16 + payload.count
+  let alone = result(parser, before + payload, range)
+  // What follows in the datagram is of other messages and decides nothing.
+  require(
+    alone == result(parser, before + payload + [UInt8](repeating: 0x5a, count: 16), range),
+    "a message is read without its neighbours")
+  fuzzCursor(before + payload, range)
+}
+
+private func result(_ parser: Int, _ datagram: [UInt8], _ range: Range<Int>) -> Result<AnyHashable, WireError> {
   do throws(WireError) {
-    try parse(parser, datagram, range)
+    return .success(try parse(parser, datagram, range))
   } catch {
     require((0...datagram.count).contains(error.offset), "an error lies inside the datagram")
     require(!error.expected.isEmpty, "an error says what was expected")
+    return .failure(error)
   }
-  fuzzCursor(datagram, range)
 }
 
-private func parse(_ parser: Int, _ datagram: [UInt8], _ range: Range<Int>) throws(WireError) {
+private func parse(_ parser: Int, _ datagram: [UInt8], _ range: Range<Int>) throws(WireError) -> AnyHashable {
   let bytes = datagram.span
   switch parser {
-  case 0: try checkSocket(datagram, range, .tcp)
-  case 1: try checkSocket(datagram, range, .udp)
-  case 2: _ = try SocketGlance(parsing: bytes, range)
+  case 0: return try checkedSocket(datagram, range, .tcp)
+  case 1: return try checkedSocket(datagram, range, .udp)
+  case 2: return try SocketGlance(parsing: bytes, range)
   case 3:
     let interface = try NetworkInterface(parsing: bytes, range)
     require(interface.index.rawValue > 0, "an interface has a number")
+    return interface
   case 4:
-    if let entry = try InterfaceAddress(parsing: bytes, range) {
-      require(entry.address.family == .ipv6, "an IPv6 address")
-    }
+    let entry = try InterfaceAddress(parsing: bytes, range)
+    require(entry.map { $0.address.family == .ipv6 } ?? true, "an IPv6 address")
+    return entry
   case 5:
-    if let route = try LocalRoute(parsing: bytes, range) {
-      require(route.prefixLength <= 32, "a prefix length of IPv4")
-    }
-  case 6: _ = try RoutingRule(parsing: bytes, range)
-  case 7: _ = try RouteType(parsing: bytes, range)
-  case 8: _ = try TunnelInterface(parsing: bytes, range)
-  case 9: _ = try GenericRequest.familyNumber(of: "wireguard", parsing: bytes, range)
-  case 10: require(try GenericRequest.wireguardPort(parsing: bytes, range)?.rawValue != 0, "no port is 0")
-  case 11: _ = try GenericRequest.ipvsBackup(parsing: bytes, range)
+    let route = try LocalRoute(parsing: bytes, range)
+    require(route.map { $0.prefixLength <= 32 } ?? true, "a prefix length of IPv4")
+    return route
+  case 6: return try RoutingRule(parsing: bytes, range)
+  case 7: return try RouteType(parsing: bytes, range)
+  case 8: return try TunnelInterface(parsing: bytes, range)
+  case 9: return try GenericRequest.familyNumber(of: "wireguard", parsing: bytes, range)
+  case 10:
+    let port = try GenericRequest.wireguardPort(parsing: bytes, range)
+    require(port?.rawValue != 0, "no port is 0")
+    return port
+  case 11:
+    let backup = try GenericRequest.ipvsBackup(parsing: bytes, range)
+    return backup.map { [AnyHashable($0.port), AnyHashable($0.interface)] }
   default:
     let message = NetlinkMessage(type: .error, flags: [], sequence: 1, portID: 1, payload: range)
-    if let error = try message.error(in: bytes) { require(error.rawValue > 0, "an errno is positive") }
+    let error = try message.error(in: bytes)
+    require(error.map { $0.rawValue > 0 } ?? true, "an errno is positive")
+    return error
   }
 }
 
 /// What is read of a socket is what stands at the kernel's offsets, read by other means.
-private func checkSocket(_ datagram: [UInt8], _ range: Range<Int>, _ transport: TransportProtocol) throws(WireError) {
+private func checkedSocket(
+  _ datagram: [UInt8], _ range: Range<Int>, _ transport: TransportProtocol
+) throws(WireError) -> SocketObservation {
   let socket = try SocketObservation(parsing: datagram.span, range, transport: transport)
   let payload = Array(datagram[range])
   func number(_ offset: Int, _ count: Int) -> UInt64 {
@@ -65,6 +83,7 @@ private func checkSocket(_ datagram: [UInt8], _ range: Range<Int>, _ transport: 
   require(
     glance.port == socket.local.port && glance.state == socket.state && glance.inode == socket.inode,
     "a glance sees the same socket")
+  return socket
 }
 
 /// The attributes lie in order inside of the message, and walking them ends.
