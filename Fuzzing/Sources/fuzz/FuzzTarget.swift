@@ -16,7 +16,9 @@ enum FuzzTarget: String, CaseIterable {
   case host
   /// services(5) and passwd(5), as completion uses them.
   case names
-  /// The words of a command line, TARGET above all.
+  /// TARGET, and addresses.
+  case target
+  /// All words of a command line; ArgumentParser makes it slow.
   case words
   /// A saved report: read, judged again, shown and written.
   case report
@@ -34,6 +36,7 @@ enum FuzzTarget: String, CaseIterable {
     case .cgroup: fuzzControlGroups(&input)
     case .host: fuzzHost(&input)
     case .names: fuzzNames(&input)
+    case .target: fuzzTarget(&input)
     case .words: fuzzWords(&input)
     case .report: fuzzReport(&input)
     }

@@ -7,17 +7,19 @@ import SocketModel
 @testable import PortwhyKit
 @testable import PortwhyReport
 
-/// A byte for the kind, then words with zero bytes between them.
+/// Words with zero bytes between them.
 func fuzzWords(_ input: inout FuzzInput) {
-  let kind = input.choice(of: 3)
   let words = input.rest().split(separator: 0, omittingEmptySubsequences: false).map {
     String(decoding: $0, as: UTF8.self)
   }
-  switch kind {
-  case 0: fuzzInvocation(Array(words.prefix(12)))
-  case 1: fuzzTarget(words.first ?? "")
-  default: fuzzAddress(words.first ?? "")
-  }
+  fuzzInvocation(Array(words.prefix(12)))
+}
+
+/// A byte for the kind, then one word.
+func fuzzTarget(_ input: inout FuzzInput) {
+  let kind = input.choice(of: 2)
+  let word = input.text()
+  if kind == 0 { fuzzTarget(word) } else { fuzzAddress(word) }
 }
 
 private let services = ServiceTable(parsing: "http 80/tcp www\nhttp-alt 8080/tcp\ndomain 53/udp\nx11-1 6001/tcp\n")
