@@ -4,7 +4,7 @@ PORT ?= 8080
 RELEASE := .build/release/portwhy
 
 .PHONY: help run build install install-files uninstall deb dist check-release example stranger-trial screenshot test bench \
-  conformance kernels purity lint format clean setup
+  conformance kernels fuzz fuzz-coverage purity lint format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -101,6 +101,15 @@ kernels: setup   ## SCENARIOS (2000) scenarios and the end-to-end tests on Debia
 	scripts/kernels --kernels "$(KERNELS)" --scenarios $(if $(filter file,$(origin SCENARIOS)),2000,$(SCENARIOS)) \
 	  $(if $(SEED),--seed $(SEED)) --end-to-end --write KERNELS.md
 
+SECONDS ?= 60
+FUZZ ?=
+
+fuzz: setup      ## SECONDS (60) of fuzzing for each parser target, or for those named: FUZZ="netlink btf"
+	scripts/fuzz run $(SECONDS) $(FUZZ)
+
+fuzz-coverage: setup ## how many lines of each parser the kept corpus of the fuzzers reaches; fails below 95 %
+	scripts/fuzz coverage
+
 stranger-trial:  ## follow the README from a clone to an installed package with completions; needs root, removes it again
 	@scripts/setup $(TEST_PACKAGES) man-db
 	@scripts/stranger-trial $(COMMAND)
@@ -118,12 +127,12 @@ purity:          # BindRules builds with nothing but SocketModel
 
 lint:            ## formatting and style; warnings are errors in every build
 	@scripts/setup mandoc
-	swift format lint --strict -r Sources Tests Examples Package.swift
+	swift format lint --strict -r Sources Tests Examples Fuzzing Package.swift
 	scripts/check-docs
 	mandoc -T lint -W warning man/portwhy.1
 
 format:          ## put the sources into the project's format
-	swift format -i -r Sources Tests Examples Package.swift
+	swift format -i -r Sources Tests Examples Fuzzing Package.swift
 
 setup:           # quiet where nothing is missing
 	@scripts/setup

@@ -127,16 +127,3 @@ func commandName(at path: String, in directory: borrowing Descriptor) -> String?
   guard let text = try? contents(of: path, in: directory) else { return nil }
   return String(decoding: text.last == UInt8(ascii: "\n") ? text.dropLast() : text[...], as: UTF8.self)
 }
-
-/// Whether `/proc/PID/stat` is that of a process with descriptors: not a kernel thread and not a zombie.
-func mayHoldDescriptors(stat: [UInt8]) -> Bool {
-  // The command name may hold anything, brackets and blanks too: the fields start after the last ")".
-  guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return true }
-  let fields = stat[stat.index(after: end)...].split(separator: UInt8(ascii: " "))
-  guard fields.count > 6 else { return true }
-  let state = fields[0].first
-  if state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") { return false }
-  let isKernelThread: UInt32 = 0x0020_0000  // PF_KTHREAD, include/linux/sched.h
-  guard let flags = UInt32(String(decoding: fields[6], as: UTF8.self)) else { return true }
-  return flags & isKernelThread == 0
-}
