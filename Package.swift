@@ -49,10 +49,11 @@ let package = Package(
         "SocketModel",
       ]),
     house("PortwhyReport", ["BindRules", "PortwhyExplanation", "PortwhyKit", "SocketModel"]),
+    .target(name: "CArguments"),
     house(
       "PortwhyCLI",
       [
-        "PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel",
+        "CArguments", "PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),

@@ -186,7 +186,8 @@ struct DirectoryBuffer: ~Copyable {
         let length = readlinkat(descriptor, name, start.assumingMemoryBound(to: CChar.self), target.count)
         if length < 0 {
           let error = SystemError.last
-          if error == .accessDenied || error == .notPermitted { refusal = error }
+          // A descriptor closed meanwhile is no gap.
+          if !error.meansGone { refusal = error }
           return refusal == nil
         }
         if let inode = socketInode(in: UnsafeRawBufferPointer(start: start, count: length)), isWanted(inode) {
