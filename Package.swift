@@ -74,6 +74,9 @@ let package = Package(
     .executableTarget(
       name: "bench", dependencies: ["CKernelLab", "KernelLab", "SocketModel"], swiftSettings: strict),
 
+    // Short-lived servers and crowds of processes, for the tests that need them.
+    .executableTarget(name: "churn"),
+
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
     tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
