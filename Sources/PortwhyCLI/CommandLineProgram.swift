@@ -15,7 +15,7 @@ public enum CommandLineProgram {
   /// Runs with the words after the program's name and returns the exit status. Data goes to standard output,
   /// everything else is one line on standard error.
   public static func run(_ arguments: [String]) -> Int32 {
-    SystemCalls.ignoreBrokenPipe()
+    SystemCalls.makeWritingFail()
     if arguments.first == CompletionSource.word {
       _ = SystemCalls.write(CompletionSource.text(Array(arguments.dropFirst())), to: 1)
       return ExitStatus.ok.rawValue

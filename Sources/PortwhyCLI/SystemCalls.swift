@@ -18,9 +18,10 @@ enum SystemCalls {
     for number: Int32 in 0...2 where fcntl(number, F_GETFD) < 0 { _ = open("/", path | O_CLOEXEC) }
   }
 
-  /// Makes a closed pipe an error of write(2), not the end of the program.
-  static func ignoreBrokenPipe() {
+  /// Makes a closed pipe and a file that may not grow (RLIMIT_FSIZE) errors of write(2), not the end of the program.
+  static func makeWritingFail() {
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
   }
 
   enum WriteResult: Hashable {

@@ -17,7 +17,7 @@ struct Start {
 
   /// The words before the program's own, such as setpriv(1) with its options.
   var through: [String] = []
-  var environment = ["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"]
+  var environment = ["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"] + sanitizerOptions
   var input = Stream.file("/dev/null")
   var output = Stream.pipe
   var errors = Stream.pipe

@@ -6,6 +6,9 @@ import KernelLab
 /// own, so that promises about these cannot be held against it.
 let isSanitized = getenv("PORTWHY_SANITIZED") != nil
 
+/// A sanitizer's usual exit status is that of a bind that fails.
+let sanitizerOptions = isSanitized ? ["ASAN_OPTIONS=exitcode=99", "TSAN_OPTIONS=exitcode=99"] : []
+
 /// Runs `body` in a fresh network namespace and a mount namespace of its own, where mounts change nothing outside.
 func inPrivateMounts<Result>(_ body: (inout NetworkNamespace) throws -> Result) throws -> Result {
   try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (namespace: inout NetworkNamespace) in
