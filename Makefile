@@ -4,7 +4,7 @@ PORT ?= 8080
 RELEASE := .build/release/portwhy
 
 .PHONY: help run build install install-files uninstall deb dist check-release example stranger-trial screenshot test bench \
-  conformance kernels fuzz fuzz-coverage purity lint format clean setup
+  churn sanitize conformance kernels fuzz fuzz-coverage purity lint format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -73,6 +73,21 @@ test:            ## install what is missing, run every test
 	@scripts/setup $(TEST_PACKAGES)
 	swift build --build-tests
 	swift test
+
+RUNS ?= 1000
+HOLDERS ?= 20000
+
+churn: $(RELEASE) ## RUNS (1000) answers of the release binary and of the library beside servers that come and go; needs root
+	@scripts/setup $(TEST_PACKAGES)
+	swift build --build-tests
+	PORTWHY_BINARY=$(CURDIR)/$(RELEASE) PORTWHY_CHURN_RUNS=$(RUNS) PORTWHY_HOLDERS=$(HOLDERS) \
+	  swift test --skip-build --no-parallel --filter 'ChurnTests|CrowdTests'
+
+SANITIZERS ?= address thread
+
+sanitize:        ## every test under the address and the thread sanitizer; needs root, 30 minutes
+	@scripts/setup $(TEST_PACKAGES)
+	@scripts/sanitize $(SANITIZERS)
 
 SCENARIOS ?= 20000
 SEED ?=

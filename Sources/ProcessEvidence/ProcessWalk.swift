@@ -36,7 +36,7 @@ struct VisitedProcess: ~Copyable {
 struct ProcessWalk: ~Copyable {
   private let proc: Descriptor
   private let buffer: DirectoryBuffer
-  /// Processes that refused to be looked at; kernel threads may be among them.
+  /// Processes that could not be looked at; kernel threads may be among them.
   private(set) var refused: [Int32] = []
   /// A refusal that only hidepid=1 gives: EPERM on the directory of the process, not EACCES on its `fd`.
   private(set) var metHiddenDirectory = false
@@ -71,7 +71,8 @@ struct ProcessWalk: ~Copyable {
         let hits = try buffer.sockets(in: process.directory, count: count, where: isWanted)
         if !hits.isEmpty { visit(process, hits) }
       } catch {
-        if error == .accessDenied || error == .notPermitted { refused.append(pid) }
+        // Whatever else fails (EMFILE, ENOMEM) leaves a gap too.
+        if !error.meansGone { refused.append(pid) }
         if error == .notPermitted { metHiddenDirectory = true }
       }
     }

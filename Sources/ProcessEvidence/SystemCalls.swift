@@ -193,7 +193,8 @@ struct DirectoryBuffer: ~Copyable {
           found.append(SocketDescriptor(number: number, inode: inode))
         }
       } catch {
-        if error == .accessDenied || error == .notPermitted { refusal = error }
+        // A descriptor closed meanwhile is no gap.
+        if !error.meansGone { refusal = error }
       }
       return refusal == nil
     }
