@@ -4,7 +4,7 @@ PORT ?= 8080
 RELEASE := .build/release/portwhy
 
 .PHONY: help run build install install-files uninstall deb dist check-release example stranger-trial screenshot test bench \
-  churn sanitize conformance kernels purity lint format clean setup
+  churn sanitize conformance kernels fuzz fuzz-coverage purity lint format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -18,11 +18,12 @@ build: $(RELEASE) ## the release binary
 # No $$ORIGIN in the library path: a program that root runs must not take libmnl from the directory it lies in.
 # No position-independent executable: 40,000 relocations touch 190 pages before main, a tenth of the time on an idle
 # host. The program is memory-safe, local and lives for milliseconds; PIE=1 builds it with them.
+# Nobody looks its symbols up: without them the linker drops more, and the runtime's one dladdr(3) has less to search.
 # Concrete generic types are reached by symbol, not by mangled name: the runtime would search all conformances of the
 # binary for each of them, which was half of all instructions of `portwhy 8080`.
 STATIC := .build/static
 STATIC_FLAGS := --static-swift-stdlib --disable-local-rpath -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
-  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,-Xlinker -no-pie) \
+  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,-Xlinker -no-pie) -Xlinker --no-export-dynamic \
   -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors
 SOURCES := Package.swift $(shell find Sources -type f)
 
@@ -115,6 +116,15 @@ kernels: setup   ## SCENARIOS (2000) scenarios and the end-to-end tests on Debia
 	scripts/kernels --kernels "$(KERNELS)" --scenarios $(if $(filter file,$(origin SCENARIOS)),2000,$(SCENARIOS)) \
 	  $(if $(SEED),--seed $(SEED)) --end-to-end --write KERNELS.md
 
+SECONDS ?= 60
+FUZZ ?=
+
+fuzz: setup      ## SECONDS (60) of fuzzing for each parser target, or for those named: FUZZ="netlink btf"
+	scripts/fuzz run $(SECONDS) $(FUZZ)
+
+fuzz-coverage: setup ## how many lines of each parser the kept corpus of the fuzzers reaches; fails below 95 %
+	scripts/fuzz coverage
+
 stranger-trial:  ## follow the README from a clone to an installed package with completions; needs root, removes it again
 	@scripts/setup $(TEST_PACKAGES) man-db
 	@scripts/stranger-trial $(COMMAND)
@@ -132,12 +142,12 @@ purity:          # BindRules builds with nothing but SocketModel
 
 lint:            ## formatting and style; warnings are errors in every build
 	@scripts/setup mandoc
-	swift format lint --strict -r Sources Tests Examples Package.swift
+	swift format lint --strict -r Sources Tests Examples Fuzzing Package.swift
 	scripts/check-docs
 	mandoc -T lint -W warning man/portwhy.1
 
 format:          ## put the sources into the project's format
-	swift format -i -r Sources Tests Examples Package.swift
+	swift format -i -r Sources Tests Examples Fuzzing Package.swift
 
 setup:           # quiet where nothing is missing
 	@scripts/setup

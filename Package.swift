@@ -26,6 +26,8 @@ let package = Package(
     // ArgumentParser nor Foundation is behind it.
     .library(
       name: "PortwhyKit", targets: ["PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel"]),
+    // For Fuzzing/ alone, which has a package of its own.
+    .library(name: "PortwhyCLI", targets: ["PortwhyCLI"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")

@@ -67,6 +67,8 @@ extension NetlinkTransport {
         throw .systemCall("recvfrom", error)
       }
       guard length <= buffer.count else {
+        // Whatever another process sends is not looked at, however long it is.
+        if address.nl_pid != 0 { continue }
         throw .malformedReply(WireError(offset: buffer.count, expected: "a datagram of at most 32 KiB"))
       }
       let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<length]).bindMemory(to: UInt8.self)

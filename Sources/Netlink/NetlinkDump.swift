@@ -50,6 +50,8 @@ private struct DumpReply<Value> {
   var values: [Value] = []
   var isComplete = false
   var wasInterrupted = false
+  /// A message of the answer has come.
+  var hasBegun = false
   /// The size of the last datagram, in bytes.
   var lastSize = 0
 
@@ -72,7 +74,10 @@ private struct DumpReply<Value> {
     } catch {
       throw .malformedReply(error)
     }
-    if let failure { throw NetlinkError(family, dump: failure) }
+    if let failure {
+      // What has begun to answer is not absent, and its answer not empty.
+      throw hasBegun ? .refused(family, failure) : NetlinkError(family, dump: failure)
+    }
     return isComplete ? .complete : .more
   }
 
@@ -95,6 +100,7 @@ private struct DumpReply<Value> {
         if let failure = try message.error(in: bytes) { return failure }
         throw WireError(offset: message.payload.lowerBound, expected: "an error number other than 0")
       case type:
+        hasBegun = true
         if let value = try decode(bytes, message.payload) { values.append(value) }
         if isSingle { isComplete = true }
       default:

@@ -86,9 +86,22 @@ enum SystemCalls {
     getpwnam(name)?.pointee.pw_uid
   }
 
-  /// The name of a uid, getpwuid(3); nil where there is none.
+  /// The name of a uid; nil where there is none.
+  ///
+  /// Looked up in passwd(5) first, fgetpwent(3): getpwuid(3) asks nscd and reads nsswitch.conf before it looks there.
   static func user(_ uid: UInt32) -> String? {
-    getpwuid(uid).flatMap { $0.pointee.pw_name }.map { String(cString: $0) }
+    localUser(uid) ?? getpwuid(uid).flatMap { $0.pointee.pw_name }.map { String(cString: $0) }
+  }
+
+  private static func localUser(_ uid: UInt32) -> String? {
+    guard let file = fopen("/etc/passwd", "re") else { return nil }
+    defer { fclose(file) }
+    while let entry = fgetpwent(file) {
+      // Lines that start with + or - are of compat mode: they name nobody.
+      guard entry.pointee.pw_uid == uid, let name = entry.pointee.pw_name else { continue }
+      if name[0] != CChar(UInt8(ascii: "+")), name[0] != CChar(UInt8(ascii: "-")) { return String(cString: name) }
+    }
+    return nil
   }
 
   /// Waits until a moment of `Clock.microseconds`; returns early, and false, where nobody reads the descriptor any more.

@@ -34,6 +34,19 @@ struct RecordedDumpTests {
     #expect(try SocketDump(transport: transport).sockets(.tcp, ports: 8081...8081).isEmpty)
   }
 
+  @Test("is an error wherever it is cut off")
+  func truncated() throws {
+    let bytes = try hexFixture(Self.name)
+    var cursor = MessageCursor()
+    let port = try #require(try cursor.next(in: bytes.span)?.portID)
+    for length in 0..<bytes.count {
+      let transport = replaying([Answer(datagrams: [Array(bytes.prefix(length))])], port: port)
+      #expect(throws: NetlinkError.self, "\(length) bytes") {
+        try SocketDump(transport: transport).sockets(.tcp, ports: nil)
+      }
+    }
+  }
+
   private func record() throws {
     let datagrams = Mutex<[[UInt8]]>([])
     let recorder = NetlinkTransport { (request, handler) throws(NetlinkError) in

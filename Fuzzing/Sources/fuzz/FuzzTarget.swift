@@ -1,0 +1,44 @@
+import Glibc
+
+/// What is fuzzed, each with a corpus of its own in `Corpus/`.
+enum FuzzTarget: String, CaseIterable {
+  /// Whole answers of the kernel, with senders and interruptions.
+  case netlink
+  /// One message of an answer, and its attributes.
+  case attributes
+  /// The kernel's types, and the records of the BPF iterators.
+  case btf
+  /// The files of a process, and the links of its descriptors.
+  case process
+  /// Control groups, mounts, and what systemd's socket units say.
+  case cgroup
+  /// sysctls and other small files about the host, and what firewall tools print.
+  case host
+  /// services(5) and passwd(5), as completion uses them.
+  case names
+  /// TARGET, and addresses.
+  case target
+  /// All words of a command line; ArgumentParser makes it slow.
+  case words
+  /// A saved report: read, judged again, shown and written.
+  case report
+
+  /// The one that main.swift was given.
+  static let chosen = getenv("PORTWHY_FUZZ_TARGET").flatMap { FuzzTarget(rawValue: String(cString: $0)) }
+
+  func run(_ bytes: [UInt8]) {
+    var input = FuzzInput(bytes)
+    switch self {
+    case .netlink: fuzzNetlink(&input)
+    case .attributes: fuzzAttributes(&input)
+    case .btf: fuzzTypes(&input)
+    case .process: fuzzProcess(&input)
+    case .cgroup: fuzzControlGroups(&input)
+    case .host: fuzzHost(&input)
+    case .names: fuzzNames(&input)
+    case .target: fuzzTarget(&input)
+    case .words: fuzzWords(&input)
+    case .report: fuzzReport(&input)
+    }
+  }
+}

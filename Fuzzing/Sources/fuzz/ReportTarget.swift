@@ -1,0 +1,65 @@
+import BindRules
+import PortwhyExplanation
+import SocketModel
+
+@testable import PortwhyCLI
+@testable import PortwhyKit
+@testable import PortwhyReport
+
+/// A byte for the question, then a report in JSON.
+func fuzzReport(_ input: inout FuzzInput) {
+  let choice = input.byte()
+  let saved: SavedReport
+  let bytes = input.rest()
+  do throws(ReportReadError) {
+    saved = try JSONReport.read(bytes)
+  } catch {
+    require((0...bytes.count).contains(error.offset), "an error lies inside the report")
+    requireHarmless(TerminalText.escaped("\(error)"), "an error's line", newlines: false)
+    return
+  }
+  checkJSON(saved)
+  show(saved.report, users: saved.users)
+  if let answer = try? Portwhy.answer(from: saved.report, question(choice, saved.report)) {
+    show(answer, users: saved.users)
+    checkJSON(SavedReport(report: answer, users: saved.users))
+  }
+}
+
+private func question(_ choice: UInt8, _ report: Report) -> SavedQuestion {
+  var question = SavedQuestion()
+  if choice & 1 != 0 { question.options = .reuseaddr }
+  if choice & 2 != 0 { question.v6only = choice & 4 != 0 }
+  if choice & 8 != 0 { question.device = "lo" }
+  if choice & 16 != 0 { question.uid = 1000 }
+  if choice & 32 != 0 { question.runtime = Runtime(named: "node") }
+  if choice & 192 != 0, let target = report.targets.first {
+    // With the highest bit an address of one interface, on a port that the report may not have.
+    let port = choice & 192 == 192 ? 1 : target.port.rawValue
+    let address: QuestionAddress = choice & 128 != 0 ? .address(.v6(.loopback), zone: "lo") : .wildcard
+    question.items = [QuestionItem(addresses: [address], ports: port...port, transport: target.transport)]
+  }
+  return question
+}
+
+/// Written, read and written again it is the same text, in which nothing stands for itself that a terminal obeys.
+private func checkJSON(_ saved: SavedReport) {
+  let text = JSONReport.render(saved.report, users: saved.users)
+  requireHarmless(text, "JSON")
+  require(text.utf8.count { $0 == UInt8(ascii: "\n") } == 1, "a report is one line")
+  do throws(ReportReadError) {
+    let again = try JSONReport.read(Array(text.utf8))
+    require(JSONReport.render(again.report, users: again.users) == text, "a report is read as it is written")
+  } catch {
+    require(false, "a report that was written can be read: \(error)")
+  }
+}
+
+private func show(_ report: Report, users: [UInt32: String]) {
+  for (width, verbose, numeric) in [(80, false, false), (40, true, false), (100, true, true)] {
+    let style = ScreenStyle(width: width, verbose: verbose, numeric: numeric, users: users)
+    requireHarmless(Screen.render(report, style: style), "a screen")
+    requireHarmless(Screen.renderOverview(report, style: style), "the overview")
+  }
+  for line in contradictionLines(report) { requireHarmless(TerminalText.escaped(line), "a line", newlines: false) }
+}
