@@ -37,7 +37,7 @@ private let victim = """
   our $v = open_victim(); print "ready\\n"; sysread(STDIN, my $byte, 1);
   """
 
-/// Looks at the port of a stable listener on 127.0.0.1 while one on 127.0.0.2 meets its fate before system call `step`.
+/// Looks at a port while the listener on its 127.0.0.2 meets its fate before system call `step`.
 private func look(
   _ fate: Fate, step: Int, _ words: [String], _ port: UInt16
 ) throws -> (status: Int32, lines: [String]) {
@@ -49,14 +49,18 @@ private func look(
 
 @Suite("Interrupted looks", .enabled(if: endToEndTestsRun && !isSanitized, "need CAP_SYS_ADMIN and no sanitizer"))
 struct InterruptedLookTests {
-  @Test("whatever becomes of a process between two system calls, nothing breaks and stable sockets are judged right",
+  @Test(
+    "whatever becomes of a process between two system calls, nothing breaks and stable sockets are judged right",
     arguments: fates)
   private func interrupted(_ fate: Fate) throws {
     let wrong = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
       (namespace: inout NetworkNamespace) in
       let port = try namespace.freshPort().rawValue
-      let stable = "socket(our $s, AF_INET, SOCK_STREAM, 0); bind($s, pack_sockaddr_in($port, INADDR_LOOPBACK)) or die;"
-      return try withServer(stable + "listen($s, 8);", port: port) { _ -> [String] in
+      let stable = """
+        socket(our $s, AF_INET, SOCK_STREAM, 0);
+        bind($s, pack_sockaddr_in($port, INADDR_LOOPBACK)) or die; listen($s, 8);
+        """
+      return try withServer(stable, port: port) { _ -> [String] in
         var wrong: [String] = []
         // A stable listener, nobody's address, and the victim's own, of which anything may be true.
         let looks: [([String], ClosedRange<Int32>)] = [
@@ -81,4 +85,4 @@ struct InterruptedLookTests {
 }
 
 /// Every so many system calls; 1 takes five minutes. Prime, so that each of the looks meets each part of its way.
-private let stride = getenv("PORTWHY_STRIDE").flatMap { Int(String(cString: $0)) } ?? 37
+private let stride = getenv("PORTWHY_STRIDE").flatMap { Int(String(cString: $0)) } ?? 53

@@ -103,7 +103,11 @@ struct SystemCallTests {
   func deepGivesNothing() throws {
     let seen = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (_: inout NetworkNamespace) in
       try inDirectory { directory in
-        let script = "#!/bin/sh\n{ cat; tr '\\0' '\\n' </proc/$$/environ; ls /proc/$$/fd; echo $0 $*; } >\(directory)/seen\n"
+        let script = """
+          #!/bin/sh
+          { cat; tr '\\0' '\\n' </proc/$$/environ; ls /proc/$$/fd; echo $0 $*; } >\(directory)/seen
+
+          """
         try standIn(for: ["nft"], in: "/usr/sbin", script)
         var start = Start()
         start.environment = hostileEnvironment
