@@ -20,15 +20,12 @@ func readText(_ path: String) -> FileText {
   guard descriptor >= 0 else { return errno == ENOENT || errno == ENOTDIR ? .absent : .unreadable }
   defer { close(descriptor) }
   var bytes: [UInt8] = []
+  var chunk = [UInt8](repeating: 0, count: 4096)
   while bytes.count <= 1 << 20 {
-    let start = bytes.count
-    bytes.append(contentsOf: repeatElement(0, count: 4096))
-    let length = bytes.withUnsafeMutableBytes { buffer in
-      read(descriptor, buffer.baseAddress?.advanced(by: start), buffer.count - start)
-    }
-    bytes.removeLast(bytes.count - start - max(length, 0))
+    let length = read(descriptor, &chunk, chunk.count)
     if length == 0 { return .text(String(decoding: bytes, as: UTF8.self)) }
     if length < 0, errno != EINTR { return .unreadable }
+    bytes += chunk[..<max(length, 0)]
   }
   return .unreadable
 }

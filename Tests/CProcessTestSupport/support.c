@@ -17,6 +17,7 @@
 const long test_pidfd_open_number = 434;
 const long test_pidfd_getfd_number = 438;
 const long test_open_by_handle_at_number = SYS_open_by_handle_at;
+const long test_dup3_number = SYS_dup3;
 
 int test_become_user(uint32_t real, uint32_t effective) {
   if (syscall(SYS_setgroups, 0, 0) != 0) return -1;

@@ -141,8 +141,17 @@ static pid_t start_traced(const char *const words[], const char *const environme
   return ptrace(PTRACE_SETOPTIONS, child, 0, options) == 0 ? child : -1;
 }
 
+/* Lets the other side do its worst, and waits until it has, or has ended. */
+static void interrupt(struct report *report, const struct test_interruption *interruption) {
+  char byte = 1;
+  ssize_t moved = write(interruption->command, &byte, 1);
+  if (moved == 1) moved = read(interruption->answer, &byte, 1);
+  say(report, moved < 0 ? "no answer\n" : "interrupted\n");
+}
+
 int test_watch(
-    const char *const words[], const char *const environment[], int has_streams, char *text, size_t size) {
+    const char *const words[], const char *const environment[], int has_streams,
+    const struct test_interruption *interruption, char *text, size_t size) {
   struct report report = {text, 0, size};
   struct duplicates last = {-1, ""};
   /* The numbers of the calls that run, by process or thread; a thread that is not met again costs a place. */
@@ -151,6 +160,8 @@ int test_watch(
     long number;
   } calls[64] = {{0, 0}};
   int has_started = 0;
+  /* How many system calls it has begun since its first socket. */
+  long steps = 0;
   pid_t main = start_traced(words, environment, has_streams);
   if (main < 0) return -1;
   ptrace(PTRACE_SYSCALL, main, 0, 0);
@@ -173,6 +184,8 @@ int test_watch(
           calls[slot].process = process;
           calls[slot].number = (long)info.entry.nr;
           at_entry(&report, main, process, (long)info.entry.nr, &last);
+          if (process == main && (steps > 0 || info.entry.nr == SYS_socket)) steps++;
+          if (process == main && interruption && steps == interruption->step) interrupt(&report, interruption);
         } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && calls[slot].process == process) {
           at_exit(&report, process, calls[slot].number, (long)info.exit.rval, &last);
         }

@@ -16,6 +16,8 @@ private func number(_ name: String, else usual: Int) -> Int {
 
 private let churnBinary = testDirectory + "/churn"
 
+private let manyDescriptors = ["/bin/sh", "-c", "ulimit -n 16384; exec \"$@\"", "sh"]
+
 /// The ports of one run: three that nothing but the test touches, and eight where servers come and go on 127.0.0.2.
 private struct Ports: Sendable {
   var held: UInt16
@@ -38,7 +40,9 @@ private struct Ports: Sendable {
   }
 }
 
+/// From some thousand open files on, BPF is asked who holds a socket.
 private let stableServer = """
+  our @files; for (1..FILES) { open($files[$_], '<', '/dev/null') or die; }
   our $s = listener($port);
   our $t = listener(SHARED, AF_INET, [SO_REUSEPORT]);
   socket(our $u, AF_INET, SOCK_STREAM, 0); bind($u, pack_sockaddr_in(BESIDE, INADDR_LOOPBACK)) or die; listen($u, 8);
@@ -60,7 +64,9 @@ private func checks(_ ports: Ports, server: Int) -> [Check] {
     return {
       let answer = try Answer(words)
       let violations = isValidated ? answer.violations() : []
-      if !violations.isEmpty || !answer.ending.errors.isEmpty { return "\(words): \(violations) \(answer.ending.errors)" }
+      if !violations.isEmpty || !answer.ending.errors.isEmpty {
+        return "\(words): \(violations) \(answer.ending.errors)"
+      }
       return isRight(answer) ? nil : "\(words): \(answer.ending.output)"
     }
   }
@@ -94,7 +100,8 @@ extension Answer {
 
 /// The library's looks, in turn.
 private func libraryChecks(_ ports: Ports) -> [Check] {
-  func verdict(_ expected: CallResult, _ address: IPv4Address, _ port: UInt16, _ options: ReuseOptions = []) -> Check {
+  func verdict(_ expected: CallResult, _ address: IPv4Address, _ port: UInt16, _ options: ReuseOptions = []) -> Check
+  {
     let item = QuestionItem(addresses: [.address(.v4(address), zone: nil)], ports: port...port, transport: .tcp)
     var question = Question(items: [item], options: options)
     question.thorough = true
@@ -115,17 +122,18 @@ private func libraryChecks(_ ports: Ports) -> [Check] {
   ]
 }
 
-/// Looks `runs` times while `servers` servers live for at most a second each; what was wrong.
+/// Looks `runs` times while 300 servers live for at most a second each beside one with so many files; what was wrong.
 private func lookInChurn(
-  runs: Int, servers: Int, _ checks: (Ports, _ server: Int) -> [Check]
+  runs: Int, files: Int, _ checks: (Ports, _ server: Int) -> [Check]
 ) throws -> (wrong: [String], descriptors: [[String]]) {
   try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (namespace: inout NetworkNamespace) in
     // A table of descriptors of this thread's own: other tests open and close theirs meanwhile.
     guard test_unshare_files() == 0 else { throw StartError(what: "unshare") }
     let ports = try Ports(&namespace)
-    let script = stableServer.replacing("SHARED", with: "\(ports.shared)").replacing("BESIDE", with: "\(ports.beside)")
-    return try withServer(script, port: ports.held) { server in
-      try withServer(words: [churnBinary, "servers", "\(servers)", "\(ports.churned)"]) { _ in
+    let numbers = ["SHARED": Int(ports.shared), "BESIDE": Int(ports.beside), "FILES": files]
+    let script = numbers.reduce(stableServer) { $0.replacing($1.key, with: "\($1.value)") }
+    return try withServer(script, port: ports.held, through: manyDescriptors) { server in
+      try withServer(words: [churnBinary, "servers", "300", "\(ports.churned)"]) { _ in
         let looks = checks(ports, Int(server.pid))
         var wrong: [String] = []
         // What is opened once for all runs is open after the first.
@@ -157,17 +165,19 @@ private func openDescriptors() throws -> [String] {
 
 @Suite("Churn", .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
 struct ChurnTests {
-  private let runs = number("PORTWHY_CHURN_RUNS", else: 50)
+  private let runs = number("PORTWHY_CHURN_RUNS", else: 30)
 
-  @Test("the binary answers beside servers that come and go: no crash, no wrong word about what is stable")
-  func binary() throws {
-    let seen = try lookInChurn(runs: runs, servers: 300, checks)
+  @Test(
+    "the binary answers beside servers that come and go: no crash, no wrong word about what is stable",
+    arguments: [0, 5000])
+  func binary(_ files: Int) throws {
+    let seen = try lookInChurn(runs: runs / 2, files: files, checks)
     #expect(seen.wrong == [])
   }
 
-  @Test("so does the library, and leaves no descriptor open")
-  func library() throws {
-    let seen = try lookInChurn(runs: runs, servers: 300) { ports, _ in libraryChecks(ports) }
+  @Test("so does the library, and leaves no descriptor open", arguments: [0, 5000])
+  func library(_ files: Int) throws {
+    let seen = try lookInChurn(runs: runs / 2, files: files) { ports, _ in libraryChecks(ports) }
     #expect(seen.wrong == [])
     #expect(seen.descriptors.first == seen.descriptors.last)
     #expect(seen.descriptors.first?.isEmpty == false)
@@ -184,7 +194,9 @@ struct CrowdTests {
       let port = try namespace.freshPort().rawValue
       return try withServer(words: [churnBinary, "holders", "\(count)", "\(port)"]) { server in
         // Memory: of 1 GB of address space most is mapped, not used.
-        let start = Start(through: ["/bin/sh", "-c", "ulimit -v \(isSanitized ? "unlimited" : "1000000"); exec \"$@\"", "sh"])
+        let start = Start(through: [
+          "/bin/sh", "-c", "ulimit -v \(isSanitized ? "unlimited" : "1000000"); exec \"$@\"", "sh",
+        ])
         return (try portwhy(["127.0.0.2:\(port)"], start), try Answer(["127.0.0.2:\(port)"], start), server.words)
       }
     }
@@ -199,9 +211,8 @@ struct CrowdTests {
     let (screen, answer) = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
       (namespace: inout NetworkNamespace) in
       let port = try namespace.freshPort().rawValue
-      let through = ["/bin/sh", "-c", "ulimit -n 16384; exec \"$@\"", "sh"]
       let script = "our $s = listener($port); our @d; for (1..15999) { open($d[$_], '>&', $s) or die; }"
-      return try withServer(script, port: port, through: through) { _ in
+      return try withServer(script, port: port, through: manyDescriptors) { _ in
         (try portwhy(["\(port)"]), try Answer(["\(port)"]))
       }
     }

@@ -44,7 +44,7 @@ private struct Printed: Sendable {
   }
 }
 
-/// Starts the listener of `script` through Perl words that see `directory` as `$d` and the rest of the words as `@ARGV`.
+/// Starts the listener of `script` through Perl words, which see `directory` as `$d` and the other words as `@ARGV`.
 private func besideServer(
   through perl: String, _ script: String = "our $s = listener($port);",
   prepare: (String) throws -> Void = { _ in }, then: (Printed, String) throws -> Void = { _, _ in },
@@ -78,12 +78,14 @@ struct HostileNameTests {
   func executable() throws {
     let printed = try besideServer(
       through: #"""
-        my $n = "$d/\e]0;title\a\e[31m\nx\xff\xc3\xe2\x80\xae"; system("/usr/bin/env", "cp", "/usr/bin/perl", $n) == 0 or die;
+        my $n = "$d/\e]0;title\a\e[31m\nx\xff\xc3\xe2\x80\xae";
+        system("/usr/bin/env", "cp", "/usr/bin/perl", $n) == 0 or die;
         $ARGV[0] = $n;
         """#)
     printed.expectHarmless()
     #expect(printed.processes.count == 1)
-    #expect(printed.processes.first?["executable"]?.text?.contains("\u{1b}]0;title\u{7}\u{1b}[31m\nx\u{fffd}") == true)
+    #expect(
+      printed.processes.first?["executable"]?.text?.contains("\u{1b}]0;title\u{7}\u{1b}[31m\nx\u{fffd}") == true)
   }
 
   @Test("an executable that was deleted, and a command line that says something else, change nobody's name")
@@ -164,7 +166,8 @@ struct HostileNameTests {
         _ = try run(["/usr/bin/env", "cp", "/usr/bin/perl", directory + "/docker-proxy"], Start())
         let through =
           fourMegabytes + [
-            "/usr/bin/perl", "-e", "my $n = shift; splice(@ARGV, 0, 1); exec {$n} $n, @ARGV", "\(directory)/docker-proxy",
+            "/usr/bin/perl", "-e", "my $n = shift; splice(@ARGV, 0, 1); exec {$n} $n, @ARGV",
+            "\(directory)/docker-proxy",
           ]
         return try withServer("our $s = listener($port);", port: ports[1], through: through) { _ in
           try Printed(ports[1])
@@ -189,7 +192,8 @@ struct HostileNameTests {
       [],
       Start(
         through: [
-          "/bin/sh", "-c", "ulimit -s 65536; exec /usr/bin/perl -e 'exec {$ARGV[0]} @ARGV, (q(-t)) x 400_000' -- \"$@\"",
+          "/bin/sh", "-c",
+          "ulimit -s 65536; exec /usr/bin/perl -e 'exec {$ARGV[0]} @ARGV, (q(-t)) x 400_000' -- \"$@\"",
           "sh",
         ]))
     let one = try portwhy([String(repeating: "8", count: 130_000)])

@@ -5,6 +5,9 @@ struct Server {
   var pid: Int32
   /// The words it printed before `ready`.
   var words: [String]
+  /// Its standard streams, the test's ends.
+  var input: Int32
+  var output: Int32
 }
 
 /// `listener(port, family, [option, …])` and `bound(…)` in the words of Perl.
@@ -62,5 +65,5 @@ func withServer<Result>(words: [String], _ body: (Server) throws -> Result) thro
   while !text.suffix(6).elementsEqual("ready\n".utf8), read(output.read, &byte, 1) == 1 { text.append(byte) }
   let said = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
   guard said.last == "ready" else { throw StartError(what: "the server ended early: \(said)") }
-  return try body(Server(pid: pid, words: said.dropLast()))
+  return try body(Server(pid: pid, words: said.dropLast(), input: input.write, output: output.read))
 }

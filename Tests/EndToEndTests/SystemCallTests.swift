@@ -40,22 +40,6 @@ private let hostileEnvironment = [
   "SWIFT_BACKTRACE=enable=yes,interactive=no,swift-backtrace=/bin/sh", "SWIFT_ROOT=/nonexistent",
 ]
 
-/// Runs portwhy under watch and returns the lines; see `test_watch`.
-private func watch(
-  _ arguments: [String], _ environment: [String], hasStreams: Bool
-) -> (status: Int32, lines: [String]) {
-  var report = [CChar](repeating: 0, count: 1 << 16)
-  let status = withWords([portwhyBinary] + arguments) { words in
-    withWords(environment) { environment in
-      test_watch(
-        words.map { UnsafePointer($0) }, environment.map { UnsafePointer($0) }, hasStreams ? 1 : 0, &report,
-        report.count)
-    }
-  }
-  let text = String(decoding: report.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  return (status, text.split(separator: "\n").map(String.init))
-}
-
 private func watchBesideListener(
   _ words: [String], environment: [String] = Start().environment, hasStreams: Bool = true,
   prepare: () throws -> Void = {}
@@ -119,7 +103,11 @@ struct SystemCallTests {
   func deepGivesNothing() throws {
     let seen = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (_: inout NetworkNamespace) in
       try inDirectory { directory in
-        let script = "#!/bin/sh\n{ cat; tr '\\0' '\\n' </proc/$$/environ; ls /proc/$$/fd; echo $0 $*; } >\(directory)/seen\n"
+        let script = """
+          #!/bin/sh
+          { cat; tr '\\0' '\\n' </proc/$$/environ; ls /proc/$$/fd; echo $0 $*; } >\(directory)/seen
+
+          """
         try standIn(for: ["nft"], in: "/usr/sbin", script)
         var start = Start()
         start.environment = hostileEnvironment

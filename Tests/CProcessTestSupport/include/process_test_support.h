@@ -38,6 +38,13 @@ int test_mount(const char *source, const char *target, const char *type, unsigne
 int test_unmount(const char *target);
 extern const unsigned long test_bind_mount, test_read_only_mount;
 
+/* Something that happens while a program is stopped before a system call, counted from its first socket(2) on: a byte is
+   written to `command`, and one read from `answer`. */
+struct test_interruption {
+  long step;
+  int command, answer;
+};
+
 /* Runs a program to its end with /dev/null as its standard streams, or without any, under ptrace(2), and writes a line
    for each thing that a reader should know into `report`:
      exec PATH            it or a child of it ran another program, and below
@@ -47,13 +54,16 @@ extern const unsigned long test_bind_mount, test_read_only_mount;
      duplicate            it duplicated a descriptor of another process;
      kept N TARGET        it did so while it still had the duplicate before;
      call NAME            it made a system call that changes something;
+     interrupted          the step was reached;
      left N TARGET        the descriptor was still open at its end.
    The exit status, 128 and the signal's number, or -1. */
 int test_watch(
-    const char *const words[], const char *const environment[], int has_streams, char *report, size_t size);
+    const char *const words[], const char *const environment[], int has_streams,
+    const struct test_interruption *interruption, char *report, size_t size);
 
 extern const long test_pidfd_open_number;
 extern const long test_pidfd_getfd_number;
 extern const long test_open_by_handle_at_number;
+extern const long test_dup3_number;
 
 #endif
