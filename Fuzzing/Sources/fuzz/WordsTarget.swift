@@ -7,10 +7,8 @@ import SocketModel
 @testable import PortwhyKit
 @testable import PortwhyReport
 
-/// A byte for the way; words with zero bytes between them, or four bytes with a bit for each option and then the values of
-/// those that have one, as short parts, which passes ArgumentParser by.
+/// Words with zero bytes between them.
 func fuzzWords(_ input: inout FuzzInput) {
-  if input.choice(of: 2) == 1 { return fuzzOptions(&input) }
   let words = input.rest().split(separator: 0, omittingEmptySubsequences: false).map {
     String(decoding: $0, as: UTF8.self)
   }
@@ -21,7 +19,8 @@ func fuzzWords(_ input: inout FuzzInput) {
   }
 }
 
-private func fuzzOptions(_ input: inout FuzzInput) {
+/// Four bytes with a bit for each option, then the values of those that have one, as short parts.
+func fuzzOptions(_ input: inout FuzzInput) {
   let bits = (0..<4).reduce(UInt32(0)) { bits, _ in bits << 8 | UInt32(input.byte()) }
   var words = CommandWords()
   let flags: [WritableKeyPath<CommandWords, Bool>] = [
