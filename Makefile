@@ -4,7 +4,7 @@ PORT ?= 8080
 RELEASE := .build/release/portwhy
 
 .PHONY: help run build install install-files uninstall deb dist check-release example stranger-trial screenshot test bench \
-  conformance kernels fuzz fuzz-coverage purity lint format clean setup
+  churn sanitize conformance kernels fuzz fuzz-coverage purity lint format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -18,11 +18,12 @@ build: $(RELEASE) ## the release binary
 # No $$ORIGIN in the library path: a program that root runs must not take libmnl from the directory it lies in.
 # No position-independent executable: 40,000 relocations touch 190 pages before main, a tenth of the time on an idle
 # host. The program is memory-safe, local and lives for milliseconds; PIE=1 builds it with them.
+# Nobody looks its symbols up: without them the linker drops more, and the runtime's one dladdr(3) has less to search.
 # Concrete generic types are reached by symbol, not by mangled name: the runtime would search all conformances of the
 # binary for each of them, which was half of all instructions of `portwhy 8080`.
 STATIC := .build/static
 STATIC_FLAGS := --static-swift-stdlib --disable-local-rpath -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
-  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,-Xlinker -no-pie) \
+  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,-Xlinker -no-pie) -Xlinker --no-export-dynamic \
   -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors
 SOURCES := Package.swift $(shell find Sources -type f)
 
@@ -72,6 +73,21 @@ test:            ## install what is missing, run every test
 	@scripts/setup $(TEST_PACKAGES)
 	swift build --build-tests
 	swift test
+
+RUNS ?= 1000
+HOLDERS ?= 20000
+
+churn: $(RELEASE) ## RUNS (1000) answers of the release binary and of the library beside servers that come and go; needs root
+	@scripts/setup $(TEST_PACKAGES)
+	swift build --build-tests
+	PORTWHY_BINARY=$(CURDIR)/$(RELEASE) PORTWHY_CHURN_RUNS=$(RUNS) PORTWHY_HOLDERS=$(HOLDERS) \
+	  swift test --skip-build --no-parallel --filter 'ChurnTests|CrowdTests'
+
+SANITIZERS ?= address thread
+
+sanitize:        ## every test under the address and the thread sanitizer; needs root, 30 minutes
+	@scripts/setup $(TEST_PACKAGES)
+	@scripts/sanitize $(SANITIZERS)
 
 SCENARIOS ?= 20000
 SEED ?=

@@ -51,10 +51,11 @@ let package = Package(
         "SocketModel",
       ]),
     house("PortwhyReport", ["BindRules", "PortwhyExplanation", "PortwhyKit", "SocketModel"]),
+    .target(name: "CArguments"),
     house(
       "PortwhyCLI",
       [
-        "PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel",
+        "CArguments", "PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),
@@ -74,6 +75,9 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "bench", dependencies: ["CKernelLab", "KernelLab", "SocketModel"], swiftSettings: strict),
+
+    // Short-lived servers and crowds of processes, for the tests that need them.
+    .executableTarget(name: "churn"),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
     tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),

@@ -36,8 +36,17 @@ struct KernelTraits {
 
   /// The third number of a release such as `6.12.117+deb13-amd64`; 0 where there is none.
   private static func stableRelease(_ kernel: KernelVersion) -> Int {
-    let parts = kernel.release.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
-    return parts.count == 3 ? Int(parts[2].prefix { ("0"..."9").contains($0) }) ?? 0 : 0
+    var (points, number) = (0, 0)
+    // Bytes: this is asked once for each socket and combination.
+    for byte in kernel.release.utf8 {
+      if byte == UInt8(ascii: "."), points < 2 {
+        points += 1
+      } else if points == 2 {
+        guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), number < 1_000_000 else { break }
+        number = number * 10 + Int(byte - UInt8(ascii: "0"))
+      }
+    }
+    return number
   }
 
   init(_ kernel: KernelVersion) {

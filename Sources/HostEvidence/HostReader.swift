@@ -37,7 +37,9 @@ public struct HostReader: Sendable {
     {
       // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)).
       let mounts = ["\(sysRoot)/fs/cgroup", "\(sysRoot)/fs/cgroup/unified"]
-      facts.controlGroupBindPrograms = mounts.lazy.compactMap { hasBindPrograms(controlGroup: $0 + group) }.first
+      for mount in mounts where facts.controlGroupBindPrograms == nil {
+        facts.controlGroupBindPrograms = hasBindPrograms(controlGroup: mount + group)
+      }
     }
     try readNetwork(needs, lookups, &facts)
     return facts

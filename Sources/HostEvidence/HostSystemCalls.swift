@@ -14,13 +14,13 @@ enum FileText: Equatable {
   case unreadable
 }
 
-/// The whole text of a file; invalid UTF-8 is replaced.
+/// The whole text of a file; invalid UTF-8 is replaced. One that does not end within 1 MiB is none of /proc or /sys.
 func readText(_ path: String) -> FileText {
   let descriptor = openForReading(path)
   guard descriptor >= 0 else { return errno == ENOENT || errno == ENOTDIR ? .absent : .unreadable }
   defer { close(descriptor) }
   var bytes: [UInt8] = []
-  while true {
+  while bytes.count <= 1 << 20 {
     let start = bytes.count
     bytes.append(contentsOf: repeatElement(0, count: 4096))
     let length = bytes.withUnsafeMutableBytes { buffer in
@@ -30,6 +30,7 @@ func readText(_ path: String) -> FileText {
     if length == 0 { return .text(String(decoding: bytes, as: UTF8.self)) }
     if length < 0, errno != EINTR { return .unreadable }
   }
+  return .unreadable
 }
 
 /// The running kernel's release, uname(2).

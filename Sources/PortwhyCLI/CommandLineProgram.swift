@@ -6,10 +6,16 @@ internal import SocketModel
 
 /// The program: parse, ask, render, write, exit status.
 public enum CommandLineProgram {
+  /// Runs with the words this process was started with.
+  public static func run() -> Int32 {
+    SystemCalls.occupyClosedStandardDescriptors()
+    return run(SystemCalls.arguments)
+  }
+
   /// Runs with the words after the program's name and returns the exit status. Data goes to standard output,
   /// everything else is one line on standard error.
   public static func run(_ arguments: [String]) -> Int32 {
-    SystemCalls.ignoreBrokenPipe()
+    SystemCalls.makeWritingFail()
     if arguments.first == CompletionSource.word {
       _ = SystemCalls.write(CompletionSource.text(Array(arguments.dropFirst())), to: 1)
       return ExitStatus.ok.rawValue
@@ -128,9 +134,14 @@ public enum CommandLineProgram {
     }
   }
 
+  /// A line that somebody reads; what was typed, which a message repeats, may be as long as execve(2) allows.
   private static func complain(_ message: String) {
-    _ = SystemCalls.write("portwhy: \(TerminalText.escaped(message))\n", to: 2)
+    let text = TerminalText.escaped(String(message.unicodeScalars.prefix(longestComplaint)))
+    let rest = message.utf8.count > longestComplaint && message.unicodeScalars.count > longestComplaint ? "…" : ""
+    _ = SystemCalls.write("portwhy: \(text)\(rest)\n", to: 2)
   }
+
+  private static let longestComplaint = 500
 
   private static func text(_ error: PortwhyError) -> String {
     switch error {

@@ -46,11 +46,16 @@ struct CommandWords: Hashable {
   /// The first of these options that was given; nil where none was.
   func first(of names: Set<String>) -> String? { given.first(where: names.contains) }
 
+  /// Each option once is forty words.
+  static let mostWords = 500
+
   /// Reads the words after the program's name.
   ///
   /// A lone TARGET, the most frequent command line, has no options to read: ArgumentParser would spend more time on
   /// saying so than portwhy on the answer.
   static func reading(_ arguments: [String]) throws(UsageError) -> CommandWords {
+    // ArgumentParser's time grows with the square of the words: 100,000 of them, which fit, would take minutes.
+    if arguments.count > mostWords { throw UsageError("\(arguments.count) words are more than \(mostWords)") }
     guard let word = arguments.first else { return CommandWords() }
     if arguments.count == 1, !word.hasPrefix("-") { return CommandWords(target: word) }
     return CommandWords(try PortwhyOptions.reading(arguments))

@@ -140,9 +140,15 @@ struct Invocation: Hashable {
   static func device(_ name: String?) throws(UsageError) -> String? {
     guard let name else { return nil }
     if name.isEmpty { throw UsageError("--device \"\" names no interface") }
-    if name.utf8.count > 15 || name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 <= 0x20 }) {
+    // Kernel function `dev_valid_name`; its blanks are those of Latin-1.
+    let never: (UInt8) -> Bool = {
+      $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ":") || $0 == 0x20 || $0 == 0xa0 || (0x09...0x0d).contains($0)
+    }
+    if name.utf8.count > 15 && !name.isRepaired || name == "." || name == ".." || name.utf8.contains(where: never) {
       throw UsageError("--device \"\(name)\" cannot be the name of an interface")
     }
+    // Every byte that is no UTF-8 looks the same here, and another interface must not be taken for this one.
+    if name.isRepaired { throw UsageError("--device \"\(name)\" is not valid UTF-8") }
     return name
   }
 
@@ -162,4 +168,9 @@ struct Invocation: Hashable {
     guard let uid = lookup.uid(word) else { throw UsageError("unknown user \"\(word)\"") }
     return uid
   }
+}
+
+extension String {
+  /// It has, or had before it was read, bytes that are no UTF-8.
+  var isRepaired: Bool { unicodeScalars.contains("\u{fffd}") }
 }

@@ -73,6 +73,7 @@ struct ItemText {
       // RFC 6874: in a URL the percent sign itself is written %25.
       if isURL && name.hasPrefix("25") { name = name.dropFirst(2) }
       if name.isEmpty { throw UsageError("no interface after % in \"[\(text)]\"") }
+      if name.unicodeScalars.contains("\u{fffd}") { throw UsageError("\"[\(text)]\" is not valid UTF-8") }
       zone = String(name)
     }
     guard let address = IPv6Address(digits) else { throw UsageError("\"[\(text)]\" is not an IPv6 address") }

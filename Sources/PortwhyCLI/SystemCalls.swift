@@ -1,11 +1,27 @@
+internal import CArguments
 internal import Glibc
 internal import PortwhyKit
 
 /// The only file of this target that calls the system.
 enum SystemCalls {
-  /// Makes a closed pipe an error of write(2), not the end of the program.
-  static func ignoreBrokenPipe() {
+  /// The words after the program's name, as execve(2) got them; invalid UTF-8 is repaired.
+  ///
+  /// `CommandLine.arguments` would be empty where no /proc is mounted, and every command line the overview.
+  static var arguments: [String] {
+    (1..<max(1, portwhy_argument_count())).compactMap { portwhy_argument($0) }.map { String(cString: $0) }
+  }
+
+  /// Fills the standard descriptors that are closed, so that no file or socket opened later becomes one of them and
+  /// gets what is meant for a reader. Reading and writing there fails as before (O_PATH, open(2)).
+  static func occupyClosedStandardDescriptors() {
+    let path: Int32 = 0o10000000
+    for number: Int32 in 0...2 where fcntl(number, F_GETFD) < 0 { _ = open("/", path | O_CLOEXEC) }
+  }
+
+  /// Makes a closed pipe and a file that may not grow (RLIMIT_FSIZE) errors of write(2), not the end of the program.
+  static func makeWritingFail() {
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
   }
 
   enum WriteResult: Hashable {
@@ -70,9 +86,22 @@ enum SystemCalls {
     getpwnam(name)?.pointee.pw_uid
   }
 
-  /// The name of a uid, getpwuid(3); nil where there is none.
+  /// The name of a uid; nil where there is none.
+  ///
+  /// Looked up in passwd(5) first, fgetpwent(3): getpwuid(3) asks nscd and reads nsswitch.conf before it looks there.
   static func user(_ uid: UInt32) -> String? {
-    getpwuid(uid).flatMap { $0.pointee.pw_name }.map { String(cString: $0) }
+    localUser(uid) ?? getpwuid(uid).flatMap { $0.pointee.pw_name }.map { String(cString: $0) }
+  }
+
+  private static func localUser(_ uid: UInt32) -> String? {
+    guard let file = fopen("/etc/passwd", "re") else { return nil }
+    defer { fclose(file) }
+    while let entry = fgetpwent(file) {
+      // Lines that start with + or - are of compat mode: they name nobody.
+      guard entry.pointee.pw_uid == uid, let name = entry.pointee.pw_name else { continue }
+      if name[0] != CChar(UInt8(ascii: "+")), name[0] != CChar(UInt8(ascii: "-")) { return String(cString: name) }
+    }
+    return nil
   }
 
   /// Waits until a moment of `Clock.microseconds`; returns early, and false, where nobody reads the descriptor any more.

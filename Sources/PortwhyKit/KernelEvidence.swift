@@ -1,5 +1,6 @@
 import BPFEvidence
 import BindRules
+import ProcessEvidence
 import SocketModel
 
 // BPF iterators cost more than the rest of an answer on an idle host, so they are asked only where they decide
@@ -39,6 +40,33 @@ enum KernelEvidence {
     _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation],
     _ networkNamespace: UInt64?, _ use: inout BPFUse
   ) -> EvidenceMerge?
+
+  /// `holders`, or what a test puts in its place.
+  typealias HolderSource = (
+    _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?
+  ) -> [DescriptorHolder]?
+
+  /// Every descriptor of the sockets with these ports and inodes; nil, without a word in `use`, where the reader may not
+  /// ask, and with the reason where it failed.
+  static func holders(
+    _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?
+  ) -> [DescriptorHolder]? {
+    guard BPFEvidence.obstacle() == nil else { return nil }
+    let started = Clock.microseconds
+    var noted = use ?? BPFUse()
+    defer {
+      noted.microseconds &+= Clock.microseconds &- started
+      use = noted
+    }
+    do throws(BPFError) {
+      let found = try BPFEvidence().socketHolders(ports: ports, inodes: inodes)
+      noted.iterators.append("task_file")
+      return found.map { DescriptorHolder(pid: $0.pid, descriptor: $0.descriptor, inode: $0.inode) }
+    } catch {
+      noted.problem = error.description
+      return nil
+    }
+  }
 
   /// Asks the iterators of one transport; nil where nothing can be had, with the reason in `use`.
   static func gather(

@@ -57,7 +57,9 @@ public enum Portwhy {
   private static func overviewHere(_ transports: [TransportProtocol]) throws(PortwhyError) -> Report {
     let started = Clock.now
     let ports = Dictionary(uniqueKeysWithValues: transports.map { ($0, UInt16(0)...UInt16.max) })
-    let scene = try Scene(ports: ports, needs: [.networkNamespace, .localPortRange, .userMapping])
+    // /proc has to be walked through anyway for sockets that are most of the host's.
+    let scene = try Scene(
+      ports: ports, needs: [.networkNamespace, .localPortRange, .userMapping], bpf: false)
     let plan = Plan(uid: scene.host.uid)
     let targets = transports.flatMap { transport in
       Dictionary(grouping: scene.sockets[transport] ?? [], by: \.local.port).sorted { $0.key < $1.key }.map {
@@ -78,24 +80,27 @@ public enum Portwhy {
     let port = attempt.port.rawValue
     var scene = try Scene(
       ports: [attempt.transport: port...port], needs: attempt.hostNeeds,
-      lookups: attempt.address.localIPv4.map { [$0] } ?? [])
-    let snapshot = try scene.settled(
+      lookups: attempt.address.localIPv4.map { [$0] } ?? [], bpf: bpf)
+    let judged = try scene.settled(
       attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)
-    return (outcomes(of: attempt, in: snapshot), snapshot)
+    return (judged.outcomes[0], judged.snapshot)
   }
 
   private static func answer(
     _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene
   ) throws(PortwhyError) -> TargetReport {
     let planning = Planning(question: question, item: item, port: port, host: scene.host)
-    let first = try scene.settled(
+    var judged = try scene.settled(
       item.transport, port, planning.attempts, planned: planning.plan.options, question.thoroughness)
-    if planning.attempts.contains(where: { wantsAddresses($0, planning.plan.options, first) }) {
+    if planning.attempts.indices.contains(where: { wantsAddresses(judged, $0, planning.plan.options) }) {
       try scene.readAddresses()
+      judged = Judgement(of: planning.attempts, in: scene.snapshot(item.transport, port))
     }
-    let snapshot = scene.snapshot(item.transport, port)
+    let snapshot = judged.snapshot
     var attempts: [AttemptReport] = []
-    for attempt in planning.attempts { attempts.append(try report(attempt, question, snapshot, scene)) }
+    for (attempt, outcomes) in zip(planning.attempts, judged.outcomes) {
+      attempts.append(try report(attempt, outcomes, question, snapshot, scene))
+    }
     return TargetReport(
       transport: item.transport, port: port, plan: planning.plan,
       verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
@@ -104,9 +109,8 @@ public enum Portwhy {
   }
 
   private static func report(
-    _ attempt: BindAttempt, _ question: Question, _ snapshot: Snapshot, _ scene: Scene
+    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ snapshot: Snapshot, _ scene: Scene
   ) throws(PortwhyError) -> AttemptReport {
-    let judged = outcomes(of: attempt, in: snapshot)
     let probed =
       question.probe ? try probe(attempt, judged, question, scene) : Probing.Result(outcomes: judged)
     var explanation = explain(
@@ -131,9 +135,9 @@ public enum Portwhy {
       // As thoroughly as the first time: what only an iterator told would be undetermined without it.
       judgeAgain: { () throws(PortwhyError) in
         var anew = try Scene(question, instruments)
-        let snapshot = try anew.settled(
-          attempt.transport, attempt.port, [attempt], planned: planned, question.thoroughness)
-        return outcomes(of: attempt, in: snapshot)
+        return try anew.settled(
+          attempt.transport, attempt.port, [attempt], planned: planned, question.thoroughness
+        ).outcomes[0]
       })
     return try probing.settle(judged)
   }
@@ -148,6 +152,7 @@ struct Instruments {
     ProcessReader().boundSockets(on: $0, notIn: $1)
   }
   var evidence: KernelEvidence.Source = KernelEvidence.gather
+  var holders: KernelEvidence.HolderSource = KernelEvidence.holders
   /// Whether `evidence` is worth asking: false where the reader surely may not.
   var mayGiveEvidence: () -> Bool = { BPFEvidence.obstacle() == nil }
   var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { BindProbe.probe($0, $1, on: $2) }
@@ -156,7 +161,8 @@ struct Instruments {
 extension Scene {
   fileprivate init(_ question: Question, _ instruments: Instruments) throws(PortwhyError) {
     try self.init(
-      ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups, instruments
+      ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups, bpf: question.bpf,
+      instruments
     ) { transport, port in
       question.items.contains { $0.transport == transport && $0.ports.contains(port) }
     }
@@ -166,11 +172,11 @@ extension Scene {
 }
 
 /// Whether a wildcard fails because of sockets that have one address each, so that another address may do.
-private func wantsAddresses(_ attempt: BindAttempt, _ planned: ReuseOptions, _ snapshot: Snapshot) -> Bool {
-  guard attempt.address.isUnspecified, !snapshot.sockets.isEmpty,
-    let outcome = outcomes(of: attempt, in: snapshot).first(where: { $0.options == planned })
+private func wantsAddresses(_ judged: Judgement, _ index: Int, _ planned: ReuseOptions) -> Bool {
+  guard judged.attempts[index].address.isUnspecified,
+    let outcome = judged.outcomes[index].first(where: { $0.options == planned })
   else { return false }
-  let inTheWay = outcome.blockers.map { snapshot.sockets[$0.socket].local.address }
+  let inTheWay = outcome.blockers.map { judged.snapshot.sockets[$0.socket].local.address }
   return !inTheWay.isEmpty && inTheWay.allSatisfy { !$0.isUnspecified }
 }
 

@@ -6,6 +6,20 @@ import PortwhyExplanation
 import ProcessEvidence
 import SocketModel
 
+/// What attempts on one port come to, with the snapshot they were judged in.
+struct Judgement {
+  let attempts: [BindAttempt]
+  let snapshot: Snapshot
+  /// Of each attempt, in their order: the four outcomes of `outcomes(of:in:)`.
+  let outcomes: [[BindOutcome]]
+
+  init(of attempts: [BindAttempt], in snapshot: Snapshot) {
+    self.attempts = attempts
+    self.snapshot = snapshot
+    outcomes = attempts.map { BindRules.outcomes(of: $0, in: snapshot) }
+  }
+}
+
 /// Everything that was read for one answer: the host's facts, and the sockets of the ports by transport.
 struct Scene {
   private(set) var host: HostFacts
@@ -30,9 +44,10 @@ struct Scene {
 
   /// Reads the sockets first: their states and timers should be from one moment.
   ///
-  /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for.
+  /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for. With `bpf` an iterator
+  /// finds the holders on a host with many descriptors.
   init(
-    ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds, lookups: [IPv4Address] = [],
+    ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds, lookups: [IPv4Address] = [], bpf: Bool = true,
     _ instruments: Instruments = Instruments(),
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
@@ -61,7 +76,7 @@ struct Scene {
       throw PortwhyError(error)
     }
     findBoundSockets(ports, wanted)
-    findOwners()
+    findOwners(bpf)
     if usesDevices { try readMore([.interfaces, .l3mdevAccept]) }
     for transport in sockets.keys { sortByPort(transport) }
   }
@@ -88,19 +103,18 @@ struct Scene {
       isChainOrdered: orderedTransports.contains(transport))
   }
 
-  /// The snapshot of a port, with what BPF iterators tell where these attempts depend on it; nil for not asking them.
+  /// What these attempts on a port come to, with what BPF iterators tell where they depend on it; nil for not asking
+  /// them.
   mutating func settled(
     _ transport: TransportProtocol, _ port: Port, _ attempts: [BindAttempt], planned: ReuseOptions,
     _ thoroughness: Thoroughness?
-  ) throws(PortwhyError) -> Snapshot {
-    let first = snapshot(transport, port)
+  ) throws(PortwhyError) -> Judgement {
+    let first = Judgement(of: attempts, in: snapshot(transport, port))
     guard let thoroughness, !askedTransports.contains(transport), let range = ranges[transport] else { return first }
     // Without a socket on the port there is nothing to tell.
     let isWanted =
-      !first.sockets.isEmpty
-      && attempts.contains {
-        thoroughness.wantsKernelEvidence(outcomes(of: $0, in: first), planned: planned)
-      }
+      !first.snapshot.sockets.isEmpty
+      && first.outcomes.contains { thoroughness.wantsKernelEvidence($0, planned: planned) }
     guard isWanted else { return first }
     askedTransports.insert(transport)
     try readMore(.networkNamespace)
@@ -108,13 +122,13 @@ struct Scene {
     let evidence = instruments.evidence(
       transport, range, sockets[transport] ?? [], host.networkNamespace, &use)
     visibility.bpf = use
-    guard let evidence else { return snapshot(transport, port) }
+    guard let evidence else { return Judgement(of: attempts, in: snapshot(transport, port)) }
     sockets[transport] = evidence.sockets
     buckets += evidence.buckets
     if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
     vanished += evidence.vanished
     sortByPort(transport)
-    return snapshot(transport, port)
+    return Judgement(of: attempts, in: snapshot(transport, port))
   }
 
   /// The combinations that an iterator might settle, where none was asked: what the headline says did not need it.
@@ -189,11 +203,16 @@ struct Scene {
     }
   }
 
-  private mutating func findOwners() {
+  private mutating func findOwners(_ bpf: Bool) {
     let order = sockets.keys.sorted { $0.rawValue < $1.rawValue }
     var all = order.flatMap { sockets[$0] ?? [] }
     let reader = ProcessReader()
-    let seen = reader.examine(&all)
+    let first = ranges.values.map(\.lowerBound).min() ?? 0
+    let ports = first...(ranges.values.map(\.upperBound).max() ?? first)
+    let holders = instruments.holders
+    var use = visibility.bpf
+    let seen = reader.examine(&all, search: { bpf ? holders(ports, $0, &use) : nil })
+    visibility.bpf = use
     reader.findActivations(&all)
     findKernelOwners(&all)
     all = withoutUnmappedUsers(all, overflow: host.overflowUID)

@@ -36,13 +36,11 @@ struct VisitedProcess: ~Copyable {
 struct ProcessWalk: ~Copyable {
   private let proc: Descriptor
   private let buffer: DirectoryBuffer
-  /// Processes that refused to be looked at; kernel threads may be among them.
+  /// Processes that could not be looked at; kernel threads may be among them.
   private(set) var refused: [Int32] = []
   /// A refusal that only hidepid=1 gives: EPERM on the directory of the process, not EACCES on its `fd`.
   private(set) var metHiddenDirectory = false
   let processes: [Int32]
-  /// Whether the size of an `fd` directory is the number of descriptors: this process has some.
-  private let sizesCount: Bool
 
   /// Throws where /proc is not there or shows no process.
   init(procRoot: String) throws(SystemError) {
@@ -50,8 +48,6 @@ struct ProcessWalk: ~Copyable {
     let buffer = DirectoryBuffer()
     let found = try buffer.processes(in: proc)
     guard !found.isEmpty else { throw .noEntry }
-    let own = try? fileStatus(at: "self/fd", in: proc)
-    sizesCount = (own?.size ?? 0) > 0
     self.proc = proc
     self.buffer = buffer
     processes = found
@@ -64,23 +60,52 @@ struct ProcessWalk: ~Copyable {
   mutating func run(
     where isWanted: (UInt64) -> Bool, visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
   ) {
-    for pid in processes where !isKnownEmpty(pid) {
+    // Where this process seems to have none, sizes say nothing: before 6.2.
+    let sizesCount = ((try? fileStatus(at: "self/fd", in: proc))?.size ?? 0) > 0
+    for pid in processes {
+      let count = sizesCount ? try? fileStatus(at: "\(pid)/fd", in: proc).size : nil
+      // Most kernel threads: on an idle host more than half of all processes.
+      if count == 0 { continue }
       do throws(SystemError) {
-        let process = VisitedProcess(pid: pid, directory: try Descriptor(directory: "\(pid)/fd", in: proc))
-        let hits = try buffer.sockets(in: process.directory, where: isWanted)
+        let process = try visited(pid)
+        let hits = try buffer.sockets(in: process.directory, count: count, where: isWanted)
         if !hits.isEmpty { visit(process, hits) }
       } catch {
-        if error == .accessDenied || error == .notPermitted { refused.append(pid) }
+        // Whatever else fails (EMFILE, ENOMEM) leaves a gap too.
+        if !error.meansGone { refused.append(pid) }
         if error == .notPermitted { metHiddenDirectory = true }
       }
     }
   }
 
-  /// Whether the process has no descriptor at all, as most kernel threads: one system call instead of four, on an
-  /// idle host for more than half of all processes.
-  private borrowing func isKnownEmpty(_ pid: Int32) -> Bool {
-    guard sizesCount, let status = try? fileStatus(at: "\(pid)/fd", in: proc) else { return false }
-    return status.size == 0
+  /// How many files the host has open, which the walk looks at once for each descriptor (proc_sys_fs(5), file-nr); nil
+  /// where that is not to be had.
+  borrowing func countOpenFiles() -> Int? {
+    guard let text = try? contents(of: "sys/fs/file-nr", in: proc) else { return nil }
+    return Int(String(decoding: text.prefix { $0 != UInt8(ascii: "\t") }, as: UTF8.self))
+  }
+
+  /// Calls `visit` with each process that has descriptors of wanted sockets, as others name them. False where /proc
+  /// does not confirm one: then what was visited counts for nothing.
+  borrowing func confirm(
+    _ holders: [DescriptorHolder], visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
+  ) -> Bool {
+    // A /proc of another pid namespace has other numbers.
+    guard (try? linkTarget(of: "self", in: proc)) == "\(ownProcess())" else { return false }
+    for (pid, hits) in Dictionary(grouping: holders, by: \.pid).sorted(by: { $0.key < $1.key }) {
+      guard let process = try? visited(pid) else { return false }
+      let isConfirmed = hits.allSatisfy {
+        (try? socketInode(ofDescriptor: $0.descriptor, in: process.directory)) == $0.inode
+      }
+      guard isConfirmed else { return false }
+      let descriptors = hits.map { SocketDescriptor(number: $0.descriptor, inode: $0.inode) }
+      visit(process, descriptors.sorted { $0.number < $1.number })
+    }
+    return true
+  }
+
+  private borrowing func visited(_ pid: Int32) throws(SystemError) -> VisitedProcess {
+    VisitedProcess(pid: pid, directory: try Descriptor(directory: "\(pid)/fd", in: proc))
   }
 
   /// How many of the refused processes can have descriptors at all.

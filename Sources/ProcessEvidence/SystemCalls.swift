@@ -106,6 +106,9 @@ func fileStatus(at path: String, in directory: borrowing Descriptor) throws(Syst
 /// CAP_SYS_PTRACE or another capability in the effective set of this thread (capabilities(7)).
 func hasCapability(_ number: UInt32) -> Bool { portwhy_has_capability(number) != 0 }
 
+/// getpid(2).
+func ownProcess() -> Int32 { getpid() }
+
 // MARK: - Small files and links
 
 /// The whole file below `directory`, up to `limit` bytes. The default is ample for a process's own files, which are
@@ -172,30 +175,52 @@ struct DirectoryBuffer: ~Copyable {
   /// Raw bytes all the way, as this runs for every open file of the host. Throws what getdents64(2) or
   /// readlinkat(2) said where the process may not be looked at; a descriptor closed meanwhile is skipped.
   ///
-  /// - Parameter isOver: asked before each descriptor; the rest is left out once it says so.
+  /// - Parameters:
+  ///   - count: how many descriptors the process has, where that is known. Most are numbered from 0 on with few gaps:
+  ///     then each is asked for by its number, which spares the kernel a listing that costs it more than the links.
+  ///   - isOver: asked before each descriptor of a listing; the rest is left out once it says so.
   borrowing func sockets(
-    in directory: borrowing Descriptor, where isWanted: (UInt64) -> Bool, isOver: (() -> Bool)? = nil
+    in directory: borrowing Descriptor, count: Int? = nil, where isWanted: (UInt64) -> Bool,
+    isOver: (() -> Bool)? = nil
   ) throws(SystemError) -> [SocketDescriptor] {
+    if let count, let found = try numberedSockets(in: directory, count, where: isWanted) { return found }
     var found: [SocketDescriptor] = []
     var refusal: SystemError?
-    let descriptor = directory.number
     try forEachNumber(in: directory) { number, name in
       if let isOver, isOver() { return false }
-      return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { target in
-        guard let start = target.baseAddress else { return false }
-        let length = readlinkat(descriptor, name, start.assumingMemoryBound(to: CChar.self), target.count)
-        if length < 0 {
-          let error = SystemError.last
-          if error == .accessDenied || error == .notPermitted { refusal = error }
-          return refusal == nil
-        }
-        if let inode = socketInode(in: UnsafeRawBufferPointer(start: start, count: length)), isWanted(inode) {
+      do throws(SystemError) {
+        if let inode = try socketInode(ofLink: name, in: directory), isWanted(inode) {
           found.append(SocketDescriptor(number: number, inode: inode))
         }
-        return true
+      } catch {
+        // A descriptor closed meanwhile is no gap.
+        if !error.meansGone { refusal = error }
       }
+      return refusal == nil
     }
     if let refusal { throw refusal }
+    return found
+  }
+
+  /// The same without a listing; nil where the numbers have too many gaps for that.
+  private borrowing func numberedSockets(
+    in directory: borrowing Descriptor, _ count: Int, where isWanted: (UInt64) -> Bool
+  ) throws(SystemError) -> [SocketDescriptor]? {
+    var found: [SocketDescriptor] = []
+    var (left, gaps, number) = (count, 0, Int32(0))
+    while left > 0 {
+      do throws(SystemError) {
+        if let inode = try socketInode(ofDescriptor: number, in: directory), isWanted(inode) {
+          found.append(SocketDescriptor(number: number, inode: inode))
+        }
+        left -= 1
+      } catch {
+        guard error.meansGone else { throw error }
+        gaps += 1
+        guard gaps <= 4 + count / 8 else { return nil }
+      }
+      number += 1
+    }
     return found
   }
 
@@ -240,6 +265,35 @@ struct DirectoryBuffer: ~Copyable {
         offset += length
       }
     }
+  }
+}
+
+/// The inode of the socket that a descriptor of a process refers to; nil for what is no socket.
+func socketInode(ofDescriptor number: Int32, in directory: borrowing Descriptor) throws(SystemError) -> UInt64? {
+  // Ten digits and a NUL, written from the end.
+  var name: (UInt64, UInt64) = (0, 0)
+  return try withUnsafeMutableBytes(of: &name) { (bytes) throws(SystemError) -> UInt64? in
+    var (rest, place) = (UInt32(bitPattern: number), bytes.count - 1)
+    repeat {
+      place -= 1
+      bytes[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+      rest /= 10
+    } while rest > 0
+    guard let start = bytes.baseAddress else { return nil }
+    return try socketInode(ofLink: (start + place).assumingMemoryBound(to: CChar.self), in: directory)
+  }
+}
+
+/// The same by the name of the link, readlinkat(2).
+private func socketInode(
+  ofLink name: UnsafePointer<CChar>, in directory: borrowing Descriptor
+) throws(SystemError) -> UInt64? {
+  var target: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
+  return try withUnsafeMutableBytes(of: &target) { (bytes) throws(SystemError) -> UInt64? in
+    guard let start = bytes.baseAddress else { return nil }
+    let length = readlinkat(directory.number, name, start.assumingMemoryBound(to: CChar.self), bytes.count)
+    guard length >= 0 else { throw .last }
+    return socketInode(in: UnsafeRawBufferPointer(start: start, count: length))
   }
 }
 

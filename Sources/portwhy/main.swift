@@ -1,4 +1,4 @@
 import Glibc
 import PortwhyCLI
 
-exit(CommandLineProgram.run(Array(CommandLine.arguments.dropFirst())))
+exit(CommandLineProgram.run())

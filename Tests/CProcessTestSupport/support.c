@@ -99,3 +99,12 @@ int test_start_on_terminal(
   *terminal = ends[0];
   return child;
 }
+
+int test_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data) {
+  return mount(source, target, type, flags, data);
+}
+
+int test_unmount(const char *target) { return umount2(target, MNT_DETACH); }
+
+const unsigned long test_bind_mount = MS_BIND;
+const unsigned long test_read_only_mount = MS_REMOUNT | MS_BIND | MS_RDONLY;

@@ -91,15 +91,7 @@ private let shippedSchema = Result { try JSONDocument(parsing: text(of: "schema/
 
 /// The text of a file of the project.
 func text(of path: String) throws -> String {
-  guard let file = fopen(projectFolder + "/" + path, "r") else { throw StartError(what: "no \(path)") }
-  defer { fclose(file) }
-  var bytes: [UInt8] = []
-  var chunk = [UInt8](repeating: 0, count: 65536)
-  while true {
-    let count = fread(&chunk, 1, chunk.count, file)
-    if count == 0 { return String(decoding: bytes, as: UTF8.self) }
-    bytes += chunk.prefix(count)
-  }
+  try contents(of: projectFolder + "/" + path)
 }
 
 // MARK: where the tests can run

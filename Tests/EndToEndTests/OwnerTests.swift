@@ -51,6 +51,20 @@ struct OwnerTests {
     #expect(seen.screen.output.contains("root, hidden") && seen.screen.output.contains("sudo portwhy"))
   }
 
+  @Test("on a host with thousands of open files an iterator names every holder")
+  func manyFiles() throws {
+    let script = """
+      our $s = listener($port); our @files;
+      if (my $child = fork) { print "$child\\n" } else { <STDIN>; exit }
+      for (1..4500) { open(my $f, '<', '/dev/null') or die "open: $!"; push @files, $f }
+      """
+    let seen = try beside(script, through: ["/usr/bin/prlimit", "--nofile=5000:5000"])
+    let holders = seen.answer.sockets.first?["processes"]?.elements ?? []
+    #expect(Set(holders.compactMap { $0["pid"]?.integer }) == Set([seen.server] + seen.words.compactMap { Int($0) }))
+    #expect(seen.words.count == 1 && seen.answer.sockets.first?["reuseaddr"]?.bool == false)
+    #expect(seen.answer.document["visibility"]?["bpf"]?["iterators"]?.elements.first?.text == "task_file")
+  }
+
   @Test("without privilege, too, a busy port fits the screen, a line for each socket shown")
   func hiddenBusy() throws {
     let seen = try beside(

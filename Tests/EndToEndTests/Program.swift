@@ -17,7 +17,7 @@ struct Start {
 
   /// The words before the program's own, such as setpriv(1) with its options.
   var through: [String] = []
-  var environment = ["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"]
+  var environment = ["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"] + sanitizerOptions
   var input = Stream.file("/dev/null")
   var output = Stream.pipe
   var errors = Stream.pipe
@@ -44,14 +44,16 @@ struct Ending: Sendable, Hashable {
 
 struct StartError: Error { var what: String }
 
-/// The binary that SwiftPM built beside the running test bundle, or another one that PORTWHY_BINARY names.
-let portwhyBinary: String = {
-  if let other = getenv("PORTWHY_BINARY") { return String(cString: other) }
+/// Where SwiftPM put the running test bundle, and beside it every program of the package.
+let testDirectory: String = {
   var buffer = [CChar](repeating: 0, count: 4096)
   let count = readlink("/proc/self/exe", &buffer, buffer.count)
   let path = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  return path[..<(path.lastIndex(of: "/") ?? path.startIndex)] + "/portwhy"
+  return String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
 }()
+
+/// The binary that SwiftPM built, or another one that PORTWHY_BINARY names.
+let portwhyBinary = getenv("PORTWHY_BINARY").map { String(cString: $0) } ?? testDirectory + "/portwhy"
 
 /// Runs the built portwhy from the calling thread, so in its network namespace and under its filters, to its end.
 func portwhy(_ arguments: [String], _ start: Start = Start()) throws -> Ending {

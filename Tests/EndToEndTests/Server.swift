@@ -28,9 +28,14 @@ private let prelude = #"""
 func withServer<Result>(
   _ script: String, port: UInt16, through: [String] = [], _ body: (Server) throws -> Result
 ) throws -> Result {
+  try withServer(
+    words: through + ["/usr/bin/perl", "-e", prelude + script + "\nprint \"ready\\n\"; <STDIN>;", "\(port)"], body)
+}
+
+/// The same with another program that prints `ready` and ends with its standard input.
+func withServer<Result>(words: [String], _ body: (Server) throws -> Result) throws -> Result {
   let input = try makePipe()
   let output = try makePipe()
-  let words = through + ["/usr/bin/perl", "-e", prelude + script + "\nprint \"ready\\n\"; <STDIN>;", "\(port)"]
   var actions = posix_spawn_file_actions_t()
   posix_spawn_file_actions_init(&actions)
   defer { posix_spawn_file_actions_destroy(&actions) }

@@ -65,7 +65,21 @@ struct SurroundingsTests {
     #expect(free == Ending(status: 0, output: "", errors: ""))
   }
 
-  @Test("a full disk is an error: status 70 and one line", arguments: [[], ["--json"]])
+  @Test("a file that may not grow is an error: status 70 and one line")
+  func noRoom() throws {
+    let ending = try inDirectory { directory in
+      try write("", to: directory + "/out")
+      var start = Start(through: ["/bin/sh", "-c", "ulimit -f 0; exec \"$@\"", "sh"])
+      start.output = .file(directory + "/out")
+      return try besideListener { try portwhy(["--json", $0], start) }
+    }
+    #expect(ending.status == 70)
+    #expect(ending.errors == "portwhy: cannot write to standard output: File too large\n")
+  }
+
+  @Test(
+    "a full disk is an error: status 70 and one line",
+    arguments: [[], ["--json"], ["-v"], ["--watch"], ["--watch", "--json"], ["--wait", "--timeout", "0"], ["-h"]])
   func fullDisk(_ options: [String]) throws {
     var start = Start()
     start.output = .file("/dev/full")

@@ -61,6 +61,23 @@ func countDescriptors() -> Int {
     }
   }
 
+  @Test(
+    "a socket is found at whatever number its descriptor has, with and without gaps before it",
+    arguments: [0, 4, 700])
+  func gaps(_ gap: Int) throws {
+    let script =
+      "my $s = make(AF_INET, SOCK_STREAM, [], 0); open(my $far, '>&', $s) or die; "
+      + "POSIX::dup2(fileno $s, fileno($far) + \(gap)) or die; show('s', $s);"
+    try withHelper("use POSIX (); \(script)") { helper in
+      let socket = try helper.socket("s")
+      var sockets = [observation(inode: socket.inode)]
+      _ = ProcessReader().examine(&sockets)
+      let process = try #require(sockets[0].processes.first { $0.pid == helper.pid })
+      let last = socket.descriptor + 1 + Int32(gap)
+      #expect(process.descriptors == Array(Set([socket.descriptor, socket.descriptor + 1, last])).sorted())
+    }
+  }
+
   @Test("a socket of our own process is read the same way")
   func ownSocket() throws {
     let socket = Glibc.socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

@@ -2,6 +2,7 @@
 #ifndef PROCESS_TEST_SUPPORT_H
 #define PROCESS_TEST_SUPPORT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* setgroups(2), setresgid(2), setresuid(2): this thread becomes that user and loses its capabilities.
@@ -31,6 +32,25 @@ int test_terminal(uint16_t columns, int ends[2]);
 int test_start_on_terminal(
     const char *const words[], const char *const environment[], const char *directory, uint16_t columns,
     int *terminal);
+
+/* mount(2) and umount2(2) with MNT_DETACH, in the mount namespace of this thread. 0 on success. */
+int test_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
+int test_unmount(const char *target);
+extern const unsigned long test_bind_mount, test_read_only_mount;
+
+/* Runs a program to its end with /dev/null as its standard streams, or without any, under ptrace(2), and writes a line
+   for each thing that a reader should know into `report`:
+     exec PATH            it or a child of it ran another program, and below
+     passed N TARGET        each descriptor from 3 on that this program got;
+     inheritable N TARGET it had a descriptor from 3 on that is not close-on-exec;
+     standard N TARGET    a socket or the like of its own became a standard stream;
+     duplicate            it duplicated a descriptor of another process;
+     kept N TARGET        it did so while it still had the duplicate before;
+     call NAME            it made a system call that changes something;
+     left N TARGET        the descriptor was still open at its end.
+   The exit status, 128 and the signal's number, or -1. */
+int test_watch(
+    const char *const words[], const char *const environment[], int has_streams, char *report, size_t size);
 
 extern const long test_pidfd_open_number;
 extern const long test_pidfd_getfd_number;

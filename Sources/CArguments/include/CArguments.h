@@ -1,0 +1,11 @@
+/* The words that execve(2) gave this program, from the kernel by way of glibc. */
+#ifndef PORTWHY_CARGUMENTS_H
+#define PORTWHY_CARGUMENTS_H
+
+/* Swift's own CommandLine reads /proc/self/cmdline, and is empty where no /proc is mounted. */
+int portwhy_argument_count(void);
+
+/* The word with this number, 0 is the program's name; NULL where there is none. */
+const char *portwhy_argument(int number);
+
+#endif
