@@ -29,6 +29,9 @@ struct Finding: Sendable, Hashable {
   /// Why the flags are not known; without any holder the owner is hidden.
   var unknownReason: UnknownReason { refusal ?? .hidden }
 
+  /// No process was found that holds it, though one should be.
+  var isWithoutHolder: Bool { processes.isEmpty && !isKernels }
+
   /// Why a fact is missing; nil where none is, or where it is the kernel's socket, which no process holds.
   var missing: UnknownReason? {
     if processes.isEmpty { return isKernels ? nil : .hidden }

@@ -81,6 +81,12 @@ public struct ProcessReader: Sendable {
       walk.run(where: { findings[$0] != nil }) { process, hits in
         note(process, hits, in: &findings, refusals)
       }
+      let missing = Set(findings.filter { $0.value.isWithoutHolder }.keys)
+      if !missing.isEmpty, walk.refused.isEmpty {
+        walk.run(where: missing.contains, listing: true) { process, hits in
+          note(process, hits, in: &findings, refusals)
+        }
+      }
       return visibility(of: findings, walk, refusals)
     } catch {
       return ProcessVisibility(reasons: ["no-proc"])

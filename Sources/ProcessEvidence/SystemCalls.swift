@@ -202,7 +202,8 @@ struct DirectoryBuffer: ~Copyable {
     return found
   }
 
-  /// The same without a listing; nil where the numbers have too many gaps for that.
+  /// The same without a listing; nil where the numbers have too many gaps for that, or where descriptors were opened or
+  /// closed meanwhile, behind which others may have been missed.
   private borrowing func numberedSockets(
     in directory: borrowing Descriptor, _ count: Int, where isWanted: (UInt64) -> Bool
   ) throws(SystemError) -> [SocketDescriptor]? {
@@ -221,7 +222,7 @@ struct DirectoryBuffer: ~Copyable {
       }
       number += 1
     }
-    return found
+    return try fileStatus(of: directory).size == count ? found : nil
   }
 
   /// The names of all entries but `.` and `..`, unsorted; a name that is no UTF-8 is left out.
