@@ -92,8 +92,9 @@ func bindingModules(_ text: String) -> [String] {
 /// The path of the unified hierarchy in /proc/PID/cgroup, the line `0::PATH` (cgroups(7)); nil where there is none or
 /// it lies outside of the reader's cgroup namespace.
 func unifiedGroup(_ text: String) -> String? {
-  guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::/") }), !line.contains("/..") else {
-    return nil
-  }
-  return String(line.dropFirst(3))
+  // By bytes: a carriage return at the end of another hierarchy's path is part of it, and no part of the line's end.
+  let lines = text.utf8.split(separator: UInt8(ascii: "\n"))
+  guard let line = lines.first(where: { $0.starts(with: "0::/".utf8) }) else { return nil }
+  let path = String(Substring(line.dropFirst(3)))
+  return path.contains("/..") ? nil : path
 }

@@ -19,9 +19,11 @@ struct ControlGroup: Sendable, Hashable {
   /// On a hybrid host systemd's own v1 hierarchy (`name=systemd`) and the v2 one (`0::`) say the same or v2 is
   /// empty, so the first that names something counts. A container may show in a controller's hierarchy only.
   init(parsing text: String) {
-    for line in text.utf8.split(separator: UInt8(ascii: "\n")).map({ Substring($0) }) {
-      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-      guard fields.count == 3, fields[2].hasPrefix("/") else { continue }
+    // By bytes, as the kernel does: a combining mark after a separator would make another character of it.
+    for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+      let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+        .map { Substring($0) }
+      guard fields.count == 3, fields[2].utf8.first == UInt8(ascii: "/") else { continue }
       let place = Self.place(of: fields[2])
       container = container ?? place.container
       engine = engine ?? place.engine
@@ -35,11 +37,11 @@ struct ControlGroup: Sendable, Hashable {
   }
 
   /// Walks the path from the root; below a container's own group the names are those of another systemd.
-  private static func place(of path: some StringProtocol) -> Place {
+  private static func place(of path: Substring) -> Place {
     var place = Place()
     var previous = ""
-    for word in path.split(separator: "/") {
-      let component = String(word)
+    for word in path.utf8.split(separator: UInt8(ascii: "/")) {
+      let component = String(Substring(word))
       if let container = containerName(component, after: previous) {
         place.container = container
         place.engine = engine(component, after: previous, in: path)

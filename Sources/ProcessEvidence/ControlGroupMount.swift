@@ -1,8 +1,9 @@
 /// The place of the first cgroup2 mount whose root is that of the hierarchy (proc_pid_mountinfo(5)).
 func cgroup2MountPoint(mountinfo: String) -> String? {
-  for line in mountinfo.split(separator: "\n") {
+  // By bytes: neither a carriage return nor a combining mark in a name may hide a separator.
+  for line in mountinfo.utf8.split(separator: UInt8(ascii: "\n")) {
     // 36 35 98:0 ROOT MOUNT_POINT OPTIONS [optional fields] - TYPE SOURCE OPTIONS
-    let fields = line.split(separator: " ")
+    let fields = line.split(separator: UInt8(ascii: " ")).map { Substring($0) }
     guard fields.count > 5, fields[3] == "/", let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count,
       fields[dash + 1] == "cgroup2"
     else { continue }

@@ -1,5 +1,6 @@
 import BindRules
 import Glibc
+import JSONTestSupport
 import KernelLab
 import SocketModel
 import Testing
@@ -199,6 +200,23 @@ struct HolderTests {
     #expect(seen.answer.ending.errors + seen.screen.errors == "")
     #expect(seen.screen.lines.allSatisfy { $0.unicodeScalars.count <= 80 }, "\(seen.screen.output)")
     #expect(seen.screen.lines.count <= 24)
+  }
+
+  @Test("as root a port with only TIME_WAIT gets a yes or a no for SO_REUSEADDR, and bind(2) says the same")
+  func timeWait() throws {
+    for (options, word) in [(ReuseOptions(), "no option helps"), (.reuseaddr, "works with SO_REUSEADDR")] {
+      let holder = Holder(.child(.timeWait, listenerStays: false), .tcp, loopback, options: options)
+      let situation = Situation(
+        sentence: word, holders: [holder], address: "127.0.0.1", headline: "", states: ["TIME_WAIT-"], open: [])
+      let seen = try observe(situation)
+      #expect(seen.outcomes.allSatisfy { $0.isBuilt } && seen.answer.states == situation.states)
+      // A kernel without BTF or iterators says so, and has no answer.
+      if seen.answer.document["visibility"]?["bpf"]?["problem"]?.text != nil { continue }
+      #expect(seen.answer.disagreements(with: seen.trials, open: [reuseport, both]) == [])
+      #expect(seen.screen.headline.contains(word), "\(seen.screen.headline)")
+      #expect(seen.quiet[.reuseaddr] == status(of: seen.trials, .reuseaddr))
+      #expect(seen.quiet[.reuseaddr] == (options == .reuseaddr ? 0 : 1))
+    }
   }
 }
 

@@ -42,6 +42,13 @@ struct SysctlTests {
     #expect(sudoUser(nil, effectiveUser: 0) == nil)
   }
 
+  @Test("of the control groups has the path of the unified hierarchy, whatever bytes are beside it")
+  func controlGroup() {
+    #expect(unifiedGroup("4:memory:/a\r\n0::/b\u{301}\n") == "/b\u{301}")
+    #expect(unifiedGroup("0::/\u{301}\n") == "/\u{301}")
+    #expect(unifiedGroup("0::/../x\n") == nil && unifiedGroup("1:name=systemd:/\n") == nil)
+  }
+
   @Test("of the security modules keeps those that can refuse a bind, the unknown ones too")
   func modules() {
     #expect(

@@ -16,6 +16,10 @@ import Testing
     #expect(cgroup2MountPoint(mountinfo: hybrid) == "/sys/fs/cgroup/unified")
     #expect(
       cgroup2MountPoint(mountinfo: "39 29 0:36 / /mnt/a\\040b\\134 rw - cgroup2 none rw") == "/mnt/a b\\")
+    // A carriage return is no part of the line's end, a combining mark no part of a blank.
+    #expect(
+      cgroup2MountPoint(mountinfo: "1 2 0:3 / /m rw - x y rw,a=\r\n39 29 0:36 / /g rw - cgroup2 \u{301} rw\n") == "/g"
+    )
     // A bind mount of a part of the hierarchy would give paths that are too short.
     #expect(cgroup2MountPoint(mountinfo: "39 29 0:36 /x /mnt rw - cgroup2 none rw") == nil)
     #expect(cgroup2MountPoint(mountinfo: "1 2 3\n- - - / - -\n") == nil)

@@ -48,6 +48,9 @@ private let otherID = String(repeating: "0a", count: 32)
     Row(says: "a name that is only the suffix", text: "0::/.service"),
     Row(says: "no text at all", text: ""),
     Row(says: "nonsense", text: "0:\nx\n0::relative.service\n::::\n"),
+    Row(
+      says: "a combining mark does not hide the slash before it",
+      text: "0::/\u{301}x.slice/\u{301}web.service", unit: "\u{301}web.service"),
     Row(says: "a path with colons", text: "0::/system.slice/a:b.service", unit: "a:b.service"),
     Row(
       says: "cgroup v1: systemd's own hierarchy",

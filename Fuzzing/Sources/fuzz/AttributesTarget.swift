@@ -2,10 +2,14 @@ import SocketModel
 
 @testable import NetlinkWire
 
-/// A byte for the parser, then the payload of one message.
+/// A byte for the parser, one that says where the message ends, then its payload.
 func fuzzAttributes(_ input: inout FuzzInput) {
   let parser = input.choice(of: 13)
-  let payload = input.rest()
+  let cut = Int(input.byte())
+  var payload = input.rest()
+  if cut > 0 {
+    cutOff(&payload, after: cut >> 3, by: cut & 7, fixed: [72, 72, 72, 16, 8, 12, 12, 12, 16][safe: parser])
+  }
   let before = [UInt8](repeating: 0xa5, count: 16)
   let range = 16..<16 + payload.count
   let alone = result(parser, before + payload, range)
@@ -14,6 +18,28 @@ func fuzzAttributes(_ input: inout FuzzInput) {
     alone == result(parser, before + payload + [UInt8](repeating: 0x5a, count: 16), range),
     "a message is read without its neighbours")
   fuzzCursor(before + payload, range)
+}
+
+/// Makes one attribute the last, and shorter by so many bytes, with lengths that are right: what reads on behind a value
+/// then leaves the message.
+private func cutOff(_ payload: inout [UInt8], after number: Int, by bytes: Int, fixed: Int?) {
+  var start = fixed ?? 4
+  for _ in 0..<number {
+    guard start + 4 <= payload.count else { return }
+    let length = Int(payload[start]) | Int(payload[start + 1]) << 8
+    guard length >= 4, start + length <= payload.count else { return }
+    start += (length + 3) / 4 * 4
+  }
+  guard start + 4 <= payload.count else { return }
+  let length = max(4, (Int(payload[start]) | Int(payload[start + 1]) << 8) - bytes)
+  guard start + length <= payload.count else { return }
+  payload[start] = UInt8(truncatingIfNeeded: length)
+  payload[start + 1] = UInt8(truncatingIfNeeded: length >> 8)
+  payload.removeLast(payload.count - start - length)
+}
+
+extension Array {
+  fileprivate subscript(safe index: Int) -> Element? { indices.contains(index) ? self[index] : nil }
 }
 
 private func result(_ parser: Int, _ datagram: [UInt8], _ range: Range<Int>) -> Result<AnyHashable, WireError> {

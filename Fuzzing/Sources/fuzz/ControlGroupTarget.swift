@@ -16,7 +16,7 @@ func fuzzControlGroups(_ input: inout FuzzInput) {
 private func fuzzGroup(_ text: String) {
   let group = ControlGroup(parsing: text)
   for name in [group.unit, group.container].compactMap({ $0 }) {
-    require(!name.contains("/") && !name.contains("\n"), "a name is one component of a path")
+    require(!name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 10 }, "a name is one component of a path")
     require(text.utf8.contains(name.utf8), "a name stands in the text")
   }
   if let unit = group.unit { require(unit.contains("."), "a unit has a type") }
@@ -48,7 +48,7 @@ private func fuzzUnit(_ text: String) {
 
 private func fuzzUnifiedGroup(_ text: String) {
   guard let path = unifiedGroup(text) else { return }
-  require(path.hasPrefix("/") && !path.contains("/..") && !path.contains("\n"), "a path that stays below its root")
+  require(path.hasPrefix("/") && !path.contains("/..") && !path.utf8.contains(10), "a path that stays below its root")
 }
 
 extension Sequence where Element == UInt8 {

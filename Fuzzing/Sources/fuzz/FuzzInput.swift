@@ -19,6 +19,13 @@ struct FuzzInput {
     return Array(bytes.prefix(length))
   }
 
+  /// A part with its length in one byte.
+  mutating func shortPart() -> [UInt8] {
+    let length = Int(byte())
+    defer { bytes = bytes.dropFirst(length) }
+    return Array(bytes.prefix(length))
+  }
+
   /// All that is left.
   mutating func rest() -> [UInt8] {
     defer { bytes = [] }

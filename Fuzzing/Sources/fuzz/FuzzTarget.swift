@@ -18,7 +18,9 @@ enum FuzzTarget: String, CaseIterable {
   case names
   /// TARGET, and addresses.
   case target
-  /// All words of a command line; ArgumentParser makes it slow.
+  /// What the options of a command line mean together.
+  case options
+  /// The words of a command line; ArgumentParser makes it slow.
   case words
   /// A saved report: read, judged again, shown and written.
   case report
@@ -37,6 +39,7 @@ enum FuzzTarget: String, CaseIterable {
     case .host: fuzzHost(&input)
     case .names: fuzzNames(&input)
     case .target: fuzzTarget(&input)
+    case .options: fuzzOptions(&input)
     case .words: fuzzWords(&input)
     case .report: fuzzReport(&input)
     }

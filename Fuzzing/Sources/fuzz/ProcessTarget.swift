@@ -15,9 +15,11 @@ private func fuzzStat(_ text: [UInt8]) {
   _ = mayHoldDescriptors(stat: text)
   guard let stat = ProcessStat(text) else { return }
   // The numbers stand in the text as they were read, after the last bracket.
-  let fields = String(decoding: text, as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
-  require(fields.contains { Int32($0) == stat.parent }, "the parent's number is in the text")
-  require(fields.contains { Int32($0) == stat.session }, "the session's number is in the text")
+  let fields = text.split(separator: UInt8(ascii: ")")).last?.split(separator: UInt8(ascii: " ")).map {
+    String(decoding: $0, as: UTF8.self)
+  }
+  require(fields?.contains { Int32($0) == stat.parent } ?? false, "the parent's number is in the text")
+  require(fields?.contains { Int32($0) == stat.session } ?? false, "the session's number is in the text")
 }
 
 private func fuzzArguments(_ text: [UInt8]) {

@@ -6,11 +6,12 @@ import SocketModel
 @testable import PortwhyKit
 @testable import PortwhyReport
 
-/// A byte for the question, then a report in JSON.
+/// A byte for the question, one for the base, then with base 0 a report in JSON, else edits of a base report.
 func fuzzReport(_ input: inout FuzzInput) {
   let choice = input.byte()
+  let base = input.choice(of: baseReports.count + 1)
   let saved: SavedReport
-  let bytes = input.rest()
+  let bytes = base == 0 ? input.rest() : edited(baseReports[base - 1], &input)
   do throws(ReportReadError) {
     saved = try JSONReport.read(bytes)
   } catch {
@@ -24,6 +25,34 @@ func fuzzReport(_ input: inout FuzzInput) {
     show(answer, users: saved.users)
     checkJSON(SavedReport(report: answer, users: saved.users))
   }
+}
+
+/// The report with other texts in the places of some of its keys and values. Few mutations of a whole report leave it one
+/// that can be read; most edits do.
+private func edited(_ report: String, _ input: inout FuzzInput) -> [UInt8] {
+  guard let text = try? JSONText(parsing: Array(report.utf8)) else {
+    require(false, "a base report is JSON")
+    return []
+  }
+  var edits: [Int: [UInt8]] = [:]
+  while !input.isEmpty {
+    let place = (Int(input.byte()) | Int(input.byte()) << 8) % text.places.count
+    edits[place] = input.shortPart()
+  }
+  var result: [UInt8] = []
+  var position = 0
+  var index = 0
+  while index < text.places.count {
+    let place = text.places[index]
+    guard let edit = edits[index] else {
+      index += 1
+      continue
+    }
+    result += text.bytes[position..<Int(place.start)] + edit
+    position = Int(place.end)
+    index = Int(place.next)
+  }
+  return result + text.bytes[position...]
 }
 
 private func question(_ choice: UInt8, _ report: Report) -> SavedQuestion {

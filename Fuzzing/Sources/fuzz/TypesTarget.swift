@@ -2,10 +2,18 @@ import SocketModel
 
 @testable import BPFEvidence
 
-/// A part with records of a BPF iterator, then a BTF file.
+/// A byte for how much of the names is missing at the end, a part with records of a BPF iterator, then a BTF file.
 func fuzzTypes(_ input: inout FuzzInput) {
+  let missing = Int(input.byte())
   let records = input.part()
-  let file = input.rest()
+  var file = input.rest()
+  if missing > 0, file.count >= 24 + missing {
+    // str_len, the last of the header: what is left is a file that is right, but for the name that is cut.
+    let length = file[20..<24].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) } &- UInt32(missing)
+    for place in 0..<4 { file[20 + place] = UInt8(truncatingIfNeeded: length >> UInt32(place * 8)) }
+    // A copy: the sanitizer knows where an allocation ends, not an array in it.
+    file = Array(file.dropLast(missing))
+  }
   let layout: KernelLayout
   do throws(BPFError) {
     layout = try KernelLayout(parsing: file.span.bytes)

@@ -12,7 +12,31 @@ func fuzzWords(_ input: inout FuzzInput) {
   let words = input.rest().split(separator: 0, omittingEmptySubsequences: false).map {
     String(decoding: $0, as: UTF8.self)
   }
-  fuzzInvocation(Array(words.prefix(12)))
+  do throws(UsageError) {
+    fuzzInvocation(try CommandWords.reading(Array(words.prefix(12))))
+  } catch {
+    check(error)
+  }
+}
+
+/// Four bytes with a bit for each option, then the values of those that have one, as short parts.
+func fuzzOptions(_ input: inout FuzzInput) {
+  let bits = (0..<4).reduce(UInt32(0)) { bits, _ in bits << 8 | UInt32(input.byte()) }
+  var words = CommandWords()
+  let flags: [WritableKeyPath<CommandWords, Bool>] = [
+    \.tcp, \.udp, \.ipv4, \.ipv6, \.reuseaddr, \.reuseport, \.probe, \.numeric, \.deep, \.noBPF, \.wait, \.watch,
+    \.json, \.quiet,
+    \.verbose, \.explain, \.version, \.help,
+  ]
+  let values: [WritableKeyPath<CommandWords, String?>] = [
+    \.target, \.runtime, \.device, \.uid, \.netns, \.timeout, \.interval, \.from, \.color,
+  ]
+  for (place, flag) in flags.enumerated() { words[keyPath: flag] = bits >> UInt32(place) & 1 != 0 }
+  for (place, value) in values.enumerated() where bits >> UInt32(flags.count + place) & 1 != 0 {
+    words[keyPath: value] = String(decoding: input.shortPart(), as: UTF8.self)
+  }
+  words.v6only = [nil, nil, false, true][Int(bits >> 30)]
+  fuzzInvocation(words)
 }
 
 /// A byte for the kind, then one word.
@@ -24,10 +48,10 @@ func fuzzTarget(_ input: inout FuzzInput) {
 
 private let services = ServiceTable(parsing: "http 80/tcp www\nhttp-alt 8080/tcp\ndomain 53/udp\nx11-1 6001/tcp\n")
 
-private func fuzzInvocation(_ words: [String]) {
+private func fuzzInvocation(_ words: CommandWords) {
   let lookup = Invocation.Lookup(services: { services }, uid: { $0 == "alice" ? 1000 : nil })
   do throws(UsageError) {
-    let invocation = try Invocation(CommandWords.reading(words), lookup: lookup)
+    let invocation = try Invocation(words, lookup: lookup)
     switch invocation.task {
     case .answer(let question): check(question.items)
     case .saved(_, let question): check(question.items ?? [])
