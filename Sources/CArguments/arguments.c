@@ -1,4 +1,5 @@
 #include "CArguments.h"
+#include <stdlib.h>
 
 static int count;
 static char **words;
@@ -8,6 +9,9 @@ __attribute__((constructor)) static void keep_arguments(int argument_count, char
   count = argument_count;
   words = arguments;
 }
+
+/* Before the Swift runtime's constructors: on a crash it would run the program that this variable names. */
+__attribute__((constructor(101))) static void keep_crashes_quiet(void) { unsetenv("SWIFT_BACKTRACE"); }
 
 int portwhy_argument_count(void) { return count; }
 

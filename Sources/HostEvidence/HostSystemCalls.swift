@@ -205,11 +205,20 @@ private func spawn(_ path: String, _ arguments: [String]) -> (pid: pid_t, pipe: 
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
   posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+  // What this program ignores, another need not.
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var signals = sigset_t()
+  sigemptyset(&signals)
+  for number in [SIGPIPE, SIGXFSZ] { sigaddset(&signals, number) }
+  posix_spawnattr_setsigdefault(&attributes, &signals)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
   var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
   defer { for word in words { free(word) } }
   var environment: [UnsafeMutablePointer<CChar>?] = [nil]
   var pid: pid_t = 0
-  guard posix_spawn(&pid, path, &actions, nil, &words, &environment) == 0 else {
+  guard posix_spawn(&pid, path, &actions, &attributes, &words, &environment) == 0 else {
     close(ends[0])
     return nil
   }

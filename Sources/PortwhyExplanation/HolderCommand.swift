@@ -29,8 +29,7 @@ struct Holders {
       name = sockets.holderNames
       let numbers = pids.sorted()
       let sudo = host.prefix(forOwnerOf: sockets)
-      command =
-        "\(sudo)kill \(numbers.prefix(8).map(String.init).joined(separator: " "))\(numbers.count > 8 ? " …" : "")"
+      command = "\(sudo)kill \(numbers.map(String.init).joined(separator: " "))"
     }
   }
 

@@ -64,8 +64,15 @@ struct TargetScreen {
       words += TerminalText.words("if \(condition):")
     }
     words += TerminalText.words(suggestion.text + (suggestion.command == nil ? "" : ":"))
-    if let command = suggestion.command { words.append(TerminalText.escaped(command)) }
+    if let command = suggestion.command { words.append(TerminalText.escaped(shortened(command))) }
     return words
+  }
+
+  /// Forty workers to kill would fill the screen; -v and the report have them all.
+  private func shortened(_ command: String) -> String {
+    let words = TerminalText.words(command)
+    guard !style.verbose, let kill = words.firstIndex(of: "kill"), words.count > kill + 9 else { return command }
+    return (words[...(kill + 8)] + ["…"]).joined(separator: " ")
   }
 
   // MARK: The four combinations

@@ -73,19 +73,14 @@ public struct ProcessReader: Sendable {
       if (walk.countOpenFiles() ?? 0) >= manyFiles, let holders = search(Set(findings.keys)) {
         var found = findings
         let isConfirmed = walk.confirm(holders) { process, hits in note(process, hits, in: &found, refusals) }
-        if isConfirmed {
+        // A socket that nobody seems to hold is looked for everywhere: a subflow of MPTCP has a port of its own.
+        if isConfirmed, !found.values.contains(where: \.isWithoutHolder) {
           findings = found
           return visibility(of: findings, walk, refusals)
         }
       }
       walk.run(where: { findings[$0] != nil }) { process, hits in
         note(process, hits, in: &findings, refusals)
-      }
-      let missing = Set(findings.filter { $0.value.isWithoutHolder }.keys)
-      if !missing.isEmpty, walk.refused.isEmpty {
-        walk.run(where: missing.contains, listing: true) { process, hits in
-          note(process, hits, in: &findings, refusals)
-        }
       }
       return visibility(of: findings, walk, refusals)
     } catch {

@@ -57,22 +57,17 @@ struct ProcessWalk: ~Copyable {
   ///
   /// About 3 µs for each open descriptor of the host (x86-64, kernel 6.18): 90 ms for 390 processes with 32,000
   /// descriptors, 0.5 ms for 88 idle ones.
-  ///
-  /// - Parameter listing: have the kernel list the descriptors of each process. Without it one may be missed in a process
-  ///   that opens and closes others by the thousand.
   mutating func run(
-    where isWanted: (UInt64) -> Bool, listing: Bool = false,
-    visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
+    where isWanted: (UInt64) -> Bool, visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
   ) {
     // Where this process seems to have none, sizes say nothing: before 6.2.
     let sizesCount = ((try? fileStatus(at: "self/fd", in: proc))?.size ?? 0) > 0
     for pid in processes {
-      let count = sizesCount ? try? fileStatus(at: "\(pid)/fd", in: proc).size : nil
-      // Most kernel threads: on an idle host more than half of all processes.
-      if count == 0 { continue }
+      // Most kernel threads have none: on an idle host more than half of all processes.
+      if sizesCount, (try? fileStatus(at: "\(pid)/fd", in: proc))?.size == 0 { continue }
       do throws(SystemError) {
         let process = try visited(pid)
-        let hits = try buffer.sockets(in: process.directory, count: listing ? nil : count, where: isWanted)
+        let hits = try buffer.sockets(in: process.directory, where: isWanted)
         if !hits.isEmpty { visit(process, hits) }
       } catch {
         // Whatever else fails (EMFILE, ENOMEM) leaves a gap too.
@@ -89,21 +84,27 @@ struct ProcessWalk: ~Copyable {
     return Int(String(decoding: text.prefix { $0 != UInt8(ascii: "\t") }, as: UTF8.self))
   }
 
-  /// Calls `visit` with each process that has descriptors of wanted sockets, as others name them. False where /proc
-  /// does not confirm one: then what was visited counts for nothing.
+  /// Calls `visit` with each process that has descriptors of wanted sockets, as others name them; one that has ended
+  /// since is passed over. False where /proc shows something else: then what was visited counts for nothing.
   borrowing func confirm(
     _ holders: [DescriptorHolder], visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
   ) -> Bool {
     // A /proc of another pid namespace has other numbers.
     guard (try? linkTarget(of: "self", in: proc)) == "\(ownProcess())" else { return false }
     for (pid, hits) in Dictionary(grouping: holders, by: \.pid).sorted(by: { $0.key < $1.key }) {
-      guard let process = try? visited(pid) else { return false }
-      let isConfirmed = hits.allSatisfy {
-        (try? socketInode(ofDescriptor: $0.descriptor, in: process.directory)) == $0.inode
+      do throws(SystemError) {
+        let process = try visited(pid)
+        for hit in hits {
+          guard try socketInode(ofDescriptor: hit.descriptor, in: process.directory) == hit.inode else {
+            return false
+          }
+        }
+        let descriptors = hits.map { SocketDescriptor(number: $0.descriptor, inode: $0.inode) }
+        visit(process, descriptors.sorted { $0.number < $1.number })
+      } catch {
+        // A descriptor that is gone from a process that is there: it may have moved.
+        guard error.meansGone, (try? visited(pid)) == nil else { return false }
       }
-      guard isConfirmed else { return false }
-      let descriptors = hits.map { SocketDescriptor(number: $0.descriptor, inode: $0.inode) }
-      visit(process, descriptors.sorted { $0.number < $1.number })
     }
     return true
   }

@@ -175,15 +175,13 @@ struct DirectoryBuffer: ~Copyable {
   /// Raw bytes all the way, as this runs for every open file of the host. Throws what getdents64(2) or
   /// readlinkat(2) said where the process may not be looked at; a descriptor closed meanwhile is skipped.
   ///
-  /// - Parameters:
-  ///   - count: how many descriptors the process has, where that is known. Most are numbered from 0 on with few gaps:
-  ///     then each is asked for by its number, which spares the kernel a listing that costs it more than the links.
-  ///   - isOver: asked before each descriptor of a listing; the rest is left out once it says so.
+  /// Listed by the kernel, which shows every descriptor that stays open: asking for the numbers up to their count
+  /// misses some beside others that come and go.
+  ///
+  /// - Parameter isOver: asked before each descriptor; the rest is left out once it says so.
   borrowing func sockets(
-    in directory: borrowing Descriptor, count: Int? = nil, where isWanted: (UInt64) -> Bool,
-    isOver: (() -> Bool)? = nil
+    in directory: borrowing Descriptor, where isWanted: (UInt64) -> Bool, isOver: (() -> Bool)? = nil
   ) throws(SystemError) -> [SocketDescriptor] {
-    if let count, let found = try numberedSockets(in: directory, count, where: isWanted) { return found }
     var found: [SocketDescriptor] = []
     var refusal: SystemError?
     try forEachNumber(in: directory) { number, name in
@@ -200,29 +198,6 @@ struct DirectoryBuffer: ~Copyable {
     }
     if let refusal { throw refusal }
     return found
-  }
-
-  /// The same without a listing; nil where the numbers have too many gaps for that, or where descriptors were opened or
-  /// closed meanwhile, behind which others may have been missed.
-  private borrowing func numberedSockets(
-    in directory: borrowing Descriptor, _ count: Int, where isWanted: (UInt64) -> Bool
-  ) throws(SystemError) -> [SocketDescriptor]? {
-    var found: [SocketDescriptor] = []
-    var (left, gaps, number) = (count, 0, Int32(0))
-    while left > 0 {
-      do throws(SystemError) {
-        if let inode = try socketInode(ofDescriptor: number, in: directory), isWanted(inode) {
-          found.append(SocketDescriptor(number: number, inode: inode))
-        }
-        left -= 1
-      } catch {
-        guard error.meansGone else { throw error }
-        gaps += 1
-        guard gaps <= 4 + count / 8 else { return nil }
-      }
-      number += 1
-    }
-    return try fileStatus(of: directory).size == count ? found : nil
   }
 
   /// The names of all entries but `.` and `..`, unsorted; a name that is no UTF-8 is left out.

@@ -99,8 +99,8 @@ struct WaitTests {
       _ = program.wait(seconds: 3)
       return after - before
     }
-    // Three looks of a debug build: a loop that never sleeps would use 300.
-    #expect(ticks < 60)
+    // Three looks of a debug build, beside tests that open thousands of files; a loop that never sleeps would use 300.
+    #expect(ticks < 150)
   }
 
   @Test(

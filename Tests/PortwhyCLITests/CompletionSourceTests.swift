@@ -77,7 +77,12 @@ struct CompletionSourceTests {
     let lines = candidates("8080", in: inUse([8080], by: "a\tb\nc\u{1b}[31m")).map(\.line).joined()
     #expect(lines.filter { $0 == "\n" }.count == 1 && lines.filter { $0 == "\t" }.count == 1)
     #expect(lines.unicodeScalars.allSatisfy { $0 == "\n" || $0 == "\t" || $0.value >= 0x20 })
-    #expect(Candidate("two words", "").line == "")
+    for value in ["two words", "$(id>pwn)", "a;b", "`id`", "x|y", "\u{9B}31m", "it's"] {
+      #expect(Candidate(value, "").line == "", "\(value)")
+    }
+    for value in ["[::1]:8080", "8000-8010/udp", "veth0@if2", "*:80", "é"] {
+      #expect(Candidate(value, "").line == value + "\n")
+    }
   }
 
   @Test("earlier words say protocol and namespace")

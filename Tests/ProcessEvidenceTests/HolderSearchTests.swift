@@ -37,7 +37,7 @@ import Testing
   }
 
   enum Untruth: CaseIterable {
-    case anotherSocket, anotherDescriptor, noSuchDescriptor, noSuchProcess
+    case anotherSocket, anotherDescriptor, noSuchDescriptor
 
     func told(of holder: DescriptorHolder) -> DescriptorHolder {
       var told = holder
@@ -45,7 +45,6 @@ import Testing
       case .anotherSocket: told.inode += 1
       case .anotherDescriptor: told.descriptor = 0
       case .noSuchDescriptor: told.descriptor = 900
-      case .noSuchProcess: told.pid = 4_194_304  // the highest PID_MAX_LIMIT, which no process gets
       }
       return told
     }
@@ -57,9 +56,18 @@ import Testing
     #expect(answer.asked == 1 && answer.searched == answer.walked && answer.walked.count == 1)
   }
 
-  @Test("where the search cannot tell, everything is walked")
-  func unable() throws {
-    let answer = try examined { _ in nil }
+  @Test("a holder that has ended since is passed over")
+  func ended() throws {
+    let answer = try examined {
+      // The highest PID_MAX_LIMIT, which no process gets.
+      [$0, DescriptorHolder(pid: 4_194_304, descriptor: 3, inode: $0.inode)]
+    }
+    #expect(answer.searched.map(\.pid) == answer.walked.map(\.pid) && answer.searched.first?.descriptors.count == 1)
+  }
+
+  @Test("where the search cannot tell, or finds nobody, everything is walked", arguments: [true, false])
+  func unable(_ findsNobody: Bool) throws {
+    let answer = try examined { _ in findsNobody ? [] : nil }
     #expect(answer.asked == 1 && answer.searched == answer.walked && answer.walked.count == 1)
   }
 

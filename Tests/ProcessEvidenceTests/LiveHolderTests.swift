@@ -78,6 +78,29 @@ func countDescriptors() -> Int {
     }
   }
 
+  @Test("a socket is found each time behind descriptors that come and go")
+  func comingAndGoing() throws {
+    let script = """
+      use POSIX (); my $s = make(AF_INET, SOCK_STREAM, [], 0); show('s', $s); my $parent = $$;
+      my $child = fork // die;
+      if (!$child) {
+        POSIX::dup2(fileno $s, 40) or die; close $s;
+        while (getppid() == $parent) { my @some; for (1..8) { open(my $f, '<', '/dev/null'); push @some, $f } }
+        exit;
+      }
+      print "child $child\\n"; select undef, undef, undef, 0.1;
+      """
+    try withHelper(script) { helper in
+      let (socket, child) = (try helper.socket("s"), try helper.numbers("child"))
+      for _ in 0..<100 {
+        var sockets = [observation(inode: socket.inode)]
+        _ = ProcessReader().examine(&sockets)
+        let holder = sockets[0].processes.first { UInt64($0.pid) == child.first }
+        try #require(holder?.descriptors == [40] && sockets[0].processes.count == 2)
+      }
+    }
+  }
+
   @Test("a socket of our own process is read the same way")
   func ownSocket() throws {
     let socket = Glibc.socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
