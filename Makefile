@@ -71,8 +71,7 @@ TEST_PACKAGES := mandoc jq bash-completion zsh fish iproute2 perl-base util-linu
 
 test:            ## install what is missing, run every test
 	@scripts/setup $(TEST_PACKAGES)
-	swift build --build-tests
-	swift test
+	@scripts/test
 
 RUNS ?= 1000
 HOLDERS ?= 20000

@@ -198,7 +198,7 @@ struct HostileNameTests {
         ]))
     let one = try portwhy([String(repeating: "8", count: 130_000)])
     let unknown = try portwhy(["--device=" + String(repeating: "\u{1b}", count: 30_000), "80"])
-    #expect(ContinuousClock.now - started < .seconds(20))
+    #expect(ContinuousClock.now - started < .seconds(60))
     for ending in [long, many, one, unknown] {
       #expect(ending.status == 64 && ending.output == "")
       #expect(ending.errors.utf8.count < 2500 && ending.errors.filter { $0 == "\n" }.count == 1)

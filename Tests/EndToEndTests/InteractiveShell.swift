@@ -86,7 +86,7 @@ struct InteractiveShell: ~Copyable {
   }
 
   /// Types the keys and TAB.
-  /// - Parameter expected: texts to wait for before the line is read; a list that never shows them costs five seconds.
+  /// - Parameter expected: texts to wait for before the line is read; a list that never shows them costs half a minute.
   /// - Returns: the line as it stands then, and what was shown between.
   mutating func complete(_ keys: String, expecting expected: [String] = []) -> (line: String, shown: String) {
     written = []
@@ -149,9 +149,9 @@ struct InteractiveShell: ~Copyable {
     }
   }
 
-  /// Whether the text was as wanted within five seconds.
+  /// Whether the text was as wanted within half a minute: shells that start among hundreds of tests are slow.
   private mutating func waitFor(_ isEnough: (String) -> Bool) -> Bool {
-    let end = ContinuousClock.now + .seconds(5)
+    let end = ContinuousClock.now + .seconds(30)
     while ContinuousClock.now < end {
       if isEnough(text) { return true }
       take(milliseconds: 100)

@@ -98,12 +98,12 @@ func run(_ words: [String], _ start: Start) throws -> Ending {
     errors: String(decoding: texts[2] ?? [], as: UTF8.self))
 }
 
-/// Reads all to their ends; after 30 seconds the child is killed, so that a test fails and does not hang.
+/// Reads all to their ends; after two minutes the child is killed, so that a test fails and does not hang.
 private func readAll(_ readers: [Int32: Int32], orKill pid: pid_t) -> [Int32: [UInt8]] {
   var open = readers
   var texts: [Int32: [UInt8]] = [:]
   var buffer = [UInt8](repeating: 0, count: 65536)
-  let end = ContinuousClock.now + .seconds(30)
+  let end = ContinuousClock.now + .seconds(120)
   while !open.isEmpty {
     let numbers = Array(open.keys)
     var entries = numbers.map { pollfd(fd: open[$0] ?? -1, events: Int16(POLLIN), revents: 0) }

@@ -32,9 +32,9 @@ struct RunningProgram: ~Copyable {
 
   func send(_ signal: Int32) { kill(pid, signal) }
 
-  /// Reads until the condition holds or ten seconds are over; whether it held.
+  /// Reads until the condition holds or half a minute is over; whether it held.
   mutating func read(until isEnough: (_ output: String, _ errors: String) -> Bool) -> Bool {
-    let end = ContinuousClock.now + .seconds(10)
+    let end = ContinuousClock.now + .seconds(30)
     while ContinuousClock.now < end {
       if isEnough(text, errorText) { return true }
       take(milliseconds: 50)

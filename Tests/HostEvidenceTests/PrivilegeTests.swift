@@ -41,7 +41,7 @@ struct PrivilegeTests {
       defer { words.forEach { free($0) } }
       guard posix_spawn(&pid, "/usr/bin/unshare", nil, nil, words + [nil], [nil]) == 0 else { return nil }
       self.pid = pid
-      for _ in 0..<200 {
+      for _ in 0..<3000 {
         if firstLine("/proc/\(pid)/comm") == "sleep\n" { return }
         usleep(10_000)
       }

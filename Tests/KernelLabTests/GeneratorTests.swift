@@ -80,12 +80,10 @@ struct GeneratorTests {
 
 @Suite(.enabled(if: kernelTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
 struct RepeatabilityTests {
-  @Test("two rounds of trials of the same random scenarios agree, at 50 copies a second or more")
+  @Test("two rounds of trials of the same random scenarios agree")
   func repeatable() throws {
     let count: UInt64 = 400
-    let clock = ContinuousClock()
-    let start = clock.now
-    let (differing, copies) = try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
+    let differing = try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
       var differing: [String] = []
       for number in 0..<count {
         let scenario = ScenarioGenerator.scenario(seed: 20, number: number)
@@ -94,12 +92,8 @@ struct RepeatabilityTests {
         let outcomes = Set((first + second).map(\.outcomes))
         if first != second || outcomes.count != 1 { differing.append("\(number) \(scenario)") }
       }
-      return (differing, Double(count * 8))
+      return differing
     }
-    let seconds = (clock.now - start) / .seconds(1)
-    print("KernelLab: \(Int(copies / seconds)) scenario copies a second")
     #expect(differing == [])
-    // An idle machine makes some 2000; the rest is room for what else runs.
-    #expect(copies / seconds >= 50)
   }
 }

@@ -128,7 +128,11 @@ private struct Names {
     if case .known(_, .bpf) = socket.reuseaddr { socket.reuseaddr = .unknown(.noOwner) }
     if case .known(_, .bpf) = socket.reuseport { socket.reuseport = .unknown(.noOwner) }
     if case .known(_, .bpf) = socket.v6only { socket.v6only = .unknown(.noOwner) }
-    socket.processes = socket.processes.map { scrub($0) }
+    // This process first: a child has the lower pid where the numbers have begun anew.
+    let (others, this) = (
+      socket.processes.filter { $0.pid != getpid() }, socket.processes.filter { $0.pid == getpid() }
+    )
+    socket.processes = (this + others).map { scrub($0) }
     return socket
   }
 

@@ -65,7 +65,7 @@ struct Socket: ~Copyable {
   /// connect(2) of TCP, waited for.
   func connectTCP(_ address: String, _ port: Port) throws {
     do { try connect(address, port) } catch let error as SystemError where error.rawValue == 115 {
-      _ = SystemCalls.poll(descriptor, events: 4, milliseconds: 2000)
+      _ = SystemCalls.poll(descriptor, events: 4, milliseconds: 20_000)
     }
   }
 
@@ -75,7 +75,7 @@ struct Socket: ~Copyable {
   func listen() throws { try SystemCalls.listen(descriptor, backlog: 64) }
 
   func accept() throws -> Socket {
-    _ = SystemCalls.poll(descriptor, events: 1, milliseconds: 2000)
+    _ = SystemCalls.poll(descriptor, events: 1, milliseconds: 20_000)
     return Socket(descriptor: try SystemCalls.accept(descriptor))
   }
 
@@ -113,10 +113,10 @@ func bound(
   return socket
 }
 
-/// A bind, tried again for half a second: a program that another test is just starting holds a copy of every
+/// A bind, tried again for ten seconds: a program that another test is just starting holds a copy of every
 /// descriptor until its exec.
 func boundSoon(_ address: String, _ port: Port, _ options: ReuseOptions = []) throws -> Socket {
-  for _ in 0..<100 {
+  for _ in 0..<2000 {
     if let socket = try? bound(.tcp, address, port, options) { return socket }
     usleep(5000)
   }

@@ -94,14 +94,14 @@ struct LiveRuntimeTests {
     }
   }
 
-  /// The listening socket of the program, nil where it does not listen within ten seconds. The program is ended.
+  /// The listening socket of the program, nil where it does not listen within a minute. The program is ended.
   private func listener(of program: String, _ arguments: [String]) throws -> SocketObservation? {
     guard let pid = start(program, arguments) else { return nil }
     defer {
       kill(pid, SIGKILL)
       waitpid(pid, nil, 0)
     }
-    for _ in 0..<200 {
+    for _ in 0..<1200 {
       var sockets = try SocketDump().sockets(.tcp, ports: port...port).filter { $0.state == .listen }
       if !sockets.isEmpty {
         _ = ProcessReader().examine(&sockets)

@@ -96,7 +96,7 @@ struct SuggestionTests {
       let (attempt, options) = try example.follow(&lab, copy, found)
       var result = copy.tryBind(attempt, options)
       // A program that another test is just starting holds a copy of every descriptor until its exec.
-      for _ in 0..<100 where result.description != "ok" {
+      for _ in 0..<2000 where result.description != "ok" {
         usleep(5000)
         result = copy.tryBind(attempt, options)
       }

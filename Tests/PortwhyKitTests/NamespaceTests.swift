@@ -61,7 +61,7 @@ struct NamespaceTests {
       kill(pid, SIGKILL)
       waitpid(pid, nil, 0)
     }
-    for _ in 0..<200 where inode("/proc/\(pid)/ns/net") != expected { usleep(10_000) }
+    for _ in 0..<3000 where inode("/proc/\(pid)/ns/net") != expected { usleep(10_000) }
     #expect(try Portwhy.answer(question(Port(2), in: .process(pid))).host.networkNamespace == expected)
   }
 
@@ -112,7 +112,7 @@ struct NamespaceTests {
       waitpid(pid, nil, 0)
     }
     let own = inode("/proc/self/ns/net")
-    for _ in 0..<200 where inode("/proc/\(pid)/ns/net") == own { usleep(10_000) }
+    for _ in 0..<3000 where inode("/proc/\(pid)/ns/net") == own { usleep(10_000) }
     try #require(inode("/proc/\(pid)/ns/net") != own)
     let report = try Portwhy.answer(question(Port(80), in: .process(pid)))
     #expect(report.host.readerMayBindPrivileged == true && report.host.rootMayBindPrivileged == true)

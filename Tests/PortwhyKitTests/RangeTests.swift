@@ -48,7 +48,7 @@ struct RangeTests {
     }
   }
 
-  @Test("of every port is answered in seconds at the most: no port looks through the sockets of the others")
+  @Test("of every port is answered, and no port looks through the sockets of the others")
   func everyPort() throws {
     let (elapsed, count) = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
       (_: inout NetworkNamespace) in
@@ -59,7 +59,7 @@ struct RangeTests {
       return (start.duration(to: .now), count)
     }
     #expect(count == 2 * 65535)
-    // A debug build on a busy machine takes about one; before it was a minute.
-    #expect(elapsed < .seconds(20), "\(elapsed)")
+    // A debug build takes about one second; with a look through all sockets for each port it was a minute.
+    #expect(elapsed < .seconds(30), "\(elapsed)")
   }
 }
