@@ -11,7 +11,13 @@ func notes(_ case: Case, outcome: BindOutcome) -> [Note] {
 
 private func hiddenOwner(_ case: Case) -> Note? {
   guard `case`.blockingSockets.contains(where: { $0.owner == .hidden }) else { return nil }
-  return Note(kind: "hidden-owner", text: "the process behind a socket in the way is not visible to you")
+  guard `case`.snapshot.visibility.reasons.contains("no-holder") else {
+    return Note(kind: "hidden-owner", text: "the process behind a socket in the way is not visible to you")
+  }
+  return Note(
+    kind: "hidden-owner",
+    text: "no visible process holds a socket in the way: it is held in another pid namespace, on its way from one"
+      + " process to another, or by a thread with descriptors of its own")
 }
 
 /// A connection keeps the options its listener had when it came in (`sk_clone_lock`).

@@ -139,7 +139,7 @@ private func orderSentence(_ case: Case, _ cause: Cause?) -> String {
 
 private func reason(_ socket: SocketObservation) -> String? {
   switch socket.reuseaddr.unknownReason ?? socket.reuseport.unknownReason ?? socket.v6only?.unknownReason {
-  case .hidden: "its owner is another user's"
+  case .hidden: "its owner could not be looked at"
   case .yama: "the Yama security module forbids it"
   case .noOwner: "no process has it any more"
   case .kernel: "the kernel holds it"

@@ -101,10 +101,10 @@ private struct BindAddress {
   var port: Port
 
   init(_ text: String, family: AddressFamily?) throws(PortwhyError) {
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+    guard let colon = text.lastIndex(of: ":"), let port = Port(decimal: text[text.index(after: colon)...]) else {
       throw .invalidQuestion("\"\(text)\" has no port: ADDRESS:PORT is expected")
     }
-    self.port = Port(port)
+    self.port = port
     var host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
     if host.isEmpty || host == "*" {

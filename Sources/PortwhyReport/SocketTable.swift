@@ -234,7 +234,7 @@ func flagText(_ flag: Knowledge<Bool>) -> String {
 
 func reasonText(_ reason: UnknownReason) -> String {
   switch reason {
-  case .hidden: "the owner may not be looked at without privilege"
+  case .hidden: "the owner could not be looked at"
   case .yama: "the Yama security module forbids looking at the owner (kernel.yama.ptrace_scope)"
   case .noOwner: "no process holds the socket, so nobody can be asked"
   case .kernel: "the kernel itself holds the socket"

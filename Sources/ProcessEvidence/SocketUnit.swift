@@ -86,17 +86,17 @@ extension SocketUnit.Address {
   /// stand there too.
   init?(_ text: String) {
     let text = text.prefix { $0 != "%" }
-    if let port = UInt16(text) {
-      self.init(address: nil, port: Port(port))
+    if let port = Port(decimal: text) {
+      self.init(address: nil, port: port)
       return
     }
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+    guard let colon = text.lastIndex(of: ":"), let port = Port(decimal: text[text.index(after: colon)...]) else {
       return nil
     }
     var host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
     guard let address = IPAddress(host) else { return nil }
-    self.init(address: address, port: Port(port))
+    self.init(address: address, port: port)
   }
 
   func covers(_ local: Endpoint) -> Bool {

@@ -204,7 +204,7 @@ public struct Visibility: Sendable, Hashable {
   public var unreadableProcesses: Int
   /// Whether sockets that are bound but not listening are in the snapshot, those of other users included.
   public var boundSocketsComplete: Bool
-  /// Stable words: `not-root`, `no-proc`, `hidepid`, `yama`, `old-kernel`.
+  /// Stable words: `not-root`, `no-proc`, `hidepid`, `yama`, `old-kernel`, `no-holder`.
   public var reasons: [String]
   /// The BPF iterators that were asked; nil where none was wanted.
   public var bpf: BPFUse?

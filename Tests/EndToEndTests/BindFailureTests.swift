@@ -162,7 +162,7 @@ struct BindFailureTests {
     let unix = FailingServer(AF_UNIX)
     #expect(throws: PortwhyError.self) { try unix.explain("0.0.0.0:80") }
     let server = FailingServer()
-    for text in ["", "8080", "0.0.0.0:", "0.0.0.0:0", "0.0.0.0:65536", "localhost:80", "[::1:80"] {
+    for text in ["", "8080", "0.0.0.0:", "0.0.0.0:0", "0.0.0.0:65536", "0.0.0.0:+80", "localhost:80", "[::1:80"] {
       #expect(throws: PortwhyError.self, "\(text)") { try server.explain(text) }
     }
   }
