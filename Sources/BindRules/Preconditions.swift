@@ -1,32 +1,30 @@
 import SocketModel
 
-// What can fail before the port is looked at, in the kernel's order: the address's zone, socket(2), setsockopt(2), then the checks of
-// bind(2) up to get_port. Security modules and cgroup programs are not folded in: they are invisible from here.
+// What can fail before the port is looked at, in the kernel's order: the address's zone, socket(2), setsockopt(2), then
+// the checks of bind(2) up to get_port. Security modules and cgroup programs are not folded in: they are invisible from here.
 
 /// The error before get_port; nil where everything passes.
 func errorBeforePort(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
   switch attempt.family {
   case .ipv4:
-    return inOrder([{ deviceExists(attempt, host) }, { inetBind(attempt, host) }])
+    return deviceExists(attempt, host).then { inetBind(attempt, host) }
   case .ipv6:
-    return inOrder([
-      { zoneExists(attempt, host) }, { familyAvailable(host) }, { deviceExists(attempt, host) },
-      { inet6Bind(attempt, host) },
-    ])
+    return zoneExists(attempt, host)
+      .then { familyAvailable(host) }
+      .then { deviceExists(attempt, host) }
+      .then { inet6Bind(attempt, host) }
   }
 }
 
-/// Runs checks in turn: the first that fails ends it, one that may fail leaves both ways open.
-private func inOrder(_ checks: [() -> Possible<SystemError?>]) -> Possible<SystemError?> {
-  var errors: Set<SystemError?> = []
-  var deciding: Set<MissingFact.Kind> = []
-  for check in checks {
-    let result = check()
-    deciding.formUnion(result.deciding)
-    errors.formUnion(result.answers.filter { $0 != nil })
-    if !result.answers.contains(nil) { return Possible(answers: errors, deciding: deciding) }
+extension Possible where Answer == SystemError? {
+  /// The kernel's next check after this one: not made where this one fails; where it may fail, both ways stay open.
+  fileprivate func then(_ next: () -> Possible) -> Possible {
+    guard answers.contains(nil) else { return self }
+    let after = next()
+    if sure != nil { return after }
+    return Possible(
+      answers: answers.subtracting([nil]).union(after.answers), deciding: deciding.union(after.deciding))
   }
-  return Possible(answers: errors.union([nil]), deciding: deciding)
 }
 
 func passes(_ condition: Bool?, else error: SystemError, missing: MissingFact.Kind) -> Possible<SystemError?> {
@@ -70,16 +68,14 @@ private func mayBindPort(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<
 /// The checks of `__inet_bind` in their order: the address, then the port.
 private func inetBind(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
   guard case .v4(let address) = attempt.address else { return Possible(.invalidArgument) }
-  return inOrder([
-    { inetAddressValidOrNonlocal(address, attempt.boundDevice, host) }, { mayBindPort(attempt, host) },
-  ])
+  return inetAddressValidOrNonlocal(address, attempt.boundDevice, host).then { mayBindPort(attempt, host) }
 }
 
 /// The checks of `__inet6_bind` in their order: multicast, the port, then the address.
 private func inet6Bind(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
   guard case .v6(let address) = attempt.address else { return Possible(.invalidArgument) }
   if address.isMulticast && attempt.transport == .tcp { return Possible(.invalidArgument) }
-  return inOrder([{ mayBindPort(attempt, host) }, { inet6Address(address, attempt, host) }])
+  return mayBindPort(attempt, host).then { inet6Address(address, attempt, host) }
 }
 
 private func inet6Address(_ address: IPv6Address, _ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?>
@@ -90,10 +86,8 @@ private func inet6Address(_ address: IPv6Address, _ attempt: BindAttempt, _ host
   }
   if address == .any { return Possible(nil) }
   if needsScope(address) && attempt.boundDevice == nil { return Possible(.invalidArgument) }
-  return inOrder([
-    { boundDeviceExists(attempt, host) },
-    { address.isMulticast ? Possible(nil) : inet6AddressIsLocal(address, attempt, host) },
-  ])
+  return boundDeviceExists(attempt, host)
+    .then { address.isMulticast ? Possible(nil) : inet6AddressIsLocal(address, attempt, host) }
 }
 
 /// Kernel function `__ipv6_addr_needs_scope_id`: link-local, and multicast of link or interface scope.

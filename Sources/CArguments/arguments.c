@@ -13,6 +13,19 @@ __attribute__((constructor)) static void keep_arguments(int argument_count, char
 /* Before the Swift runtime's constructors: on a crash it would run the program that this variable names. */
 __attribute__((constructor(101))) static void keep_crashes_quiet(void) { unsetenv("SWIFT_BACKTRACE"); }
 
+/* The two functions of the Swift runtime behind CommandLine. Linked statically, these take their place: the runtime's
+   search for the words in /proc/self/maps before main, a thirtieth of the time of an answer, and finds none where /proc
+   is not mounted. */
+char **_swift_stdlib_getUnsafeArgvArgc(int *argument_count) {
+  *argument_count = count;
+  return words;
+}
+
+void _swift_stdlib_overrideUnsafeArgvArgc(char **arguments, int argument_count) {
+  words = arguments;
+  count = argument_count;
+}
+
 int portwhy_argument_count(void) { return count; }
 
 const char *portwhy_argument(int number) { return number >= 0 && number < count ? words[number] : 0; }

@@ -55,9 +55,13 @@ func reservedPorts(_ text: String) -> [ClosedRange<UInt16>]? {
 func hasBindServiceCapability(status text: String) -> Bool? {
   // By bytes: the file has 60 lines, and characters would cost a tenth of the whole command.
   let name = "CapEff:".utf8
-  guard let line = text.utf8.split(separator: UInt8(ascii: "\n")).first(where: { $0.starts(with: name) }),
-    let set = UInt64(trimmed(String(Substring(line.dropFirst(name.count)))), radix: 16)
-  else { return nil }
+  var rest = text.utf8[...]
+  while !rest.isEmpty, !rest.starts(with: name) {
+    guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+    rest = rest[end...].dropFirst()
+  }
+  let value = rest.dropFirst(name.count).prefix { $0 != UInt8(ascii: "\n") }
+  guard let set = UInt64(trimmed(String(Substring(value))), radix: 16) else { return nil }
   return set & 1 << 10 != 0
 }
 
@@ -96,5 +100,5 @@ func unifiedGroup(_ text: String) -> String? {
   let lines = text.utf8.split(separator: UInt8(ascii: "\n"))
   guard let line = lines.first(where: { $0.starts(with: "0::/".utf8) }) else { return nil }
   let path = String(Substring(line.dropFirst(3)))
-  return path.contains("/..") ? nil : path
+  return path.utf8.starts(with: "/..".utf8) ? nil : path
 }

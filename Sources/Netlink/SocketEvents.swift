@@ -22,10 +22,10 @@ public enum SocketEvent: Sendable, Hashable {
 public struct SocketEvents: ~Copyable {
   /// nil where the kernel announces nothing, or not to this reader.
   private let socket: OpaquePointer?
-  private let ports: [TransportProtocol: ClosedRange<UInt16>]
+  private let ports: ByTransport<ClosedRange<UInt16>>
 
   /// Announcements of these local ports; the kernel drops the others before they wake anybody.
-  public init(_ ports: [TransportProtocol: ClosedRange<UInt16>]) {
+  public init(_ ports: ByTransport<ClosedRange<UInt16>>) {
     self.ports = ports
     socket = Self.subscribed(ports)
   }
@@ -34,18 +34,18 @@ public struct SocketEvents: ~Copyable {
     if let socket { mnl_socket_close(socket) }
   }
 
-  private static func subscribed(_ ports: [TransportProtocol: ClosedRange<UInt16>]) -> OpaquePointer? {
-    guard let first = ports.values.map(\.lowerBound).min(), let last = ports.values.map(\.upperBound).max(),
+  private static func subscribed(_ ports: ByTransport<ClosedRange<UInt16>>) -> OpaquePointer? {
+    guard let range = ports.hull,
       let socket = mnl_socket_open2(NETLINK_SOCK_DIAG, Int32(SOCK_CLOEXEC.rawValue))
     else { return nil }
     // The filter before the groups, so that nothing else gets in. Without it (a seccomp filter) there is more to read.
-    _ = portwhy_filter_local_port(mnl_socket_get_fd(socket), first, last)
+    _ = portwhy_filter_local_port(mnl_socket_get_fd(socket), range.lowerBound, range.upperBound)
     // Bound before it joins: bind(2) with no groups leaves those that were joined (`netlink_bind`).
     guard mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 else {
       mnl_socket_close(socket)
       return nil
     }
-    let groups = ports.keys.flatMap { transport -> [UInt32] in
+    let groups = ports.transports.flatMap { transport -> [UInt32] in
       switch transport {
       case .tcp: [SKNLGRP_INET_TCP_DESTROY.rawValue, SKNLGRP_INET6_TCP_DESTROY.rawValue]
       case .udp: [SKNLGRP_INET_UDP_DESTROY.rawValue, SKNLGRP_INET6_UDP_DESTROY.rawValue]
@@ -121,7 +121,7 @@ enum AnnouncementRead {
 
 /// Reads until nothing is left, but not for ever; whether a socket on one of the ports has gone.
 func drain(
-  _ ports: [TransportProtocol: ClosedRange<UInt16>], _ read: ((Span<UInt8>) -> Void) -> AnnouncementRead
+  _ ports: ByTransport<ClosedRange<UInt16>>, _ read: ((Span<UInt8>) -> Void) -> AnnouncementRead
 ) -> Bool {
   var isConcerned = false
   for _ in 0..<1000 {
@@ -135,13 +135,13 @@ func drain(
 }
 
 /// Whether a datagram says that a socket on one of the ports has gone; one that cannot be read may.
-func announcesDestruction(_ bytes: Span<UInt8>, of ports: [TransportProtocol: ClosedRange<UInt16>]) -> Bool {
+func announcesDestruction(_ bytes: Span<UInt8>, of ports: ByTransport<ClosedRange<UInt16>>) -> Bool {
   do throws(WireError) {
     var cursor = MessageCursor()
     while let message = try cursor.next(in: bytes) {
       guard message.type == .sockDiagByFamily else { continue }
       let port = try localPort(of: message.payload, in: bytes)
-      if ports.values.contains(where: { $0.contains(port) }) { return true }
+      if ports.contains(port) { return true }
     }
     return false
   } catch {

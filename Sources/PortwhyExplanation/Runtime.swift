@@ -105,10 +105,10 @@ extension Runtime {
     let whole = path.hasSuffix(" (deleted)") ? path.dropLast(10) : path[...]
     let base = whole.utf8.lastIndex(of: UInt8(ascii: "/")).map { whole[whole.utf8.index(after: $0)...] } ?? whole
     let versionBytes = UInt8(ascii: "-")...UInt8(ascii: "9")
-    let stem = base.utf8.lastIndex { !versionBytes.contains($0) }.map { base[...$0] }
-    guard let index = Self.index(executable: String(base)) ?? Self.index(executable: String(stem ?? "")) else {
-      return nil
-    }
+    let stem = base.utf8.lastIndex { !versionBytes.contains($0) }.map { base[...$0] } ?? ""
+    var index = Self.index(executable: String(base))
+    if index == nil, stem != base { index = Self.index(executable: String(stem)) }
+    guard let index else { return nil }
     self = Self.catalogue[index]
   }
 

@@ -12,12 +12,12 @@ struct DeepFindings {
   private let redirects: [PortRedirect]
 
   /// One dump for each other namespace and transport.
-  init(_ ports: [TransportProtocol: ClosedRange<UInt16>]) {
+  init(_ ports: ByTransport<ClosedRange<UInt16>>) {
     let reader = ProcessReader()
     redirects = HostReader().portRedirects()
     for namespace in reader.otherNetworkNamespaces() {
       let found = inNetworkNamespace(namespace.path) {
-        ports.flatMap { (try? SocketDump().sockets($0.key, ports: $0.value)) ?? [] }
+        ports.transports.flatMap { (try? SocketDump().sockets($0, ports: ports[$0])) ?? [] }
       }
       // Connections are no use of the port that somebody looks for.
       var sockets = (found ?? []).filter { $0.remote == nil }

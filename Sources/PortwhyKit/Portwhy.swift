@@ -56,7 +56,8 @@ public enum Portwhy {
 
   private static func overviewHere(_ transports: [TransportProtocol]) throws(PortwhyError) -> Report {
     let started = Clock.now
-    let ports = Dictionary(uniqueKeysWithValues: transports.map { ($0, UInt16(0)...UInt16.max) })
+    var ports = ByTransport<ClosedRange<UInt16>>()
+    for transport in transports { ports[transport] = 0...(.max) }
     // /proc has to be walked through anyway for sockets that are most of the host's.
     let scene = try Scene(
       ports: ports, needs: [.networkNamespace, .localPortRange, .userMapping], bpf: false)
@@ -78,8 +79,10 @@ public enum Portwhy {
     _ attempt: BindAttempt, bpf: Bool = true
   ) throws(PortwhyError) -> (outcomes: [BindOutcome], snapshot: Snapshot) {
     let port = attempt.port.rawValue
+    var ports = ByTransport<ClosedRange<UInt16>>()
+    ports[attempt.transport] = port...port
     var scene = try Scene(
-      ports: [attempt.transport: port...port], needs: attempt.hostNeeds,
+      ports: ports, needs: attempt.hostNeeds,
       lookups: attempt.address.localIPv4.map { [$0] } ?? [], bpf: bpf)
     let judged = try scene.settled(
       attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)

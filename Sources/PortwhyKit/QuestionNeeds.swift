@@ -6,12 +6,14 @@ import SocketModel
 
 extension Question {
   /// The smallest range that covers the ports of each transport asked for.
-  var portsByTransport: [TransportProtocol: ClosedRange<UInt16>] {
-    items.reduce(into: [:]) { ranges, item in
+  var portsByTransport: ByTransport<ClosedRange<UInt16>> {
+    var ranges = ByTransport<ClosedRange<UInt16>>()
+    for item in items {
       let other = ranges[item.transport] ?? item.ports
       ranges[item.transport] =
         min(other.lowerBound, item.ports.lowerBound)...max(other.upperBound, item.ports.upperBound)
     }
+    return ranges
   }
 
   var hostNeeds: HostNeeds {

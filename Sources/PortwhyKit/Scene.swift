@@ -24,20 +24,20 @@ struct Judgement {
 struct Scene {
   private(set) var host: HostFacts
   private(set) var visibility = Visibility()
-  private(set) var sockets: [TransportProtocol: [SocketObservation]] = [:]
+  private(set) var sockets = ByTransport<[SocketObservation]>()
   /// The same by port, in their order, with flags guessed from relatives filled in for the reader.
-  private var socketsByPort: [TransportProtocol: [Port: [SocketObservation]]] = [:]
+  private var socketsByPort = ByTransport<[Port: [SocketObservation]]>()
   /// How many sockets of the other transport are on ports that were asked for, for the note about them.
-  private var otherCounts: [TransportProtocol: [Port: Int]] = [:]
+  private var otherCounts = ByTransport<[Port: Int]>()
   /// Every socket on the ports just above those asked for, to find a free one to offer.
-  private var neighbours: [TransportProtocol: Nearby] = [:]
+  private var neighbours = ByTransport<Nearby>()
   private var buckets: [BindBucket] = []
   private var orderedTransports: Set<TransportProtocol> = []
   /// The transports for which BPF iterators were asked, whatever came of it.
   private var askedTransports: Set<TransportProtocol> = []
   /// Sockets that ended between the dump and the walk of the iterators, and were left out.
   private var vanished = 0
-  private let ranges: [TransportProtocol: ClosedRange<UInt16>]
+  private let ranges: ByTransport<ClosedRange<UInt16>>
   private var needs: HostNeeds
   private var lookups: [IPv4Address]
   let instruments: Instruments
@@ -47,7 +47,7 @@ struct Scene {
   /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for. With `bpf` an iterator
   /// finds the holders on a host with many descriptors.
   init(
-    ports: [TransportProtocol: ClosedRange<UInt16>], needs: HostNeeds, lookups: [IPv4Address] = [], bpf: Bool = true,
+    ports: ByTransport<ClosedRange<UInt16>>, needs: HostNeeds, lookups: [IPv4Address] = [], bpf: Bool = true,
     _ instruments: Instruments = Instruments(),
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
@@ -57,7 +57,8 @@ struct Scene {
     ranges = ports
     do throws(NetlinkError) {
       let dump = SocketDump()
-      for (transport, range) in ports.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      for transport in ports.transports {
+        guard let range = ports[transport] else { continue }
         let around = range.withNeighbours
         let all = try dump.sockets(transport, ports: around)
         sockets[transport] = all.filter { wanted(transport, $0.local.port.rawValue) }
@@ -78,7 +79,7 @@ struct Scene {
     findBoundSockets(ports, wanted)
     findOwners(bpf)
     if usesDevices { try readMore([.interfaces, .l3mdevAccept]) }
-    for transport in sockets.keys { sortByPort(transport) }
+    for transport in sockets.transports { sortByPort(transport) }
   }
 
   private mutating func sortByPort(_ transport: TransportProtocol) {
@@ -162,14 +163,14 @@ struct Scene {
 
   /// Leaves out the socket with this inode.
   mutating func forget(_ inode: UInt64) {
-    for (transport, all) in sockets {
-      sockets[transport] = all.filter { $0.inode != inode }
+    for transport in sockets.transports {
+      sockets[transport]?.removeAll { $0.inode == inode }
       sortByPort(transport)
     }
   }
 
   private var usesDevices: Bool {
-    sockets.values.contains { $0.contains { $0.device != nil } }
+    TransportProtocol.allCases.contains { sockets[$0]?.contains { $0.device != nil } ?? false }
   }
 
   /// Enters interfaces once more under an alternative name that the question calls them by.
@@ -204,11 +205,9 @@ struct Scene {
   }
 
   private mutating func findOwners(_ bpf: Bool) {
-    let order = sockets.keys.sorted { $0.rawValue < $1.rawValue }
-    var all = order.flatMap { sockets[$0] ?? [] }
+    var all = (sockets.tcp ?? []) + (sockets.udp ?? [])
     let reader = ProcessReader()
-    let first = ranges.values.map(\.lowerBound).min() ?? 0
-    let ports = first...(ranges.values.map(\.upperBound).max() ?? first)
+    let ports = ranges.hull ?? 0...0
     let holders = instruments.holders
     var use = visibility.bpf
     let seen = reader.examine(&all, search: { bpf ? holders(ports, $0, &use) : nil })
@@ -216,19 +215,19 @@ struct Scene {
     reader.findActivations(&all)
     findKernelOwners(&all)
     all = withoutUnmappedUsers(all, overflow: host.overflowUID)
-    for transport in order { sockets[transport] = all.filter { $0.transport == transport } }
+    for transport in sockets.transports { sockets[transport] = all.filter { $0.transport == transport } }
     visibility.unreadableProcesses = seen.unreadableProcesses
     visibility.reasons += seen.reasons.filter { !visibility.reasons.contains($0) }
   }
 
   /// Kernels before 6.8 list no sockets that are bound and neither listen nor are connected.
   private mutating func findBoundSockets(
-    _ ports: [TransportProtocol: ClosedRange<UInt16>], _ wanted: (TransportProtocol, UInt16) -> Bool
+    _ ports: ByTransport<ClosedRange<UInt16>>, _ wanted: (TransportProtocol, UInt16) -> Bool
   ) {
     guard let range = ports[.tcp], !instruments.listsBoundSockets(host.kernel) else { return }
     let shown = Set(((sockets[.tcp] ?? []) + (neighbours[.tcp]?.sockets ?? [])).compactMap(\.inode))
     let found = instruments.boundSockets(range.withNeighbours, shown)
-    sockets[.tcp, default: []] += found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
+    sockets.tcp = (sockets.tcp ?? []) + found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
     if let above = neighbours[.tcp]?.ports {
       neighbours[.tcp]?.sockets += found.sockets.filter { above.contains($0.local.port.rawValue) }
     }

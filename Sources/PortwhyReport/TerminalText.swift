@@ -57,14 +57,21 @@ public enum TerminalText {
   static func wrapped(_ words: [String], columns: Int, separator: String = " ") -> [String] {
     var lines: [String] = []
     var line = ""
+    var taken = 0
+    let gap = width(separator)
     for word in words {
+      let needed = width(word)
       if line.isEmpty {
         line = word
-      } else if width(line) + width(separator) + width(word) <= columns {
-        line += separator + word
+        taken = needed
+      } else if taken + gap + needed <= columns {
+        line += separator
+        line += word
+        taken += gap + needed
       } else {
         lines.append(line)
         line = word
+        taken = needed
       }
     }
     return line.isEmpty ? lines : lines + [line]
@@ -78,5 +85,15 @@ public enum TerminalText {
 
 extension String {
   /// The words between blanks; by bytes, which takes a fifth of the time of characters.
-  var words: [String] { utf8.split(separator: UInt8(ascii: " ")).map { String(Substring($0)) } }
+  var words: [String] {
+    var words: [String] = []
+    var rest = utf8[...]
+    while let start = rest.firstIndex(where: { $0 != UInt8(ascii: " ") }) {
+      rest = rest[start...]
+      let end = rest.firstIndex(of: UInt8(ascii: " ")) ?? rest.endIndex
+      words.append(String(Substring(rest[..<end])))
+      rest = rest[end...]
+    }
+    return words
+  }
 }

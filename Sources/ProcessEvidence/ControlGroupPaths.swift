@@ -22,7 +22,7 @@ struct ControlGroupPaths: ~Copyable {
   }
 
   /// The path, "/" for the root group; `candidates` are the paths of the holders, tried first.
-  mutating func path(of number: UInt64, candidates: Set<String>) -> String? {
+  mutating func path(of number: UInt64, candidates: [String]) -> String? {
     if let path = known[number] { return path }
     let path = candidates.first { isGroup($0, number: number) } ?? pathByHandle(number)
     known[number] = .some(path)

@@ -4,8 +4,8 @@ import SocketModel
 struct Finding: Sendable, Hashable {
   /// Ascending by pid, as the walk goes.
   var processes: [ProcessRecord] = []
-  /// The cgroup2 paths of the holders.
-  var controlGroupPaths: Set<String> = []
+  /// The cgroup2 paths of the holders, each once.
+  private(set) var controlGroupPaths: [String] = []
   var flags: SocketFlags?
   /// A fact is wanted that only a duplicate tells.
   private var wantsFlags = false
@@ -16,6 +16,12 @@ struct Finding: Sendable, Hashable {
   mutating func expect(_ socket: SocketObservation) {
     if socket.lacksFlags { wantsFlags = true }
     if socket.owner == .kernel { isKernels = true }
+  }
+
+  /// Notes a holder with the path of its cgroup2 group.
+  mutating func add(_ process: ProcessRecord, controlGroup path: String?) {
+    processes.append(process)
+    if let path, controlGroupPaths.last != path, !controlGroupPaths.contains(path) { controlGroupPaths.append(path) }
   }
 
   /// A duplicate is still worth making.
@@ -31,6 +37,14 @@ struct Finding: Sendable, Hashable {
 
   /// No process was found that holds it, though one should be.
   var isWithoutHolder: Bool { processes.isEmpty && !isKernels }
+
+  /// Something is missing that did not just go away.
+  var isIncomplete: Bool {
+    switch missing {
+    case nil, .vanished: false
+    default: true
+    }
+  }
 
   /// Why a fact is missing; nil where none is, or where it is the kernel's socket, which no process holds.
   var missing: UnknownReason? {

@@ -93,12 +93,13 @@ public struct ProcessReader: Sendable {
     _ refusals: RefusalReader
   ) {
     let group = process.controlGroup()
-    let descriptors = Dictionary(grouping: hits, by: \.inode)
     guard var record = process.record(descriptors: [], controlGroup: group) else { return }
-    for (inode, hits) in descriptors {
-      record.descriptors = hits.map(\.number).sorted()
-      findings[inode]?.processes.append(record)
-      if let path = group.unifiedPath { findings[inode]?.controlGroupPaths.insert(path) }
+    var rest = hits.sorted { ($0.inode, $0.number) < ($1.inode, $1.number) }[...]
+    while let inode = rest.first?.inode {
+      let ofSocket = rest.prefix { $0.inode == inode }
+      record.descriptors = ofSocket.map(\.number)
+      findings[inode]?.add(record, controlGroup: group.unifiedPath)
+      rest = rest[ofSocket.endIndex...]
     }
     // One duplicate for each socket, not one for each of forty workers.
     let wanted = hits.filter { findings[$0.inode]?.lacksFlags ?? false }
@@ -129,8 +130,8 @@ public struct ProcessReader: Sendable {
   private func visibility(
     of findings: [UInt64: Finding], _ walk: borrowing ProcessWalk, _ refusals: RefusalReader
   ) -> ProcessVisibility {
-    let missing = Set(findings.values.compactMap(\.missing))
-    guard !missing.subtracting([.vanished]).isEmpty else { return ProcessVisibility() }
+    guard findings.values.contains(where: { $0.isIncomplete }) else { return ProcessVisibility() }
+    let missing = Set(findings.values.compactMap { $0.missing })
     let unreadable = findings.values.contains { $0.missing == .hidden } ? walk.countUnreadable() : 0
     let holderIsMissing = findings.values.contains { $0.processes.isEmpty }
     let flagsAreRefused = findings.values.contains { !$0.processes.isEmpty && $0.missing == .hidden }

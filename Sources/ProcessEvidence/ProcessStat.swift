@@ -7,12 +7,11 @@ struct ProcessStat: Sendable, Hashable {
   init?(_ stat: [UInt8]) {
     // The command name may hold anything, brackets and blanks too: the fields start after the last ")".
     guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-    let fields = stat[stat.index(after: end)...].split(separator: UInt8(ascii: " ")).prefix(4).map {
-      Int32(String(decoding: $0, as: UTF8.self))
-    }
-    guard fields.count == 4, let parent = fields[1], let group = fields[2], let session = fields[3] else {
-      return nil
-    }
+    let text = String(decoding: stat[stat.index(after: end)...], as: UTF8.self)
+    let fields = text.utf8.split(separator: UInt8(ascii: " "), maxSplits: 4).map { Substring($0) }
+    guard fields.count >= 4, let parent = Int32(fields[1]), let group = Int32(fields[2]),
+      let session = Int32(fields[3])
+    else { return nil }
     self.parent = parent
     self.group = group
     self.session = session

@@ -11,7 +11,7 @@ private func announcement(port: UInt16) -> [UInt8] {
   return [length, 0, 0, 0, 20, 0, 0, 0] + Array(repeating: 0, count: 8) + body
 }
 
-private let ports: [TransportProtocol: ClosedRange<UInt16>] = [.tcp: 80...90, .udp: 5353...5353]
+private let ports = ByTransport<ClosedRange<UInt16>>(tcp: 80...90, udp: 5353...5353)
 
 private func counts(_ bytes: [UInt8]) -> Bool { announcesDestruction(bytes.span, of: ports) }
 

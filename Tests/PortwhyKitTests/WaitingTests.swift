@@ -193,7 +193,8 @@ struct KernelWaitTests {
       let first = try namespace.build(scenario)
       let second = try namespace.build(scenario)
       let signals = StopSignals([])
-      let ports = [transport: second.port.rawValue...second.port.rawValue]
+      var ports = ByTransport<ClosedRange<UInt16>>()
+      ports[transport] = second.port.rawValue...second.port.rawValue
       let events = SocketEvents(ports)
       func pause() -> SocketEvent {
         events.pause(until: MonotonicClock.milliseconds + 300, heedsSockets: true, signals: signals)
