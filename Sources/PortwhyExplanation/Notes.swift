@@ -16,8 +16,8 @@ private func hiddenOwner(_ case: Case) -> Note? {
   }
   return Note(
     kind: "hidden-owner",
-    text: "no visible process holds a socket in the way: it is held in another pid namespace, on its way from one"
-      + " process to another, or by a thread with descriptors of its own")
+    text: "no process that could be looked at holds a socket in the way: one of another pid or user namespace does,"
+      + " a thread with descriptors of its own, a message to another process, or it has just been closed")
 }
 
 /// A connection keeps the options its listener had when it came in (`sk_clone_lock`).

@@ -218,6 +218,9 @@ struct Scene {
     for transport in sockets.transports { sockets[transport] = all.filter { $0.transport == transport } }
     visibility.unreadableProcesses = seen.unreadableProcesses
     visibility.reasons += seen.reasons.filter { !visibility.reasons.contains($0) }
+    if visibility.reasons.isEmpty, all.contains(where: { $0.owner == .hidden }) {
+      visibility.reasons.append("no-holder")
+    }
   }
 
   /// Kernels before 6.8 list no sockets that are bound and neither listen nor are connected.

@@ -141,9 +141,6 @@ public struct ProcessReader: Sendable {
     if isHidden { reasons.append("hidepid") }
     if missing.contains(.yama) { reasons.append("yama") }
     if missing.contains(.oldKernel) { reasons.append("old-kernel") }
-    // All could be looked at, and nobody shows it: a process of another pid namespace, a descriptor on its way between
-    // two (unix(7), SCM_RIGHTS), or a thread with a table of its own has it.
-    if holderIsMissing, reasons.isEmpty { reasons.append("no-holder") }
     return ProcessVisibility(unreadableProcesses: unreadable, reasons: reasons)
   }
 }

@@ -13,8 +13,7 @@ public struct ProcessVisibility: Sendable, Hashable {
   /// - `hidepid`: /proc is mounted with hidepid (proc(5)) and the reader is not exempt;
   /// - `not-root`: the reader is not root or root without CAP_SYS_PTRACE, and something was refused for that;
   /// - `yama`: `kernel.yama.ptrace_scope` forbids to read the flags of a process of one's own;
-  /// - `old-kernel`: no pidfd_getfd(2), Linux 5.6;
-  /// - `no-holder`: everything could be looked at, and no process shows the socket.
+  /// - `old-kernel`: no pidfd_getfd(2), Linux 5.6.
   public var reasons: [String]
 
   /// One with these parts, each as its property says.

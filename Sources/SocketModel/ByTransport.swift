@@ -37,10 +37,6 @@ public struct ByTransport<Value> {
     case (false, false): []
     }
   }
-
-  /// The values, that of TCP first.
-  @inlinable
-  public var values: [Value] { [tcp, udp].compactMap(\.self) }
 }
 
 extension ByTransport: Sendable where Value: Sendable {}

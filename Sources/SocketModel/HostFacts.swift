@@ -204,7 +204,9 @@ public struct Visibility: Sendable, Hashable {
   public var unreadableProcesses: Int
   /// Whether sockets that are bound but not listening are in the snapshot, those of other users included.
   public var boundSocketsComplete: Bool
-  /// Stable words: `not-root`, `no-proc`, `hidepid`, `yama`, `old-kernel`, `no-holder`.
+  /// Stable words: `not-root`, `no-proc`, `hidepid`, `yama`, `old-kernel`; `no-holder` where nothing of these is
+  /// in the way and still no process that could be looked at shows a socket: its holder is in another pid or user
+  /// namespace, a thread with descriptors of its own, a message (unix(7), SCM_RIGHTS), or gone by now.
   public var reasons: [String]
   /// The BPF iterators that were asked; nil where none was wanted.
   public var bpf: BPFUse?

@@ -1,4 +1,5 @@
 import BindRules
+import CProcessTestSupport
 import Glibc
 import JSONTestSupport
 import KernelLab
@@ -37,6 +38,32 @@ private let reusePorts: Set<ReuseOptions> = [reuseport, both]
 
 @Suite("Who holds the port", .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
 struct OwnerTests {
+  @Test(
+    "a socket that no process shows, its descriptor being in a message, makes the report incomplete, and says why")
+  func inFlight() throws {
+    let (answer, screen) = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
+      (_: inout NetworkNamespace) in
+      let receiver = test_listener_in_flight(8080)
+      defer { close(receiver) }
+      return (try Answer(["127.0.0.1:8080"]), try portwhy(["127.0.0.1:8080"]))
+    }
+    #expect(answer.document["visibility"]?["complete"]?.bool == false)
+    #expect(answer.document["visibility"]?["reasons"]?.elements.map(\.text) == ["no-holder"])
+    #expect(screen.output.contains("no process that could be looked at holds a socket in the way"))
+  }
+
+  @Test("a socket of the kernel itself is no gap in what was seen")
+  func kernelSocket() throws {
+    let answer = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (_: inout NetworkNamespace) in
+      let made = try run(
+        ["/bin/sh", "-c", "ip link add vx0 type vxlan id 7 dstport 4789 && ip link set vx0 up"], Start())
+      return made.status == 0 ? try Answer(["4789/udp"]) : nil
+    }
+    guard let answer else { return say("NOT RUN: this kernel makes no VXLAN interface\n") }
+    #expect(answer.sockets.first?["owner"]?.text == "kernel")
+    #expect(answer.document["visibility"]?["reasons"]?.elements.isEmpty == true)
+  }
+
   @Test("without privilege another user's listener is in the way, its uid shown, its process called hidden")
   func hiddenListener() throws {
     let seen = try beside("our $s = listener($port);", .asNobody, attempt: nobody)

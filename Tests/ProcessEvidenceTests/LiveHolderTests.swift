@@ -152,17 +152,6 @@ func countDescriptors() -> Int {
     }
   }
 
-  @Test("to root, who may look everywhere, a socket that no process shows is incomplete too, and says why")
-  func noHolder() throws {
-    try needingRoot {
-      // As that of a socket on its way in a message of unix(7), SCM_RIGHTS.
-      var sockets = [observation(inode: .max)]
-      let visibility = ProcessReader().examine(&sockets)
-      #expect(sockets[0].owner == .hidden)
-      #expect(visibility.reasons == ["no-holder"])
-    }
-  }
-
   @Test("root reads the flags of another user's socket, nobody does not and says why")
   func otherUser() throws {
     try needingRoot {

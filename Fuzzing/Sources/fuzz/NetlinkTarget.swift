@@ -72,7 +72,7 @@ private func fuzzInterfaces(_ player: Player, _ recording: Recording) {
 
 private func fuzzAnnouncements(_ recording: Recording) {
   var reads = recording.exchanges.joined().makeIterator()
-  let ports: [TransportProtocol: ClosedRange<UInt16>] = [.tcp: 8000...8010]
+  let ports = ByTransport<ClosedRange<UInt16>>(tcp: 8000...8010)
   _ = drain(ports) { take in
     switch reads.next() {
     case .datagram(let bytes, _):

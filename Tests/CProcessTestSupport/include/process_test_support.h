@@ -24,6 +24,10 @@ int test_unshare_network(void);
 /* pipe2(2) with O_CLOEXEC, which Swift does not see. */
 int test_pipe(int ends[2]);
 
+/* A listener on 127.0.0.1 that no process holds: its descriptor is in a message on its way (unix(7), SCM_RIGHTS). The
+   socket that would receive the message, or -1. */
+int test_listener_in_flight(uint16_t port);
+
 /* A pseudo-terminal of so many columns: the test's end and the program's. 0 on success. */
 int test_terminal(uint16_t columns, int ends[2]);
 
