@@ -1,7 +1,8 @@
 import SocketModel
 
 // What can fail before the port is looked at, in the kernel's order: the address's zone, socket(2), setsockopt(2), then
-// the checks of bind(2) up to get_port. Security modules and cgroup programs are not folded in: they are invisible from here.
+// the checks of bind(2) up to get_port. Security modules and cgroup programs are not folded in: they are invisible from
+// here.
 
 /// The error before get_port; nil where everything passes.
 func errorBeforePort(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {

@@ -14,8 +14,8 @@ __attribute__((constructor)) static void keep_arguments(int argument_count, char
 __attribute__((constructor(101))) static void keep_crashes_quiet(void) { unsetenv("SWIFT_BACKTRACE"); }
 
 /* The two functions of the Swift runtime behind CommandLine. Linked statically, these take their place: the runtime's
-   search for the words in /proc/self/maps before main, a thirtieth of the time of an answer, and finds none where /proc
-   is not mounted. */
+   look for the words in /proc/self/maps before main, which takes a thirtieth of the time of an answer, and find none
+   where /proc is not mounted. scripts/check-release holds this to the toolchain in use. */
 char **_swift_stdlib_getUnsafeArgvArgc(int *argument_count) {
   *argument_count = count;
   return words;

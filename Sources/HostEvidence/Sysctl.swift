@@ -100,5 +100,6 @@ func unifiedGroup(_ text: String) -> String? {
   let lines = text.utf8.split(separator: UInt8(ascii: "\n"))
   guard let line = lines.first(where: { $0.starts(with: "0::/".utf8) }) else { return nil }
   let path = String(Substring(line.dropFirst(3)))
-  return path.utf8.starts(with: "/..".utf8) ? nil : path
+  // What lies outside is written from the inside, "/.." for each step up; a group may be called "..x".
+  return path.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) } ? nil : path
 }

@@ -8,7 +8,8 @@ enum SystemCalls {
   ///
   /// `CommandLine.arguments` would be empty where no /proc is mounted, and every command line the overview.
   static var arguments: [String] {
-    (1..<max(1, portwhy_argument_count())).compactMap { number in portwhy_argument(number).map { String(cString: $0) }
+    (1..<max(1, portwhy_argument_count())).compactMap { number in
+      portwhy_argument(number).map { String(cString: $0) }
     }
   }
 

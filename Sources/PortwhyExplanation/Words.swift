@@ -30,7 +30,7 @@ extension SocketObservation {
       return processes.count == 1 ? first.text : "\(first.text) and \(processes.count - 1) more"
     case .kernel: return kernelOwner.map { "the kernel (\($0))" } ?? "the kernel"
     case .none: return "no process"
-    case .hidden: return uid.map { "a process of uid \($0) that you may not look at" } ?? "a hidden process"
+    case .hidden: return uid.map { "a process of uid \($0) that could not be looked at" } ?? "a hidden process"
     }
   }
 }

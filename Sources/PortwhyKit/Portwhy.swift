@@ -56,11 +56,10 @@ public enum Portwhy {
 
   private static func overviewHere(_ transports: [TransportProtocol]) throws(PortwhyError) -> Report {
     let started = Clock.now
-    var ports = ByTransport<ClosedRange<UInt16>>()
-    for transport in transports { ports[transport] = 0...(.max) }
     // /proc has to be walked through anyway for sockets that are most of the host's.
     let scene = try Scene(
-      ports: ports, needs: [.networkNamespace, .localPortRange, .userMapping], bpf: false)
+      ports: ByTransport(transports, 0...(.max)), needs: [.networkNamespace, .localPortRange, .userMapping],
+      bpf: false)
     let plan = Plan(uid: scene.host.uid)
     let targets = transports.flatMap { transport in
       Dictionary(grouping: scene.sockets[transport] ?? [], by: \.local.port).sorted { $0.key < $1.key }.map {
@@ -79,10 +78,8 @@ public enum Portwhy {
     _ attempt: BindAttempt, bpf: Bool = true
   ) throws(PortwhyError) -> (outcomes: [BindOutcome], snapshot: Snapshot) {
     let port = attempt.port.rawValue
-    var ports = ByTransport<ClosedRange<UInt16>>()
-    ports[attempt.transport] = port...port
     var scene = try Scene(
-      ports: ports, needs: attempt.hostNeeds,
+      ports: ByTransport([attempt.transport], port...port), needs: attempt.hostNeeds,
       lookups: attempt.address.localIPv4.map { [$0] } ?? [], bpf: bpf)
     let judged = try scene.settled(
       attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)

@@ -9,9 +9,7 @@ extension Question {
   var portsByTransport: ByTransport<ClosedRange<UInt16>> {
     var ranges = ByTransport<ClosedRange<UInt16>>()
     for item in items {
-      let other = ranges[item.transport] ?? item.ports
-      ranges[item.transport] =
-        min(other.lowerBound, item.ports.lowerBound)...max(other.upperBound, item.ports.upperBound)
+      ranges[item.transport] = ranges[item.transport]?.hull(item.ports) ?? item.ports
     }
     return ranges
   }

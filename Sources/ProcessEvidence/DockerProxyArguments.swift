@@ -11,7 +11,7 @@ func dockerProxyTarget(arguments: [String]) -> Endpoint? {
     return nil
   }
   guard let address = value("container-ip").flatMap({ IPAddress($0) }),
-    let port = value("container-port").flatMap({ Port(decimal: $0) })
+    let port = value("container-port").flatMap({ Port(decimal: $0[...]) })
   else { return nil }
   return Endpoint(address: address, port: port)
 }

@@ -21,7 +21,7 @@ struct Finding: Sendable, Hashable {
   /// Notes a holder with the path of its cgroup2 group.
   mutating func add(_ process: ProcessRecord, controlGroup path: String?) {
     processes.append(process)
-    if let path, controlGroupPaths.last != path, !controlGroupPaths.contains(path) { controlGroupPaths.append(path) }
+    if let path, !controlGroupPaths.contains(path) { controlGroupPaths.append(path) }
   }
 
   /// A duplicate is still worth making.

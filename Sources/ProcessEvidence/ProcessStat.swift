@@ -5,11 +5,8 @@ struct ProcessStat: Sendable, Hashable {
   var session: Int32
 
   init?(_ stat: [UInt8]) {
-    // The command name may hold anything, brackets and blanks too: the fields start after the last ")".
-    guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-    let text = String(decoding: stat[stat.index(after: end)...], as: UTF8.self)
-    let fields = text.utf8.split(separator: UInt8(ascii: " "), maxSplits: 4).map { Substring($0) }
-    guard fields.count >= 4, let parent = Int32(fields[1]), let group = Int32(fields[2]),
+    guard let fields = fieldsAfterName(stat), fields.count >= 4, let parent = Int32(fields[1]),
+      let group = Int32(fields[2]),
       let session = Int32(fields[3])
     else { return nil }
     self.parent = parent
@@ -20,13 +17,17 @@ struct ProcessStat: Sendable, Hashable {
 
 /// Whether `/proc/PID/stat` is that of a process with descriptors: not a kernel thread and not a zombie.
 func mayHoldDescriptors(stat: [UInt8]) -> Bool {
-  // The command name may hold anything, brackets and blanks too: the fields start after the last ")".
-  guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return true }
-  let fields = stat[stat.index(after: end)...].split(separator: UInt8(ascii: " "))
-  guard fields.count > 6 else { return true }
-  let state = fields[0].first
-  if state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") { return false }
+  guard let fields = fieldsAfterName(stat), fields.count > 6 else { return true }
+  if fields[0] == "Z" || fields[0] == "X" { return false }
   let isKernelThread: UInt32 = 0x0020_0000  // PF_KTHREAD, include/linux/sched.h
-  guard let flags = UInt32(String(decoding: fields[6], as: UTF8.self)) else { return true }
+  guard let flags = UInt32(fields[6]) else { return true }
   return flags & isKernelThread == 0
+}
+
+/// The state, the parent and what follows, up to the flags and the rest of the line in one; nil where there is no name.
+private func fieldsAfterName(_ stat: [UInt8]) -> [Substring]? {
+  // The command name may hold anything, brackets and blanks too: the fields start after the last ")".
+  guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+  let text = String(decoding: stat[stat.index(after: end)...], as: UTF8.self)
+  return text.utf8.split(separator: UInt8(ascii: " "), maxSplits: 7).map { Substring($0) }
 }

@@ -1,7 +1,6 @@
 /// A value for TCP, for UDP, for both or for neither.
 ///
 /// No dictionary: those of a few types cost a fiftieth of the time of a whole answer, for two keys.
-@frozen
 public struct ByTransport<Value> {
   /// That of TCP.
   public var tcp: Value?
@@ -13,6 +12,13 @@ public struct ByTransport<Value> {
   public init(tcp: Value? = nil, udp: Value? = nil) {
     self.tcp = tcp
     self.udp = udp
+  }
+
+  /// The same value for each of these.
+  @inlinable
+  public init(_ transports: [TransportProtocol], _ value: Value) {
+    self.init()
+    for transport in transports { self[transport] = value }
   }
 
   /// nil takes the value away.
@@ -40,16 +46,21 @@ public struct ByTransport<Value> {
 }
 
 extension ByTransport: Sendable where Value: Sendable {}
-extension ByTransport: Equatable where Value: Equatable {}
-extension ByTransport: Hashable where Value: Hashable {}
 
 extension ByTransport<ClosedRange<UInt16>> {
   /// The smallest range that covers those of both; nil where there is none.
   public var hull: ClosedRange<UInt16>? {
     guard let tcp, let udp else { return tcp ?? udp }
-    return min(tcp.lowerBound, udp.lowerBound)...max(tcp.upperBound, udp.upperBound)
+    return tcp.hull(udp)
   }
 
   /// Whether a port is in one of the ranges.
   public func contains(_ port: UInt16) -> Bool { tcp?.contains(port) == true || udp?.contains(port) == true }
+}
+
+extension ClosedRange {
+  /// The smallest range that covers both.
+  package func hull(_ other: Self) -> Self {
+    Swift.min(lowerBound, other.lowerBound)...Swift.max(upperBound, other.upperBound)
+  }
 }

@@ -9,10 +9,8 @@ public struct Port: RawRepresentable, Sendable, Hashable, Comparable, CustomStri
   public init(_ number: UInt16) { rawValue = number }
 
   /// Decimal digits and nothing else, 0 to 65535; nil for anything else, a sign included.
-  public init?(decimal text: some StringProtocol) {
-    guard text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = UInt16(text) else {
-      return nil
-    }
+  package init?(decimal text: Substring) {
+    guard text.isDecimal, let number = UInt16(text) else { return nil }
     rawValue = number
   }
 

@@ -59,7 +59,10 @@ struct OwnerTests {
         ["/bin/sh", "-c", "ip link add vx0 type vxlan id 7 dstport 4789 && ip link set vx0 up"], Start())
       return made.status == 0 ? try Answer(["4789/udp"]) : nil
     }
-    guard let answer else { return say("NOT RUN: this kernel makes no VXLAN interface\n") }
+    guard let answer else {
+      if getenv("CI") != nil { Issue.record("no VXLAN interface could be made") }
+      return say("NOT RUN: no VXLAN interface could be made\n")
+    }
     #expect(answer.sockets.first?["owner"]?.text == "kernel")
     #expect(answer.document["visibility"]?["reasons"]?.elements.isEmpty == true)
   }

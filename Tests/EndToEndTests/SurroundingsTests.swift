@@ -65,8 +65,9 @@ struct SurroundingsTests {
     #expect(free == Ending(status: 0, output: "", errors: ""))
   }
 
-  // The thread sanitizer keeps its memory in a file.
-  @Test("a file that may not grow is an error: status 70 and one line", .disabled(if: isSanitized))
+  @Test(
+    "a file that may not grow is an error: status 70 and one line",
+    .disabled(if: isSanitized, "the thread sanitizer keeps its memory in a file"))
   func noRoom() throws {
     let ending = try inDirectory { directory in
       try write("", to: directory + "/out")

@@ -31,6 +31,8 @@ struct SysctlTests {
     #expect(hasBindServiceCapability(status: "CapEff:\tfffffffffffffbff\n") == false)
     #expect(hasBindServiceCapability(status: "CapPrm:\t0000000000000400\n") == nil)
     #expect(hasBindServiceCapability(status: "CapEff:\tzz\n") == nil)
+    #expect(hasBindServiceCapability(status: "Name:\tCapEff:\n\nCapEff:\t400") == true)
+    #expect(hasBindServiceCapability(status: "") == nil)
   }
 
   @Test("of SUDO_UID counts for root alone, and only as a user's number")
@@ -46,6 +48,8 @@ struct SysctlTests {
   func controlGroup() {
     #expect(unifiedGroup("4:memory:/a\r\n0::/b\u{301}\n") == "/b\u{301}")
     #expect(unifiedGroup("0::/\u{301}\n") == "/\u{301}")
+    #expect(unifiedGroup("0::/..\n") == nil && unifiedGroup("0::/a/..\n") == nil)
+    #expect(unifiedGroup("0::/..x/y..\n") == "/..x/y..")
     #expect(unifiedGroup("0::/../x\n") == nil && unifiedGroup("1:name=systemd:/\n") == nil)
   }
 

@@ -193,9 +193,7 @@ struct KernelWaitTests {
       let first = try namespace.build(scenario)
       let second = try namespace.build(scenario)
       let signals = StopSignals([])
-      var ports = ByTransport<ClosedRange<UInt16>>()
-      ports[transport] = second.port.rawValue...second.port.rawValue
-      let events = SocketEvents(ports)
+      let events = SocketEvents(ByTransport([transport], second.port.rawValue...second.port.rawValue))
       func pause() -> SocketEvent {
         events.pause(until: MonotonicClock.milliseconds + 300, heedsSockets: true, signals: signals)
       }

@@ -120,7 +120,7 @@ let hiddenOwner = report(
             blockers: [Blocker(socket: 0, rule: .tcpListener)]),
           explanation: Explanation(
             cause: Cause(rawValue: "listener"),
-            why: ["a process of www-data that you may not look at listens on 0.0.0.0:8080"],
+            why: ["a process of www-data that could not be looked at listens on 0.0.0.0:8080"],
             suggestions: [
               Suggestion(
                 kind: "look-as-root", certainty: .checked, text: "see which process it is",

@@ -2,7 +2,7 @@
 #ifndef PORTWHY_CARGUMENTS_H
 #define PORTWHY_CARGUMENTS_H
 
-/* Swift's own CommandLine reads /proc/self/cmdline, and is empty where no /proc is mounted. */
+/* Swift's own CommandLine looks for them below /proc, and is empty where none is mounted. */
 int portwhy_argument_count(void);
 
 /* The word with this number, 0 is the program's name; NULL where there is none. */
