@@ -2,10 +2,22 @@ import SocketModel
 
 /// How `inet_csk_get_port` looks for the sockets in the way of a TCP bind to one address.
 enum BucketSearch: Hashable {
-  /// In the bucket of the address and those of wildcards (bhash2, since 6.1).
+  /// In the bucket of the address and those of wildcards (bhash2, since 6.1), as mended until 6.9.
   case byAddress
-  /// The same, but ::ffff:0.0.0.0 is not found to cover an IPv4-mapped address: observed on 6.1.
-  case byAddressWithoutMappedWildcards
+  /// An IPv4-mapped address is any IPv6 address: it is not that of an AF_INET socket, and ::ffff:0.0.0.0 covers none.
+  /// Until "tcp: Fix bind() regression for v4-mapped-v6 non-wildcard address" and its sister (6.6 and stable releases);
+  /// observed on 6.1.0-56 of Debian.
+  case byAddressWithoutMapping
+  /// The same, and :: does not cover 127.0.0.1. Until "tcp: Fix bind() conflict check for dual-stack wildcard address"
+  /// (6.3 and 6.1.21).
+  case byAddressWithinFamily
+  /// TIME_WAIT sockets are not in the table: until "tcp: Add TIME_WAIT sockets in bhash2" (6.2 and stable releases).
+  case byAddressWithoutTimeWait
+  /// Of several buckets of wildcards this one is not the first, the only one that is looked at: until "tcp: Fix bind()
+  /// regression for v6-only wildcard and v4-mapped-v6 non-wildcard addresses" (6.9 and stable releases).
+  case byAddressWithoutWildcards
+  /// A wildcard with IPV6_V6ONLY covers ::ffff:127.0.0.1: until the same commit.
+  case byAddressMappedUnderV6only
   /// Among all sockets of the port, as for a wildcard: before 6.1.
   case wholePort
 }
@@ -20,46 +32,33 @@ struct KernelTraits {
   /// number does not tell.
   var udpWildcardBindMayMissAddresses: Bool?
   /// How a TCP bind to one address may find the sockets in its way: more than one where the version number does not
-  /// tell.
+  /// tell, as stable releases and distributions carry the mends back.
   var bucketSearches: [BucketSearch]
+  /// Of several wildcard buckets that cover an address the first alone may be looked at.
+  var mayLookInOneWildcardBucket: Bool
 
-  /// Releases that were observed to have the fix, and what came after them in the same series. The numbers of
-  /// distributions that stay at the series' first release (Debian's 6.1.0-56) say nothing.
+  /// Releases that were observed to have the fix, and what came after them in the same series.
   private static func hasUDPWildcardFix(_ kernel: KernelVersion) -> Bool {
     if kernel >= KernelVersion(major: 7, minor: 0) { return true }
     switch (kernel.major, kernel.minor) {
-    case (6, 12): return stableRelease(kernel) >= 117
-    case (6, 18): return stableRelease(kernel) >= 44
+    case (6, 12): return (kernel.stable ?? 0) >= 117
+    case (6, 18): return (kernel.stable ?? 0) >= 44
     default: return false
     }
-  }
-
-  /// The third number of a release such as `6.12.117+deb13-amd64`; 0 where there is none.
-  private static func stableRelease(_ kernel: KernelVersion) -> Int {
-    var (points, number) = (0, 0)
-    // Bytes: this is asked once for each socket and combination.
-    for byte in kernel.release.utf8 {
-      if byte == UInt8(ascii: "."), points < 2 {
-        points += 1
-      } else if points == 2 {
-        guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), number < 1_000_000 else { break }
-        number = number * 10 + Int(byte - UInt8(ascii: "0"))
-      }
-    }
-    return number
   }
 
   init(_ kernel: KernelVersion) {
     hasReuseaddrShortcut = kernel < KernelVersion(major: 6, minor: 8)
     udpWildcardBindMayMissAddresses = Self.hasUDPWildcardFix(kernel) ? false : nil
-    bucketSearches =
-      if kernel >= KernelVersion(major: 6, minor: 8) {
-        [.byAddress]
-      } else if kernel >= KernelVersion(major: 6, minor: 1) {
-        [.byAddress, .byAddressWithoutMappedWildcards]
-      } else {
-        // Distributions carry the second table back.
-        [.byAddress, .wholePort]
-      }
+    let hasTable = kernel >= KernelVersion(major: 6, minor: 1)
+    mayLookInOneWildcardBucket = hasTable && kernel < KernelVersion(major: 6, minor: 9)
+    bucketSearches = [.byAddress]
+    // Distributions carry the second table back.
+    if !hasTable { bucketSearches.append(.wholePort) }
+    if mayLookInOneWildcardBucket { bucketSearches.append(.byAddressMappedUnderV6only) }
+    if hasTable, kernel < KernelVersion(major: 6, minor: 8) { bucketSearches.append(.byAddressWithoutMapping) }
+    let isEarly = (kernel.major, kernel.minor) == (6, 1) && (kernel.stable ?? 0) < 21
+    if isEarly { bucketSearches.append(.byAddressWithoutTimeWait) }
+    if isEarly || (kernel.major, kernel.minor) == (6, 2) { bucketSearches.append(.byAddressWithinFamily) }
   }
 }

@@ -1,22 +1,34 @@
 import SocketModel
 
-// The conflict check of an explicit TCP bind(2), `inet_csk_get_port` with a port, kernel 6.8 and later. The bucket
+// The conflict check of an explicit TCP bind(2), `inet_csk_get_port` with a port, kernel 6.9 and later. The bucket
 // (one port, one layer-3 domain) has been found already; the caches that can skip the check are in BindBucket.
 
 /// Whether an owner of the bucket stands in the way of `sk`, its address included.
 ///
 /// A specific address is compared through the second table, bhash2 (`inet_bhash2_addr_any_conflict`, then the
 /// bucket of the very address in `inet_csk_bind_conflict`); a wildcard meets every owner of the bucket.
-/// Before 6.1 there was no second table; a specific address met every owner too.
+/// Before 6.1 there was no second table; a specific address met every owner too. What `search` leaves out is named there.
 func tcpConflict(_ sk: KernelSocket, _ sk2: KernelSocket, _ search: BucketSearch = .byAddress) -> Bool {
   guard usesHash2OnBind(sk), search != .wholePort else {
     return inetBindConflict(sk, sk2) && inetReceiveAddressesEqual(sk, sk2)
   }
-  if search == .byAddressWithoutMappedWildcards, sk2.addressType == .mapped, sk2.receiveAddress4 == .any {
-    return false
+  let isCovered = bind2BucketMatchesAnyAddress(sk2, sk)
+  switch search {
+  case .byAddressWithoutMapping where isWithoutMapping(sk, sk2): return false
+  case .byAddressWithinFamily where sk.family != sk2.family || isWithoutMapping(sk, sk2): return false
+  case .byAddressWithoutTimeWait where sk2.state == .timeWait: return false
+  case .byAddressWithoutWildcards where isCovered: return false
+  case .byAddressMappedUnderV6only where isCovered && sk.family == .ipv6: return inetBindConflict(sk, sk2)
+  default: break
   }
-  guard bind2BucketMatchesAnyAddress(sk2, sk) || sk2.receiveAddress == sk.receiveAddress else { return false }
+  guard isCovered || sk2.receiveAddress == sk.receiveAddress else { return false }
   return inetBhash2Conflict(sk, sk2)
+}
+
+/// Whether the two do not meet where an IPv4-mapped address is any IPv6 address.
+private func isWithoutMapping(_ sk: KernelSocket, _ sk2: KernelSocket) -> Bool {
+  if sk.family != sk2.family { return sk2.addressType != .any }
+  return sk.family == .ipv6 && sk2.addressType == .mapped && sk2.receiveAddress4 == .any
 }
 
 /// The pair rule, addresses aside. Kernel function `inet_bind_conflict` with `relax` and `reuseport_ok`, for a
@@ -45,7 +57,7 @@ func usesHash2OnBind(_ sk: KernelSocket) -> Bool {
 
 /// Whether `sk2` hangs on a wildcard bucket that can cover `sk`. Kernel function
 /// `inet_bind2_bucket_match_addr_any`: `::` covers everything, 0.0.0.0 and ::ffff:0.0.0.0 only IPv4.
-private func bind2BucketMatchesAnyAddress(_ sk2: KernelSocket, _ sk: KernelSocket) -> Bool {
+func bind2BucketMatchesAnyAddress(_ sk2: KernelSocket, _ sk: KernelSocket) -> Bool {
   switch sk2.addressType {
   case .any: true
   case .mapped: sk2.receiveAddress4 == .any && sk.addressType == .mapped

@@ -43,13 +43,14 @@ private func tcpConflicts(_ sk: KernelSocket, _ snapshot: Snapshot) -> TCPConfli
   var result = TCPConflicts()
   var answered: [SocketFacts: Possible<Bool>] = [:]
   let domain = tcpBucketDomain(of: sk.boundDevice, snapshot.host)
+  let searches = bucketSearches(sk, snapshot)
   for (index, socket) in snapshot.sockets.enumerated() where isInBindTable(socket) {
     let facts = SocketFacts(socket)
     let answer: Possible<Bool>
     if let known = answered[facts] {
       answer = known
     } else {
-      answer = tcpConflict(sk, facts, domain, snapshot.host)
+      answer = tcpConflict(sk, facts, searches, domain, snapshot.host)
       answered[facts] = answer
     }
     guard answer.answers.contains(true) else { continue }
@@ -72,10 +73,30 @@ private func isInBindTable(_ socket: SocketObservation) -> Bool {
   socket.transport == .tcp && socket.state != .synRecv
 }
 
+/// How this kernel may look for the sockets in the way of `sk`, beside these sockets.
+private func bucketSearches(_ sk: KernelSocket, _ snapshot: Snapshot) -> [BucketSearch] {
+  let traits = KernelTraits(snapshot.host.kernel)
+  guard traits.mayLookInOneWildcardBucket, usesHash2OnBind(sk) else { return traits.bucketSearches }
+  struct Wildcard: Hashable {
+    var family: AddressFamily
+    var address: IPv6Address
+  }
+  let wildcards = Set(
+    snapshot.sockets.lazy.filter(isInBindTable).map(SocketFacts.init).filter { covers($0, sk) }.map {
+      Wildcard(family: $0.family, address: $0.receiveAddress)
+    })
+  return wildcards.count > 1 ? traits.bucketSearches + [.byAddressWithoutWildcards] : traits.bucketSearches
+}
+
+/// Whether the bucket of the socket is that of a wildcard over `sk`.
+private func covers(_ facts: SocketFacts, _ sk: KernelSocket) -> Bool {
+  overPossibleWorlds(of: facts, plannedUID: sk.uid) { bind2BucketMatchesAnyAddress($0, sk) }.sure == true
+}
+
 private func tcpConflict(
-  _ sk: KernelSocket, _ facts: SocketFacts, _ domain: InterfaceIndex??, _ host: HostFacts
+  _ sk: KernelSocket, _ facts: SocketFacts, _ searches: [BucketSearch], _ domain: InterfaceIndex??, _ host: HostFacts
 ) -> Possible<Bool> {
-  let inBucket = tcpConflict(sk, facts, KernelTraits(host.kernel).bucketSearches)
+  let inBucket = tcpConflict(sk, facts, searches)
   guard let domain, let domain2 = tcpBucketDomain(of: facts.boundDevice, host) else {
     guard inBucket.answers.contains(true) else { return inBucket }
     let missing: MissingFact.Kind = host.interfaces == nil ? .interfaces : .l3mdevAccept

@@ -22,10 +22,7 @@ public struct HostReader: Sendable {
   ///
   /// - Parameter lookups: the addresses for `HostFacts.ipv4Lookups`.
   public func read(_ needs: HostNeeds, lookups: [IPv4Address] = []) throws(NetlinkError) -> HostFacts {
-    let release = kernelRelease() ?? ""
-    var facts = HostFacts(
-      kernel: KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release),
-      uid: effectiveUser())
+    var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
     readIdentity(needs, &facts)
     readSysctls(needs, &facts)
     if needs.contains(.ipv6Availability) { facts.ipv6Available = canMakeIPv6Socket() }

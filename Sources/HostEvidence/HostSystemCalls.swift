@@ -30,11 +30,13 @@ func readText(_ path: String) -> FileText {
   return .unreadable
 }
 
-/// The running kernel's release, uname(2).
-func kernelRelease() -> String? {
+/// The running kernel's version, uname(2); 0.0 where it cannot be read.
+func kernelVersion() -> KernelVersion {
+  func text(_ field: UnsafeRawBufferPointer) -> String { String(decoding: field.prefix { $0 != 0 }, as: UTF8.self) }
   var name = utsname()
-  guard uname(&name) == 0 else { return nil }
-  return withUnsafeBytes(of: name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  let release = uname(&name) == 0 ? withUnsafeBytes(of: name.release, text) : ""
+  return KernelVersion(release: release, version: withUnsafeBytes(of: name.version, text))
+    ?? KernelVersion(major: 0, minor: 0, release: release)
 }
 
 /// An environment variable; nil where it is not set.

@@ -5,9 +5,9 @@ internal import SocketModel
 extension HostFacts {
   init(reading value: JSONValue) throws(ReportReadError) {
     let release = try value.string("kernel")
-    self.init(
-      kernel: KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release),
-      uid: try value.integer("uid"))
+    var kernel = KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release)
+    kernel.stable = try value.optionalInteger("kernel_stable", 1...Int.max) ?? kernel.stable
+    self.init(kernel: kernel, uid: try value.integer("uid"))
     networkNamespace = try value.optionalInteger("netns")
     sudoUID = try value.optionalInteger("sudo_uid")
     readerMayBindPrivileged = try value.optionalBool("may_bind_privileged")

@@ -21,6 +21,7 @@ public enum JSONReport {
 
   private static func write(_ host: HostFacts, capturedAt: Double, to writer: inout JSONWriter) {
     writer.member("kernel", host.kernel.release)
+    writer.member("kernel_stable", host.kernel.stable)
     writer.member("netns", host.networkNamespace)
     writer.member("uid", host.uid)
     writer.member("captured_at", Timestamp.text(secondsSinceEpoch: capturedAt))

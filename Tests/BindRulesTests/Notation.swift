@@ -48,7 +48,8 @@ func attempt(_ text: String) -> BindAttempt {
 }
 
 /// A host on which nothing stands in the way before the port is looked at.
-func openHost(kernel: KernelVersion = KernelVersion(major: 6, minor: 18, release: "6.18.44")) -> HostFacts {
+func openHost(kernel: KernelVersion = KernelVersion(major: 6, minor: 18, stable: 44, release: "6.18.44")) -> HostFacts
+{
   var host = HostFacts(kernel: kernel, uid: 0)
   host.unprivilegedPortStart = 1024
   host.ipv4NonlocalBind = true

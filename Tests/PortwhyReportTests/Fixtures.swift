@@ -8,7 +8,7 @@ import SocketModel
 let users: [UInt32: String] = [0: "root", 33: "www-data", 1000: "alice"]
 
 func host() -> HostFacts {
-  var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18, release: "6.18.44"), uid: 1000)
+  var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18, stable: 44, release: "6.18.44"), uid: 1000)
   host.networkNamespace = 4_026_531_840
   host.localPortRange = 32768...60999
   host.interfaces = [

@@ -21,6 +21,9 @@ func fuzzHost(_ input: inout FuzzInput) {
     if let version = KernelVersion(release: text) {
       require(version.description == text, "a version prints as it was")
     }
+    if let stable = KernelVersion(release: "6.1.0", version: text)?.stable {
+      require(text.utf8.contains("Debian 6.1.\(stable)".utf8), "a stable release of the text")
+    }
   case 9:
     for port in nfsdPorts(text) { require(text.utf8.contains("\(port.port)".utf8), "a port of the text") }
   case 10: checkRedirects(nftRedirects(text), text)

@@ -1,0 +1,54 @@
+import SocketModel
+import Testing
+
+struct PortTests {
+  @Test("a port is read from decimal digits alone")
+  func decimal() {
+    #expect(
+      Port(decimal: "0") == Port(0) && Port(decimal: "65535") == Port(65535) && Port(decimal: "080") == Port(80))
+    for text: Substring in ["", "+80", "-80", " 80", "80 ", "65536", "8_0", "0x50", "\u{0668}\u{0660}"] {
+      #expect(Port(decimal: text) == nil, "\(text)")
+    }
+  }
+}
+
+struct KernelVersionTests {
+  @Test(
+    "a version is read from uname(2), the stable release from Debian's package where the release does not tell",
+    arguments: [
+      ("6.12.117+deb13-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.12.117-1 (2026-11-12)", 6, 12, 117),
+      ("6.1.0-56-cloud-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)", 6, 1, 192),
+      ("6.1.0-56-cloud-amd64", "", 6, 1, nil), ("6.8.0-31-generic", "#31-Ubuntu SMP PREEMPT_DYNAMIC Sat", 6, 8, nil),
+      ("6.1.50", "#1 SMP Debian 6.1.99-1", 6, 1, 50), ("6.1.0", "#1 SMP Debian 6.2.99-1", 6, 1, nil),
+      ("6.1.0", "#1 SMP Debian ", 6, 1, nil), ("7.2-rc3", "", 7, 2, nil), ("6.18.44.1", "", 6, 18, 44),
+    ] as [(String, String, Int, Int, Int?)])
+  func versions(release: String, version: String, major: Int, minor: Int, stable: Int?) throws {
+    let kernel = try #require(KernelVersion(release: release, version: version))
+    #expect(kernel.major == major && kernel.minor == minor && kernel.stable == stable)
+    #expect(kernel.release == release)
+  }
+
+  @Test("what has not two numbers is no version", arguments: ["", "6", "six.one", ".1", "6."])
+  func none(release: String) {
+    #expect(KernelVersion(release: release) == nil)
+  }
+}
+
+struct ByTransportTests {
+  @Test("of each transport one has its own value, and nil takes it away")
+  func values() {
+    var values = ByTransport(TransportProtocol.allCases, 1)
+    values[.udp] = 2
+    #expect(values.tcp == 1 && values[.udp] == 2 && values.transports == [.tcp, .udp])
+    values[.tcp] = nil
+    #expect(values.tcp == nil && values.transports == [.udp])
+  }
+
+  @Test("the hull covers the ranges of both, and the gap between them; only a range contains a port")
+  func hull() {
+    typealias Ranges = ByTransport<ClosedRange<UInt16>>
+    let both = Ranges(tcp: 80...90, udp: 53...53)
+    #expect(both.hull == 53...90 && Ranges(udp: 53...53).hull == 53...53 && Ranges().hull == nil)
+    #expect(both.contains(53) && both.contains(90) && !both.contains(60) && !Ranges().contains(0))
+  }
+}
