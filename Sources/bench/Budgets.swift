@@ -18,10 +18,10 @@ func budgets(_ results: [LoadResult]) -> [Budget] {
     let two = Command(tool: other, subject: subject).text
     all.append(Budget(promise: "\(load.name): `\(one)` / `\(two)`, wall", measured: measured, limit: limit))
   }
-  add(.idle, .portwhy, 0.9, .ssWithOwners, .listener)
+  for subject in [Subject.listener, .timeWait, .free] { add(.idle, .portwhy, 0.9, .ssWithOwners, subject) }
   // No slower than without it; 3 in 100 are the noise of two equal commands.
   add(.idle, .portwhy, 1.03, .portwhyWithoutBPF, .listener)
-  add(.busy, .portwhy, 0.5, .ssWithOwners, .listener)
+  for subject in [Subject.listener, .timeWait, .free] { add(.busy, .portwhy, 0.5, .ssWithOwners, subject) }
   add(.busy, .portwhyWithoutBPF, 0.5, .ssWithOwners, .listener)
   for subject in [Subject.listener, .timeWait, .free] { add(.crowded, .portwhy, 0.1, .ssWithOwners, subject) }
   for subject in [Subject.listener, .timeWait, .free] { add(.crowded, .portwhy, 3.5, .ss, subject) }

@@ -59,11 +59,12 @@ struct Command: Sendable, Hashable {
     }
   }
 
-  /// Whether the exit status is one that an answer has.
-  func isAnswer(_ status: Int32) -> Bool {
+  /// The exit status of the right answer: nothing can be bound where something listens, nor over TIME_WAIT without
+  /// options.
+  var rightStatus: Int32 {
     switch tool {
-    case .portwhy, .portwhyWithoutBPF: (0...2).contains(status)
-    default: status == 0
+    case .portwhy, .portwhyWithoutBPF: [.listener, .timeWait].contains(subject) ? 1 : 0
+    default: 0
     }
   }
 }

@@ -6,7 +6,6 @@ struct Measurement: Sendable {
   var peakMemory: [Double] = []
   /// Of one run in user space (callgrind's Ir).
   var instructions: Int?
-  var statuses: Set<Int32> = []
 }
 
 /// The middle one of the values, or the mean of the two in the middle.

@@ -23,7 +23,7 @@ func resultText(_ results: [LoadResult], host: HostDescription) -> String {
   if !judged.isEmpty {
     lines += ["## Budgets", "", "| budget | measured | limit | |", "|---|---:|---:|---|"]
     lines += judged.map {
-      "| \($0.promise) | \(decimal($0.measured, 2)) | \(decimal($0.limit, 2)) | \($0.isMet ? "met" : "**missed**") |"
+      "| \($0.promise) | \(decimal($0.measured, 3)) | \(decimal($0.limit, 2)) | \($0.isMet ? "met" : "**missed**") |"
     }
     lines.append("")
   }
