@@ -4,7 +4,7 @@ PORT ?= 8080
 RELEASE := .build/release/portwhy
 
 .PHONY: help run build install install-files uninstall deb dist check-release example stranger-trial screenshot test bench \
-  churn sanitize conformance kernels fuzz fuzz-coverage purity lint format clean setup
+  churn sanitize conformance kernels kernels-short fuzz fuzz-coverage purity lint format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -78,16 +78,17 @@ test:            ## install what is missing, run every test
 
 RUNS ?= 1000
 HOLDERS ?= 20000
+STRIDE ?= 7
 
 churn: $(RELEASE) ## RUNS (1000) answers of the release binary and of the library beside servers that come and go; needs root
 	@scripts/setup $(TEST_PACKAGES)
 	swift build --build-tests
-	PORTWHY_BINARY=$(CURDIR)/$(RELEASE) PORTWHY_CHURN_RUNS=$(RUNS) PORTWHY_HOLDERS=$(HOLDERS) \
-	  swift test --skip-build --no-parallel --filter 'ChurnTests|CrowdTests'
+	PORTWHY_BINARY=$(CURDIR)/$(RELEASE) PORTWHY_CHURN_RUNS=$(RUNS) PORTWHY_HOLDERS=$(HOLDERS) PORTWHY_STRIDE=$(STRIDE) \
+	  swift test --skip-build --no-parallel --filter 'ChurnTests|CrowdTests|InterruptedLookTests'
 
 SANITIZERS ?= address thread
 
-sanitize:        ## every test under the address and the thread sanitizer; needs root, 30 minutes
+sanitize:        ## the tests under the address and the thread sanitizer (scripts/sanitize says without which); needs root, 30 minutes
 	@scripts/setup $(TEST_PACKAGES)
 	@scripts/sanitize $(SANITIZERS)
 
@@ -104,7 +105,7 @@ example:         ## build and try the SwiftNIO server in Examples/, which says w
 
 BENCH ?=
 
-bench: $(RELEASE) ## time the release binary beside ss, lsof and fuser into BENCHMARKS.md (BENCH="--loads idle"); needs root, 10 minutes
+bench: $(RELEASE) ## time the release binary beside ss, lsof and fuser into BENCHMARKS.md (BENCH="--loads idle" prints that part); needs root, 12 minutes
 	@scripts/setup lsof psmisc valgrind
 	swift build -c release --product bench
 	.build/release/bench --portwhy $(RELEASE) --write BENCHMARKS.md $(BENCH)
@@ -117,6 +118,11 @@ kernels: setup   ## SCENARIOS (2000) scenarios and the end-to-end tests on Debia
 	swift build --build-tests
 	scripts/kernels --kernels "$(KERNELS)" --scenarios $(if $(filter file,$(origin SCENARIOS)),2000,$(SCENARIOS)) \
 	  $(if $(SEED),--seed $(SEED)) --end-to-end --write KERNELS.md
+
+kernels-short: setup # 200 scenarios on two of them, as CI does
+	swift build -c release --product conformance
+	scripts/kernels --kernels "6.1 6.12" --scenarios $(if $(filter file,$(origin SCENARIOS)),200,$(SCENARIOS)) \
+	  $(if $(SEED),--seed $(SEED)) --where-available
 
 SECONDS ?= 60
 FUZZ ?=

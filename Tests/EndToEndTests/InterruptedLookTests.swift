@@ -71,10 +71,10 @@ struct InterruptedLookTests {
         while wrong.count < 5 {
           let (words, expected) = looks[step % looks.count]
           let (status, lines) = try look(fate, step: step, words, port)
-          // Past the end of the look.
-          if !lines.contains("interrupted") { break }
           let strange = lines.filter { $0 != "interrupted" && $0 != "duplicate" }
           if !expected.contains(status) || !strange.isEmpty { wrong.append("\(step) \(words): \(status) \(strange)") }
+          // Past the end of the look.
+          if !lines.contains("interrupted") { break }
           step += stride
         }
         return step > 100 ? wrong : wrong + ["the look ended after \(step) steps"]

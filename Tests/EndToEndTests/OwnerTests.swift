@@ -186,7 +186,7 @@ struct OwnerTests {
     #expect(certainty(seen) == ["checked"])
   }
 
-  @Test("an MPTCP listener is named as one")
+  @Test("an MPTCP listener is named as one", .enabled(if: kernelHasMPTCP, "NOT RUN: this kernel has no MPTCP"))
   func mptcp() throws {
     let seen = try beside("our $s = listener($port, AF_INET, [], SOCK_STREAM, 262);")
     #expect(seen.answer.disagreements(with: [seen.trials], open: reusePorts) == [])

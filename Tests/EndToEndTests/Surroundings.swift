@@ -6,6 +6,13 @@ import KernelLab
 /// own, so that promises about these cannot be held against it.
 let isSanitized = getenv("PORTWHY_SANITIZED") != nil
 
+/// Debian's kernel 5.10 has none.
+let kernelHasMPTCP: Bool = {
+  let isThere = access("/proc/sys/net/mptcp", F_OK) == 0
+  if !isThere { say("NOT RUN: what is tested of MPTCP: this kernel has none\n") }
+  return isThere
+}()
+
 /// A sanitizer's usual exit status is that of a bind that fails.
 let sanitizerOptions = isSanitized ? ["ASAN_OPTIONS=exitcode=99", "TSAN_OPTIONS=exitcode=99"] : []
 
