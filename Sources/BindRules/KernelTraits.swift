@@ -4,11 +4,12 @@ import SocketModel
 enum BucketSearch: Hashable {
   /// In the bucket of the address and those of wildcards (bhash2, since 6.1), as mended until 6.9.
   case byAddress
-  /// An IPv4-mapped address is any IPv6 address: it is not that of an AF_INET socket, and ::ffff:0.0.0.0 covers none.
-  /// Until "tcp: Fix bind() regression for v4-mapped-v6 non-wildcard address" and its sister (6.6 and stable releases);
-  /// observed on 6.1.0-56 of Debian.
+  /// ::ffff:0.0.0.0 does not cover ::ffff:127.0.0.1: observed on 6.1.192.
+  case byAddressWithoutMappedWildcards
+  /// An IPv4-mapped address of one socket is not that of an AF_INET socket. Until "tcp: Fix bind()
+  /// regression for v4-mapped-v6 non-wildcard address" (6.6 and stable releases of autumn 2023).
   case byAddressWithoutMapping
-  /// The same, and :: does not cover 127.0.0.1. Until "tcp: Fix bind() conflict check for dual-stack wildcard address"
+  /// Nor does :: cover 127.0.0.1. Until "tcp: Fix bind() conflict check for dual-stack wildcard address"
   /// (6.3 and 6.1.21).
   case byAddressWithinFamily
   /// TIME_WAIT sockets are not in the table: until "tcp: Add TIME_WAIT sockets in bhash2" (6.2 and stable releases).
@@ -56,8 +57,15 @@ struct KernelTraits {
     // Distributions carry the second table back.
     if !hasTable { bucketSearches.append(.wholePort) }
     if mayLookInOneWildcardBucket { bucketSearches.append(.byAddressMappedUnderV6only) }
-    if hasTable, kernel < KernelVersion(major: 6, minor: 8) { bucketSearches.append(.byAddressWithoutMapping) }
-    let isEarly = (kernel.major, kernel.minor) == (6, 1) && (kernel.stable ?? 0) < 21
+    if hasTable, kernel < KernelVersion(major: 6, minor: 8) {
+      bucketSearches.append(.byAddressWithoutMappedWildcards)
+    }
+    // Of 6.1, the one series of these that lives on, the number tells; early means not known to be late, too.
+    let isLongterm = (kernel.major, kernel.minor) == (6, 1)
+    let (isEarly, isMiddle) = (isLongterm && kernel.stable ?? 0 < 21, isLongterm && kernel.stable ?? 0 < 60)
+    if hasTable, kernel < KernelVersion(major: 6, minor: 6), isMiddle || !isLongterm {
+      bucketSearches.append(.byAddressWithoutMapping)
+    }
     if isEarly { bucketSearches.append(.byAddressWithoutTimeWait) }
     if isEarly || (kernel.major, kernel.minor) == (6, 2) { bucketSearches.append(.byAddressWithinFamily) }
   }

@@ -14,8 +14,9 @@ func tcpConflict(_ sk: KernelSocket, _ sk2: KernelSocket, _ search: BucketSearch
   }
   let isCovered = bind2BucketMatchesAnyAddress(sk2, sk)
   switch search {
-  case .byAddressWithoutMapping where isWithoutMapping(sk, sk2): return false
-  case .byAddressWithinFamily where sk.family != sk2.family || isWithoutMapping(sk, sk2): return false
+  case .byAddressWithoutMappedWildcards where isMappedUnderMapped(sk, sk2): return false
+  case .byAddressWithoutMapping where sk.family != sk2.family && sk2.addressType != .any: return false
+  case .byAddressWithinFamily where sk.family != sk2.family: return false
   case .byAddressWithoutTimeWait where sk2.state == .timeWait: return false
   case .byAddressWithoutWildcards where isCovered: return false
   case .byAddressMappedUnderV6only where isCovered && sk.family == .ipv6: return inetBindConflict(sk, sk2)
@@ -25,10 +26,9 @@ func tcpConflict(_ sk: KernelSocket, _ sk2: KernelSocket, _ search: BucketSearch
   return inetBhash2Conflict(sk, sk2)
 }
 
-/// Whether the two do not meet where an IPv4-mapped address is any IPv6 address.
-private func isWithoutMapping(_ sk: KernelSocket, _ sk2: KernelSocket) -> Bool {
-  if sk.family != sk2.family { return sk2.addressType != .any }
-  return sk.family == .ipv6 && sk2.addressType == .mapped && sk2.receiveAddress4 == .any
+/// Whether an AF_INET6 socket stands under 0.0.0.0, be it that of an AF_INET socket.
+private func isMappedUnderMapped(_ sk: KernelSocket, _ sk2: KernelSocket) -> Bool {
+  sk.family == .ipv6 && sk2.addressType == .mapped && sk2.receiveAddress4 == .any
 }
 
 /// The pair rule, addresses aside. Kernel function `inet_bind_conflict` with `relax` and `reuseport_ok`, for a

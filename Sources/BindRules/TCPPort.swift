@@ -70,7 +70,7 @@ private func tcpConflicts(_ sk: KernelSocket, _ snapshot: Snapshot) -> TCPConfli
 
 /// Whether the socket hangs in the bind table: a request of a handshake (`struct request_sock`) does not.
 private func isInBindTable(_ socket: SocketObservation) -> Bool {
-  socket.transport == .tcp && socket.state != .synRecv
+  socket.transport == .tcp && !socket.isRequest
 }
 
 /// How this kernel may look for the sockets in the way of `sk`, beside these sockets.

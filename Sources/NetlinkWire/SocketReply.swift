@@ -2,6 +2,7 @@ public import SocketModel
 
 /// The numbers of the attributes of a sock_diag reply that are read here (`linux/inet_diag.h`).
 private enum SocketAttribute {
+  static let shutdown: UInt16 = 8  // INET_DIAG_SHUTDOWN
   static let v6only: UInt16 = 11  // INET_DIAG_SKV6ONLY
   static let upperLayerInfo: UInt16 = 19  // INET_DIAG_ULP_INFO
   static let cgroupID: UInt16 = 21  // INET_DIAG_CGROUP_ID
@@ -58,7 +59,11 @@ extension SocketObservation {
       receiveQueue: try bytes.uint32(at: start + 56, in: payload, "idiag_rqueue"),
       owner: inode == 0 ? .none : .hidden)
 
-    while let attribute = try attributes.next(in: bytes) { try apply(attribute, in: bytes) }
+    while let attribute = try attributes.next(in: bytes) {
+      // Only a whole socket has it (`inet_diag_msg_attrs_fill`), a request has not (`inet_req_diag_fill`).
+      if attribute.type == SocketAttribute.shutdown, state == .synRecv { self.uid = uid }
+      try apply(attribute, in: bytes)
+    }
   }
 
   private mutating func apply(_ attribute: NetlinkAttribute, in bytes: Span<UInt8>) throws(WireError) {

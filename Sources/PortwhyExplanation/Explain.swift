@@ -10,7 +10,11 @@ public struct Case: Sendable, Hashable {
   /// The options the user plans to set.
   public var planned: ReuseOptions
   /// The sockets of the port, as given to the rules.
-  public var snapshot: Snapshot
+  public var snapshot: Snapshot {
+    didSet { isListenedOn = snapshot.hasListener }
+  }
+  /// Every socket's role asks for it.
+  private var isListenedOn: Bool
   /// Other ports, and every socket on them, for a free one to offer; nil where they were not looked at.
   public var nearby: Nearby?
   /// The planned server's runtime (`--runtime`); nil where it was not said.
@@ -25,6 +29,7 @@ public struct Case: Sendable, Hashable {
     self.outcomes = outcomes
     self.planned = planned
     self.snapshot = snapshot
+    self.isListenedOn = snapshot.hasListener
     self.nearby = nearby
     self.runtime = runtime
   }
@@ -38,7 +43,7 @@ public struct Case: Sendable, Hashable {
   /// The sockets in the way of the planned bind.
   var blockingSockets: [SocketObservation] { (outcome(planned)?.blockers ?? []).map(socket) }
 
-  func role(_ socket: SocketObservation) -> SocketRole { SocketRole(socket, in: snapshot) }
+  func role(_ socket: SocketObservation) -> SocketRole { SocketRole(socket, host: snapshot.host, isListenedOn: isListenedOn) }
 
   /// What the rules say to a changed plan or situation.
   func verdict(

@@ -50,8 +50,17 @@ private func unrelatedSharing(_ case: Case) -> Note? {
   let receiving = `case`.snapshot.sockets.filter {
     ($0.transport == .udp || $0.state == .listen) && $0.reuseport.sure == true && $0.remote == nil
   }
+  struct Group: Hashable {
+    var local: Endpoint
+    var uid: UInt32?
+    var device: InterfaceIndex?
+
+    init(_ socket: SocketObservation) { (local, uid, device) = (socket.local, socket.uid, socket.device) }
+  }
+  var groups = Dictionary(grouping: receiving, by: Group.init)
   for socket in receiving {
-    let group = receiving.filter { $0.local == socket.local && $0.uid == socket.uid && $0.device == socket.device }
+    // The first of a group stands for all.
+    guard let group = groups.removeValue(forKey: Group(socket)) else { continue }
     let processes = group.flatMap(\.processes)
     guard group.count > 1, Set(processes.compactMap(\.executable)).count > 1 else { continue }
     let names = Array(Set(processes.map(\.command))).sorted().listed(atMost: 3)

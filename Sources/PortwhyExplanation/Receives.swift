@@ -147,6 +147,8 @@ private struct ReceivingSocket {
     device == nil || other.device == nil || device == other.device
   }
 
+  var isAppended: Bool { family == .ipv6 && reuseport }
+
   /// Whether both are in one SO_REUSEPORT group (`reuseport_add_sock`, `udp_reuseport_add_sock`).
   func sharesGroup(with other: ReceivingSocket) -> Bool {
     reuseport && other.reuseport && uid == other.uid && family == other.family && v6only == other.v6only
@@ -174,7 +176,12 @@ private func shares(
   if !planned.address.isMulticast {
     let kind: Receipt.Traffic = transport == .tcp ? .connections : .unicast
     let single = rivals.filter { !$0.address.isMulticast }
-    shares = grouped(single.map { other in (other.index, order(planned, other, traffic, single)) }, kind)
+    // In the hash chain of an address, new sockets stand first, but those of AF_INET6 with SO_REUSEPORT last.
+    let comesAfter = single.contains { rival in
+      planned.isAppended && rival.address == planned.address && rival.family == .ipv6 && !rival.isConnected
+        && !rival.reuseport
+    }
+    shares = grouped(single.map { other in (other.index, order(planned, other, traffic, comesAfter)) }, kind)
   }
   let mayBeMulticast = planned.address.isMulticast || planned.address.isUnspecified
   let members = rivals.filter { !$0.isConnected && ($0.address.isUnspecified || $0.address.isMulticast) }
@@ -200,9 +207,10 @@ private func grouped(
   return shares
 }
 
-/// Which of two sockets that both match a packet gets it.
+/// Which of two sockets that both match a packet gets it; `comesAfter` says that a socket without SO_REUSEPORT stands
+/// before the planned one.
 private func order(
-  _ planned: ReceivingSocket, _ other: ReceivingSocket, _ traffic: AddressFamily, _ rivals: [ReceivingSocket]
+  _ planned: ReceivingSocket, _ other: ReceivingSocket, _ traffic: AddressFamily, _ comesAfter: Bool
 ) -> (receiver: Receipt.Receiver, rule: Receipt.Rule) {
   if other.isConnected { return (.others, .connectedFirst) }
   if !planned.hasSameAddress(as: other) { return (planned.address.isUnspecified ? .others : .this, .specificFirst) }
@@ -210,16 +218,8 @@ private func order(
     return (planned.family == .ipv4 ? .this : .others, .ipv4First)
   }
   if planned.device != other.device { return (planned.device == nil ? .others : .this, .deviceFirst) }
-  // In the hash chain of an address, new sockets stand first, but those of AF_INET6 with SO_REUSEPORT last.
-  let isAppended = planned.family == .ipv6 && planned.reuseport
-  if planned.sharesGroup(with: other) {
-    let before = rivals.contains { rival in
-      isAppended && rival.address == planned.address && rival.family == .ipv6 && !rival.isConnected
-        && !rival.reuseport
-    }
-    return before ? (.others, .reuseportLast) : (.split, .reuseportHash)
-  }
-  return isAppended ? (.others, .reuseportLast) : (.this, .lastBound)
+  if planned.sharesGroup(with: other) { return comesAfter ? (.others, .reuseportLast) : (.split, .reuseportHash) }
+  return planned.isAppended ? (.others, .reuseportLast) : (.this, .lastBound)
 }
 
 extension Receipt {

@@ -18,23 +18,27 @@ public enum SocketRole: Sendable, Hashable, CaseIterable {
 
   /// What the socket is to the port, or to an attempt.
   public init(_ socket: SocketObservation, in snapshot: Snapshot) {
+    self.init(socket, host: snapshot.host, isListenedOn: snapshot.hasListener)
+  }
+
+  /// The same, for many sockets of one snapshot.
+  init(_ socket: SocketObservation, host: HostFacts, isListenedOn: Bool) {
     switch socket.state {
     case _ where socket.transport == .udp: self = .udp
     case .listen: self = .listener
     case .close: self = .bound
-    case .synRecv: self = .request
+    case _ where socket.isRequest: self = .request
     case .timeWait: self = .timeWait
     case .synSent: self = .client
     case _ where socket.remote == socket.local: self = .selfConnection
-    default: self = SocketRole.looksOutgoing(socket, snapshot) ? .client : .serverConnection
+    default: self = !isListenedOn && SocketRole.looksOutgoing(socket, host) ? .client : .serverConnection
     }
   }
 
   /// Nothing listens on the port and the port is one that connect(2) picks: a guess for the wording, no more.
-  private static func looksOutgoing(_ socket: SocketObservation, _ snapshot: Snapshot) -> Bool {
-    guard let range = snapshot.host.localPortRange else { return false }
-    let listens = snapshot.sockets.contains { $0.state == .listen }
-    return !listens && range.contains(socket.local.port.rawValue) && socket.owner != .none
+  private static func looksOutgoing(_ socket: SocketObservation, _ host: HostFacts) -> Bool {
+    guard let range = host.localPortRange else { return false }
+    return range.contains(socket.local.port.rawValue) && socket.owner != .none
   }
 
   /// What a server that has gone may leave behind.
@@ -52,6 +56,10 @@ public enum SocketRole: Sendable, Hashable, CaseIterable {
     case .timeWait: .timeWait
     }
   }
+}
+
+extension Snapshot {
+  var hasListener: Bool { sockets.contains { $0.state == .listen } }
 }
 
 /// How the address of a socket and that of a planned one, known to collide, meet.

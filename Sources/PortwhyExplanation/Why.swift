@@ -38,7 +38,8 @@ private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> Str
   let first = sockets[0]
   let many = sockets.count > 1
   let addresses = Array(Set(sockets.map(\.local.text))).sorted().listed()
-  let holders = sockets.map(\.holderText).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+  var named: Set<String> = []
+  let holders = sockets.map(\.holderText).filter { named.insert($0).inserted }
   let areMany = holders.count > 1 || sockets.contains { $0.activation == nil && $0.processes.count > 1 }
   let holder = holders.listed()
   switch role {

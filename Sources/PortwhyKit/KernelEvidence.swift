@@ -91,8 +91,9 @@ enum KernelEvidence {
         use.iterators.append("tcp")
         var evidence = IteratorEvidence(tcp: sockets)
         // Sockets that are only bound are in no table: their bucket is reached through their descriptors.
-        let bound = Set(dump.filter { $0.state == .close }.compactMap(\.inode))
-        if !bound.isEmpty, !sockets.contains(where: { $0.bucket != nil }) {
+        let told = Set(sockets.filter { $0.bucket != nil }.map(\.local.port))
+        let bound = Set(dump.filter { $0.state == .close && !told.contains($0.local.port) }.compactMap(\.inode))
+        if !bound.isEmpty {
           evidence.holders = try kernel.socketHolders(ports: ports, inodes: bound)
           use.iterators.append("task_file")
         }

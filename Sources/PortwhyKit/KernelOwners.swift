@@ -4,9 +4,8 @@ import SocketModel
 
 /// Names the part of the kernel behind sockets that have an inode and no holder that can be seen.
 ///
-/// Only what the kernel itself says counts: a tunnel that is up, a port of its NFS server. Such sockets are bound to
-/// the wildcard, to an address of the tunnel or to a multicast group, by uid 0 and not connected; what fits nothing
-/// stays hidden.
+/// Only what the kernel itself says counts: a tunnel that is up, a port of its NFS server. Such sockets are bound by
+/// uid 0, where their kind binds them, and not connected; what fits nothing stays hidden.
 func findKernelOwners(_ sockets: inout [SocketObservation]) {
   let candidates = sockets.indices.filter { sockets[$0].mayBeKernels }
   guard !candidates.isEmpty else { return }
@@ -16,10 +15,14 @@ func findKernelOwners(_ sockets: inout [SocketObservation]) {
     ports += KernelPortDump().synchronisationPorts()
   }
   ports += HostReader().kernelServicePorts()
-  for index in candidates {
+  nameKernelOwners(&sockets, ports)
+}
+
+/// The same with what the kernel said.
+func nameKernelOwners(_ sockets: inout [SocketObservation], _ ports: [KernelPort]) {
+  for index in sockets.indices where sockets[index].mayBeKernels {
     let socket = sockets[index]
-    let owners = Set(
-      ports.filter { $0.transport == socket.transport && $0.port == socket.local.port }.map(\.owner))
+    let owners = Set(ports.filter { $0.mayBe(socket) }.map(\.owner))
     guard let owner = owners.first else { continue }
     sockets[index].owner = .kernel
     // Several tunnels of one kind share a socket.
@@ -27,6 +30,23 @@ func findKernelOwners(_ sockets: inout [SocketObservation]) {
     sockets[index].reuseaddr = socket.reuseaddr.becauseKernels
     sockets[index].reuseport = socket.reuseport.becauseKernels
     sockets[index].v6only = socket.v6only?.becauseKernels
+  }
+}
+
+extension KernelPort {
+  /// Whether the port, the address and IPV6_V6ONLY of a socket are as the kernel makes them.
+  fileprivate func mayBe(_ socket: SocketObservation) -> Bool {
+    guard transport == socket.transport, port == socket.local.port else { return false }
+    switch owner.kind {
+    // rpc.nfsd(8) can be told an address (`--host`), which the kernel's list of ports does not show.
+    case "nfsd": return true
+    // The group that the master sends to (`make_receive_sock`).
+    case "ipvs": return socket.local.address.isMulticast
+    // These make an IPv6 socket IPv6-only (`vxlan_create_sock`, `geneve_create_sock`, `wg_socket_init`).
+    case "vxlan", "geneve", "wireguard":
+      return socket.local.address.isUnspecified && socket.v6only?.sure != false
+    default: return socket.local.address.isUnspecified
+    }
   }
 }
 

@@ -75,7 +75,7 @@ struct OwnerText {
     }
     if isQueuedChild(socket) { return "none, in the accept queue" + listener(of: socket) }
     switch socket.state {
-    case .synRecv: return "none, a connection request"
+    case _ where socket.isRequest: return "none, a connection request"
     case .finWait1, .finWait2, .lastAck, .closing: return "none, closed by its process"
     default: return "none"
     }
@@ -84,7 +84,7 @@ struct OwnerText {
   /// A connection without an inode that its peer has not left: accept(2) would return it.
   private func isQueuedChild(_ socket: SocketObservation) -> Bool {
     socket.transport == .tcp && socket.owner == .none
-      && (socket.state == .established || socket.state == .closeWait)
+      && (socket.state == .established || socket.state == .closeWait || (socket.state == .synRecv && !socket.isRequest))
   }
 
   /// ` of nginx(812)`: the listener the flags were guessed from, else the only one that fits.

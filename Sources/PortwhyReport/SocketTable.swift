@@ -201,6 +201,7 @@ struct SocketTable {
   // MARK: What ? means
 
   private func flagLegend() -> [String] {
+    let showsV6only = showsV6only
     var unknown: Set<UnknownReason> = []
     var guessed = false
     for socket in target.sockets {

@@ -116,6 +116,8 @@ enum SocketOption {
   static let tcpLevel: Int32 = 6
   /// IPPROTO_IPV6.
   static let ipv6Level: Int32 = 41
+  /// IPPROTO_MPTCP.
+  static let mptcp: Int32 = 262
   static let cookie: Int32 = 57
   static let bindToIfIndex: Int32 = 62
   static let networkNamespaceCookie: Int32 = 71
@@ -133,7 +135,7 @@ private struct TCPSocketKind {
     else { return nil }
     switch try option(SOL_SOCKET, SO_PROTOCOL, of: duplicate) {
     case SocketOption.tcpLevel: ulp = nil
-    case 262: ulp = "mptcp"
+    case SocketOption.mptcp: ulp = "mptcp"
     default: return nil
     }
   }

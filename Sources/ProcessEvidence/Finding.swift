@@ -77,8 +77,14 @@ extension SocketObservation {
       owner = .none
       processes = []
     }
-    reuseaddr = reuseaddr.settled(by: finding?.flags?.reuseaddr, else: reason)
-    reuseport = reuseport.settled(by: finding?.flags?.reuseport, else: reason)
+    if let first = finding?.flags?.firstSubflow, !first.isSurely(self) {
+      // getsockopt(2) reaches no subflow but the first.
+      reuseaddr = reuseaddr.settled(by: nil, else: .oldKernel)
+      reuseport = reuseport.settled(by: nil, else: .oldKernel)
+    } else {
+      reuseaddr = reuseaddr.settled(by: finding?.flags?.reuseaddr, else: reason)
+      reuseport = reuseport.settled(by: finding?.flags?.reuseport, else: reason)
+    }
     if family == .ipv6 {
       let told = finding?.flags?.v6only
       v6only =

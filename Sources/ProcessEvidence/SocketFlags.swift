@@ -10,6 +10,8 @@ struct SocketFlags: Sendable, Hashable {
   var v6only: Bool?
   /// The uid of the inode, which fchown(2) keeps equal to `sk_uid` (kernel function `sockfs_setattr`).
   var uid: UInt32
+  /// Of an MPTCP socket, whose options are those of its first subflow alone; nil for any other.
+  var firstSubflow: FirstSubflow?
 
   /// Reads the options of a duplicate; any value but 0 is "set" (`sk_reuse` has more than two).
   init(of duplicate: borrowing Descriptor) throws(SystemError) {
@@ -18,6 +20,7 @@ struct SocketFlags: Sendable, Hashable {
     let isIPv6 = try option(SOL_SOCKET, SO_DOMAIN, of: duplicate) == AF_INET6
     v6only = isIPv6 ? (try? option(SocketOption.ipv6Level, IPV6_V6ONLY, of: duplicate)).map { $0 != 0 } : nil
     uid = try fileStatus(of: duplicate).uid
+    firstSubflow = try FirstSubflow(of: duplicate)
   }
 }
 

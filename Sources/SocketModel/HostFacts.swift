@@ -207,7 +207,8 @@ public struct HostFacts: Sendable, Hashable {
 
   /// The interface of this name; nil where there is none or the interfaces were not read.
   public func interface(named name: String) -> NetworkInterface? {
-    interfaces?.first { $0.name == name }
+    // By bytes, as the kernel does: é can be written in two ways.
+    interfaces?.first { $0.name.utf8.elementsEqual(name.utf8) }
   }
 
   /// The interface with this index; nil where there is none or the interfaces were not read.

@@ -162,4 +162,8 @@ public struct SocketObservation: Sendable, Hashable {
   /// Whether it is a `struct inet_timewait_sock`: TIME_WAIT, or a closed FIN_WAIT2 whose peer has not closed
   /// (`tcp_time_wait`). It goes when its timer ends; the FIN_WAIT2 becomes a TIME_WAIT if the peer closes first.
   public var isTimeWaitSocket: Bool { state == .timeWait || timer?.kind == .timeWait }
+
+  /// Whether it is the kernel's `struct request_sock`, a handshake that a listener keeps: it is in no bind table and is
+  /// nobody's. A whole socket is in SYN_RECV after a SYN that crossed its own, or when TCP Fast Open made it early.
+  public var isRequest: Bool { transport == .tcp && state == .synRecv && inode == nil && uid == nil }
 }

@@ -29,7 +29,7 @@ func socket(_ text: String) -> SocketObservation {
     reuseaddr: flag("RA", "ra?"), reuseport: flag("RP", "rp?"),
     v6only: address.family == .ipv4 ? nil : flag("V6ONLY", "v6only?"),
     device: number("dev").flatMap(InterfaceIndex.init(kernel:)),
-    uid: isTimeWait || words.contains("uid?") ? nil : number("uid") ?? 1000,
+    uid: isTimeWait || words.contains("uid?") ? nil : number("uid") ?? (words[0] == "SYN_RECV" ? nil : 1000),
     timer: isTimeWait ? SocketTimer(kind: .timeWait, expires: 41_000) : nil)
 }
 

@@ -54,6 +54,9 @@ struct TCPBindTests {
       "takes an orphan in FIN_WAIT2 for a connection of its user",
       ["FIN_WAIT2 10.0.0.1 RP uid=5"], "0.0.0.0", "in-use in-use ? ?"),
     Row("is never hindered by a handshake", ["SYN_RECV 0.0.0.0"], "0.0.0.0", "ok ok ok ok"),
+    Row(
+      "is hindered by a whole socket in SYN_RECV: TCP Fast Open, SYNs that crossed", ["SYN_RECV 0.0.0.0 uid=1000"],
+      "0.0.0.0", "in-use in-use ? ?"),
     Row("on another address works", ["LISTEN 127.0.0.1"], "127.0.0.2", "ok ok ok ok"),
     Row(
       "on a specific address fails beside a wildcard listener",
@@ -139,30 +142,31 @@ struct TCPBindTests {
   }
 
   /// Observed: 5.10 refuses the first (its sk_rcv_saddr is 127.0.0.6), 6.1 allows the second. Read in the kernel's
-  /// history: the rest. Columns: 5.10, 6.1.0-56, 6.1.50, 6.2.0-39, 6.5.0, 6.8.0-31, 6.9.
+  /// history: the rest. Columns: 5.10, 6.1.0-56, 6.1.50, 6.1.192, 6.2.0-39, 6.5.0, 6.6.30, 6.8.0-31, 6.9.
   @Test(
     "to one address depends on the kernel's version where the table of addresses came or was mended later",
     arguments: [
-      ("ESTABLISHED ::1", "127.0.0.6", "? ok ok ok ok ok ok"),
-      ("LISTEN ::ffff:0.0.0.0", "::ffff:127.0.0.1", "X ? ? ? ? X X"),
-      ("LISTEN ::ffff:0.0.0.0", "127.0.0.1", "X ? ? ? ? X X"),
-      ("LISTEN ::ffff:127.0.0.1", "127.0.0.1", "X ? ? ? ? X X"),
-      ("LISTEN ::ffff:127.0.0.1", "::ffff:127.0.0.1", "X X X X X X X"),
-      ("LISTEN 0.0.0.0", "::ffff:127.0.0.1", "X ? ? ? ? X X"),
-      ("LISTEN ::ffff:0.0.0.0", "0.0.0.0", "X X X X X X X"),
-      ("LISTEN 0.0.0.0", "127.0.0.1", "X X X X X X X"),
-      ("LISTEN ::", "::ffff:127.0.0.1", "X X X X X X X"),
-      ("LISTEN ::", "127.0.0.1", "X ? X ? X X X"),
-      ("LISTEN :: V6ONLY", "127.0.0.1", "ok ok ok ok ok ok ok"),
-      ("LISTEN :: V6ONLY", "::ffff:127.0.0.1", "ok ? ? ? ? ? ok"),
-      ("TIME_WAIT 127.0.0.1", "127.0.0.1", "X ? X X X X X"),
-      ("TIME_WAIT 127.0.0.1", "0.0.0.0", "X X X X X X X"),
-      ("LISTEN 0.0.0.0, LISTEN :: V6ONLY", "127.0.0.1", "X ? ? ? ? ? X"),
-      ("LISTEN 0.0.0.0, LISTEN :: V6ONLY", "::1", "X X X X X X X"),
-      ("LISTEN 0.0.0.0, LISTEN :: V6ONLY", "0.0.0.0", "X X X X X X X"),
+      ("ESTABLISHED ::1", "127.0.0.6", "? ok ok ok ok ok ok ok ok"),
+      ("LISTEN ::ffff:0.0.0.0", "::ffff:127.0.0.1", "X ? ? ? ? ? ? X X"),
+      ("LISTEN ::ffff:0.0.0.0", "127.0.0.1", "X ? ? X ? ? X X X"),
+      ("LISTEN ::ffff:127.0.0.1", "127.0.0.1", "X ? ? X ? ? X X X"),
+      ("LISTEN ::ffff:127.0.0.1", "::ffff:127.0.0.1", "X X X X X X X X X"),
+      ("LISTEN 127.0.0.1", "::ffff:127.0.0.1", "X ? ? X ? ? X X X"),
+      ("LISTEN 0.0.0.0", "::ffff:127.0.0.1", "X ? ? ? ? ? ? X X"),
+      ("LISTEN ::ffff:0.0.0.0", "0.0.0.0", "X X X X X X X X X"),
+      ("LISTEN 0.0.0.0", "127.0.0.1", "X X X X X X X X X"),
+      ("LISTEN ::", "::ffff:127.0.0.1", "X X X X X X X X X"),
+      ("LISTEN ::", "127.0.0.1", "X ? X X ? X X X X"),
+      ("LISTEN :: V6ONLY", "127.0.0.1", "ok ok ok ok ok ok ok ok ok"),
+      ("LISTEN :: V6ONLY", "::ffff:127.0.0.1", "ok ? ? ? ? ? ? ? ok"),
+      ("TIME_WAIT 127.0.0.1", "127.0.0.1", "X ? X X X X X X X"),
+      ("TIME_WAIT 127.0.0.1", "0.0.0.0", "X X X X X X X X X"),
+      ("LISTEN 0.0.0.0, LISTEN :: V6ONLY", "127.0.0.1", "X ? ? ? ? ? ? ? X"),
+      ("LISTEN 0.0.0.0, LISTEN :: V6ONLY", "::1", "X X X X X X X X X"),
+      ("LISTEN 0.0.0.0, LISTEN :: V6ONLY", "0.0.0.0", "X X X X X X X X X"),
     ])
   func addressTable(existing: String, planned: String, expected: String) {
-    let releases = ["5.10.0-46", "6.1.0-56", "6.1.50", "6.2.0-39", "6.5.0", "6.8.0-31", "6.9.0"]
+    let releases = ["5.10.0-46", "6.1.0-56", "6.1.50", "6.1.192", "6.2.0-39", "6.5.0", "6.6.30", "6.8.0-31", "6.9.0"]
     let sockets = existing.split(separator: ", ").map { socket(String($0)) }
     for (release, mark) in zip(releases, expected.split(separator: " ")) {
       let host = openHost(kernel: KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0))

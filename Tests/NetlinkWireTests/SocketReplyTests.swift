@@ -78,6 +78,18 @@ struct SocketReplyTests {
   func synRecv() throws {
     let socket = try socket("tcp-syn-recv")
     #expect(socket.state == .synRecv && socket.uid == nil && socket.inode == nil && socket.owner == .none)
+    #expect(socket.isRequest)
+  }
+
+  /// What TCP Fast Open leaves in the accept queue before the handshake is finished.
+  @Test("of a whole socket in SYN_RECV, queued or with a descriptor, is no request", arguments: [0, 5])
+  func wholeSynRecv(inode: UInt8) throws {
+    var bytes = try hexFixture("tcp-queued-child")
+    (bytes[17], bytes[16 + 68]) = (SocketState.synRecv.rawValue, inode)
+    let socket = try parsed(bytes) { (bytes, payload) throws(WireError) in
+      try SocketObservation(parsing: bytes, payload, transport: .tcp)
+    }
+    #expect(socket.state == .synRecv && socket.uid != nil && !socket.isRequest)
   }
 
   @Test("of an MPTCP listener's subflow names mptcp")

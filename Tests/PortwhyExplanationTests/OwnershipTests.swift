@@ -38,6 +38,31 @@ private func command(
   explanation(sockets, uid: uid, sudoUID: sudoUID).suggestions.first { $0.kind == kind }?.command
 }
 
+@Suite("A crowd on one port")
+struct CrowdedPortTests {
+  /// Quadratic time would be minutes.
+  @Test(
+    "twenty thousand sockets are explained in time that grows with their number", .timeLimit(.minutes(1)),
+    arguments: [SocketState.established, .listen, .close])
+  func crowd(_ state: SocketState) {
+    let sockets = (0..<20_000).map { number in
+      var socket = listener([process(Int32(number % 4000) + 2, "server")])
+      socket.state = state
+      socket.reuseport = .known(true, .getsockopt)
+      let peer = Endpoint(address: .v4(.loopback), port: Port(UInt16(number) + 1024))
+      socket.remote = state == .established ? peer : nil
+      return socket
+    }
+    let transport: TransportProtocol = state == .close ? .udp : .tcp
+    let crowd = sockets.map { socket in
+      var socket = socket
+      socket.transport = transport
+      return socket
+    }
+    #expect(explanation(crowd, transport: transport).cause != nil)
+  }
+}
+
 @Suite("The chain of ownership")
 struct OwnershipTests {
   @Test("a socket-activated port is given up by its socket unit and the service, and changed in the unit")
