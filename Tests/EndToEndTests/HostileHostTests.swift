@@ -64,7 +64,7 @@ extension Damaged {
 private let all = Set(ReuseOptions.combinations)
 private let reusePorts: Set<ReuseOptions> = [reuseport, both]
 
-@Suite("A hostile host", .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for namespaces"))
+@Suite("A hostile host", .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for namespaces"), needsBoundSockets)
 struct HostileHostTests {
   @Test("a /proc that hides processes hides the holder, and this is said")
   func hiddenProcesses() throws {

@@ -67,7 +67,9 @@ struct OwnerTests {
     #expect(answer.document["visibility"]?["reasons"]?.elements.isEmpty == true)
   }
 
-  @Test("without privilege another user's listener is in the way, its uid shown, its process called hidden")
+  @Test(
+    "without privilege another user's listener is in the way, its uid shown, its process called hidden",
+    needsBoundSockets)
   func hiddenListener() throws {
     let seen = try beside("our $s = listener($port);", .asNobody, attempt: nobody)
     #expect(seen.answer.disagreements(with: [seen.trials], open: reusePorts) == [])
@@ -113,7 +115,8 @@ struct OwnerTests {
     #expect(seen.screen.lines.count <= 24, "\(seen.screen.output)")
   }
 
-  @Test("without privilege a bound-only socket of another user is found, and no option called sure")
+  @Test(
+    "without privilege a bound-only socket of another user is found, and no option called sure", needsBoundSockets)
   func hiddenBound() throws {
     let seen = try beside("our $s = bound($port, AF_INET, [SO_REUSEADDR]);", .asNobody, attempt: nobody)
     #expect(
@@ -123,7 +126,7 @@ struct OwnerTests {
     #expect(!seen.screen.headline.contains("free"))
   }
 
-  @Test("without privilege one's own socket is read in full")
+  @Test("without privilege one's own socket is read in full", needsBoundSockets)
   func ownSocketOfNobody() throws {
     let seen = try beside(
       "our $s = listener($port, AF_INET, [SO_REUSEADDR]);", .asNobody,
@@ -166,7 +169,7 @@ struct OwnerTests {
     #expect(seen.screen.lines.count <= 24, "\(seen.screen.output)")
   }
 
-  @Test("stopping the holders one may look at is no sure cure where others are hidden")
+  @Test("stopping the holders one may look at is no sure cure where others are hidden", needsBoundSockets)
   func hiddenHolderBesideVisible() throws {
     let script = #"""
       our $s = listener($port);

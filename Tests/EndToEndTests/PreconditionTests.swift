@@ -80,7 +80,10 @@ private func refuse(_ family: Int32, _ number: Int32, _ error: Int32) throws {
 
 @Suite("Before the port", .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
 struct PreconditionTests {
-  @Test("errno and status are those of the real calls", arguments: preconditions)
+  @Test(
+    "errno and status are those of the real calls",
+    // Without a list of bound sockets nobody but root knows that a port is free.
+    arguments: preconditions.filter { kernelListsBoundSockets || $0.start.through.isEmpty || $0.errno != nil })
   private func beforeThePort(_ row: Precondition) throws {
     let scenario = Scenario([], row.attempt, port: row.port)
     let (answer, screen, trials) = try NetworkNamespace.run(NamespaceConfiguration(sysctls: row.sysctls)) {

@@ -1,6 +1,8 @@
 import CProcessTestSupport
 import Glibc
 import KernelLab
+import SocketModel
+import Testing
 
 /// Whether the program under test is one of `make sanitize`: a sanitizer reads /proc and makes system calls of its
 /// own, so that promises about these cannot be held against it.
@@ -12,6 +14,18 @@ let kernelHasMPTCP: Bool = {
   if !isThere { say("NOT RUN: what is tested of MPTCP: this kernel has none\n") }
   return isThere
 }()
+
+/// Since 6.8 (`BOUND_INACTIVE` of sock_diag); before, without privilege, no port is known to be free.
+let kernelListsBoundSockets: Bool = {
+  var name = utsname()
+  guard uname(&name) == 0 else { return false }
+  let release = withUnsafeBytes(of: name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  return KernelVersion(release: release).map { $0 >= KernelVersion(major: 6, minor: 8) } ?? false
+}()
+
+/// For tests that promise what only such a kernel lets one know.
+let needsBoundSockets = ConditionTrait.enabled(
+  if: kernelListsBoundSockets, "NOT RUN: this kernel lists no bound sockets (before 6.8)")
 
 /// A sanitizer's usual exit status is that of a bind that fails.
 let sanitizerOptions = isSanitized ? ["ASAN_OPTIONS=exitcode=99", "TSAN_OPTIONS=exitcode=99"] : []
