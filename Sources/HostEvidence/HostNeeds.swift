@@ -9,7 +9,7 @@ public struct HostNeeds: OptionSet, Sendable, Hashable {
   public static let networkNamespace = HostNeeds(rawValue: 1 << 0)
   /// `HostFacts.sudoUID`.
   public static let sudoUser = HostNeeds(rawValue: 1 << 1)
-  /// `HostFacts.readerMayBindPrivileged` and `rootMayBindPrivileged`.
+  /// `HostFacts.readerMayBindPrivileged`, `rootMayBindPrivileged` and `namespaceMaker`.
   public static let capability = HostNeeds(rawValue: 1 << 2)
   /// `HostFacts.unprivilegedPortStart`.
   public static let unprivilegedPortStart = HostNeeds(rawValue: 1 << 3)

@@ -53,17 +53,18 @@ public struct HostReader: Sendable {
     if needs.contains(.userMapping) { facts.overflowUID = overflowUser() }
   }
 
-  /// `ns_capable(net->user_ns, CAP_NET_BIND_SERVICE)` for the calling thread, and for uid 0 beside it.
+  /// `ns_capable(net->user_ns, CAP_NET_BIND_SERVICE)` for the calling thread, and who else has it.
   private func readPrivilege(_ facts: inout HostFacts) {
     let own = "\(procRoot)/thread-self"
     let relation = relation(ofNetworkNamespace: "\(own)/ns/net", toUserNamespace: "\(own)/ns/user")
     facts.rootMayBindPrivileged = relation.map { $0 != .outside }
+    if case .below(let maker)? = relation { facts.namespaceMaker = maker }
     guard case .text(let status) = readText("\(own)/status"),
       let hasCapability = hasBindServiceCapability(status: status)
     else { return }
     switch relation {
-    case .within: facts.readerMayBindPrivileged = hasCapability
-    case .madeByReader: facts.readerMayBindPrivileged = true
+    case .own: facts.readerMayBindPrivileged = hasCapability
+    case .below(let maker)?: facts.readerMayBindPrivileged = hasCapability || maker == facts.uid
     case .outside: facts.readerMayBindPrivileged = false
     case nil: break
     }
@@ -97,7 +98,7 @@ public struct HostReader: Sendable {
       facts.ipv4NonlocalBind = sysctl("ipv4/ip_nonlocal_bind", flag)
       facts.ipv6NonlocalBind = sysctl("ipv6/ip_nonlocal_bind", flag)
     }
-    if needs.contains(.bindv6only) { facts.bindv6only = sysctl("ipv6/bindv6only", flag) }
+    if needs.contains(.bindv6only) { facts.bindv6only = sysctl("ipv6/bindv6only", flag) ?? freshSocketIsV6only() }
     if needs.contains(.l3mdevAccept) {
       // Only kernels with CONFIG_NET_L3_MASTER_DEV have it; without it there are no VRFs.
       facts.tcpL3mdevAccept = sysctl("ipv4/tcp_l3mdev_accept", whenAbsent: false, flag)

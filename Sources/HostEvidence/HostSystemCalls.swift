@@ -45,6 +45,17 @@ func environmentVariable(_ name: String) -> String? {
   return String(cString: value)
 }
 
+/// IPV6_V6ONLY of a new socket, which is net.ipv6.bindv6only where /proc does not show it; nil without IPv6.
+func freshSocketIsV6only() -> Bool? {
+  let descriptor = socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+  guard descriptor >= 0 else { return nil }
+  defer { close(descriptor) }
+  let ipv6Level: Int32 = 41  // IPPROTO_IPV6
+  var (value, length) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+  guard getsockopt(descriptor, ipv6Level, IPV6_V6ONLY, &value, &length) == 0 else { return nil }
+  return value != 0
+}
+
 /// Whether socket(2) makes AF_INET6 sockets; nil where it fails for a reason that says nothing about that.
 func canMakeIPv6Socket() -> Bool? {
   let descriptor = socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -74,10 +85,11 @@ private func namespaceID(descriptor: Int32) -> NamespaceID? {
 
 /// How the reader stands to the user namespace that owns a network namespace.
 enum NamespaceRelation: Equatable {
-  /// It is the reader's own, or a descendant of it: the reader's capabilities count there.
-  case within
-  /// A descendant that the reader's effective uid made: every capability is held there (user_namespaces(7)).
-  case madeByReader
+  /// It is the reader's own: the reader's capabilities count there.
+  case own
+  /// It is a descendant: the reader's capabilities count there. The effective uid that made the descendant that is the
+  /// reader's child, be it this one or one between, holds every capability there (user_namespaces(7)).
+  case below(maker: UInt32)
   /// It is not below the reader's own: no capability counts there.
   case outside
 }
@@ -95,7 +107,7 @@ func relation(ofNetworkNamespace networkPath: String, toUserNamespace userPath: 
   var isBelow = false
   var owner: uid_t = 0
   while let identity = namespaceID(descriptor: current) {
-    if identity == own { return isBelow && owner == geteuid() ? .madeByReader : .within }
+    if identity == own { return isBelow ? .below(maker: owner) : .own }
     guard portwhy_ns_get_owner_uid(current, &owner) == 0 else { return nil }
     isBelow = true
     let parent = portwhy_ns_get_parent(current)

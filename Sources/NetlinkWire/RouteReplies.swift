@@ -120,15 +120,19 @@ extension InterfaceAddress {
 
 extension LocalRoute {
   private static let clonedFlag: UInt32 = 0x200  // RTM_F_CLONED
+  private static let deadFlag: UInt32 = 1  // RTNH_F_DEAD
 
-  /// Reads the payload of one RTM_NEWROUTE message; nil for another family than AF_INET and for a cached
-  /// exception (RTM_F_CLONED), which is no route of the table.
+  /// Reads the payload of one RTM_NEWROUTE message; nil for another family than AF_INET, for a cached exception
+  /// (RTM_F_CLONED), which is no route of the table, and for a route that the look-up of bind(2) passes over.
+  ///
+  /// That look-up has TOS 0 and skips dead next hops (`fib_table_lookup`). A next hop whose link is down is dead in a
+  /// reply where the interface ignores such routes (`fib_nexthop_info`), so RTNH_F_LINKDOWN by itself says nothing.
   public init?(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
     var attributes = try AttributeCursor(after: 12, in: payload)
     let start = payload.lowerBound
     let flags = try bytes.uint32(at: start + 8, in: payload, "rtm_flags")
     guard try bytes.uint8(at: start, in: payload, "rtm_family") == AddressFamily.ipv4.number,
-      flags & Self.clonedFlag == 0
+      flags & (Self.clonedFlag | Self.deadFlag) == 0, try bytes.uint8(at: start + 3, in: payload, "rtm_tos") == 0
     else { return nil }
     let prefixLength = try bytes.uint8(at: start + 1, in: payload, "rtm_dst_len")
     guard prefixLength <= 32 else { throw WireError(offset: start + 1, expected: "a prefix length of 0 to 32") }

@@ -43,7 +43,9 @@ public struct Case: Sendable, Hashable {
   /// The sockets in the way of the planned bind.
   var blockingSockets: [SocketObservation] { (outcome(planned)?.blockers ?? []).map(socket) }
 
-  func role(_ socket: SocketObservation) -> SocketRole { SocketRole(socket, host: snapshot.host, isListenedOn: isListenedOn) }
+  func role(_ socket: SocketObservation) -> SocketRole {
+    SocketRole(socket, host: snapshot.host, isListenedOn: isListenedOn)
+  }
 
   /// What the rules say to a changed plan or situation.
   func verdict(

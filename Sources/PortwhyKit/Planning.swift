@@ -85,9 +85,10 @@ struct PlannedUser {
   }
 
   /// The reader's own uid has what the reader has, uid 0 has the capability unless its user namespace lies below the
-  /// network namespace's, any other uid has it not.
+  /// network namespace's, any other uid has it only as the maker of the user namespace below that owns that one.
   static func mayBindPrivileged(_ uid: UInt32, _ host: HostFacts) -> Bool? {
     if uid == host.uid { return host.readerMayBindPrivileged }
+    if uid == host.namespaceMaker { return true }
     return uid == 0 ? host.rootMayBindPrivileged : false
   }
 }

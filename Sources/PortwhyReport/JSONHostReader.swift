@@ -36,6 +36,7 @@ extension HostFacts {
         type: try lookup.optionalInteger("type").map(RouteType.init(rawValue:)))
     }
     controlGroupBindPrograms = try value.optionalBool("cgroup_bind_programs")
+    namespaceMaker = try value.optionalInteger("netns_maker_uid")
   }
 
   private mutating func readSysctls(_ value: JSONValue) throws(ReportReadError) {

@@ -63,6 +63,7 @@ public enum JSONReport {
       writer.member("type", lookup.type?.rawValue)
     }
     writer.member("cgroup_bind_programs", host.controlGroupBindPrograms)
+    writer.member("netns_maker_uid", host.namespaceMaker)
   }
 
   private static func write(_ visibility: Visibility, to writer: inout JSONWriter) {

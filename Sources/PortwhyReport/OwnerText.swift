@@ -84,7 +84,8 @@ struct OwnerText {
   /// A connection without an inode that its peer has not left: accept(2) would return it.
   private func isQueuedChild(_ socket: SocketObservation) -> Bool {
     socket.transport == .tcp && socket.owner == .none
-      && (socket.state == .established || socket.state == .closeWait || (socket.state == .synRecv && !socket.isRequest))
+      && (socket.state == .established || socket.state == .closeWait
+        || (socket.state == .synRecv && !socket.isRequest))
   }
 
   /// ` of nginx(812)`: the listener the flags were guessed from, else the only one that fits.

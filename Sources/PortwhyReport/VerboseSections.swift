@@ -102,7 +102,8 @@ struct VerboseSections {
 
   private func kernelEvidence() -> [String] {
     guard let use = screen.visibility.bpf else { return [] }
-    var words = use.iterators.isEmpty ? [] : ["iterators \(TerminalText.escaped(use.iterators.joined(separator: ", ")))"]
+    var words =
+      use.iterators.isEmpty ? [] : ["iterators \(TerminalText.escaped(use.iterators.joined(separator: ", ")))"]
     if let problem = use.problem { words.append(TerminalText.escaped(problem)) }
     words.append("\(use.microseconds / 1000).\(use.microseconds / 100 % 10) ms")
     return screen.section("bpf", words.joined(separator: "; ").words)

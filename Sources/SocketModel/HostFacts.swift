@@ -161,6 +161,9 @@ public struct HostFacts: Sendable, Hashable {
   public var readerMayBindPrivileged: Bool?
   /// Whether uid 0 of the reader's user namespace counts as root in the one that owns the network namespace.
   public var rootMayBindPrivileged: Bool?
+  /// The user who holds every capability in the user namespace that owns the network namespace, because he made it or
+  /// the one above it that is a child of the reader's (`cap_capable`); nil where it is no descendant of the reader's.
+  public var namespaceMaker: UInt32?
   /// The uid that stands for every user who is not mapped into the reader's user namespace
   /// (`kernel.overflowuid`, user_namespaces(7)); nil where all are mapped.
   public var overflowUID: UInt32?

@@ -107,6 +107,19 @@ struct HostileHostTests {
     #expect(seen.reasons == ["no-proc"])
   }
 
+  @Test("where /proc does not show net.ipv6.bindv6only, a new socket does", arguments: ["0", "1"])
+  func hiddenBindv6only(_ value: String) throws {
+    let ending = try inPrivateMounts { (namespace: inout NetworkNamespace) in
+      try namespace.setSysctl("ipv6/bindv6only", value)
+      let port = try namespace.freshPort().rawValue
+      return try withServer("our $s = listener($port);", port: port) { _ in
+        try mount("tmpfs", on: "/proc/sys/net")
+        return try portwhy(["-q", "[::]:\(port)"])
+      }
+    }
+    #expect(ending.status == (value == "1" ? 0 : 1))
+  }
+
   @Test("an empty /sys costs the BPF evidence, and nothing else")
   func emptySys() throws {
     let seen = try look { try mount("tmpfs", on: "/sys") }

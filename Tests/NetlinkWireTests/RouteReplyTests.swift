@@ -90,6 +90,21 @@ struct RouteReplyTests {
     #expect(try route(bytes) == nil)
   }
 
+  @Test("of a route with a TOS or a dead next hop, which bind(2) passes over, is left out; a link may be down")
+  func passedOver() throws {
+    let broadcast = try hexFixture("route-broadcast")
+    // The offsets of rtm_tos and of the first byte of rtm_flags.
+    for (offset, value) in [(19, 0x10), (24, 0x01), (24, 0x11)] as [(Int, UInt8)] {
+      var bytes = broadcast
+      bytes[offset] = value
+      #expect(try route(bytes) == nil, "\(value) at \(offset)")
+    }
+    var linkDown = broadcast
+    linkDown[24] = 0x10
+    let kept = try #require(try route(linkDown))
+    #expect(try route(broadcast) == kept)
+  }
+
   @Test("with a prefix longer than 32 is an error")
   func longPrefix() throws {
     var bytes = try hexFixture("route-loopback")

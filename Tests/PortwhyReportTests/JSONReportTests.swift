@@ -97,6 +97,7 @@ struct JSONReportTests {
       RouteLookup(destination: .loopback, type: .local), RouteLookup(destination: .any, type: nil),
     ]
     report.host.controlGroupBindPrograms = false
+    report.host.namespaceMaker = 1000
     let document = try json(report)
     #expect(SchemaValidator(schema: try schema()).violations(document) == [])
     let host = try #require(document["host"])

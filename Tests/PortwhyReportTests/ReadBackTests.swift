@@ -56,6 +56,7 @@ struct ReadBackTests {
     ]
     report.host.ipv4LocalRoutes = [LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local)]
     report.host.securityModules = ["apparmor"]
+    report.host.namespaceMaker = 1000
     report.visibility = Visibility(unreadableProcesses: 3, boundSocketsComplete: false, reasons: ["not-root"])
     #expect(try JSONReport.read(bytes(report)).report == report)
   }
@@ -101,6 +102,16 @@ struct ReadBackTests {
     #expect(try Portwhy.answer(from: report).targets[0].verdict == .ok)
     let other = try Portwhy.answer(from: report, SavedQuestion(uid: 5))
     #expect(other.targets[0].verdict == inUse)
+  }
+
+  @Test("lets the maker of the namespace, and no other uid, bind privileged ports")
+  func maker() throws {
+    var saved = report([timeWaitTarget(count: 1)])
+    saved.host.namespaceMaker = 5
+    for (uid, expected) in [(5, true), (6, false)] as [(UInt32, Bool?)] {
+      let answer = try Portwhy.answer(from: saved, SavedQuestion(uid: uid))
+      #expect(Set(answer.targets[0].attempts.map(\.attempt.mayBindPrivileged)) == [expected], "uid \(uid)")
+    }
   }
 
   @Test("has a time that is written again as it was", arguments: 0..<500)
