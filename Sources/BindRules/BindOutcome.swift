@@ -55,6 +55,8 @@ public struct MissingFact: Sendable, Hashable {
     case uid
     /// The order of earlier binds, kept in the kernel's bind bucket or hash chain and shown nowhere.
     case bindOrder = "bind-order"
+    /// Whether the SO_REUSEPORT group that the socket comes into takes one more.
+    case reuseportGroup = "reuseport-group"
     /// Sockets that are bound but not listening, on kernels that do not list them.
     case boundSockets = "bound-sockets-of-other-users"
     case capability

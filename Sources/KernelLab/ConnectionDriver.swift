@@ -87,11 +87,11 @@ func tcpInfo(_ descriptor: Int32) -> TCPInfo? {
   return TCPInfo(state: SocketState(rawValue: bytes[0]), queued: Int(queued))
 }
 
-/// Waits until a socket is in a state, at least a quarter of a second: packets on loopback are normally dealt with
-/// inside the call that sends them, but a busy machine may leave them to a kernel thread.
+/// Waits until a socket is in a state, at least two seconds: packets on loopback are normally dealt with inside the call
+/// that sends them, but a busy machine may leave them to a kernel thread.
 func settle(_ descriptor: Int32?, _ state: SocketState) throws(CallFailure) {
   guard let descriptor else { throw CallFailure(.settle, .noEntry) }
-  for round in 0..<1000 {
+  for round in 0..<4500 {
     guard let now = tcpInfo(descriptor)?.state else { throw CallFailure(.settle, .invalidArgument) }
     if now == state { return }
     SystemCalls.pause(round: round)

@@ -55,8 +55,8 @@ extension HolderBuilder {
     let asRequest = holder.kind == .requestInProgress
     // A connection that stands for the client is a request at least, and here it has only one place to be.
     if otherListeners.isEmpty, asRequest { return true }
-    if otherListeners.isEmpty { return SystemCalls.poll(listener, events: 1, milliseconds: 1000) }
-    for round in 0..<700 {
+    if otherListeners.isEmpty { return SystemCalls.poll(listener, events: 1, milliseconds: 2000) }
+    for round in 0..<4500 {
       if asRequest ? isRequest() : SystemCalls.poll(listener, events: 1, milliseconds: 0) { return true }
       if queuedElsewhere() != elsewhereBefore { return false }
       SystemCalls.pause(round: round)
@@ -92,7 +92,7 @@ extension HolderBuilder {
     let peerPort = try bindHelper(listener, plain(target))
     try step(.listen) { () throws(SystemError) in try SystemCalls.listen(listener, backlog: 8) }
     try openAndConnect(SocketAddress(target, port: peerPort, scope: scopeIndex(holder.scope)))
-    guard SystemCalls.poll(listener, events: 1, milliseconds: 1000) else {
+    guard SystemCalls.poll(listener, events: 1, milliseconds: 2000) else {
       throw CallFailure(.arrival, .tryAgain)
     }
     sockets.peer = try step(.accept) { () throws(SystemError) in try SystemCalls.accept(listener) }
@@ -144,7 +144,7 @@ extension HolderBuilder {
       if error.rawValue != 115 { throw CallFailure(.connect, error) }
     }
     guard wait else { return }
-    guard SystemCalls.poll(descriptor, events: 4, milliseconds: 200) else {
+    guard SystemCalls.poll(descriptor, events: 4, milliseconds: 500) else {
       throw CallFailure(.connect, SystemError(rawValue: 110))
     }
     let code = try step(.connect) { () throws(SystemError) in

@@ -110,6 +110,9 @@ private func missingFacts(_ case: Case, _ outcome: BindOutcome, _ cause: Cause?)
     }
     sentences.append(orderSentence(`case`, cause))
   }
+  if kinds.contains(.reuseportGroup) {
+    sentences.append("32768 sockets share the port by SO_REUSEPORT, and more the kernel lets into no group")
+  }
   if kinds.contains(.boundSockets) {
     sentences.append(
       "nothing visible is in the way, but this kernel lists no sockets that are bound and do not listen")
@@ -145,6 +148,7 @@ private func reason(_ socket: SocketObservation) -> String? {
   case .noOwner: "no process has it any more"
   case .kernel: "the kernel holds it"
   case .vanished: "it was gone when it was looked at"
+  case .subflow: "its descriptor tells of the first subflow of the MPTCP connection alone"
   case .oldKernel: "this kernel has no pidfd_getfd"
   case nil: nil
   }

@@ -38,6 +38,7 @@ struct MissingText {
     case .v6only: "IPV6_V6ONLY"
     case .uid: "the user"
     case .bindOrder: "the order of earlier binds"
+    case .reuseportGroup: "whether the SO_REUSEPORT group is full"
     case .boundSockets: "sockets that are only bound"
     case .capability: "CAP_NET_BIND_SERVICE"
     case .unprivilegedPortStart: "net.ipv4.ip_unprivileged_port_start"

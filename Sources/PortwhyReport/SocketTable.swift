@@ -240,6 +240,7 @@ func reasonText(_ reason: UnknownReason) -> String {
   case .noOwner: "no process holds the socket, so nobody can be asked"
   case .kernel: "the kernel itself holds the socket"
   case .vanished: "the socket or its owner was gone before it could be read"
+  case .subflow: "a subflow of an MPTCP connection, whose descriptor tells of the first one alone"
   case .oldKernel: "this kernel has no way to tell (pidfd_getfd needs Linux 5.6)"
   }
 }

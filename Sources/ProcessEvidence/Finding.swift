@@ -79,8 +79,8 @@ extension SocketObservation {
     }
     if let first = finding?.flags?.firstSubflow, !first.isSurely(self) {
       // getsockopt(2) reaches no subflow but the first.
-      reuseaddr = reuseaddr.settled(by: nil, else: .oldKernel)
-      reuseport = reuseport.settled(by: nil, else: .oldKernel)
+      reuseaddr = reuseaddr.settled(by: nil, else: .subflow)
+      reuseport = reuseport.settled(by: nil, else: .subflow)
     } else {
       reuseaddr = reuseaddr.settled(by: finding?.flags?.reuseaddr, else: reason)
       reuseport = reuseport.settled(by: finding?.flags?.reuseport, else: reason)
@@ -89,7 +89,7 @@ extension SocketObservation {
       let told = finding?.flags?.v6only
       v6only =
         told == false && mayHaveOwnV6only
-        ? (v6only ?? .unknown(.oldKernel)).settled(by: nil, else: .oldKernel)
+        ? (v6only ?? .unknown(.subflow)).settled(by: nil, else: .subflow)
         : (v6only ?? .unknown(reason)).settled(by: told, else: reason)
     }
   }

@@ -20,6 +20,8 @@ public enum UnknownReason: String, Sendable, Hashable, CaseIterable {
   case kernel
   /// The socket or its owner was gone when it was to be read.
   case vanished
+  /// A subflow of MPTCP: getsockopt(2) on the owner's descriptor answers for the first one (`mptcp_getsockopt`).
+  case subflow
   /// The running kernel has no interface that tells (pidfd_getfd(2) needs Linux 5.6).
   case oldKernel = "old-kernel"
 }

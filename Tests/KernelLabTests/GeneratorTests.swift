@@ -90,7 +90,9 @@ struct RepeatabilityTests {
         let first = try namespace.trials(scenario)
         let second = try namespace.trials(scenario)
         let outcomes = Set((first + second).map(\.outcomes))
-        if first != second || outcomes.count != 1 { differing.append("\(number) \(scenario)") }
+        if first != second || outcomes.count != 1 {
+          differing.append("\(number) \(scenario): \(first.map(\.result)), \(second.map(\.result)); \(outcomes)")
+        }
       }
       return differing
     }

@@ -60,7 +60,7 @@ private func row(
       _ = ProcessReader().examine(&sockets)
       #expect(sockets.map(\.processes.count) == [1, 1, 1])
       #expect(sockets.map(\.reuseaddr.sure) == [true, nil, false])
-      #expect(sockets[1].reuseaddr == .unknown(.oldKernel))
+      #expect(sockets[1].reuseaddr == .unknown(.subflow))
       #expect(sockets.map(\.reuseport.sure) == [false, nil, false])
     }
   }
