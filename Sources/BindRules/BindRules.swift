@@ -18,7 +18,8 @@ public func outcomes(of attempt: BindAttempt, in snapshot: Snapshot) -> [BindOut
       case .tcp: tcpPortAnswer(sk, snapshot)
       case .udp: udpPortAnswer(sk, snapshot)
       }
-    return portAnswer.withRoomInGroup(for: sk, attempt.transport, snapshot).outcome(of: attempt, options: options, before: before)
+    return portAnswer.withRoomInGroup(for: sk, attempt.transport, snapshot)
+      .outcome(of: attempt, options: options, before: before)
   }
 }
 
