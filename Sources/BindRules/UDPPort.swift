@@ -20,7 +20,7 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
   var mayMiss: Set<UDPChainStep> = []
   var possible = walkInDumpOrder(chain, snapshot)
   if usesHash2OnBind(sk) {
-    let onAddress = chain.filter { $0.facts.receiveAddress == sk.receiveAddress }
+    let onAddress = chain.filter { $0.facts.receiveAddress == sk.receiveAddress }.map(\.onItsAddress)
     let isMoved = onAddress.contains(where: \.isConnected)
     let exact = isMoved ? walkInAnyOrder(onAddress) : walkInDumpOrder(onAddress, snapshot)
     let wildcard = walkInAnyOrder(chain.filter { $0.facts.isWildcard })
@@ -58,6 +58,17 @@ private struct ChainEntry {
   var facts: SocketFacts
   var isConnected: Bool
   var step: Possible<UDPChainStep>
+
+  /// The same on the chain of its address: an AF_INET socket at 127.0.0.6, which is what an AF_INET6 socket has for an
+  /// address while it is connected to one of IPv6 (`LOOPBACK4_IPV6`), may have been that (IPV6_ADDRFORM) and hang elsewhere.
+  var onItsAddress: ChainEntry {
+    guard isConnected, facts.family == .ipv4, facts.receiveAddress == Self.standIn else { return self }
+    var entry = self
+    entry.step.answers.insert(.passed)
+    return entry
+  }
+
+  private static let standIn = IPv6Address(mapping: IPv4Address(127, 0, 0, 6))
 
   func blocker(_ sk: KernelSocket) -> Blocker {
     let otherUser = sk.reuseport && facts.reuseport == true && facts.uid != sk.uid

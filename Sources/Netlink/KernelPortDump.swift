@@ -24,7 +24,9 @@ public struct KernelPortDump: Sendable {
   }
 
   private static func port(_ port: Port, _ tunnel: TunnelInterface) -> KernelPort {
-    KernelPort(transport: .udp, port: port, owner: KernelOwner(kind: tunnel.kind, interface: tunnel.name))
+    KernelPort(
+      transport: .udp, port: port, owner: KernelOwner(kind: tunnel.kind, interface: tunnel.name),
+      families: tunnel.families)
   }
 
   /// The UDP port of IPVS's backup daemon, where there is one; only CAP_NET_ADMIN may ask. With

@@ -13,17 +13,32 @@ public struct TunnelInterface: Sendable, Hashable {
   public var index: InterfaceIndex
   /// The local UDP port; nil where the message does not tell (WireGuard).
   public var port: Port?
+  /// The families its sockets are of, as far as the message tells.
+  public var families: Set<AddressFamily>
 }
 
-/// Where the local port stands in IFLA_INFO_DATA, in network byte order (`linux/if_link.h`).
-private let portAttributes: [String: UInt16] = [
-  "vxlan": 15,  // IFLA_VXLAN_PORT
-  "geneve": 5,  // IFLA_GENEVE_PORT
-  "bareudp": 1,  // IFLA_BAREUDP_PORT
-]
+/// What of IFLA_INFO_DATA is looked at (`linux/if_link.h`).
+private struct TunnelAttributes {
+  /// The local port, in network byte order.
+  var port: UInt16
+  /// Addresses of a tunnel that has a socket of their family alone.
+  var ipv4: Set<UInt16> = []
+  var ipv6: Set<UInt16> = []
+  /// A tunnel that takes its addresses from each packet has a socket of either family.
+  var collectsMetadata: UInt16?
+
+  static let ofKinds = [
+    // IFLA_VXLAN_PORT; GROUP, LOCAL; GROUP6, LOCAL6; COLLECT_METADATA (`vxlan_sock_add`)
+    "vxlan": TunnelAttributes(port: 15, ipv4: [2, 4], ipv6: [16, 17], collectsMetadata: 25),
+    // IFLA_GENEVE_PORT; REMOTE; REMOTE6; COLLECT_METADATA (`geneve_open`)
+    "geneve": TunnelAttributes(port: 5, ipv4: [2], ipv6: [7], collectsMetadata: 6),
+    "bareudp": TunnelAttributes(port: 1),  // IFLA_BAREUDP_PORT
+  ]
+}
 
 extension TunnelInterface {
-  /// Reads the payload of one RTM_NEWLINK message; nil for an interface that is down or of another kind.
+  /// Reads the payload of one RTM_NEWLINK message; nil for an interface that is down or of another kind, and for one that
+  /// was moved here from the network namespace in which its socket has stayed.
   public init?(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
     var attributes = try AttributeCursor(after: 16, in: payload)
     let start = payload.lowerBound
@@ -37,6 +52,7 @@ extension TunnelInterface {
       switch attribute.type {
       case LinkAttribute.name: name = try bytes.text(in: attribute.payload, "IFLA_IFNAME")
       case LinkAttribute.info: info = attribute.payload
+      case LinkAttribute.linkNamespace: return nil
       default: break
       }
     }
@@ -44,13 +60,34 @@ extension TunnelInterface {
       return nil
     }
     let kind = try bytes.text(in: kindRange, "IFLA_INFO_KIND")
-    guard portAttributes[kind] != nil || kind == "wireguard" else { return nil }
-    self.init(kind: kind, name: name, index: index, port: nil)
-    guard let number = portAttributes[kind],
-      let data = try AttributeCursor(info).first(LinkAttribute.infoData, in: bytes),
-      let value = try AttributeCursor(data).first(number, in: bytes)
-    else { return }
-    port = Port(try bytes.networkUInt16(at: value.lowerBound, in: value, "a tunnel's port"))
+    let numbers = TunnelAttributes.ofKinds[kind]
+    guard numbers != nil || kind == "wireguard" else { return nil }
+    self.init(kind: kind, name: name, index: index, port: nil, families: [.ipv4, .ipv6])
+    guard let numbers, let data = try AttributeCursor(info).first(LinkAttribute.infoData, in: bytes) else { return }
+    try readData(bytes, data, numbers)
+  }
+
+  private mutating func readData(
+    _ bytes: Span<UInt8>, _ data: Range<Int>, _ numbers: TunnelAttributes
+  ) throws(WireError) {
+    var own: Set<AddressFamily> = []
+    var collectsMetadata = false
+    var attributes = AttributeCursor(data)
+    while let attribute = try attributes.next(in: bytes) {
+      let value = attribute.payload
+      if attribute.type == numbers.port {
+        port = Port(try bytes.networkUInt16(at: value.lowerBound, in: value, "a tunnel's port"))
+      } else if attribute.type == numbers.collectsMetadata {
+        // VXLAN always tells, with a byte; for GENEVE the attribute without payload says it.
+        collectsMetadata = value.isEmpty
+        if !value.isEmpty { collectsMetadata = try bytes.uint8(at: value.lowerBound, in: value, "a flag") != 0 }
+      } else if numbers.ipv4.contains(attribute.type) {
+        own.insert(.ipv4)
+      } else if numbers.ipv6.contains(attribute.type) {
+        own.insert(.ipv6)
+      }
+    }
+    if !own.isEmpty, !collectsMetadata { families = own }
   }
 }
 

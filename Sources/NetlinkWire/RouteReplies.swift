@@ -5,6 +5,7 @@ enum LinkAttribute {
   static let name: UInt16 = 3  // IFLA_IFNAME
   static let master: UInt16 = 10  // IFLA_MASTER
   static let info: UInt16 = 18  // IFLA_LINKINFO
+  static let linkNamespace: UInt16 = 37  // IFLA_LINK_NETNSID
   static let infoKind: UInt16 = 1  // IFLA_INFO_KIND, inside IFLA_LINKINFO
   static let infoData: UInt16 = 2  // IFLA_INFO_DATA, inside IFLA_LINKINFO
   static let vrfTable: UInt16 = 1  // IFLA_VRF_TABLE, inside IFLA_INFO_DATA of a VRF
@@ -125,8 +126,9 @@ extension LocalRoute {
   /// Reads the payload of one RTM_NEWROUTE message; nil for another family than AF_INET, for a cached exception
   /// (RTM_F_CLONED), which is no route of the table, and for a route that the look-up of bind(2) passes over.
   ///
-  /// That look-up has TOS 0 and skips dead next hops (`fib_table_lookup`). A next hop whose link is down is dead in a
-  /// reply where the interface ignores such routes (`fib_nexthop_info`), so RTNH_F_LINKDOWN by itself says nothing.
+  /// That look-up has TOS 0 and skips dead next hops (`fib_table_lookup`); of several, each tells for itself
+  /// (RTA_MULTIPATH). A next hop whose link is down is dead in a reply where the interface ignores such routes
+  /// (`fib_nexthop_info`), so RTNH_F_LINKDOWN by itself says nothing.
   public init?(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
     var attributes = try AttributeCursor(after: 12, in: payload)
     let start = payload.lowerBound
@@ -146,17 +148,43 @@ extension LocalRoute {
         destination = IPv4Address(bits: try bytes.networkUInt32(at: value.lowerBound, in: value, "RTA_DST"))
       case RouteAttribute.table:
         table = try bytes.uint32(at: value.lowerBound, in: value, "RTA_TABLE")
+      case RouteAttribute.multipath:
+        if try !Self.hasLiveHop(parsing: bytes, value) { return nil }
       default:
         break
       }
     }
     self.init(destination: destination, prefixLength: prefixLength, type: type, table: table)
   }
+
+  //  struct rtnexthop, 8 bytes: u16 len, u8 flags, u8 hops, i32 ifindex; len counts them and the attributes that follow
+
+  private static func hasLiveHop(parsing bytes: Span<UInt8>, _ hops: Range<Int>) throws(WireError) -> Bool {
+    var rest = hops
+    repeat {
+      let start = rest.lowerBound
+      try bytes.require(8, at: start, in: rest, "a next hop of 8 bytes")
+      let length = Int(try bytes.uint16(at: start, in: rest, "rtnh_len"))
+      guard length >= 8, length <= rest.count else {
+        throw WireError(offset: start, expected: "a next hop's length of 8 to \(rest.count)")
+      }
+      if try bytes.uint8(at: start + 2, in: rest, "rtnh_flags") & UInt8(Self.deadFlag) == 0 { return true }
+      rest = min(start + (length + 3) & ~3, rest.upperBound)..<rest.upperBound
+    } while !rest.isEmpty
+    return false
+  }
 }
 
 extension RouteType {
-  /// Reads the payload of the one RTM_NEWROUTE message that answers a look-up.
-  public init(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
+  /// Reads the payload of the one RTM_NEWROUTE message that answers a look-up; nil where the route stands in another
+  /// table than `local` and `main`, where bind(2) does not look.
+  public init?(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
+    let attributes = try AttributeCursor(after: 12, in: payload)
     self.init(rawValue: try bytes.uint8(at: payload.lowerBound + 7, in: payload, "rtm_type"))
+    var table = UInt32(try bytes.uint8(at: payload.lowerBound + 4, in: payload, "rtm_table"))
+    if let value = try attributes.first(RouteAttribute.table, in: bytes) {
+      table = try bytes.uint32(at: value.lowerBound, in: value, "RTA_TABLE")
+    }
+    guard [RouteAttribute.localTable, RouteAttribute.mainTable].contains(table) else { return nil }
   }
 }

@@ -56,7 +56,8 @@ public enum RouteDumpRequest: Sendable, Hashable {
       return message(.getRule, sequence: sequence, body: body)
     case .ipv4Lookup(let address):
       body += [AddressFamily.ipv4.number, 32]
-      body.append(zeros: 10)
+      body.append(zeros: 6)
+      body.append(host: RouteAttribute.lookUpTable)
       let octets = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: address.bits >> $0) }
       appendAttribute(RouteAttribute.destination, octets, to: &body)
       return message(.getRoute, flags: .request, sequence: sequence, body: body)
@@ -64,10 +65,14 @@ public enum RouteDumpRequest: Sendable, Hashable {
   }
 }
 
-/// The numbers of the attributes of requests and routes that are used here (`linux/rtnetlink.h`).
+/// The numbers of requests and routes that are used here (`linux/rtnetlink.h`).
 enum RouteAttribute {
   static let destination: UInt16 = 1  // RTA_DST
+  static let multipath: UInt16 = 9  // RTA_MULTIPATH
   static let table: UInt16 = 15  // RTA_TABLE
   static let extensionMask: UInt16 = 29  // IFLA_EXT_MASK
+  static let mainTable: UInt32 = 254  // RT_TABLE_MAIN
+  static let localTable: UInt32 = 255  // RT_TABLE_LOCAL
+  static let lookUpTable: UInt32 = 0x1000  // RTM_F_LOOKUP_TABLE: the answer has the table of the route, else `main`
   static let skipStatistics: UInt32 = 1 << 3  // RTEXT_FILTER_SKIP_STATS: counters cost more than all the rest
 }

@@ -34,9 +34,11 @@ func nameKernelOwners(_ sockets: inout [SocketObservation], _ ports: [KernelPort
 }
 
 extension KernelPort {
-  /// Whether the port, the address and IPV6_V6ONLY of a socket are as the kernel makes them.
+  /// Whether the port, the family, the address and IPV6_V6ONLY of a socket are as the kernel makes them.
   fileprivate func mayBe(_ socket: SocketObservation) -> Bool {
-    guard transport == socket.transport, port == socket.local.port else { return false }
+    guard transport == socket.transport, port == socket.local.port, families.contains(socket.family) else {
+      return false
+    }
     switch owner.kind {
     // rpc.nfsd(8) can be told an address (`--host`), which the kernel's list of ports does not show.
     case "nfsd": return true

@@ -136,7 +136,7 @@ public struct LocalRoute: Sendable, Hashable {
 public struct RouteLookup: Sendable, Hashable {
   /// The address, or the network's first one.
   public var destination: IPv4Address
-  /// The type of the route that was found; nil where there is none.
+  /// The type of the route that was found; nil where neither `local` nor `main` has one.
   public var type: RouteType?
 
   /// One with these parts, each as its property says.

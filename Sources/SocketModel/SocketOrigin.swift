@@ -43,11 +43,16 @@ public struct KernelPort: Sendable, Hashable {
   public var port: Port
   /// What in the kernel has it.
   public var owner: KernelOwner
+  /// The families its sockets may be of.
+  public var families: Set<AddressFamily>
 
   /// One with these parts, each as its property says.
-  public init(transport: TransportProtocol, port: Port, owner: KernelOwner) {
+  public init(
+    transport: TransportProtocol, port: Port, owner: KernelOwner, families: Set<AddressFamily> = [.ipv4, .ipv6]
+  ) {
     self.transport = transport
     self.port = port
     self.owner = owner
+    self.families = families
   }
 }

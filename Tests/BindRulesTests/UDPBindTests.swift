@@ -44,6 +44,12 @@ struct UDPBindTests {
     Row(
       "on 127.0.0.6 meets an IPv6 connection (sk_rcv_saddr) only where the chain of the port is walked",
       ["UDP ::1"], "UDP 127.0.0.6", "? ? ? ?"),
+    Row(
+      "on 127.0.0.6 meets a connection there, which may have been one of IPv6 (IPV6_ADDRFORM), maybe not",
+      ["UDP-CONNECTED 127.0.0.6"], "UDP 127.0.0.6", "? ? ? ?"),
+    Row(
+      "on 127.0.0.5 meets a connection there", ["UDP-CONNECTED 127.0.0.5"], "UDP 127.0.0.5",
+      "in-use in-use in-use in-use"),
     Row("knows no VRF buckets", ["UDP 0.0.0.0 dev=2"], "UDP 0.0.0.0", "in-use in-use in-use in-use"),
   ]
 

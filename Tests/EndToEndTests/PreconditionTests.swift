@@ -132,6 +132,30 @@ struct PreconditionTests {
     #expect(byZone.disagreements(with: [trials]) == [] && byZone.ending.status == 0)
   }
 
+  @Test(
+    "a route that bind(2) does not find makes no address local",
+    arguments: [
+      // The table `main` ends the search, a packet's goes on.
+      "ip route add throw 10.8.1.1/32 && ip route add local 10.8.1.1/32 dev lo table default",
+      // All next hops are dead: one interface is down, the other has no carrier for that.
+      """
+      ip route add broadcast 10.8.1.1 table local scope link nexthop dev dev0 nexthop dev dev1 &&
+      echo 1 >/proc/sys/net/ipv4/conf/dev0/ignore_routes_with_linkdown && ip rule add from 192.0.2.1 lookup 77 &&
+      ip link set dev1 down
+      """,
+    ])
+  func deadRoutes(_ change: String) throws {
+    let (answer, trials) = try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
+      let copy = try namespace.build(Scenario([], Attempt(.tcp, ip("10.8.1.1"))))
+      let changed = Start(through: [
+        "/bin/sh", "-c", "PATH=/usr/sbin:/sbin:/usr/bin:/bin; " + change + #" && exec "$0" "$@""#,
+      ])
+      return (try Answer(["10.8.1.1:\(copy.port)"], changed), ReuseOptions.combinations.map { copy.tryBind($0) })
+    }
+    #expect(trials.allSatisfy { $0.bind == .fails(.addressNotAvailable) })
+    #expect(answer.disagreements(with: [trials]) == [] && answer.target["errno"]?.text == "EADDRNOTAVAIL")
+  }
+
   @Test("where the kernel has no IPv6, only 0.0.0.0 is judged, with a note; asked for, it is EAFNOSUPPORT")
   func noIPv6() throws {
     let (answer, asked, trials) = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {

@@ -29,6 +29,26 @@ struct KernelPortReplyTests {
     #expect(found?.port == Port(port) && found?.kind == kind && found?.name == "tun0")
   }
 
+  @Test(
+    "is the family of its addresses; both where it takes them from each packet, and where it tells none",
+    arguments: [
+      ("vxlan", [attribute(4, [10, 0, 0, 1])], [.ipv4]),
+      ("vxlan", [attribute(16, [UInt8](repeating: 9, count: 16))], [.ipv6]),
+      ("vxlan", [attribute(2, [239, 0, 0, 1]), attribute(25, [0])], [.ipv4]),
+      ("vxlan", [attribute(2, [239, 0, 0, 1]), attribute(25, [1])], [.ipv4, .ipv6]), ("vxlan", [], [.ipv4, .ipv6]),
+      ("geneve", [attribute(2, [10, 0, 0, 1])], [.ipv4]), ("geneve", [attribute(7, [1])], [.ipv6]),
+      ("geneve", [attribute(2, [10, 0, 0, 1]), attribute(6, [])], [.ipv4, .ipv6]),
+      ("bareudp", [attribute(2, [8, 0])], [.ipv4, .ipv6]),
+    ] as [(String, [[UInt8]], Set<AddressFamily>)])
+  func families(_ kind: String, _ data: [[UInt8]], _ families: Set<AddressFamily>) throws {
+    #expect(try tunnel(link(kind, data: data.flatMap(\.self)))?.families == families)
+  }
+
+  @Test("is nothing where it was moved here from the namespace of its socket")
+  func moved() throws {
+    #expect(try tunnel(link("vxlan", data: attribute(15, [1, 2])) + attribute(37, [0, 0, 0, 0])) == nil)
+  }
+
   @Test("is nothing where it is down, of another kind, or no tunnel at all")
   func none() throws {
     #expect(try tunnel(link("vxlan", data: attribute(15, [1, 2]), isUp: false)) == nil)

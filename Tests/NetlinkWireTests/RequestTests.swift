@@ -50,11 +50,11 @@ struct RequestTests {
     #expect(links.count == 40 && links[4] == 18 && Array(links[32...]) == [8, 0, 29, 0, 8, 0, 0, 0])
   }
 
-  @Test("for one address is no dump and names all 32 bits; for the rules only the family")
+  @Test("for one address is no dump, names all 32 bits and wants the table; for the rules only the family")
   func lookup() {
     let lookup = RouteDumpRequest.ipv4Lookup(IPv4Address(127, 0, 0, 6))
     let expected: [UInt8] =
-      [36, 0, 0, 0, 26, 0, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, 32] + Array(repeating: 0, count: 10)
+      [36, 0, 0, 0, 26, 0, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, 32] + [0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0]
       + [8, 0, 1, 0, 127, 0, 0, 6]
     #expect(lookup.encoded(sequence: 7) == expected && lookup.replyType == .newRoute)
     let rules = RouteDumpRequest.ipv4Rules

@@ -105,6 +105,40 @@ struct RouteReplyTests {
     #expect(try route(broadcast) == kept)
   }
 
+  @Test("of a route with several next hops, all of them dead, is left out; one that lives is enough")
+  func nextHops() throws {
+    func hops(_ flags: UInt8...) throws -> LocalRoute? {
+      // RTA_MULTIPATH, each next hop with an attribute of 4 bytes behind it.
+      let all = flags.flatMap { [12, 0, $0, 0, 5, 0, 0, 0, 4, 0, 0, 0] as [UInt8] }
+      return try route(try withAttribute([UInt8(4 + all.count), 0, 9, 0] + all))
+    }
+    #expect(try hops(0x11, 0x11) == nil)
+    #expect(try hops(0x01) == nil)
+    let whole = try route(try hexFixture("route-broadcast"))
+    #expect(try hops(0x11, 0x10) == whole && whole != nil)
+    for length in 0..<8 as Range<UInt8> {
+      #expect(throws: WireError.self) { try route(try withAttribute([12, 0, 9, 0, length, 0, 0, 0, 5, 0, 0, 0])) }
+      let short = [UInt8](repeating: 8, count: Int(length))
+      #expect(throws: WireError.self) { try route(try withAttribute([4 + length, 0, 9, 0] + short)) }
+    }
+  }
+
+  private func withAttribute(_ attribute: [UInt8]) throws -> [UInt8] {
+    var bytes = try hexFixture("route-broadcast")
+    bytes += attribute + [UInt8](repeating: 0, count: -attribute.count & 3)
+    bytes[0] = UInt8(bytes.count)
+    return bytes
+  }
+
+  @Test("to a look-up counts where the route is one of `local` or `main`", arguments: [255, 254, 253, 1] as [UInt8])
+  func lookUp(_ table: UInt8) throws {
+    var bytes = try hexFixture("route-loopback")
+    let attribute = try #require(bytes.indices.dropLast(5).first { Array(bytes[$0..<$0 + 5]) == [8, 0, 15, 0, 255] })
+    bytes[attribute + 4] = table
+    let type = try parsed(bytes) { (bytes, payload) throws(WireError) in try RouteType(parsing: bytes, payload) }
+    #expect(type == (table >= 254 ? .local : nil))
+  }
+
   @Test("with a prefix longer than 32 is an error")
   func longPrefix() throws {
     var bytes = try hexFixture("route-loopback")

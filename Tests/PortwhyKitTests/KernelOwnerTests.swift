@@ -11,6 +11,7 @@ struct KernelOwnerTests {
     var address: IPAddress
     var v6only: Bool?
     var transport = TransportProtocol.udp
+    var families: Set<AddressFamily> = [.ipv4, .ipv6]
     var isKernels: Bool
     var testDescription: String { says }
   }
@@ -22,6 +23,9 @@ struct KernelOwnerTests {
   static let rows = [
     Row(says: "a VXLAN interface at 0.0.0.0", kind: "vxlan", address: .v4(.any), isKernels: true),
     Row(says: "a VXLAN interface at ::", kind: "vxlan", address: .v6(.any), v6only: true, isKernels: true),
+    Row(
+      says: ":: beside a VXLAN interface of IPv4", kind: "vxlan", address: .v6(.any), v6only: true, families: [.ipv4],
+      isKernels: false),
     Row(says: "::1 beside a VXLAN interface", kind: "vxlan", address: loopback, v6only: false, isKernels: false),
     Row(says: "one IPv4 address beside it", kind: "vxlan", address: own, isKernels: false),
     Row(says: "a dual-stack socket beside it", kind: "vxlan", address: .v6(.any), v6only: false, isKernels: false),
@@ -36,7 +40,7 @@ struct KernelOwnerTests {
   @Test("is the kernel's only where the kernel would have bound it", arguments: rows)
   func named(_ row: Row) {
     let owner = KernelOwner(kind: row.kind)
-    let told = [KernelPort(transport: row.transport, port: Port(4789), owner: owner)]
+    let told = [KernelPort(transport: row.transport, port: Port(4789), owner: owner, families: row.families)]
     var sockets = [
       SocketObservation(
         transport: row.transport, family: row.address.family,
