@@ -126,6 +126,7 @@ extension SocketObservation {
     filled.reuseaddr = reuseaddr.filled(from: evidence?.reuseaddr, vanished: vanished)
     filled.reuseport = reuseport.filled(from: evidence?.reuseport, vanished: vanished)
     filled.v6only = v6only?.filled(from: evidence?.v6only, vanished: vanished)
+    filled.bucketDomain = evidence?.bucketDomain ?? bucketDomain
     return filled
   }
 
@@ -138,6 +139,15 @@ extension SocketObservation {
       state: socket.state, reuseaddr: knowledge(socket.reuseaddr), reuseport: knowledge(socket.reuseport),
       v6only: socket.family == .ipv6 ? knowledge(socket.v6only) : nil, device: socket.device, uid: socket.uid,
       inode: holder.inode, cookie: socket.cookie ?? 0, owner: .process)
+    bucketDomain = socket.bucketDomain
+  }
+}
+
+extension BPFSocket {
+  /// As in `SocketObservation.bucketDomain`.
+  fileprivate var bucketDomain: UInt32? {
+    guard let bucket, bucket.port == local.port else { return nil }
+    return bucket.layer3Domain?.rawValue ?? 0
   }
 }
 

@@ -66,6 +66,8 @@ public struct MissingFact: Sendable, Hashable {
     case interfaces
     case addressFamily = "address-family"
     case l3mdevAccept = "tcp_l3mdev_accept"
+    /// The layer-3 domain (VRF) in which a TCP socket was bound.
+    case layer3Domain = "layer3-domain"
     /// A rule that differs between kernel versions in a way that cannot be observed.
     case kernelVersion = "kernel-version"
   }

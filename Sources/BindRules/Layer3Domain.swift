@@ -22,3 +22,15 @@ func tcpBucketDomain(of device: InterfaceIndex?, _ host: HostFacts) -> Interface
   guard domain != nil, let accept = host.tcpL3mdevAccept else { return domain == nil ? .some(nil) : nil }
   return .some(accept ? nil : domain)
 }
+
+/// The layer-3 domain of the bucket that an existing socket hangs on.
+///
+/// Kernel functions `inet_csk_get_port` and `inet_bind_bucket_create`: decided once, by the device and the sysctl of that
+/// moment. What they are now says it only where there is no VRF that the device could have joined or left.
+func tcpBucketDomain(of socket: SocketFacts, _ host: HostFacts) -> InterfaceIndex?? {
+  if let domain = socket.bucketDomain { return .some(InterfaceIndex(kernel: domain)) }
+  guard let interfaces = host.interfaces else { return socket.boundDevice == nil ? .some(nil) : nil }
+  if interfaces.contains(where: { $0.vrfTable != nil }) { return nil }
+  // One that has gone may have been a VRF.
+  return socket.boundDevice.map { host.interface($0) == nil } == true ? nil : .some(nil)
+}

@@ -33,6 +33,8 @@ struct SocketFacts: Hashable {
   var reuseport: Bool?
   var uid: UInt32?
   var boundDevice: InterfaceIndex?
+  /// As in `SocketObservation.bucketDomain`.
+  var bucketDomain: UInt32?
   var state: KernelSocket.State
 
   init(_ socket: SocketObservation) {
@@ -43,6 +45,7 @@ struct SocketFacts: Hashable {
     reuseport = socket.reuseport.sure
     uid = socket.uid
     boundDevice = socket.device
+    bucketDomain = socket.bucketDomain
     state = KernelSocket.State(socket)
   }
 }

@@ -97,9 +97,11 @@ private func tcpConflict(
   _ sk: KernelSocket, _ facts: SocketFacts, _ searches: [BucketSearch], _ domain: InterfaceIndex??, _ host: HostFacts
 ) -> Possible<Bool> {
   let inBucket = tcpConflict(sk, facts, searches)
-  guard let domain, let domain2 = tcpBucketDomain(of: facts.boundDevice, host) else {
+  let domain2 = tcpBucketDomain(of: facts, host)
+  guard let domain, let domain2 else {
     guard inBucket.answers.contains(true) else { return inBucket }
-    let missing: MissingFact.Kind = host.interfaces == nil ? .interfaces : .l3mdevAccept
+    let missing: MissingFact.Kind =
+      host.interfaces == nil ? .interfaces : domain == nil ? .l3mdevAccept : .layer3Domain
     return Possible(answers: inBucket.answers.union([false]), deciding: inBucket.deciding.union([missing]))
   }
   return domain == domain2 ? inBucket : Possible(false)

@@ -42,6 +42,14 @@ public struct HostReader: Sendable {
     return facts
   }
 
+  /// Whether there may be VRFs here, found at the cost of a system call: the driver has sysctls in each network namespace
+  /// as soon as it is loaded (`vrf_netns_init_sysctl`, Linux 5.9). True where that cannot be seen.
+  public var mayHaveVRFs: Bool {
+    let sysctls = "\(procRoot)/sys/net"
+    if exists("\(sysctls)/vrf") { return true }
+    return kernelVersion() < KernelVersion(major: 5, minor: 9) || !exists("\(sysctls)/ipv4")
+  }
+
   private func readIdentity(_ needs: HostNeeds, _ facts: inout HostFacts) {
     if needs.contains(.networkNamespace) {
       facts.networkNamespace = namespaceID("\(procRoot)/thread-self/ns/net")?.inode

@@ -30,6 +30,9 @@ func readText(_ path: String) -> FileText {
   return .unreadable
 }
 
+/// Whether there is such a file or directory, as far as the reader may see (access(2)).
+func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
 /// The running kernel's version, uname(2); 0.0 where it cannot be read.
 func kernelVersion() -> KernelVersion {
   func text(_ field: UnsafeRawBufferPointer) -> String { String(decoding: field.prefix { $0 != 0 }, as: UTF8.self) }

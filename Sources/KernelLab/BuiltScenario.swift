@@ -114,6 +114,7 @@ extension NetworkNamespace {
   /// The scenario's settings stay until the next copy is built.
   public mutating func build(_ scenario: Scenario) throws(NamespaceError) -> BuiltScenario {
     do { try apply(scenario.settings) } catch { throw .failed("sysctl", error) }
+    do { try restore() } catch { throw .failed("enslave", error) }
     let port = try freshPort(scenario.port)
     var outcomes: [HolderOutcome] = []
     var sockets: [HolderSockets] = []
@@ -134,6 +135,9 @@ extension NetworkNamespace {
         builder.sockets = HolderSockets()
       }
       sockets.append(builder.sockets)
+    }
+    for change in scenario.later {
+      do { try apply(change) } catch { throw .failed("\(change)", error) }
     }
     return BuiltScenario(
       scenario: scenario, port: port, outcomes: outcomes, sockets: sockets, interfaces: interfaces)

@@ -170,7 +170,8 @@ extension HolderBuilder {
         switch holder.device {
         case .dev0: .dev1
         case .dev1: .dev0
-        default: nil
+        case .vrf0: .vrf0
+        default: holder.peer?.isInVRF == true ? .vrf0 : nil
         }
       if let other { try step(.device) { () throws(SystemError) in try setDevice(descriptor, other) } }
     } catch {
@@ -202,8 +203,11 @@ extension HolderBuilder {
       switch holder.device {
       case .dev0: return .v4(IPv4Address(10, client ? 78 : 77, 0, 1))
       case .dev1: return .v4(IPv4Address(10, client ? 77 : 78, 0, 1))
+      case .vrf0: return .v4(IPv4Address(10, 79, 0, 1))
       default: break
       }
+    } else if holder.device == .vrf0 {
+      return .v6(IPv6Address(high: 0xfd79 << 48, low: 1))
     }
     switch address {
     case .v4(.any): return .v4(.loopback)

@@ -53,6 +53,12 @@ struct InterfaceSetup: ~Copyable {
     try request(16, linkMessage(index: SystemCalls.interfaceIndex(name)) + master)
   }
 
+  /// RTM_NEWLINK with IFLA_MASTER 0: takes an interface out of its master.
+  mutating func release(_ name: String) throws(SystemError) {
+    let master = attribute(10, nativeBytes(UInt32(0)))
+    try request(16, linkMessage(index: SystemCalls.interfaceIndex(name)) + master)
+  }
+
   /// IFF_UP.
   mutating func setUp(_ name: String) throws(SystemError) {
     try request(16, linkMessage(index: SystemCalls.interfaceIndex(name), up: true))

@@ -1,3 +1,5 @@
+import SocketModel
+
 /// An interface of the private namespace, or the name of one that is not there.
 public enum LabDevice: String, Sendable, Hashable, CaseIterable {
   case loopback = "lo"
@@ -11,4 +13,14 @@ public enum LabDevice: String, Sendable, Hashable, CaseIterable {
   case dev2
   /// In no namespace: SO_BINDTODEVICE fails with ENODEV.
   case missing = "nodev0"
+}
+
+extension IPAddress {
+  /// Whether it is one of `dev2`, in `vrf0`.
+  var isInVRF: Bool {
+    switch self {
+    case .v4(let address): address.bits >> 8 == 0x0a4f00
+    case .v6(let address): address.high == 0xfd79 << 48 || (address.isLinkLocal && address.low == 0x79)
+    }
+  }
 }

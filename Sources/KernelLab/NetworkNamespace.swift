@@ -46,6 +46,8 @@ public struct NetworkNamespace: ~Copyable {
   var blackholes: [AddressFamily: Blackhole] = [:]
   /// Sysctls that a scenario changed, as they are now.
   private var settings: [HostSetting: Int] = [:]
+  /// Whether a scenario took `dev2` out of `vrf0`.
+  private var isReleased = false
 
   /// A listener with a full accept queue, and its port.
   struct Blackhole {
@@ -144,6 +146,7 @@ public struct NetworkNamespace: ~Copyable {
       try setup.addVethPair("dev2", "dev3")
       try setup.enslave("dev2", to: "vrf0")
       try addAddresses(net: 0x79, link: 0x79, to: "dev2", &setup)
+      try write("ipv4/conf/dev2/accept_local", "1")
       names += [.vrf0, .dev2]
     }
     return names
@@ -184,6 +187,28 @@ public struct NetworkNamespace: ~Copyable {
       try Self.write(setting.rawValue, "\(value)")
       settings[setting] = value
     }
+  }
+
+  /// Makes a change of a scenario, which the next `restore` takes back.
+  mutating func apply(_ change: LaterChange) throws(SystemError) {
+    switch change {
+    case .setting(let setting, let value):
+      try Self.write(setting.rawValue, "\(value)")
+      settings[setting] = value
+    case .released:
+      var setup = try InterfaceSetup()
+      isReleased = true
+      try setup.release("dev2")
+    }
+  }
+
+  /// Puts `dev2` back into `vrf0`, with the addresses that it lost on the way.
+  mutating func restore() throws(SystemError) {
+    guard isReleased else { return }
+    var setup = try InterfaceSetup()
+    try setup.enslave("dev2", to: "vrf0")
+    try? Self.addAddresses(net: 0x79, link: 0x79, to: "dev2", &setup)
+    isReleased = false
   }
 
   /// Sets a sysctl of this namespace: a path below /proc/sys/net, such as `ipv4/ip_nonlocal_bind`.

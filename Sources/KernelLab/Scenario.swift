@@ -56,6 +56,14 @@ public struct Attempt: Sendable, Hashable {
   }
 }
 
+/// What changes in the namespace when the sockets are there, before the attempt.
+public enum LaterChange: Sendable, Hashable {
+  /// A sysctl gets another value.
+  case setting(HostSetting, Int)
+  /// `dev2` leaves `vrf0`.
+  case released
+}
+
 /// Sockets on one port, bound in this order, and one attempt to bind beside them.
 public struct Scenario: Sendable, Hashable {
   /// The sockets that are there first.
@@ -66,14 +74,18 @@ public struct Scenario: Sendable, Hashable {
   public var port: PortKind
   /// Sysctls that differ from a fresh namespace's.
   public var settings: [HostSetting: Int]
+  /// What changes when they are there.
+  public var later: [LaterChange]
 
   /// One with these parts, each as its property says.
   public init(
-    _ holders: [Holder], _ attempt: Attempt, port: PortKind = .ordinary, settings: [HostSetting: Int] = [:]
+    _ holders: [Holder], _ attempt: Attempt, port: PortKind = .ordinary, settings: [HostSetting: Int] = [:],
+    later: [LaterChange] = []
   ) {
     self.holders = holders
     self.attempt = attempt
     self.port = port
     self.settings = settings
+    self.later = later
   }
 }

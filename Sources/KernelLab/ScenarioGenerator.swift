@@ -4,10 +4,13 @@ public import SocketModel
 /// Random scenarios, the same for the same seed and number on every machine.
 public enum ScenarioGenerator {
   /// The scenario of this seed and number; each number stands for itself, none needs its predecessors.
-  public static func scenario(seed: UInt64, number: UInt64) -> Scenario {
+  ///
+  /// - Parameter vrf: with sockets in `vrf0`, for namespaces that have it.
+  public static func scenario(seed: UInt64, number: UInt64, vrf: Bool = false) -> Scenario {
     var seeder = SplitMix64(seed: seed)
     var random = SplitMix64(seed: seeder.next() ^ number &* 0xd134_2543_de82_ef95)
-    return scenario(&random)
+    let drawn = scenario(&random)
+    return vrf ? VRFMix.move(drawn, &random) : drawn
   }
 
   /// The weights, a line for each table.

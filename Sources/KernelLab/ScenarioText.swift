@@ -66,12 +66,23 @@ extension Attempt: CustomStringConvertible {
   }
 }
 
+extension LaterChange: CustomStringConvertible {
+  /// As text, for messages and tests.
+  public var description: String {
+    switch self {
+    case .setting(let setting, let value): "\(setting.rawValue)=\(value)"
+    case .released: "dev2-released"
+    }
+  }
+}
+
 extension Scenario: CustomStringConvertible {
   /// As text, for messages and tests.
   public var description: String {
     let holders = holders.map { "{\($0)}" }.joined(separator: " ")
     let settings = settings.sorted { $0.key < $1.key }.map { " \($0.key.rawValue)=\($0.value)" }.joined()
-    return "\(holders) => \(attempt)\(port == .ordinary ? "" : " port=\(port.rawValue)")\(settings)"
+    let later = later.map { " later:\($0)" }.joined()
+    return "\(holders) => \(attempt)\(port == .ordinary ? "" : " port=\(port.rawValue)")\(settings)\(later)"
   }
 }
 

@@ -23,7 +23,7 @@ enum Thoroughness {
 }
 
 extension BindOutcome {
-  private static let tellable: Set<MissingFact.Kind> = [.reuseaddr, .reuseport, .v6only, .bindOrder]
+  private static let tellable: Set<MissingFact.Kind> = [.reuseaddr, .reuseport, .v6only, .bindOrder, .layer3Domain]
 
   /// Whether an iterator may tell a fact that is missing.
   var maySettle: Bool { missing.contains { Self.tellable.contains($0.kind) } }
@@ -90,11 +90,13 @@ enum KernelEvidence {
         let sockets = try kernel.tcpSockets(ports: ports)
         use.iterators.append("tcp")
         var evidence = IteratorEvidence(tcp: sockets)
-        // Sockets that are only bound are in no table: their bucket is reached through their descriptors.
+        // Sockets that are only bound are in no table: their bucket is reached through their descriptors. One with a
+        // device may have another than the port's other sockets.
         let told = Set(sockets.filter { $0.bucket != nil }.map(\.local.port))
-        let bound = Set(dump.filter { $0.state == .close && !told.contains($0.local.port) }.compactMap(\.inode))
-        if !bound.isEmpty {
-          evidence.holders = try kernel.socketHolders(ports: ports, inodes: bound)
+        let bound = dump.filter { $0.state == .close && ($0.device != nil || !told.contains($0.local.port)) }
+        let inodes = Set(bound.compactMap(\.inode))
+        if !inodes.isEmpty {
+          evidence.holders = try kernel.socketHolders(ports: ports, inodes: inodes)
           use.iterators.append("task_file")
         }
         return merge(dump, with: evidence, networkNamespace: networkNamespace)

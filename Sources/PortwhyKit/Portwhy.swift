@@ -155,6 +155,8 @@ struct Instruments {
   var holders: KernelEvidence.HolderSource = KernelEvidence.holders
   /// Whether `evidence` is worth asking: false where the reader surely may not.
   var mayGiveEvidence: () -> Bool = { BPFEvidence.obstacle() == nil }
+  /// Whether the network namespace may have VRFs, and so more than one bind table for a TCP port.
+  var mayHaveVRFs: () -> Bool = { HostReader().mayHaveVRFs }
   var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { BindProbe.probe($0, $1, on: $2) }
 }
 

@@ -78,7 +78,7 @@ struct Scene {
     }
     findBoundSockets(ports, wanted)
     findOwners(bpf)
-    if usesDevices { try readMore([.interfaces, .l3mdevAccept]) }
+    if usesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
     for transport in sockets.transports { sortByPort(transport) }
   }
 
@@ -171,6 +171,11 @@ struct Scene {
 
   private var usesDevices: Bool {
     TransportProtocol.allCases.contains { sockets[$0]?.contains { $0.device != nil } ?? false }
+  }
+
+  /// Whether a TCP socket may have been bound in a VRF, which its device of today need not show.
+  private var mayMeetVRFs: Bool {
+    sockets.tcp?.isEmpty == false && instruments.mayHaveVRFs()
   }
 
   /// Enters interfaces once more under an alternative name that the question calls them by.

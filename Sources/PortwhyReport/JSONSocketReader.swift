@@ -30,6 +30,7 @@ extension SocketObservation {
     kernelOwner = try value.optional("kernel_owner").map { (owner) throws(ReportReadError) in
       KernelOwner(kind: try owner.string("kind"), interface: try owner.optionalString("interface"))
     }
+    bucketDomain = try value.optionalInteger("bucket_domain")
     if device == nil, let name = try value.optional("device") {
       throw name.error("a device without its \"device_index\"")
     }

@@ -78,6 +78,7 @@ extension JSONReport {
       writer.member("interface", owner.interface)
     }
     writer.member("device_index", socket.device?.rawValue)
+    writer.member("bucket_domain", socket.bucketDomain)
     writer.member("cgroup_id", socket.cgroupID)
     writer.member("receive_queue", socket.receiveQueue)
     writer.object("unknown_reasons", socket) { writer, socket in

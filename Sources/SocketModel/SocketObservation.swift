@@ -100,6 +100,9 @@ public struct SocketObservation: Sendable, Hashable {
   public var state: SocketState
   /// `sk_bound_dev_if` (`idiag_if`): set by SO_BINDTODEVICE, a link-local scope or a VRF; nil for none.
   public var device: InterfaceIndex?
+  /// `l3mdev` of the bind bucket that a TCP socket hangs on (`struct inet_bind_bucket`): the layer-3 domain (VRF) of its
+  /// device at bind(2), whatever became of either since; 0 for none, nil where it was not read.
+  public var bucketDomain: UInt32?
   /// IPV6_V6ONLY; nil for an AF_INET socket, which has no such option.
   public var v6only: Knowledge<Bool>?
   /// SO_REUSEADDR.

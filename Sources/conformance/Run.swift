@@ -11,7 +11,8 @@ func run(_ settings: Settings) -> Int32 {
 
 private func run(_ settings: Settings, as reader: Reader) -> Bool {
   let last = settings.first + max(settings.scenarios, 1) - 1
-  print("\nseed \(settings.seed), scenarios \(settings.first)...\(last), as \(reader.rawValue)")
+  let place = settings.vrf ? ", with a VRF" : ""
+  print("\nseed \(settings.seed), scenarios \(settings.first)...\(last)\(place), as \(reader.rawValue)")
   let clock = ContinuousClock()
   let start = clock.now
   let workers: UInt64 = settings.scenarios > 1 ? 2 : 1
@@ -46,12 +47,13 @@ private func work(
   let end = settings.first + settings.scenarios
   while number < end {
     do {
-      try NetworkNamespace.run { namespace in
+      try NetworkNamespace.run(NamespaceConfiguration(vrf: settings.vrf)) { namespace in
         var looking = try LookingProcess(reader)
         while number < end, namespace.portsLeft(.ordinary) > 8, namespace.portsLeft(.privileged) > 8 {
-          let scenario = ScenarioGenerator.scenario(seed: settings.seed, number: number)
+          let scenario = ScenarioGenerator.scenario(seed: settings.seed, number: number, vrf: settings.vrf)
           let result = try compare(scenario, in: &namespace, with: &looking)
-          let label = "--seed \(settings.seed) --from \(number) --scenarios 1 --as \(reader.rawValue) -v"
+          let place = settings.vrf ? " --vrf" : ""
+          let label = "--seed \(settings.seed) --from \(number) --scenarios 1 --as \(reader.rawValue)\(place) -v"
           if settings.isVerbose { print(verboseText(scenario, result, number: number)) }
           statistics.add(result, scenario: scenario, label: label)
           number += workers

@@ -24,6 +24,8 @@ struct Settings: Sendable {
   var seed = UInt64.random(in: 0...UInt64(UInt32.max))
   var first: UInt64 = 0
   var readers = Reader.allCases
+  /// In namespaces with a VRF.
+  var vrf = false
   /// Print each scenario with what was seen, said and tried.
   var isVerbose = false
 
@@ -38,6 +40,9 @@ struct Settings: Sendable {
       switch option {
       case "--mix":
         mode = .mix
+        continue
+      case "--vrf":
+        vrf = true
         continue
       case "-v":
         isVerbose = true

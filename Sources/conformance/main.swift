@@ -5,7 +5,7 @@ import KernelLab
 // namespaces, each asked about through the whole pipeline in a process of its own and then tried for real.
 // Exit status 0: nothing wrong, nothing left out.
 //
-//   conformance [--scenarios N] [--seed N] [--from N] [--as root|nobody|both] [-v] [--mix]
+//   conformance [--scenarios N] [--seed N] [--from N] [--as root|nobody|both] [--vrf] [-v] [--mix]
 
 let settings = Settings(CommandLine.arguments.dropFirst())
 switch settings.mode {

@@ -181,6 +181,19 @@ import Testing
     #expect(merged.buckets == [bucket(2), other])
   }
 
+  @Test("A socket has the layer-3 domain of its own bucket, unless that is of another port by now")
+  func domains() {
+    var inVRF = bucket(5)
+    inVRF.layer3Domain = InterfaceIndex(rawValue: 9)
+    var moved = bucket(5)
+    moved.port = Port(1)
+    let tcp = [found(1, bucket: bucket(1)), found(2, bucket: inVRF), found(3, bucket: moved), found(4)]
+    let merged = merge(
+      (1...4).map { observed($0) },
+      with: IteratorEvidence(tcp: tcp, holders: [holder(7, found(5, .close, bucket: inVRF))]), networkNamespace: 1)
+    #expect(merged.sockets.map(\.bucketDomain) == [0, 9, nil, nil, 9])
+  }
+
   @Test("UDP sockets take the order of the chain across families; others keep their places")
   func udpOrder() {
     let dump = [

@@ -24,13 +24,15 @@ func socket(_ text: String) -> SocketObservation {
     words.contains(unknown) ? .unknown(.hidden) : .known(words.contains(set), .getsockopt)
   }
   let isTimeWait = state == .timeWait || words.contains("tw")
-  return SocketObservation(
+  var observation = SocketObservation(
     transport: transport, family: address.family, local: Endpoint(address: address, port: port), state: state,
     reuseaddr: flag("RA", "ra?"), reuseport: flag("RP", "rp?"),
     v6only: address.family == .ipv4 ? nil : flag("V6ONLY", "v6only?"),
     device: number("dev").flatMap(InterfaceIndex.init(kernel:)),
     uid: isTimeWait || words.contains("uid?") ? nil : number("uid") ?? (words[0] == "SYN_RECV" ? nil : 1000),
     timer: isTimeWait ? SocketTimer(kind: .timeWait, expires: 41_000) : nil)
+  observation.bucketDomain = number("domain")
+  return observation
 }
 
 /// The planned socket: an address and, if wanted, V6ONLY, `uid=N`, `dev=N`; UDP first for UDP.

@@ -121,18 +121,47 @@ struct TCPBindTests {
     #expect(outcome.missing == [MissingFact(.boundSockets)])
   }
 
-  @Test("in another VRF never conflicts, unless tcp_l3mdev_accept joins them", arguments: [false, true])
-  func vrf(accept: Bool) {
+  /// A host with the VRF `red`, index 9, and its slave, index 8.
+  private func hostWithVRF(accept: Bool) -> HostFacts {
     var host = openHost()
     let vrf = InterfaceIndex(rawValue: 9)
     host.interfaces?.append(NetworkInterface(index: vrf, name: "red", isUp: true, vrfTable: 10))
     host.interfaces?.append(
       NetworkInterface(index: InterfaceIndex(rawValue: 8), name: "slave", isUp: true, master: vrf))
     host.tcpL3mdevAccept = accept
-    #expect(
-      line(attempt("0.0.0.0"), [socket("LISTEN 0.0.0.0 dev=8")], host: host)
-        == (accept ? "in-use in-use ? ?" : "ok ok ok ok"))
-    #expect(line(attempt("0.0.0.0 dev=9"), [socket("LISTEN 0.0.0.0 dev=9")], host: host) == "in-use in-use ? ?")
+    return host
+  }
+
+  /// Observed with 6.12: the domain is that of bind(2), whatever device, master and sysctl became (`conformance --vrf`).
+  @Test(
+    "conflicts only in the VRF in which the other was bound, by its bucket",
+    arguments: [
+      ("LISTEN 0.0.0.0 dev=8 domain=9", "0.0.0.0", "ok ok ok ok", "ok ok ok ok"),
+      ("LISTEN 0.0.0.0 dev=8 domain=0", "0.0.0.0", "in-use in-use ? ?", "in-use in-use ? ?"),
+      ("LISTEN 0.0.0.0 dev=9 domain=9", "0.0.0.0 dev=9", "in-use in-use ? ?", "ok ok ok ok"),
+      ("LISTEN 0.0.0.0 domain=9", "0.0.0.0", "ok ok ok ok", "ok ok ok ok"),
+      ("LISTEN 0.0.0.0 domain=0", "0.0.0.0 dev=9", "ok ok ok ok", "in-use in-use ? ?"),
+      ("LISTEN 0.0.0.0 dev=8", "0.0.0.0", "? ? ? ?", "? ? ? ?"),
+      ("LISTEN 0.0.0.0", "0.0.0.0", "? ? ? ?", "? ? ? ?"),
+      ("LISTEN 0.0.0.0 dev=3", "0.0.0.0 dev=9", "ok ok ok ok", "ok ok ok ok"),
+    ])
+  func vrf(existing: String, planned: String, apart: String, joined: String) {
+    #expect(line(attempt(planned), [socket(existing)], host: hostWithVRF(accept: false)) == apart)
+    #expect(line(attempt(planned), [socket(existing)], host: hostWithVRF(accept: true)) == joined)
+  }
+
+  @Test("says that the VRF of the bind is what is missing, of which socket")
+  func unknownVRF() {
+    let snapshot = Snapshot(
+      host: hostWithVRF(accept: false), sockets: [socket("LISTEN 0.0.0.0 domain=9"), socket("LISTEN 0.0.0.0")])
+    #expect(outcomes(of: attempt("0.0.0.0"), in: snapshot)[0].missing == [MissingFact(.layer3Domain, socket: 1)])
+  }
+
+  @Test("beside a socket whose device has gone depends on the VRF it was bound in, with a device too")
+  func goneDevice() {
+    #expect(line(attempt("0.0.0.0"), [socket("LISTEN 0.0.0.0 dev=77")]) == "? ? ? ?")
+    #expect(line(attempt("0.0.0.0"), [socket("LISTEN 0.0.0.0 dev=77 domain=0")]) == "in-use in-use ? ?")
+    #expect(line(attempt("0.0.0.0"), [socket("LISTEN 0.0.0.0 dev=77 domain=77")]) == "ok ok ok ok")
   }
 
   @Test("before 6.8 may pass with SO_REUSEADDR where only the bind bucket knows")

@@ -82,6 +82,18 @@ struct HostReaderTests {
     #expect(try HostReader().read(.unprivilegedPortStart).unprivilegedPortStart == outside.unprivilegedPortStart)
   }
 
+  @Test("say whether there may be VRFs: where the driver's sysctls are, or none are to be seen")
+  func mayHaveVRFs() throws {
+    func may(_ files: [String: String]) throws -> Bool {
+      let root = try TemporaryRoot(files: files)
+      return withExtendedLifetime(root) { HostReader(procRoot: root.path).mayHaveVRFs }
+    }
+    #expect(try may(["sys/net/ipv4/tcp_mem": "", "sys/net/vrf/strict_mode": "0\n"]))
+    #expect(try may(["sys/kernel/overflowuid": "65534\n"]))
+    guard try HostReader().read([]).kernel >= KernelVersion(major: 5, minor: 9) else { return }
+    #expect(try !may(["sys/net/ipv4/tcp_mem": ""]))
+  }
+
   @Test("have the routes of every VRF's table too")
   func vrf() throws {
     let requests = NetlinkTransport { (request, handler) throws(NetlinkError) in

@@ -93,3 +93,21 @@ struct LeftOpenTests {
     }
   }
 }
+
+@Suite("What tells VRFs", .enabled(if: NetworkNamespace.isPermittedOrRequired))
+struct VRFReadTests {
+  @Test("is read beside a TCP socket without a device only where there may be some", arguments: [false, true])
+  func vrfs(mayHaveVRFs: Bool) throws {
+    let host = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { namespace in
+      let port = try namespace.freshPort()
+      let held = listener(port)
+      defer { close(held) }
+      let item = QuestionItem(
+        addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
+      let question = Question(items: [item], options: [], uid: 0)
+      return try Portwhy.answerHere(question, Instruments(mayHaveVRFs: { mayHaveVRFs })).host
+    }
+    #expect((host.tcpL3mdevAccept != nil) == mayHaveVRFs)
+    #expect(!mayHaveVRFs || host.interfaces != nil)
+  }
+}

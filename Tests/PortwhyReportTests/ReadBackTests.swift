@@ -71,6 +71,7 @@ struct ReadBackTests {
     odd.timer = SocketTimer(kind: SocketTimer.Kind(rawValue: 77), expires: .max)
     odd.receiveQueue = 5
     odd.cgroupID = 6
+    odd.bucketDomain = 0
     odd.cgroup = "/a\u{0}\"b"
     odd.ulp = "mptcp"
     var listening = attempt("fe80::1", v6only: true, outcomes: outcomes(worksFourTimes))
