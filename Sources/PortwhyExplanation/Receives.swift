@@ -35,9 +35,9 @@ public struct Receipt: Sendable, Hashable {
     case deviceFirst = "device-first"
     /// IPv4 traffic goes to an AF_INET socket before an AF_INET6 one.
     case ipv4First = "ipv4-first"
-    /// Of equal UDP sockets the last bound one is found first.
+    /// Of equal UDP sockets the last bound one is found first, of TCP listeners the last to listen.
     case lastBound = "last-bound"
-    /// UDP sockets of AF_INET6 with SO_REUSEPORT are found after all equal ones.
+    /// Sockets of AF_INET6 with SO_REUSEPORT are found after all equal ones.
     case reuseportLast = "reuseport-last"
     /// A group with SO_REUSEPORT: a hash of addresses and ports picks one.
     case reuseportHash = "reuseport-hash"
@@ -243,8 +243,10 @@ extension Share {
     case (.deviceFirst, _): text = "\(what) of their devices still go to \(holders)"
     case (.ipv4First, .this): text = "takes the IPv4 \(what) away from \(holders)"
     case (.ipv4First, _): text = "IPv4 \(what) still go to \(holders)"
+    case (.lastBound, _) where traffic == .connections:
+      text = "takes all new connections away from \(holders): the socket that listens last gets them"
     case (.lastBound, _): text = "takes all unicast datagrams away from \(holders): the last bound socket gets them"
-    case (.reuseportLast, _): text = "unicast datagrams still go to \(holders)"
+    case (.reuseportLast, _): text = "\(traffic == .connections ? what : "unicast datagrams") still go to \(holders)"
     case (.reuseportHash, _): text = "\(what) are split between this socket and \(holders), in silence"
     case (.multicastCopy, _):
       text = "each socket that joined a multicast group gets a copy; who joined cannot be seen per socket"

@@ -117,6 +117,25 @@ struct ReceivesTests {
     #expect(truth == (4, 0, 0))
   }
 
+  @Test("of TCP listeners that share no group the last gets every connection", .enabled(if: kernelTestsRun))
+  func lastListener() throws {
+    let (receipts, truth) = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
+      let port = try lab.freshPort()
+      let other = try listening("127.0.0.1", port, reuseport)
+      // The bucket remembers root, whose next socket is let in, but into no group with another user's.
+      try SystemCalls.changeOwner(other.descriptor, uid: 1000)
+      let item = QuestionItem(
+        addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
+      let report = try Portwhy.answer(Question(items: [item], options: .reuseport, uid: 0))
+      let planned = try listening("127.0.0.1", port, reuseport)
+      try connect(8, to: "127.0.0.1", port)
+      return (report.targets[0].attempts[0].explanation.receives, (planned.pending(.tcp), other.pending(.tcp)))
+    }
+    #expect(receipts.map(\.rule) == [.lastBound] && receipts.map(\.traffic) == [.connections])
+    #expect(receipts.first?.text.contains("takes all new connections away from") == true)
+    #expect(truth == (8, 0))
+  }
+
   @Test("multicast goes to each, and is said to", .enabled(if: kernelTestsRun))
   func multicast() throws {
     let receipts = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
