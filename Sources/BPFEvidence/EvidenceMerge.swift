@@ -63,6 +63,9 @@ public func merge(
   }
   // The socket of an MPTCP descriptor has flags of its own; only the bucket is that of the port.
   let holders = here.filter { !$0.isMPTCP }
+  let subflowDomains = Dictionary(
+    here.filter(\.isMPTCP).compactMap { holder in holder.socket.bucketDomain.map { (holder.inode, $0) } },
+    uniquingKeysWith: { first, _ in first })
   let found = FoundSockets(evidence, holders)
   var merged = EvidenceMerge(sockets: [], buckets: [], vanished: 0, unlisted: 0, udpOrderIsKnown: true)
   var positions: [Int?] = []
@@ -72,7 +75,9 @@ public func merge(
       merged.vanished += 1
       continue
     }
-    merged.sockets.append(socket.filled(from: match, vanished: match == nil && found.wouldShow(socket)))
+    var filled = socket.filled(from: match, vanished: match == nil && found.wouldShow(socket))
+    if filled.bucketDomain == nil, let inode = socket.inode { filled.bucketDomain = subflowDomains[inode] }
+    merged.sockets.append(filled)
     positions.append(match?.chainPosition)
   }
   merged.udpOrderIsKnown = orderUDP(&merged.sockets, positions)

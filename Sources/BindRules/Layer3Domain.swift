@@ -23,14 +23,26 @@ func tcpBucketDomain(of device: InterfaceIndex?, _ host: HostFacts) -> Interface
   return .some(accept ? nil : domain)
 }
 
-/// The layer-3 domain of the bucket that an existing socket hangs on.
+/// The layer-3 domain of the buckets that an existing socket hangs on.
 ///
 /// Kernel functions `inet_csk_get_port` and `inet_bind_bucket_create`: decided once, by the device and the sysctl of that
-/// moment. What they are now says it only where there is no VRF that the device could have joined or left.
+/// moment. What they are now says it only where there is no VRF that the device could have joined or left. The bucket
+/// by address (since 6.1) of a connection is chosen later, by the listener's device at accept(2)
+/// (`__inet_inherit_port`) or the client's at connect(2) (`inet_bhash2_update_saddr`): it is taken for one of the same
+/// domain only where device and sysctl still say that domain.
 func tcpBucketDomain(of socket: SocketFacts, _ host: HostFacts) -> InterfaceIndex?? {
-  if let domain = socket.bucketDomain { return .some(InterfaceIndex(kernel: domain)) }
-  guard let interfaces = host.interfaces else { return socket.boundDevice == nil ? .some(nil) : nil }
-  if interfaces.contains(where: { $0.vrfTable != nil }) { return nil }
-  // One that has gone may have been a VRF.
-  return socket.boundDevice.map { host.interface($0) == nil } == true ? nil : .some(nil)
+  if let read = socket.bucketDomain {
+    let domain = InterfaceIndex(kernel: read)
+    if socket.state == .listen || host.mayHaveVRFs == false { return .some(domain) }
+    return tcpBucketDomain(of: socket.boundDevice, host) == .some(domain) ? .some(domain) : nil
+  }
+  switch host.mayHaveVRFs {
+  case false?: return .some(nil)
+  // Not looked for, where no socket has a device and there was no driver.
+  case nil where socket.boundDevice == nil && host.interfaces == nil: return .some(nil)
+  default:
+    guard let interfaces = host.interfaces else { return nil }
+    // The device may have been in a VRF that has been deleted since, or have been one.
+    return interfaces.contains { $0.vrfTable != nil } || socket.boundDevice != nil ? nil : .some(nil)
+  }
 }

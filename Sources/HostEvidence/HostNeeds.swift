@@ -21,7 +21,7 @@ public struct HostNeeds: OptionSet, Sendable, Hashable {
   public static let nonlocalBind = HostNeeds(rawValue: 1 << 6)
   /// `HostFacts.bindv6only`.
   public static let bindv6only = HostNeeds(rawValue: 1 << 7)
-  /// `HostFacts.tcpL3mdevAccept`.
+  /// `HostFacts.tcpL3mdevAccept` and `HostFacts.mayHaveVRFs`.
   public static let l3mdevAccept = HostNeeds(rawValue: 1 << 8)
   /// `HostFacts.ipv6Available`.
   public static let ipv6Availability = HostNeeds(rawValue: 1 << 9)

@@ -42,7 +42,7 @@ public struct HostReader: Sendable {
     return facts
   }
 
-  /// Whether there may be VRFs here, found at the cost of a system call: the driver has sysctls in each network namespace
+  /// Whether there may be VRFs here, or may have been, found at the cost of three system calls: the driver has sysctls in each network namespace
   /// as soon as it is loaded (`vrf_netns_init_sysctl`, Linux 5.9). True where that cannot be seen.
   public var mayHaveVRFs: Bool {
     let sysctls = "\(procRoot)/sys/net"
@@ -110,6 +110,7 @@ public struct HostReader: Sendable {
     if needs.contains(.l3mdevAccept) {
       // Only kernels with CONFIG_NET_L3_MASTER_DEV have it; without it there are no VRFs.
       facts.tcpL3mdevAccept = sysctl("ipv4/tcp_l3mdev_accept", whenAbsent: false, flag)
+      facts.mayHaveVRFs = mayHaveVRFs
     }
   }
 

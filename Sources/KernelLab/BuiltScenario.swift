@@ -136,6 +136,7 @@ extension NetworkNamespace {
       }
       sockets.append(builder.sockets)
     }
+    if scenario.holders.contains(where: \.changesSysctl) { forgetSettings() }
     for change in scenario.later {
       do { try apply(change) } catch { throw .failed("\(change)", error) }
     }
@@ -177,5 +178,11 @@ extension NetworkNamespace {
     try? SystemCalls.connect(filler, SocketAddress(target, port: port))
     _ = SystemCalls.poll(listener, events: 1, milliseconds: 1000)
     return Blackhole(port: port, descriptors: [listener, filler])
+  }
+}
+
+extension Holder {
+  fileprivate var changesSysctl: Bool {
+    changes.contains { if case .l3mdevAccept = $0.action { true } else { false } }
   }
 }

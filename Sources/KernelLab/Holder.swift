@@ -108,6 +108,8 @@ public enum ChangeAction: Sendable, Hashable {
   case device(LabDevice?)
   /// TCP_REPAIR: on sets `sk_reuse` to SK_FORCE_REUSE, off to SK_NO_REUSE (`tcp_setsockopt`).
   case repair(Bool)
+  /// `tcp_l3mdev_accept` of the namespace gets this value; it stays until the next copy is built.
+  case l3mdevAccept(Bool)
 }
 
 /// A change of a holder's socket after its bind.

@@ -125,6 +125,9 @@ struct HolderBuilder {
         try step(.option) { () throws(SystemError) in
           try SystemCalls.setOption(descriptor, .tcpRepair, on ? 1 : 0)
         }
+      case .l3mdevAccept(let on):
+        let path = "/proc/sys/net/" + HostSetting.tcpL3mdevAccept.rawValue
+        try step(.option) { () throws(SystemError) in try SystemCalls.writeFile(path, on ? "1" : "0") }
       }
     }
   }

@@ -152,14 +152,21 @@ public struct NetworkNamespace: ~Copyable {
     return names
   }
 
-  /// 10.N.0.1/24, fdN::1/64 and fe80::N, N as in the table of `LabDevice` (hexadecimal digits read as decimal).
+  /// 10.N.0.1/24, fdN::1/64 and fe80::N, N as in the table of `LabDevice` (hexadecimal digits read as decimal); with
+  /// `keeping` some may be there already.
   private static func addAddresses(
-    net: UInt64, link: UInt64, to name: String, _ setup: inout InterfaceSetup
+    net: UInt64, link: UInt64, to name: String, _ setup: inout InterfaceSetup, keeping: Bool = false
   ) throws(SystemError) {
     let decimal = UInt8(truncatingIfNeeded: net >> 4 * 10 + net & 15)
-    try setup.addAddress(.v4(IPv4Address(10, decimal, 0, 1)), prefix: 24, to: name)
-    try setup.addAddress(.v6(IPv6Address(high: (0xfd00 | net) << 48, low: 1)), prefix: 64, to: name)
-    try setup.addAddress(.v6(IPv6Address(high: 0xfe80 << 48, low: link)), prefix: 64, to: name)
+    let addresses: [(IPAddress, UInt8)] = [
+      (.v4(IPv4Address(10, decimal, 0, 1)), 24), (.v6(IPv6Address(high: (0xfd00 | net) << 48, low: 1)), 64),
+      (.v6(IPv6Address(high: 0xfe80 << 48, low: link)), 64),
+    ]
+    for (address, prefix) in addresses {
+      do throws(SystemError) {
+        try setup.addAddress(address, prefix: prefix, to: name)
+      } catch  where keeping && error.rawValue == 17 {}  // EEXIST
+    }
   }
 
   /// fd77::7e, an address that is looked for duplicates for hours (RFC 4862).
@@ -189,6 +196,11 @@ public struct NetworkNamespace: ~Copyable {
     }
   }
 
+  /// A holder changed a sysctl: the next copy sets all of them anew.
+  mutating func forgetSettings() {
+    for setting in HostSetting.allCases { settings[setting] = -1 }
+  }
+
   /// Makes a change of a scenario, which the next `restore` takes back.
   mutating func apply(_ change: LaterChange) throws(SystemError) {
     switch change {
@@ -202,12 +214,12 @@ public struct NetworkNamespace: ~Copyable {
     }
   }
 
-  /// Puts `dev2` back into `vrf0`, with the addresses that it lost on the way.
+  /// Puts `dev2` back into `vrf0`, with the IPv6 addresses that it lost when it went down (`cycle_netdev`).
   mutating func restore() throws(SystemError) {
     guard isReleased else { return }
     var setup = try InterfaceSetup()
     try setup.enslave("dev2", to: "vrf0")
-    try? Self.addAddresses(net: 0x79, link: 0x79, to: "dev2", &setup)
+    try Self.addAddresses(net: 0x79, link: 0x79, to: "dev2", &setup, keeping: true)
     isReleased = false
   }
 

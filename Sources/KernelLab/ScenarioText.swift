@@ -37,6 +37,7 @@ extension Change: CustomStringConvertible {
       case .owner(let uid): "owner=\(uid)"
       case .device(let device): "device=\(device?.rawValue ?? "none")"
       case .repair(let on): "repair=\(on ? 1 : 0)"
+      case .l3mdevAccept(let on): "l3mdev-accept=\(on ? 1 : 0)"
       }
     return "\(moment.rawValue):\(action)"
   }

@@ -1,18 +1,19 @@
 import SocketModel
 
-/// Moves parts of a drawn scenario into `vrf0`, for namespaces that have one: devices, addresses, the listener's sysctl
-/// `tcp_l3mdev_accept`, and what changes after the binds. A scenario of its own stream of numbers, so that the others
-/// stay what their seed and number always meant.
+/// Moves parts of a drawn scenario into `vrf0`, for namespaces that have one: devices, addresses, the sysctl
+/// `tcp_l3mdev_accept`, and what changes after the binds. Drawn after all the rest, which stays what its seed and number
+/// always meant.
 enum VRFMix {
   static let device: Weighted<LabDevice?> = Weighted([
     (30, nil), (30, .vrf0), (25, .dev2), (10, .dev0), (5, .loopback),
   ])
   /// In hundredths: a holder or the attempt moves; its address follows; a client of a wildcard comes from there.
-  static let move = 60
-  static let address = 50
-  static let peer = 50
-  /// In hundredths: a bound or listening socket changes its device.
+  static let moves = 60
+  static let addressMoves = 50
+  static let peerMoves = 50
+  /// In hundredths: a bound or listening socket changes its device; the sysctl changes between listen(2) and a connection.
   static let change = 20
+  static let acceptBetween = 20
   /// In hundredths: the sysctl is set from the start; it changes; `dev2` is released.
   static let accept = 30
   static let laterAccept = 25
@@ -21,7 +22,7 @@ enum VRFMix {
   static func move(_ scenario: Scenario, _ random: inout SplitMix64) -> Scenario {
     var moved = scenario
     for index in moved.holders.indices { move(&moved.holders[index], &random) }
-    if ScenarioGenerator.chance(move, &random) {
+    if ScenarioGenerator.chance(moves, &random) {
       moved.attempt.device = device.draw(&random) ?? nil
       if let address = addressThere(moved.attempt.address, &random) {
         moved.attempt.address = address
@@ -42,13 +43,17 @@ enum VRFMix {
     case .crowd, .spread, .neighbours: return
     default: break
     }
-    guard ScenarioGenerator.chance(move, &random) else { return }
+    guard ScenarioGenerator.chance(moves, &random) else { return }
     if holder.kind.hasConnection || holder.kind == .connected {
       // A connection within the VRF, or from there to a listener of no domain.
       guard holder.address.isUnspecified, case .v4 = holder.address else { return }
       let isInside = ScenarioGenerator.chance(50, &random)
       holder.device = isInside ? .vrf0 : nil
-      holder.peer = isInside || ScenarioGenerator.chance(peer, &random) ? .v4(IPv4Address(10, 79, 0, 1)) : holder.peer
+      if isInside || ScenarioGenerator.chance(peerMoves, &random) { holder.peer = .v4(IPv4Address(10, 79, 0, 1)) }
+      if ScenarioGenerator.chance(acceptBetween, &random) {
+        let moment: ChangeMoment = holder.kind.connects ? .afterBind : .afterListen
+        holder.changes.append(Change(moment, .l3mdevAccept(ScenarioGenerator.chance(50, &random))))
+      }
       return
     }
     holder.device = device.draw(&random) ?? nil
@@ -65,7 +70,7 @@ enum VRFMix {
 
   /// The address of the same sort on `dev2`; nil for leaving it as it is.
   private static func addressThere(_ address: IPAddress, _ random: inout SplitMix64) -> IPAddress? {
-    guard !address.isUnspecified, ScenarioGenerator.chance(self.address, &random) else { return nil }
+    guard !address.isUnspecified, ScenarioGenerator.chance(addressMoves, &random) else { return nil }
     switch address {
     case .v4: return .v4(IPv4Address(10, 79, 0, 1))
     case .v6(let v6) where v6.mapped != nil: return .v6(IPv6Address(mapping: IPv4Address(10, 79, 0, 1)))

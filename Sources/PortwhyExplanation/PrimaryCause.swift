@@ -81,7 +81,7 @@ private func undetermined(_ case: Case, _ outcome: BindOutcome) -> Cause {
     return cause ?? (`case`.attempt.transport == .udp ? .udpMixedOptions : .dependsOnOrder)
   }
   let aboutSockets = outcome.missing.compactMap(\.socket).map { `case`.snapshot.sockets[$0] }
-  guard !aboutSockets.isEmpty, kinds.isSubset(of: [.reuseaddr, .reuseport, .v6only, .bindOrder]) else {
+  guard !aboutSockets.isEmpty, kinds.isSubset(of: [.reuseaddr, .reuseport, .v6only, .bindOrder, .layer3Domain]) else {
     return .hidden
   }
   let nobodyKnows = aboutSockets.allSatisfy { $0.inode == nil || $0.owner == .kernel }

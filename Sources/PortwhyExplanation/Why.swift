@@ -111,7 +111,7 @@ private func missingFacts(_ case: Case, _ outcome: BindOutcome, _ cause: Cause?)
     sentences.append(orderSentence(`case`, cause))
   }
   if kinds.contains(.layer3Domain) {
-    sentences.append("it depends on the VRF in which the socket was bound, which is not visible")
+    sentences.append("it depends on the VRF in which each socket was bound, which BPF iterators may tell root")
   }
   if kinds.contains(.reuseportGroup) {
     sentences.append("32768 sockets share the port by SO_REUSEPORT, and more the kernel lets into no group")

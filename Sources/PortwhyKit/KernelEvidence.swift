@@ -1,5 +1,6 @@
 import BPFEvidence
 import BindRules
+import HostEvidence
 import ProcessEvidence
 import SocketModel
 
@@ -90,10 +91,11 @@ enum KernelEvidence {
         let sockets = try kernel.tcpSockets(ports: ports)
         use.iterators.append("tcp")
         var evidence = IteratorEvidence(tcp: sockets)
-        // Sockets that are only bound are in no table: their bucket is reached through their descriptors. One with a
-        // device may have another than the port's other sockets.
+        // Sockets that are only bound are in no table: their bucket is reached through their descriptors. Where there
+        // are VRFs it may be another than that of the port's other sockets.
         let told = Set(sockets.filter { $0.bucket != nil }.map(\.local.port))
-        let bound = dump.filter { $0.state == .close && ($0.device != nil || !told.contains($0.local.port)) }
+        let mayHaveVRFs = HostReader().mayHaveVRFs
+        let bound = dump.filter { $0.state == .close && (mayHaveVRFs || !told.contains($0.local.port)) }
         let inodes = Set(bound.compactMap(\.inode))
         if !inodes.isEmpty {
           evidence.holders = try kernel.socketHolders(ports: ports, inodes: inodes)

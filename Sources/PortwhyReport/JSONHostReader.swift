@@ -51,6 +51,7 @@ extension HostFacts {
     ipv6NonlocalBind = try value.optionalBool("ipv6_nonlocal_bind")
     bindv6only = try value.optionalBool("bindv6only")
     tcpL3mdevAccept = try value.optionalBool("tcp_l3mdev_accept")
+    mayHaveVRFs = try value.optionalBool("may_have_vrfs")
     ipv6Available = try value.optionalBool("ipv6_available")
   }
 }

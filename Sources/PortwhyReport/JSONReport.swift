@@ -34,6 +34,7 @@ public enum JSONReport {
     writer.member("ipv6_nonlocal_bind", host.ipv6NonlocalBind)
     writer.member("bindv6only", host.bindv6only)
     writer.member("tcp_l3mdev_accept", host.tcpL3mdevAccept)
+    writer.member("may_have_vrfs", host.mayHaveVRFs)
     writer.member("ipv6_available", host.ipv6Available)
     writer.optionalObjects("interfaces", host.interfaces) { writer, interface in
       writer.member("index", interface.index.rawValue)

@@ -179,6 +179,8 @@ public struct HostFacts: Sendable, Hashable {
   public var ipv6NonlocalBind: Bool?
   /// `net.ipv6.bindv6only`: the IPV6_V6ONLY a new socket starts with.
   public var bindv6only: Bool?
+  /// Whether the network namespace may have, or have had, VRFs: the driver is there.
+  public var mayHaveVRFs: Bool?
   /// `net.ipv4.tcp_l3mdev_accept`: one TCP bind table for all VRFs.
   public var tcpL3mdevAccept: Bool?
   /// Whether socket(AF_INET6, …) works; false with `ipv6.disable=1`.

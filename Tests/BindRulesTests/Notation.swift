@@ -58,6 +58,7 @@ func openHost(kernel: KernelVersion = KernelVersion(major: 6, minor: 18, stable:
   host.ipv6NonlocalBind = true
   host.ipv6Available = true
   host.tcpL3mdevAccept = false
+  host.mayHaveVRFs = false
   host.interfaces = [1, 2, 3].map {
     NetworkInterface(index: InterfaceIndex(rawValue: $0), name: "dev\($0)", isUp: true)
   }

@@ -129,6 +129,7 @@ struct TCPBindTests {
     host.interfaces?.append(
       NetworkInterface(index: InterfaceIndex(rawValue: 8), name: "slave", isUp: true, master: vrf))
     host.tcpL3mdevAccept = accept
+    host.mayHaveVRFs = true
     return host
   }
 
@@ -157,11 +158,31 @@ struct TCPBindTests {
     #expect(outcomes(of: attempt("0.0.0.0"), in: snapshot)[0].missing == [MissingFact(.layer3Domain, socket: 1)])
   }
 
-  @Test("beside a socket whose device has gone depends on the VRF it was bound in, with a device too")
-  func goneDevice() {
-    #expect(line(attempt("0.0.0.0"), [socket("LISTEN 0.0.0.0 dev=77")]) == "? ? ? ?")
-    #expect(line(attempt("0.0.0.0"), [socket("LISTEN 0.0.0.0 dev=77 domain=0")]) == "in-use in-use ? ?")
-    #expect(line(attempt("0.0.0.0"), [socket("LISTEN 0.0.0.0 dev=77 domain=77")]) == "ok ok ok ok")
+  @Test(
+    "beside a socket with a device depends on VRFs that may have gone, where the driver is there",
+    arguments: [
+      ("LISTEN 0.0.0.0 dev=3", "? ? ? ?"), ("LISTEN 0.0.0.0 dev=77", "? ? ? ?"),
+      ("LISTEN 0.0.0.0", "in-use in-use ? ?"), ("LISTEN 0.0.0.0 dev=3 domain=0", "in-use in-use ? ?"),
+      ("LISTEN 0.0.0.0 dev=77 domain=77", "ok ok ok ok"), ("LISTEN 0.0.0.0 domain=5", "ok ok ok ok"),
+    ])
+  func deletedVRF(existing: String, expected: String) {
+    var host = openHost()
+    host.mayHaveVRFs = true
+    #expect(line(attempt("0.0.0.0"), [socket(existing)], host: host) == expected)
+    #expect(line(attempt("0.0.0.0"), [socket("LISTEN 0.0.0.0 dev=77")]) == "in-use in-use ? ?", "without the driver")
+  }
+
+  @Test("takes a connection's bucket for its VRF only where its device and the sysctl still say so")
+  func connectionsDomain() {
+    let host = hostWithVRF(accept: false)
+    #expect(
+      line(attempt("0.0.0.0 dev=9"), [socket("ESTABLISHED 10.79.0.1 dev=9 domain=9")], host: host)
+        == "in-use in-use ? ?")
+    #expect(line(attempt("0.0.0.0"), [socket("ESTABLISHED 10.79.0.1 dev=9 domain=9")], host: host) == "ok ok ok ok")
+    for moved in ["ESTABLISHED 10.79.0.1 dev=9 domain=0", "TIME_WAIT 10.79.0.1 domain=9", "BOUND 10.79.0.1 domain=9"]
+    {
+      #expect(line(attempt("0.0.0.0"), [socket(moved)], host: host).hasPrefix("?"), "\(moved)")
+    }
   }
 
   @Test("before 6.8 may pass with SO_REUSEADDR where only the bind bucket knows")

@@ -56,6 +56,24 @@ struct GeneratorTests {
     #expect(Set(scenarios.map(\.attempt.mayBindPrivileged)) == [true, false])
   }
 
+  @Test("with a VRF every place, change and moment of it is drawn, and nothing else changes")
+  func vrf() {
+    let scenarios = (0..<2000).map { ScenarioGenerator.scenario(seed: 3, number: $0, vrf: true) }
+    let plain = (0..<2000).map { ScenarioGenerator.scenario(seed: 3, number: $0) }
+    #expect(scenarios.map { $0.holders.map(\.kind) } == plain.map { $0.holders.map(\.kind) })
+    let holders = scenarios.flatMap(\.holders)
+    #expect(Set(holders.map(\.device)).isSuperset(of: [nil, .loopback, .dev0, .vrf0, .dev2]))
+    #expect(Set(scenarios.map(\.attempt.device)).isSuperset(of: [nil, .vrf0, .dev2]))
+    #expect(Set(holders.filter { $0.kind == .child(.timeWait, listenerStays: false) }.map(\.device)).contains(.vrf0))
+    let later = Set(scenarios.flatMap(\.later))
+    #expect(later == [.released, .setting(.tcpL3mdevAccept, 0), .setting(.tcpL3mdevAccept, 1)])
+    let actions = Set(holders.flatMap(\.changes).map(\.action))
+    #expect(actions.isSuperset(of: [.l3mdevAccept(true), .l3mdevAccept(false), .device(.vrf0), .device(.dev2)]))
+    for address in ["10.79.0.1", "::ffff:10.79.0.1", "fd79::1", "fe80::79"] {
+      #expect(holders.map(\.address).contains(ip(address)) && scenarios.map(\.attempt.address).contains(ip(address)))
+    }
+  }
+
   @Test("the mix says all weights")
   func mix() {
     let lines = ScenarioGenerator.mix.split(separator: "\n")

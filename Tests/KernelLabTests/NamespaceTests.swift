@@ -48,10 +48,22 @@ struct NamespaceTests {
   @Test("a VRF is made, or the kernel that has none is named")
   func vrf() throws {
     do {
-      let names = try NetworkNamespace.run(NamespaceConfiguration(vrf: true)) {
-        (namespace: inout NetworkNamespace) in Set(namespace.interfaces.keys)
+      let (names, results) = try NetworkNamespace.run(NamespaceConfiguration(vrf: true)) {
+        (namespace: inout NetworkNamespace) in
+        let binds = ["10.79.0.1", "fd79::1", "fe80::79"].map {
+          Scenario([], Attempt(.tcp, ip($0), device: .dev2))
+        }
+        var results: [String] = []
+        for later: [LaterChange] in [[], [.released], []] {
+          for var scenario in binds {
+            scenario.later = later
+            results.append(try namespace.trial(scenario, []).result.description)
+          }
+        }
+        return (Set(namespace.interfaces.keys), results)
       }
       #expect(names == Set(LabDevice.allCases).subtracting([.missing]))
+      #expect(results.prefix(3) == ["ok", "ok", "ok"] && results.suffix(3) == ["ok", "ok", "ok"])
     } catch {
       #expect(error as? NamespaceError == .failed("rtnetlink", SystemError(rawValue: 95)))
     }

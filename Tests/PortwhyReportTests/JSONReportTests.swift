@@ -83,6 +83,7 @@ struct JSONReportTests {
     report.host.ipv6NonlocalBind = true
     report.host.bindv6only = false
     report.host.tcpL3mdevAccept = false
+    report.host.mayHaveVRFs = false
     report.host.ipv6Available = true
     report.host.ipv6Addresses = [
       InterfaceAddress(address: ip("fe80::1"), interface: InterfaceIndex(rawValue: 2), flags: 0x80)

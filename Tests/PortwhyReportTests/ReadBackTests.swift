@@ -46,6 +46,7 @@ struct ReadBackTests {
     report.host.ipv6NonlocalBind = true
     report.host.bindv6only = false
     report.host.tcpL3mdevAccept = false
+    report.host.mayHaveVRFs = true
     report.host.ipv6Available = true
     report.host.interfaces?.append(
       NetworkInterface(
