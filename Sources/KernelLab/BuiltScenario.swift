@@ -136,7 +136,7 @@ extension NetworkNamespace {
       }
       sockets.append(builder.sockets)
     }
-    if scenario.holders.contains(where: \.changesSysctl) { forgetSettings() }
+    if scenario.holders.contains(where: \.changesL3mdevAccept) { forgetL3mdevAccept() }
     for change in scenario.later {
       do { try apply(change) } catch { throw .failed("\(change)", error) }
     }
@@ -182,7 +182,7 @@ extension NetworkNamespace {
 }
 
 extension Holder {
-  fileprivate var changesSysctl: Bool {
+  fileprivate var changesL3mdevAccept: Bool {
     changes.contains { if case .l3mdevAccept = $0.action { true } else { false } }
   }
 }

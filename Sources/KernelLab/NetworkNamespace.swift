@@ -196,9 +196,9 @@ public struct NetworkNamespace: ~Copyable {
     }
   }
 
-  /// A holder changed a sysctl: the next copy sets all of them anew.
-  mutating func forgetSettings() {
-    for setting in HostSetting.allCases { settings[setting] = -1 }
+  /// A holder changed `tcp_l3mdev_accept`: the next copy sets it anew, whatever it wants it to be.
+  mutating func forgetL3mdevAccept() {
+    settings[.tcpL3mdevAccept] = -1
   }
 
   /// Makes a change of a scenario, which the next `restore` takes back.

@@ -1,6 +1,5 @@
 import BPFEvidence
 import BindRules
-import HostEvidence
 import ProcessEvidence
 import SocketModel
 
@@ -38,8 +37,8 @@ extension Question {
 enum KernelEvidence {
   /// `gather`, or what a test puts in its place.
   typealias Source = (
-    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation],
-    _ networkNamespace: UInt64?, _ use: inout BPFUse
+    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation], _ host: HostFacts,
+    _ use: inout BPFUse
   ) -> EvidenceMerge?
 
   /// `holders`, or what a test puts in its place.
@@ -71,8 +70,8 @@ enum KernelEvidence {
 
   /// Asks the iterators of one transport; nil where nothing can be had, with the reason in `use`.
   static func gather(
-    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation],
-    _ networkNamespace: UInt64?, _ use: inout BPFUse
+    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation], _ host: HostFacts,
+    _ use: inout BPFUse
   ) -> EvidenceMerge? {
     let started = Clock.microseconds
     defer { use.microseconds &+= Clock.microseconds &- started }
@@ -86,7 +85,7 @@ enum KernelEvidence {
       case .udp:
         let sockets = try kernel.udpSockets(ports: ports)
         use.iterators.append("udp")
-        return merge(dump, with: IteratorEvidence(udp: sockets), networkNamespace: networkNamespace)
+        return merge(dump, with: IteratorEvidence(udp: sockets), networkNamespace: host.networkNamespace)
       case .tcp:
         let sockets = try kernel.tcpSockets(ports: ports)
         use.iterators.append("tcp")
@@ -94,14 +93,15 @@ enum KernelEvidence {
         // Sockets that are only bound are in no table: their bucket is reached through their descriptors. Where there
         // are VRFs it may be another than that of the port's other sockets.
         let told = Set(sockets.filter { $0.bucket != nil }.map(\.local.port))
-        let mayHaveVRFs = HostReader().mayHaveVRFs
-        let bound = dump.filter { $0.state == .close && (mayHaveVRFs || !told.contains($0.local.port)) }
+        let bound = dump.filter {
+          $0.state == .close && (host.mayHaveVRFs == true || !told.contains($0.local.port))
+        }
         let inodes = Set(bound.compactMap(\.inode))
         if !inodes.isEmpty {
           evidence.holders = try kernel.socketHolders(ports: ports, inodes: inodes)
           use.iterators.append("task_file")
         }
-        return merge(dump, with: evidence, networkNamespace: networkNamespace)
+        return merge(dump, with: evidence, networkNamespace: host.networkNamespace)
       }
     } catch {
       use.problem = error.description

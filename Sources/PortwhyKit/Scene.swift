@@ -120,8 +120,7 @@ struct Scene {
     askedTransports.insert(transport)
     try readMore(.networkNamespace)
     var use = visibility.bpf ?? BPFUse()
-    let evidence = instruments.evidence(
-      transport, range, sockets[transport] ?? [], host.networkNamespace, &use)
+    let evidence = instruments.evidence(transport, range, sockets[transport] ?? [], host, &use)
     visibility.bpf = use
     guard let evidence else { return Judgement(of: attempts, in: snapshot(transport, port)) }
     sockets[transport] = evidence.sockets

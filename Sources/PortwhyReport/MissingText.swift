@@ -47,7 +47,7 @@ struct MissingText {
     case .interfaces: "the interfaces"
     case .addressFamily: "whether the family is there"
     case .l3mdevAccept: "net.ipv4.tcp_l3mdev_accept"
-    case .layer3Domain: "the VRF it was bound in"
+    case .layer3Domain: "the VRF"
     case .kernelVersion: "this kernel version's rule"
     }
   }

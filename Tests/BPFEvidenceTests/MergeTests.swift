@@ -192,6 +192,11 @@ import Testing
       (1...4).map { observed($0) },
       with: IteratorEvidence(tcp: tcp, holders: [holder(7, found(5, .close, bucket: inVRF))]), networkNamespace: 1)
     #expect(merged.sockets.map(\.bucketDomain) == [0, 9, nil, nil, 9])
+    let subflow = holder(7, found(nil, .close, bucket: inVRF), mptcp: true)
+    let ofMPTCP = merge(
+      [observed(1, .close, inode: 7), observed(2, .close, inode: 8)], with: IteratorEvidence(holders: [subflow]),
+      networkNamespace: 1)
+    #expect(ofMPTCP.sockets.map(\.bucketDomain) == [9, nil] && ofMPTCP.sockets[0].reuseaddr == .unknown(.noOwner))
   }
 
   @Test("UDP sockets take the order of the chain across families; others keep their places")

@@ -1,5 +1,6 @@
 import BindRules
 import KernelLab
+import PortwhyExplanation
 import PortwhyKit
 import SocketModel
 import Testing
@@ -104,6 +105,28 @@ struct ReadBackTests {
     #expect(try Portwhy.answer(from: report).targets[0].verdict == .ok)
     let other = try Portwhy.answer(from: report, SavedQuestion(uid: 5))
     #expect(other.targets[0].verdict == inUse)
+  }
+
+  @Test("is undetermined by the VRF of a socket where there is one, and says so")
+  func vrf() throws {
+    var saved = report([timeWaitTarget(count: 1)])
+    saved.host.ipv6Available = true
+    saved.host.unprivilegedPortStart = 1024
+    saved.host.tcpL3mdevAccept = false
+    saved.host.mayHaveVRFs = true
+    #expect(try Portwhy.answer(from: saved, SavedQuestion(options: [])).targets[0].verdict == inUse)
+    saved.host.interfaces?.append(
+      NetworkInterface(index: InterfaceIndex(rawValue: 7), name: "red", isUp: true, vrfTable: 100))
+    let answer = try Portwhy.answer(from: saved, SavedQuestion(options: []))
+    #expect(answer.targets[0].verdict == .undetermined)
+    let explanation = answer.targets[0].attempts[0].explanation
+    #expect(explanation.cause == .timeWait, "seen, and not hidden")
+    let because = "it depends on the VRF in which each socket was bound, which BPF iterators may tell root"
+    #expect(explanation.why.contains(because))
+    let screen = Screen.render(answer, style: ScreenStyle(users: [:])).replacing("\n  ", with: " ")
+    #expect(screen.contains("(not known: the VRF of 1 socket)"))
+    saved.targets[0].sockets[0].bucketDomain = 0
+    #expect(try Portwhy.answer(from: saved, SavedQuestion(options: [])).targets[0].verdict == inUse)
   }
 
   @Test("lets the maker of the namespace, and no other uid, bind privileged ports")
