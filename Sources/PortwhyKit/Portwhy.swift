@@ -4,7 +4,7 @@ public import BindRules
 import Glibc
 import HostEvidence
 import Netlink
-import PortwhyExplanation
+import Explanation
 import ProcessEvidence
 public import SocketModel
 
@@ -114,7 +114,7 @@ public enum Portwhy {
     let probed =
       question.probe ? try probe(attempt, judged, question, scene) : Probing.Result(outcomes: judged)
     var explanation = explain(
-      Case(
+      Situation(
         attempt: attempt, outcomes: probed.outcomes, planned: question.options(attempt.transport), snapshot: snapshot,
         nearby: scene.nearby(attempt.transport), runtime: question.runtime))
     explanation.notes += probed.notes
