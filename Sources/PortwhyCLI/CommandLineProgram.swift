@@ -1,5 +1,6 @@
 internal import BindRules
 internal import Explanation
+internal import Linux
 internal import PortwhyKit
 internal import PortwhyReport
 internal import SocketModel

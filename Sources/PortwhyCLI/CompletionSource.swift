@@ -1,4 +1,5 @@
 internal import Explanation
+internal import Linux
 internal import PortwhyKit
 internal import SocketModel
 

@@ -1,4 +1,5 @@
 internal import BindRules
+internal import Linux
 internal import PortwhyKit
 internal import PortwhyReport
 internal import SocketModel

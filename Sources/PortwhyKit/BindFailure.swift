@@ -1,7 +1,7 @@
 public import BindRules
-import Glibc
+import Linux
 public import Explanation
-import ProcessEvidence
+import Evidence
 public import SocketModel
 
 /// Why a bind(2) or listen(2) failed: the whole report as data. `PortwhyReport` renders it as text and as JSON.
@@ -65,7 +65,7 @@ extension Portwhy {
       let outcome = attempt.outcome(socket.options)
     else { throw .internalError("no answer for \(port)") }
     let blockers = target.planBlockers
-    let own = blockers.compactMap { blocker in blocker.processes.first { $0.pid == getpid() } }
+    let own = blockers.compactMap { blocker in blocker.processes.first { $0.pid == ownProcess() } }
     let isOwnProgram = !blockers.isEmpty && own.count == blockers.count
     attempt.explanation.tell(isOwnProgram, own.flatMap(\.descriptors), outcome)
     target.attempts[0] = attempt

@@ -1,7 +1,7 @@
-import HostEvidence
+import Evidence
+import Linux
 import Netlink
 import Explanation
-import ProcessEvidence
 import SocketModel
 
 /// What `--deep` finds besides the answer: where else the port is used, and what takes its traffic first.
@@ -16,7 +16,7 @@ struct DeepFindings {
     let reader = ProcessReader()
     redirects = HostReader().portRedirects()
     for namespace in reader.otherNetworkNamespaces() {
-      let found = inNetworkNamespace(namespace.path) {
+      let found = try? inNetworkNamespace(at: [namespace.path]) {
         ports.transports.flatMap { (try? SocketDump().sockets($0, ports: ports[$0])) ?? [] }
       }
       // Connections are no use of the port that somebody looks for.

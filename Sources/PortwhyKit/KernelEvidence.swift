@@ -1,6 +1,6 @@
-import BPFEvidence
+import Evidence
 import BindRules
-import ProcessEvidence
+import Linux
 import SocketModel
 
 // BPF iterators cost more than the rest of an answer on an idle host, so they are asked only where they decide

@@ -1,4 +1,4 @@
-import HostEvidence
+import Evidence
 import Netlink
 import SocketModel
 

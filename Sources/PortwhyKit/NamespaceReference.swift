@@ -1,4 +1,5 @@
-import HostEvidence
+import Evidence
+import Linux
 import SocketModel
 
 /// Which network namespace a question is about, where it is not the asking thread's own.

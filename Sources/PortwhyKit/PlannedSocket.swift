@@ -1,5 +1,5 @@
 public import BindRules
-import ProcessEvidence
+import Evidence
 public import SocketModel
 
 /// The socket of a server whose bind(2) or listen(2) failed, as far as it decides that.

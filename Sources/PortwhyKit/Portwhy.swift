@@ -1,11 +1,8 @@
-import BPFEvidence
-import BindProbe
+import Evidence
 public import BindRules
-import Glibc
-import HostEvidence
+import Linux
 import Netlink
 import Explanation
-import ProcessEvidence
 public import SocketModel
 
 /// The answers of the library.
@@ -157,7 +154,7 @@ struct Instruments {
   var mayGiveEvidence: () -> Bool = { BPFEvidence.obstacle() == nil }
   /// Whether the network namespace may have VRFs, and so more than one bind table for a TCP port.
   var mayHaveVRFs: () -> Bool = { HostReader().mayHaveVRFs }
-  var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { BindProbe.probe($0, $1, on: $2) }
+  var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { probe($0, $1, on: $2) }
 }
 
 extension Scene {
@@ -188,16 +185,4 @@ func verdict(_ attempts: [AttemptReport], planned: ReuseOptions) -> CallResult {
   let verdicts = attempts.map { $0.outcome(planned)?.verdict ?? .undetermined }
   let failed = verdicts.first { if case .fails = $0 { true } else { false } }
   return failed ?? (verdicts.contains(.undetermined) ? .undetermined : .ok)
-}
-
-package enum Clock {
-  /// What goes forward only, to measure with.
-  package static var microseconds: UInt64 { MonotonicClock.microseconds }
-
-  /// Seconds since the epoch, CLOCK_REALTIME.
-  static var now: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-  }
 }

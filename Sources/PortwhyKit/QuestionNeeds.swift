@@ -1,5 +1,5 @@
 import BindRules
-import HostEvidence
+import Evidence
 import SocketModel
 
 // The facts of the host that a bind needs: what no verdict uses is not read.

@@ -1,9 +1,8 @@
-import BPFEvidence
+import Evidence
 import BindRules
-import HostEvidence
+import Linux
 import Netlink
 import Explanation
-import ProcessEvidence
 import SocketModel
 
 /// What attempts on one port come to, with the snapshot they were judged in.
@@ -180,7 +179,7 @@ struct Scene {
   /// Enters interfaces once more under an alternative name that the question calls them by.
   mutating func findAlternativeNames(_ names: [String]) {
     for name in names where host.interfaces != nil && host.interface(named: name) == nil {
-      guard let index = interfaceIndex(named: name), var alias = host.interface(index) else { continue }
+      guard let index = try? interfaceIndex(named: name), var alias = host.interface(index) else { continue }
       alias.name = name
       host.interfaces?.append(alias)
     }

@@ -1,4 +1,5 @@
 import BindRules
+import Linux
 import Netlink
 public import SocketModel
 
@@ -36,7 +37,7 @@ extension Portwhy {
     // Subscribed before the first look: a socket that goes in between is not missed.
     let events = SocketEvents(question.portsByTransport)
     return try waitUntilItWorks(
-      timeout: timeout, now: { MonotonicClock.milliseconds },
+      timeout: timeout, now: { Clock.milliseconds },
       look: { () throws(PortwhyError) in try answerHere(question) },
       pause: { events.pause(until: $0, heedsSockets: $1, signals: signals) }, progress: progress)
   }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Explanation
+import Linux
 import Testing
 
 @testable import PortwhyCLI

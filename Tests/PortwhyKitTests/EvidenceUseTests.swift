@@ -1,5 +1,4 @@
-import BPFEvidence
-import BindProbe
+import Evidence
 import BindRules
 import Glibc
 import KernelLab

@@ -1,5 +1,5 @@
 import BindRules
-import CNetlink
+import CLinux
 import Glibc
 import KernelLab
 import Explanation

@@ -1,4 +1,4 @@
-import BindProbe
+import Evidence
 import BindRules
 import Explanation
 import SocketModel

@@ -1,5 +1,6 @@
 import BindRules
 import KernelLab
+import Linux
 import Netlink
 import Explanation
 import SocketModel
@@ -195,7 +196,7 @@ struct KernelWaitTests {
       let signals = StopSignals([])
       let events = SocketEvents(ByTransport([transport], second.port.rawValue...second.port.rawValue))
       func pause() -> SocketEvent {
-        events.pause(until: MonotonicClock.milliseconds + 300, heedsSockets: true, signals: signals)
+        events.pause(until: Clock.milliseconds + 300, heedsSockets: true, signals: signals)
       }
       _ = consume first
       let other = pause()

@@ -1,8 +1,6 @@
-import Netlink
-import NetlinkWire
+@testable import Netlink
 import SocketModel
 
-@testable import Netlink
 
 /// A byte for the question, then a recording.
 func fuzzNetlink(_ input: inout FuzzInput) {

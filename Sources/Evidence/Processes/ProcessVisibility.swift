@@ -1,0 +1,27 @@
+/// What the walk of /proc could not look at, as far as an answer lacks something for it.
+///
+/// `0` and `[]` mean: each socket that has an inode has a holder and known flags, or everything was readable and
+/// there is nothing more to see. Unreadable processes that cost no fact are not counted, else no answer without
+/// root would ever be complete. So it does not mean that nobody else holds the same sockets: a reader without
+/// root sees the workers of its own uid, not the master of another.
+package struct ProcessVisibility: Sendable, Hashable {
+  /// Processes whose descriptors could not be listed (EACCES, EPERM). Kernel threads and zombies, which have
+  /// none, do not count, nor do processes that hidepid=2 keeps out of /proc altogether.
+  package var unreadableProcesses: Int
+  /// Stable words, each at most once:
+  /// - `no-proc`: /proc is not mounted or shows no process;
+  /// - `hidepid`: /proc is mounted with hidepid (proc(5)) and the reader is not exempt;
+  /// - `not-root`: the reader is not root or root without CAP_SYS_PTRACE, and something was refused for that;
+  /// - `yama`: `kernel.yama.ptrace_scope` forbids to read the flags of a process of one's own;
+  /// - `old-kernel`: no pidfd_getfd(2), Linux 5.6.
+  package var reasons: [String]
+
+  /// One with these parts, each as its property says.
+  package init(unreadableProcesses: Int = 0, reasons: [String] = []) {
+    self.unreadableProcesses = unreadableProcesses
+    self.reasons = reasons
+  }
+
+  /// Whether everything that was looked for could be looked at.
+  package var isComplete: Bool { unreadableProcesses == 0 && reasons.isEmpty }
+}
