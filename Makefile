@@ -143,9 +143,9 @@ screenshot: $(RELEASE) # docs/screen.svg from what the program prints
 purity:          # BindRules builds with nothing but SocketModel
 	@directory=$$(mktemp -d /tmp/portwhy-purity.XXXXXX) && trap 'rm -r "$$directory"' EXIT && \
 	swiftc -swift-version 6 -parse-as-library -emit-module -module-name SocketModel -package-name portwhy -o "$$directory/SocketModel.swiftmodule" \
-	  Sources/SocketModel/*.swift && \
-	swiftc -swift-version 6 -parse-as-library -typecheck -module-name BindRules -package-name portwhy -I "$$directory" Sources/BindRules/*.swift && \
-	! grep -nE '^ *(public |private |internal )?import ' Sources/BindRules/*.swift Sources/SocketModel/*.swift \
+	  $$(find Sources/SocketModel -name '*.swift') && \
+	swiftc -swift-version 6 -parse-as-library -typecheck -module-name BindRules -package-name portwhy -I "$$directory" $$(find Sources/BindRules -name '*.swift') && \
+	! grep -rnE '^ *(public |package |private |internal )?import ' Sources/BindRules Sources/SocketModel \
 	  | grep -vE 'BindRules/.*:(public )?import SocketModel$$' && echo "purity: BindRules needs SocketModel alone"
 
 lint:            ## formatting and style; warnings are errors in every build

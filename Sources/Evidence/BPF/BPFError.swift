@@ -33,7 +33,6 @@ package enum BTFDefect: String, Sendable, Hashable {
 }
 
 extension BPFError: CustomStringConvertible {
-  /// As text, for messages and tests.
   package var description: String {
     switch self {
     case .notPermitted(let missing) where missing.isEmpty:

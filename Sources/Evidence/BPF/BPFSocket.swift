@@ -36,7 +36,6 @@ package struct BPFSocket: Sendable, Hashable {
   /// (`udp_lib_lport_inuse`), 0 first, across IPv4 and IPv6; nil for TCP and where the order could not be seen.
   package var chainPosition: Int?
 
-  /// One with these parts, each as its property says.
   package init(
     transport: TransportProtocol, family: AddressFamily, local: Endpoint, remote: Endpoint? = nil,
     state: SocketState, isTimeWait: Bool = false, device: InterfaceIndex? = nil, reuseaddr: Bool? = nil,
@@ -76,7 +75,6 @@ package struct SocketHolder: Sendable, Hashable {
   /// What the descriptor refers to.
   package var socket: BPFSocket
 
-  /// One with these parts, each as its property says.
   package init(
     pid: Int32, descriptor: Int32, inode: UInt64, networkNamespace: UInt64? = nil, isMPTCP: Bool = false,
     socket: BPFSocket

@@ -17,7 +17,6 @@ package struct EvidenceMerge: Sendable, Hashable {
   /// Whether the UDP sockets stand in the order of the kernel's chain; true where there is none.
   package var udpOrderIsKnown: Bool
 
-  /// One with these parts, each as its property says.
   package init(
     sockets: [SocketObservation], buckets: [BindBucket] = [], vanished: Int = 0, unlisted: Int = 0,
     udpOrderIsKnown: Bool = true
@@ -39,7 +38,6 @@ package struct IteratorEvidence: Sendable, Hashable {
   /// Who holds which socket; nil where that iterator was not asked or failed.
   package var holders: [SocketHolder]?
 
-  /// One with these parts, each as its property says.
   package init(tcp: [BPFSocket]? = nil, udp: [BPFSocket]? = nil, holders: [SocketHolder]? = nil) {
     self.tcp = tcp
     self.udp = udp

@@ -84,13 +84,13 @@ extension BPFAssembler {
     func direct(_ field: BTFField) -> Int16 { Int16(truncatingIfNeeded: field.offset) }
     emit(
       .load(.doubleword, .r1, .r7, direct(files.fileInode)), .load(.halfword, .r1, .r1, direct(files.inodeMode)),
-      .and(.r1, constant: 0o170000))
-    jump(if: .r1, .notEqual, 0o140000, to: leave)  // S_IFSOCK
+      .and(.r1, constant: KernelNumber.fileType))
+    jump(if: .r1, .notEqual, KernelNumber.socketFile, to: leave)
     readKernel(to: stack.part(RecordLayout.common), count: layout.common.byteCount, from: .r9)
     jump(if: .r0, .notEqual, 0, to: leave)
     emit(.load(.halfword, .r1, .r10, stack.common(layout.common.family)))
-    jump(if: .r1, .equal, 2, to: inet)  // AF_INET
-    jump(if: .r1, .notEqual, 10, to: leave)  // AF_INET6
+    jump(if: .r1, .equal, KernelNumber.inet, to: inet)
+    jump(if: .r1, .notEqual, KernelNumber.inet6, to: leave)
     place(inet)
     zero(stack.record..<stack.part(RecordLayout.common))
     zero(stack.bucket..<0)
@@ -98,7 +98,7 @@ extension BPFAssembler {
       to: stack.part(RecordLayout.transport), count: files.sockProtocol.bitCount / 8, from: .r9,
       offset: files.sockProtocol.offset)
     emit(.load(.word, .r1, .r10, stack.part(RecordLayout.transport)))
-    for number: Int32 in [6, 17, 262] { jump(if: .r1, .equal, number, to: internet) }
+    for number in [KernelNumber.tcp, KernelNumber.udp, KernelNumber.mptcp] { jump(if: .r1, .equal, number, to: internet) }
     jump(to: leave)
     place(internet)
     if let uid = files.sockUID, uid.bitCount == 32 {
@@ -154,9 +154,9 @@ extension BPFAssembler {
     guard let pointer = layout.bindHash else { return }
     let (isTCP, done) = (label(), label())
     emit(.load(.word, .r1, .r10, stack.part(RecordLayout.transport)))
-    jump(if: .r1, .equal, 6, to: isTCP)  // IPPROTO_TCP
+    jump(if: .r1, .equal, KernelNumber.tcp, to: isTCP)
     if let subflow = layout.firstSubflow, subflow.bitCount == 64 {
-      jump(if: .r1, .notEqual, 262, to: done)  // IPPROTO_MPTCP
+      jump(if: .r1, .notEqual, KernelNumber.mptcp, to: done)
       readKernel(to: stack.scratch(0), count: 8, from: .r9, offset: subflow.offset)
       jump(if: .r0, .notEqual, 0, to: done)
       emit(.load(.doubleword, .r9, .r10, stack.scratch(0)))

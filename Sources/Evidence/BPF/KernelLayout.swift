@@ -112,7 +112,7 @@ enum BPFIterator: String, Sendable, Hashable, CaseIterable {
 }
 
 /// To a multiple of eight, in which the stack is divided.
-private func roundedUp(_ count: Int) -> Int { (count + 7) & ~7 }
+func roundedUp(_ count: Int) -> Int { (count + 7) & ~7 }
 
 extension KernelLayout {
   private static let structures = [

@@ -10,7 +10,7 @@ struct ProgramStack: Sendable, Hashable {
 
   init(_ layout: KernelLayout, scratchByteCount: Int) throws(BPFError) {
     let places = RecordLayout(layout)
-    let scratchSize = (scratchByteCount + 7) & ~7
+    let scratchSize = roundedUp(scratchByteCount)
     guard places.byteCount + scratchSize <= Self.limit, layout.common.byteCount > 0 else {
       throw .invalidProgram("a record of \(places.byteCount) bytes does not fit")
     }

@@ -44,3 +44,11 @@ enum BucketState: UInt32, Sendable, Hashable {
   case unreadable = 2
   case read = 3
 }
+
+/// The numbers of sockets that the programs compare and records hold.
+enum KernelNumber {
+  static let (inet, inet6): (Int32, Int32) = (2, 10)  // AF_INET, AF_INET6
+  static let (tcp, udp, mptcp): (Int32, Int32, Int32) = (6, 17, 262)  // IPPROTO_*
+  static let (timeWait, newSynReceived): (Int32, Int32) = (6, 12)  // TCP_TIME_WAIT, TCP_NEW_SYN_RECV
+  static let (fileType, socketFile): (Int32, Int32) = (0o170000, 0o140000)  // S_IFMT, S_IFSOCK
+}

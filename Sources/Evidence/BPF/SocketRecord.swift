@@ -16,17 +16,15 @@ struct SocketRecord: Sendable, Hashable {
 }
 
 extension SocketRecord {
-  private static let (mptcp, tcp, udp) = (UInt32(262), UInt32(6), UInt32(17))
-
   /// The record at this place; nil where it is none of a TCP or UDP socket. `transport` is nil for the iterator of
   /// descriptors, whose records carry it.
   init?(_ bytes: RawSpan, at start: Int, _ layout: KernelLayout, _ transport: TransportProtocol?) {
     let places = RecordLayout(layout)
     guard start >= 0, bytes.byteCount - start >= places.byteCount else { return nil }
     let isOfDescriptor = transport == nil
-    let number = bytes.word(at: start + RecordLayout.transport)
-    isMPTCP = number == Self.mptcp
-    guard let transport = transport ?? (isMPTCP || number == Self.tcp ? .tcp : number == Self.udp ? .udp : nil),
+    let number = Int32(bitPattern: bytes.word(at: start + RecordLayout.transport))
+    isMPTCP = number == KernelNumber.mptcp
+    guard let transport = transport ?? (isMPTCP || number == KernelNumber.tcp ? .tcp : number == KernelNumber.udp ? .udp : nil),
       let socket = BPFSocket(bytes, at: start, layout, transport)
     else { return nil }
     self.socket = socket
@@ -41,8 +39,6 @@ extension SocketRecord {
 }
 
 extension BPFSocket {
-  private static let (timeWait, newSynReceived) = (UInt64(6), UInt64(12))
-
   fileprivate init?(_ bytes: RawSpan, at start: Int, _ layout: KernelLayout, _ transport: TransportProtocol) {
     let fields = layout.common
     let common = start + RecordLayout.common
@@ -53,14 +49,14 @@ extension BPFSocket {
     let local = bytes.address(family, fields.localAddress4, fields.localAddress6, at: common)
     let remote = bytes.address(family, fields.remoteAddress4, fields.remoteAddress6, at: common)
     guard let local, let remote else { return nil }
-    let isRequest = number == Self.newSynReceived
+    let isRequest = number == UInt64(KernelNumber.newSynReceived)
     self.transport = transport
     self.family = family
     self.local = Endpoint(address: local, port: Port(UInt16(truncatingIfNeeded: port)))
     let peerPort = UInt16(truncatingIfNeeded: remotePort).byteSwapped
     let hasPeer = peerPort != 0 || !remote.isUnspecified
     self.remote = hasPeer ? Endpoint(address: remote, port: Port(peerPort)) : nil
-    isTimeWait = transport == .tcp && number == Self.timeWait
+    isTimeWait = transport == .tcp && number == UInt64(KernelNumber.timeWait)
     if isRequest {
       state = .synRecv
     } else if isTimeWait, layout.timeWaitSubstate != nil {
@@ -118,8 +114,8 @@ extension BindBucket {
 extension AddressFamily {
   fileprivate init?(kernel number: UInt64?) {
     switch number {
-    case 2: self = .ipv4
-    case 10: self = .ipv6
+    case UInt64(KernelNumber.inet): self = .ipv4
+    case UInt64(KernelNumber.inet6): self = .ipv6
     default: return nil
     }
   }

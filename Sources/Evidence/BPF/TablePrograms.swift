@@ -11,8 +11,8 @@ func tcpProgram(_ layout: KernelLayout, _ ports: ClosedRange<UInt16>) throws(BPF
   let (leave, write, timeWait) = (program.label(), program.label(), program.label())
   program.selectSocket(layout, ports, stack, else: leave)
   program.emit(.load(.byte, .r1, .r10, stack.common(layout.common.state)))
-  program.jump(if: .r1, .equal, 6, to: timeWait)  // TCP_TIME_WAIT
-  program.jump(if: .r1, .equal, 12, to: write)  // TCP_NEW_SYN_RECV, in no bucket
+  program.jump(if: .r1, .equal, KernelNumber.timeWait, to: timeWait)
+  program.jump(if: .r1, .equal, KernelNumber.newSynReceived, to: write)  // in no bucket
   if let pointer = layout.bindHash { program.readBucket(.r7, pointer, stack, layout) }
   program.jump(to: write)
   program.place(timeWait)

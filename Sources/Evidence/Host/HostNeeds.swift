@@ -2,7 +2,6 @@
 package struct HostNeeds: OptionSet, Sendable, Hashable {
   /// One bit for each fact.
   package let rawValue: UInt32
-  /// Takes any value, known or not.
   package init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// `HostFacts.networkNamespace`.

@@ -12,7 +12,6 @@ package struct PortRedirect: Sendable, Hashable {
   /// The chain: `ip nat DOCKER`.
   package var chain: String
 
-  /// One with these parts, each as its property says.
   package init(transport: TransportProtocol, ports: ClosedRange<UInt16>, target: String?, chain: String) {
     self.transport = transport
     self.ports = ports

@@ -10,7 +10,6 @@ package struct OtherNamespace: Sendable, Hashable {
   /// The name that ip-netns(8) gave it.
   package var name: String?
 
-  /// One with these parts, each as its property says.
   package init(inode: UInt64, path: String, name: String? = nil) {
     self.inode = inode
     self.path = path

@@ -16,7 +16,6 @@ package struct ProcessVisibility: Sendable, Hashable {
   /// - `old-kernel`: no pidfd_getfd(2), Linux 5.6.
   package var reasons: [String]
 
-  /// One with these parts, each as its property says.
   package init(unreadableProcesses: Int = 0, reasons: [String] = []) {
     self.unreadableProcesses = unreadableProcesses
     self.reasons = reasons

@@ -41,7 +41,6 @@ package enum NetlinkError: Error, Sendable, Hashable, CustomStringConvertible {
     self = Self.absence.contains(error.rawValue) ? .interfaceMissing(family, error) : .refused(family, error)
   }
 
-  /// As text, for messages and tests.
   package var description: String {
     switch self {
     case .interfaceMissing(let family, let error): "the kernel's \(family.rawValue) interface is missing: \(error)"

@@ -5,7 +5,6 @@ package struct DatagramOrigin: Sendable, Hashable {
   /// The port id of the socket that asked.
   package var receiver: UInt32
 
-  /// One with these parts, each as its property says.
   package init(sender: UInt32 = 0, receiver: UInt32) {
     self.sender = sender
     self.receiver = receiver
@@ -21,7 +20,6 @@ package struct NetlinkRequest: Sendable, Hashable {
   /// NETLINK_GET_STRICT_CHK: the kernel heeds the filters in the request (Linux 4.20; older ones ignore it).
   package var isStrict: Bool
 
-  /// One with these parts, each as its property says.
   package init(family: NetlinkFamily, bytes: [UInt8], isStrict: Bool = false) {
     self.family = family
     self.bytes = bytes

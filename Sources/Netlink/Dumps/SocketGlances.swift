@@ -9,7 +9,9 @@ package enum SocketStates: Sendable, Hashable {
 
   /// Bit n is state n.
   var mask: UInt32 {
-    let holding: UInt32 = 1 << 7 | 1 << 10 | 1 << 13  // CLOSE, LISTEN, TCP_BOUND_INACTIVE (Linux 6.8)
+    let boundInactive: UInt32 = 13  // TCP_BOUND_INACTIVE, Linux 6.8
+    let holding: UInt32 =
+      1 << UInt32(SocketState.close.rawValue) | 1 << UInt32(SocketState.listen.rawValue) | 1 << boundInactive
     return self == .holding ? holding : SocketDumpRequest.everyState & ~holding
   }
 }

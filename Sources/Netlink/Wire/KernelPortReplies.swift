@@ -40,31 +40,12 @@ extension TunnelInterface {
   /// Reads the payload of one RTM_NEWLINK message; nil for an interface that is down or of another kind, and for one that
   /// was moved here from the network namespace in which its socket has stayed.
   package init?(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
-    var attributes = try AttributeCursor(after: 16, in: payload)
-    let start = payload.lowerBound
-    let isUp = try bytes.uint32(at: start + 8, in: payload, "ifi_flags") & 1 != 0  // IFF_UP
-    guard isUp, let index = InterfaceIndex(kernel: try bytes.uint32(at: start + 4, in: payload, "ifi_index")) else {
-      return nil
-    }
-    var name = ""
-    var info: Range<Int>?
-    while let attribute = try attributes.next(in: bytes) {
-      switch attribute.type {
-      case LinkAttribute.name: name = try bytes.text(in: attribute.payload, "IFLA_IFNAME")
-      case LinkAttribute.info: info = attribute.payload
-      case LinkAttribute.linkNamespace: return nil
-      default: break
-      }
-    }
-    guard let info, let kindRange = try AttributeCursor(info).first(LinkAttribute.infoKind, in: bytes) else {
-      return nil
-    }
-    let kind = try bytes.text(in: kindRange, "IFLA_INFO_KIND")
+    let link = try LinkMessage(parsing: bytes, payload)
+    guard link.isUp, !link.hasLinkElsewhere, let kind = link.kind else { return nil }
     let numbers = TunnelAttributes.ofKinds[kind]
     guard numbers != nil || kind == "wireguard" else { return nil }
-    self.init(kind: kind, name: name, index: index, port: nil, families: [.ipv4, .ipv6])
-    guard let numbers, let data = try AttributeCursor(info).first(LinkAttribute.infoData, in: bytes) else { return }
-    try readData(bytes, data, numbers)
+    self.init(kind: kind, name: link.name, index: link.index, port: nil, families: [.ipv4, .ipv6])
+    if let numbers, let data = link.data { try readData(bytes, data, numbers) }
   }
 
   private mutating func readData(
@@ -91,6 +72,32 @@ extension TunnelInterface {
   }
 }
 
+/// The numbers of generic netlink's controller that are used here (`linux/genetlink.h`).
+private enum Controller {
+  static let id: UInt16 = 16  // GENL_ID_CTRL
+  static let getFamily: UInt8 = 3  // CTRL_CMD_GETFAMILY
+  static let familyID: UInt16 = 1  // CTRL_ATTR_FAMILY_ID
+  static let familyName: UInt16 = 2  // CTRL_ATTR_FAMILY_NAME
+}
+
+/// The numbers of WireGuard that are used here (`linux/wireguard.h`).
+private enum WireGuard {
+  static let getDevice: UInt8 = 0  // WG_CMD_GET_DEVICE
+  static let interface: UInt16 = 1  // WGDEVICE_A_IFINDEX
+  static let listenPort: UInt16 = 6  // WGDEVICE_A_LISTEN_PORT
+}
+
+/// The numbers of IPVS that are used here (`linux/ip_vs.h`).
+private enum VirtualServer {
+  static let getDaemon: UInt8 = 11  // IPVS_CMD_GET_DAEMON
+  static let daemon: UInt16 = 3  // IPVS_CMD_ATTR_DAEMON
+  static let daemonState: UInt16 = 1  // IPVS_DAEMON_ATTR_STATE
+  static let daemonInterface: UInt16 = 2  // IPVS_DAEMON_ATTR_MCAST_IFN
+  static let daemonPort: UInt16 = 7  // IPVS_DAEMON_ATTR_MCAST_PORT
+  static let backup: UInt32 = 2  // IP_VS_STATE_BACKUP
+  static let oldPort: UInt16 = 8848  // IP_VS_SYNC_PORT
+}
+
 /// The requests to generic netlink that WireGuard's listening port and the one of IPVS's synchronisation take
 /// (`linux/genetlink.h`, `linux/wireguard.h`, `linux/ip_vs.h`).
 package enum GenericRequest: Sendable, Hashable {
@@ -104,24 +111,28 @@ package enum GenericRequest: Sendable, Hashable {
   /// The type of the request and of the messages that answer it.
   package var type: MessageType {
     switch self {
-    case .families: MessageType(rawValue: 16)  // GENL_ID_CTRL
+    case .families: MessageType(rawValue: Controller.id)
     case .wireguardDevice(let family, _), .ipvsDaemons(let family): family
     }
   }
 
   //  struct genlmsghdr, 4 bytes: u8 cmd, u8 version, u16 reserved
 
+  private static let headerSize = 4
+
+  private static func header(_ command: UInt8) -> [UInt8] { [command, 1, 0, 0] }
+
   /// The whole message, ready to be sent.
   package func encoded(sequence: UInt32) -> [UInt8] {
     switch self {
-    case .families: return message(type, sequence: sequence, body: [3, 1, 0, 0])  // CTRL_CMD_GETFAMILY
+    case .families: return message(type, sequence: sequence, body: Self.header(Controller.getFamily))
     case .wireguardDevice(_, let interface):
-      var body: [UInt8] = [0, 1, 0, 0]  // WG_CMD_GET_DEVICE
+      var body = Self.header(WireGuard.getDevice)
       var index: [UInt8] = []
       index.append(host: interface.rawValue)
-      appendAttribute(1, index, to: &body)  // WGDEVICE_A_IFINDEX
+      appendAttribute(WireGuard.interface, index, to: &body)
       return message(type, sequence: sequence, body: body)
-    case .ipvsDaemons: return message(type, sequence: sequence, body: [11, 1, 0, 0])  // IPVS_CMD_GET_DAEMON
+    case .ipvsDaemons: return message(type, sequence: sequence, body: Self.header(VirtualServer.getDaemon))
     }
   }
 
@@ -129,10 +140,10 @@ package enum GenericRequest: Sendable, Hashable {
   package static func familyNumber(
     of name: String, parsing bytes: Span<UInt8>, _ payload: Range<Int>
   ) throws(WireError) -> MessageType? {
-    let attributes = try AttributeCursor(after: 4, in: payload)
-    guard let text = try attributes.first(2, in: bytes),  // CTRL_ATTR_FAMILY_NAME
+    let attributes = try AttributeCursor(after: headerSize, in: payload)
+    guard let text = try attributes.first(Controller.familyName, in: bytes),
       try bytes.text(in: text, "CTRL_ATTR_FAMILY_NAME") == name,
-      let number = try attributes.first(1, in: bytes)  // CTRL_ATTR_FAMILY_ID
+      let number = try attributes.first(Controller.familyID, in: bytes)
     else { return nil }
     return MessageType(rawValue: try bytes.uint16(at: number.lowerBound, in: number, "CTRL_ATTR_FAMILY_ID"))
   }
@@ -142,8 +153,8 @@ package enum GenericRequest: Sendable, Hashable {
   package static func wireguardPort(
     parsing bytes: Span<UInt8>, _ payload: Range<Int>
   ) throws(WireError) -> Port? {
-    let attributes = try AttributeCursor(after: 4, in: payload)
-    guard let value = try attributes.first(6, in: bytes) else { return nil }  // WGDEVICE_A_LISTEN_PORT
+    let attributes = try AttributeCursor(after: headerSize, in: payload)
+    guard let value = try attributes.first(WireGuard.listenPort, in: bytes) else { return nil }
     let port = try bytes.uint16(at: value.lowerBound, in: value, "WGDEVICE_A_LISTEN_PORT")
     return port == 0 ? nil : Port(port)
   }
@@ -153,16 +164,16 @@ package enum GenericRequest: Sendable, Hashable {
   package static func ipvsBackup(
     parsing bytes: Span<UInt8>, _ payload: Range<Int>
   ) throws(WireError) -> (port: Port, interface: String)? {
-    let attributes = try AttributeCursor(after: 4, in: payload)
-    guard let daemon = try attributes.first(3, in: bytes) else { return nil }  // IPVS_CMD_ATTR_DAEMON
+    let attributes = try AttributeCursor(after: headerSize, in: payload)
+    guard let daemon = try attributes.first(VirtualServer.daemon, in: bytes) else { return nil }
     let details = AttributeCursor(daemon)
-    guard let state = try details.first(1, in: bytes),  // IPVS_DAEMON_ATTR_STATE
-      try bytes.uint32(at: state.lowerBound, in: state, "IPVS_DAEMON_ATTR_STATE") == 2,  // IP_VS_STATE_BACKUP
-      let name = try details.first(2, in: bytes)  // IPVS_DAEMON_ATTR_MCAST_IFN
+    guard let state = try details.first(VirtualServer.daemonState, in: bytes),
+      try bytes.uint32(at: state.lowerBound, in: state, "IPVS_DAEMON_ATTR_STATE") == VirtualServer.backup,
+      let name = try details.first(VirtualServer.daemonInterface, in: bytes)
     else { return nil }
-    // Kernels before 4.3 do not tell the port, which was fixed then (`IP_VS_SYNC_PORT`).
-    var port: UInt16 = 8848
-    if let value = try details.first(7, in: bytes) {
+    // Kernels before 4.3 do not tell the port, which was fixed then.
+    var port = VirtualServer.oldPort
+    if let value = try details.first(VirtualServer.daemonPort, in: bytes) {
       port = try bytes.uint16(at: value.lowerBound, in: value, "IPVS_DAEMON_ATTR_MCAST_PORT")
     }
     return (Port(port), try bytes.text(in: name, "IPVS_DAEMON_ATTR_MCAST_IFN"))

@@ -2,9 +2,7 @@ package import SocketModel
 
 /// What a netlink message is, `nlmsg_type` (netlink(7)): below 16 control, above it the interface's own.
 package struct MessageType: RawRepresentable, Sendable, Hashable {
-  /// The kernel's number.
   package let rawValue: UInt16
-  /// Takes any value, known or not.
   package init(rawValue: UInt16) { self.rawValue = rawValue }
 
   /// NLMSG_NOOP: to be skipped.
@@ -37,9 +35,7 @@ package struct MessageType: RawRepresentable, Sendable, Hashable {
 
 /// `nlmsg_flags` (netlink(7)).
 package struct MessageFlags: OptionSet, Sendable, Hashable {
-  /// The kernel's number.
   package let rawValue: UInt16
-  /// Takes any value, known or not.
   package init(rawValue: UInt16) { self.rawValue = rawValue }
 
   /// NLM_F_REQUEST.
@@ -66,7 +62,6 @@ package struct NetlinkMessage: Sendable, Hashable {
   /// In bytes from the start of the datagram, padding not included.
   package var payload: Range<Int>
 
-  /// One with these parts, each as its property says.
   package init(type: MessageType, flags: MessageFlags, sequence: UInt32, portID: UInt32, payload: Range<Int>) {
     self.type = type
     self.flags = flags

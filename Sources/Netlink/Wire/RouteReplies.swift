@@ -1,77 +1,10 @@
 package import SocketModel
 
-/// The numbers of the link attributes that are read here (`linux/if_link.h`).
-enum LinkAttribute {
-  static let name: UInt16 = 3  // IFLA_IFNAME
-  static let master: UInt16 = 10  // IFLA_MASTER
-  static let info: UInt16 = 18  // IFLA_LINKINFO
-  static let linkNamespace: UInt16 = 37  // IFLA_LINK_NETNSID
-  static let infoKind: UInt16 = 1  // IFLA_INFO_KIND, inside IFLA_LINKINFO
-  static let infoData: UInt16 = 2  // IFLA_INFO_DATA, inside IFLA_LINKINFO
-  static let vrfTable: UInt16 = 1  // IFLA_VRF_TABLE, inside IFLA_INFO_DATA of a VRF
-}
-
 /// The numbers of the address attributes that are read here (`linux/if_addr.h`).
 private enum AddressAttribute {
   static let address: UInt16 = 1  // IFA_ADDRESS
   static let local: UInt16 = 2  // IFA_LOCAL
   static let flags: UInt16 = 8  // IFA_FLAGS
-}
-
-//  struct ifinfomsg
-//   0  u8 family, u8 pad, u16 type
-//   4  i32 index
-//   8  u32 flags
-//  12  u32 change
-//  16  attributes
-
-extension NetworkInterface {
-  private static let upFlag: UInt32 = 1  // IFF_UP
-
-  /// Reads the payload of one RTM_NEWLINK message.
-  package init(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
-    var attributes = try AttributeCursor(after: 16, in: payload)
-    let start = payload.lowerBound
-    guard let index = InterfaceIndex(kernel: try bytes.uint32(at: start + 4, in: payload, "ifi_index")) else {
-      throw WireError(offset: start + 4, expected: "an interface index above 0")
-    }
-    let flags = try bytes.uint32(at: start + 8, in: payload, "ifi_flags")
-    var name: String?
-    var master: InterfaceIndex?
-    var vrfTable: UInt32?
-    while let attribute = try attributes.next(in: bytes) {
-      let value = attribute.payload
-      switch attribute.type {
-      case LinkAttribute.name:
-        name = try bytes.text(in: value, "IFLA_IFNAME")
-      case LinkAttribute.master:
-        master = InterfaceIndex(kernel: try bytes.uint32(at: value.lowerBound, in: value, "IFLA_MASTER"))
-      case LinkAttribute.info:
-        vrfTable = try Self.vrfTable(parsing: bytes, value)
-      default:
-        break
-      }
-    }
-    guard let name else { throw WireError(offset: payload.upperBound, expected: "an interface name") }
-    self.init(index: index, name: name, isUp: flags & Self.upFlag != 0, master: master, vrfTable: vrfTable)
-  }
-
-  private static func vrfTable(parsing bytes: Span<UInt8>, _ info: Range<Int>) throws(WireError) -> UInt32? {
-    var attributes = AttributeCursor(info)
-    var kind: String?
-    var data: Range<Int>?
-    while let attribute = try attributes.next(in: bytes) {
-      switch attribute.type {
-      case LinkAttribute.infoKind: kind = try bytes.text(in: attribute.payload, "IFLA_INFO_KIND")
-      case LinkAttribute.infoData: data = attribute.payload
-      default: break
-      }
-    }
-    guard kind == "vrf", let data,
-      let table = try AttributeCursor(data).first(LinkAttribute.vrfTable, in: bytes)
-    else { return nil }
-    return try bytes.uint32(at: table.lowerBound, in: table, "IFLA_VRF_TABLE")
-  }
 }
 
 //  struct ifaddrmsg

@@ -71,6 +71,7 @@ enum RouteAttribute {
   static let multipath: UInt16 = 9  // RTA_MULTIPATH
   static let table: UInt16 = 15  // RTA_TABLE
   static let extensionMask: UInt16 = 29  // IFLA_EXT_MASK
+  static let defaultTable: UInt32 = 253  // RT_TABLE_DEFAULT
   static let mainTable: UInt32 = 254  // RT_TABLE_MAIN
   static let localTable: UInt32 = 255  // RT_TABLE_LOCAL
   static let lookUpTable: UInt32 = 0x1000  // RTM_F_LOOKUP_TABLE: the answer has the table of the route, else `main`

@@ -7,7 +7,6 @@ package struct RoutingRule: Sendable, Hashable {
   /// It looks up `table` for every packet: no selector, no other action.
   package var isUnconditional: Bool
 
-  /// One with these parts, each as its property says.
   package init(priority: UInt32, table: UInt32, isUnconditional: Bool) {
     self.priority = priority
     self.table = table
@@ -16,9 +15,9 @@ package struct RoutingRule: Sendable, Hashable {
 
   /// What `fib_default_rules_init` makes: local, main, default.
   package static let defaults: [RoutingRule] = [
-    RoutingRule(priority: 0, table: 255, isUnconditional: true),
-    RoutingRule(priority: 32766, table: 254, isUnconditional: true),
-    RoutingRule(priority: 32767, table: 253, isUnconditional: true),
+    RoutingRule(priority: 0, table: RouteAttribute.localTable, isUnconditional: true),
+    RoutingRule(priority: 32766, table: RouteAttribute.mainTable, isUnconditional: true),
+    RoutingRule(priority: 32767, table: RouteAttribute.defaultTable, isUnconditional: true),
   ]
 }
 

@@ -21,7 +21,6 @@ package struct SocketDumpRequest: Sendable, Hashable {
   /// The local ports the kernel filters by; nil for all.
   package var ports: ClosedRange<UInt16>?
 
-  /// One with these parts, each as its property says.
   package init(_ table: Table, ports: ClosedRange<UInt16>?, states: UInt32 = everyState) {
     self.table = table
     self.ports = ports

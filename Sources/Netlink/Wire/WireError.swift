@@ -5,12 +5,10 @@ package struct WireError: Error, Sendable, Hashable, CustomStringConvertible {
   /// What should have stood there, in words.
   package var expected: String
 
-  /// One with these parts, each as its property says.
   package init(offset: Int, expected: String) {
     self.offset = offset
     self.expected = expected
   }
 
-  /// As text, for messages and tests.
   package var description: String { "expected \(expected) at byte \(offset)" }
 }

@@ -1,94 +1,9 @@
-/// One end of a socket: an address and a port, and for link-local addresses the interface.
-public struct Endpoint: Sendable, Hashable {
-  /// The address.
-  public var address: IPAddress
-  /// The port.
-  public var port: Port
-
-  /// One with these parts, each as its property says.
-  public init(address: IPAddress, port: Port) {
-    self.address = address
-    self.port = port
-  }
-}
-
-/// The number of a network interface, 1 and up (if_nametoindex(3)); 0 never occurs here.
-public struct InterfaceIndex: RawRepresentable, Sendable, Hashable {
-  /// The kernel's number.
-  public let rawValue: UInt32
-
-  /// Takes any value, known or not.
-  public init(rawValue: UInt32) { self.rawValue = rawValue }
-
-  /// Nil for 0, which the kernel uses for "no interface".
-  public init?(kernel number: UInt32) {
-    guard number != 0 else { return nil }
-    rawValue = number
-  }
-}
-
-/// The timer of a socket, `idiag_timer` and `idiag_expires` of a sock_diag reply.
-public struct SocketTimer: Sendable, Hashable {
-  /// What the timer is for (`idiag_timer`, sock_diag(7)).
-  public struct Kind: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
-    /// The kernel's number.
-    public let rawValue: UInt8
-    /// Takes any value, known or not.
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
-
-    /// A retransmission is due.
-    public static let retransmit = Kind(rawValue: 1)
-    /// A keepalive is due, or FIN_WAIT2 ends.
-    public static let keepalive = Kind(rawValue: 2)
-    /// TIME_WAIT ends.
-    public static let timeWait = Kind(rawValue: 3)
-    /// The peer's closed window is probed.
-    public static let zeroWindowProbe = Kind(rawValue: 4)
-    /// An acknowledgement is due.
-    public static let delayedAck = Kind(rawValue: 5)
-
-    /// The word of the report.
-    public var description: String {
-      switch self {
-      case .retransmit: "retransmit"
-      case .keepalive: "keepalive"
-      case .timeWait: "time_wait"
-      case .zeroWindowProbe: "zero_window_probe"
-      case .delayedAck: "delayed_ack"
-      default: "timer_\(rawValue)"
-      }
-    }
-  }
-
-  /// Which timer.
-  public var kind: Kind
-  /// Milliseconds until it fires.
-  public var expires: UInt32
-
-  /// One with these parts, each as its property says.
-  public init(kind: Kind, expires: UInt32) {
-    self.kind = kind
-    self.expires = expires
-  }
-}
-
-/// Who stands behind a socket.
-public enum SocketOwner: String, Sendable, Hashable, CaseIterable {
-  /// At least one process holds a descriptor of it.
-  case process
-  /// The kernel itself, on positive evidence only.
-  case kernel
-  /// Nobody: TIME_WAIT, an orphan, a queued child.
-  case none
-  /// Somebody that cannot be seen: not permitted, another pid namespace, a descriptor in flight, io_uring.
-  case hidden
-}
-
 /// One socket as sock_diag reported it, with what was found out about it elsewhere.
 public struct SocketObservation: Sendable, Hashable {
   /// TCP or UDP.
   public var transport: TransportProtocol
-  /// The upper layer protocol of a TCP socket (`INET_DIAG_ULP_INFO`): `mptcp`, `tls`, …
+  /// The upper layer protocol of a TCP socket as its holder's descriptor tells it: `mptcp`, `tls`, …; nil for none, and
+  /// where no descriptor could be asked.
   public var ulp: String?
   /// AF_INET or AF_INET6.
   public var family: AddressFamily

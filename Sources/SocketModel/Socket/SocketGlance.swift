@@ -1,14 +1,14 @@
 /// The little of a socket that tells that a port is in use: for lists of many, where the rest is not looked at.
-public struct SocketGlance: Sendable, Hashable {
+package struct SocketGlance: Sendable, Hashable {
   /// The local port.
-  public var port: Port
+  package var port: Port
   /// The state, as sock_diag(7) says it.
-  public var state: SocketState
+  package var state: SocketState
   /// nil where no process can hold the socket.
-  public var inode: UInt64?
+  package var inode: UInt64?
 
   /// A glance with its three facts.
-  public init(port: Port, state: SocketState, inode: UInt64?) {
+  package init(port: Port, state: SocketState, inode: UInt64?) {
     self.port = port
     self.state = state
     self.inode = inode

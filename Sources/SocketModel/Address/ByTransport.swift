@@ -1,29 +1,29 @@
 /// A value for TCP, for UDP, for both or for neither.
 ///
 /// No dictionary: those of a few types cost a fiftieth of the time of a whole answer, for two keys.
-public struct ByTransport<Value> {
+package struct ByTransport<Value> {
   /// That of TCP.
-  public var tcp: Value?
+  package var tcp: Value?
   /// That of UDP.
-  public var udp: Value?
+  package var udp: Value?
 
   /// Without a value that is not given.
   @inlinable
-  public init(tcp: Value? = nil, udp: Value? = nil) {
+  package init(tcp: Value? = nil, udp: Value? = nil) {
     self.tcp = tcp
     self.udp = udp
   }
 
   /// The same value for each of these.
   @inlinable
-  public init(_ transports: [TransportProtocol], _ value: Value) {
+  package init(_ transports: [TransportProtocol], _ value: Value) {
     self.init()
     for transport in transports { self[transport] = value }
   }
 
   /// nil takes the value away.
   @inlinable
-  public subscript(transport: TransportProtocol) -> Value? {
+  package subscript(transport: TransportProtocol) -> Value? {
     get { transport == .tcp ? tcp : udp }
     _modify {
       switch transport {
@@ -35,7 +35,7 @@ public struct ByTransport<Value> {
 
   /// Those that have a value, TCP first.
   @inlinable
-  public var transports: [TransportProtocol] {
+  package var transports: [TransportProtocol] {
     switch (tcp != nil, udp != nil) {
     case (true, true): [.tcp, .udp]
     case (true, false): [.tcp]
@@ -49,13 +49,13 @@ extension ByTransport: Sendable where Value: Sendable {}
 
 extension ByTransport<ClosedRange<UInt16>> {
   /// The smallest range that covers those of both; nil where there is none.
-  public var hull: ClosedRange<UInt16>? {
+  package var hull: ClosedRange<UInt16>? {
     guard let tcp, let udp else { return tcp ?? udp }
     return tcp.hull(udp)
   }
 
   /// Whether a port is in one of the ranges.
-  public func contains(_ port: UInt16) -> Bool { tcp?.contains(port) == true || udp?.contains(port) == true }
+  package func contains(_ port: UInt16) -> Bool { tcp?.contains(port) == true || udp?.contains(port) == true }
 }
 
 extension ClosedRange {
