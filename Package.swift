@@ -22,15 +22,12 @@ let package = Package(
   name: "portwhy",
   products: [
     .executable(name: "portwhy", targets: ["portwhy"]),
-    // The library: answers as data (PortwhyKit, with the types of the others) and as text (PortwhyReport). Neither
-    // ArgumentParser nor Foundation is behind it.
+    // The library: answers as data (PortwhyKit, with the types of the others) and as text (PortwhyReport). Foundation is
+    // not behind it.
     .library(
       name: "PortwhyKit", targets: ["PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel"]),
     // For Fuzzing/ alone, which has a package of its own.
     .library(name: "PortwhyCLI", targets: ["PortwhyCLI"]),
-  ],
-  dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     .systemLibrary(name: "CNetlink", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
@@ -56,7 +53,6 @@ let package = Package(
       "PortwhyCLI",
       [
         "CArguments", "PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),
 
@@ -114,12 +110,7 @@ let package = Package(
         "PortwhyReport", "SocketModel",
       ],
       exclude: ["Golden"]),
-    tests(
-      "PortwhyCLITests",
-      [
-        "BindRules", "PortwhyCLI", "PortwhyExplanation", "PortwhyKit", "SocketModel",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+    tests("PortwhyCLITests", ["BindRules", "PortwhyCLI", "PortwhyExplanation", "PortwhyKit", "SocketModel"]),
     // Runs the built binary, which SwiftPM builds before any test.
     tests(
       "EndToEndTests",
