@@ -1,3 +1,4 @@
+internal import PortwhyKit
 internal import SocketModel
 
 /// One item of TARGET taken apart, before ports and protocol are looked up.
@@ -15,29 +16,30 @@ struct ItemText {
   var suffix: String?
   /// The scheme of a URL, lower case.
   var scheme: String?
-  /// The item as an error may repeat it: a URL without user, password and path.
-  var shown: String
+  /// The item as an error repeats it: a URL without its path.
+  var shown: Shown
 
-  init(_ item: String) throws(UsageError) {
+  /// - Parameter word: that in which the item stands.
+  init(_ item: String, of word: Shown) throws(UsageError) {
     if let url = URLText(item) {
       scheme = url.scheme
-      shown = "\(url.scheme)://\(url.authority)"
-      if url.authority.isEmpty { throw UsageError("no host in \"\(shown)\"") }
+      shown = word.part("\(url.scheme)://\(url.authority)")
+      if url.authority.isEmpty { throw UsageError("no host in \(shown)") }
       (address, ports) = try Self.split(url.authority, item: shown, isURL: true)
       return
     }
-    shown = item
+    shown = word.part(item)
     var head = item[...]
     if let slash = item.firstIndex(of: "/") {
       suffix = String(item[item.index(after: slash)...])
       head = item[..<slash]
     }
-    (address, ports) = try Self.split(String(head), item: item, isURL: false)
+    (address, ports) = try Self.split(String(head), item: shown, isURL: false)
   }
 
   /// `ADDRESS:PORTS`, `PORTS`; in a URL also a bare `ADDRESS`.
   private static func split(
-    _ text: String, item: String, isURL: Bool
+    _ text: String, item: Shown, isURL: Bool
   ) throws(UsageError) -> (Address, ports: String) {
     if text.hasPrefix("[") { return try splitBracketed(text, item: item, isURL: isURL) }
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
@@ -45,26 +47,28 @@ struct ItemText {
     case 1 where isURL: return (try host(text, item: item), "")
     case 1: return (.wildcard, text)
     case 2: return (try host(parts[0], item: item), parts[1])
-    default: throw UsageError("\"\(item)\": an IPv6 address stands in brackets, as in [::1]:80")
+    default: throw UsageError("\(item): an IPv6 address stands in brackets, as in [::1]:80")
     }
   }
 
   private static func splitBracketed(
-    _ text: String, item: String, isURL: Bool
+    _ text: String, item: Shown, isURL: Bool
   ) throws(UsageError) -> (Address, ports: String) {
-    guard let close = text.firstIndex(of: "]") else { throw UsageError("no closing bracket in \"\(item)\"") }
+    guard let close = text.firstIndex(of: "]") else { throw UsageError("no closing bracket in \(item)") }
     let inside = String(text[text.index(after: text.startIndex)..<close])
-    let address = try bracketed(inside, isURL: isURL)
+    let address = try bracketed(inside, item: item, isURL: isURL)
     let rest = text[text.index(after: close)...]
     if rest.isEmpty {
       if isURL { return (address, "") }
-      throw UsageError("no port in \"\(item)\"")
+      throw UsageError("no port in \(item)")
     }
-    guard rest.hasPrefix(":") else { throw UsageError("\"\(rest)\" after the bracket in \"\(item)\"") }
+    guard rest.hasPrefix(":") else { throw UsageError("\(item.part(rest)) after the bracket in \(item)") }
     return (address, String(rest.dropFirst()))
   }
 
-  private static func bracketed(_ text: String, isURL: Bool) throws(UsageError) -> Address {
+  private static func bracketed(
+    _ text: String, item: Shown, isURL: Bool
+  ) throws(UsageError) -> Address {
     var zone: String?
     var digits = text[...]
     if let percent = text.firstIndex(of: "%") {
@@ -72,27 +76,28 @@ struct ItemText {
       var name = text[text.index(after: percent)...]
       // RFC 6874: in a URL the percent sign itself is written %25.
       if isURL && name.hasPrefix("25") { name = name.dropFirst(2) }
-      if name.isEmpty { throw UsageError("no interface after % in \"[\(text)]\"") }
-      if name.unicodeScalars.contains("\u{fffd}") { throw UsageError("\"[\(text)]\" is not valid UTF-8") }
+      if name.isEmpty { throw UsageError("no interface after % in \(item.part("[\(text)]"))") }
+      if String(name).isRepaired { throw UsageError("\(item.part("[\(text)]")) is not valid UTF-8") }
       zone = String(name)
     }
-    guard let address = IPv6Address(digits) else { throw UsageError("\"[\(text)]\" is not an IPv6 address") }
+    guard let address = IPv6Address(digits) else {
+      throw UsageError("\(item.part("[\(text)]")) is not an IPv6 address")
+    }
     return .address(.v6(address), zone: zone)
   }
 
-  private static func host(_ text: String, item: String) throws(UsageError) -> Address {
+  private static func host(_ text: String, item: Shown) throws(UsageError) -> Address {
     switch text.lowercased() {
     case "", "*": return .wildcard
     case "localhost": return .localhost
     default: break
     }
     if let address = IPv4Address(text) { return .address(.v4(address), zone: nil) }
-    let place = text == item ? "" : " in \"\(item)\""
-    throw UsageError("\"\(text)\"\(place) is neither an address nor localhost")
+    throw UsageError("\(item.pointing(at: text)) is neither an address nor localhost")
   }
 }
 
-/// A URL cut down to scheme and authority; user and password are dropped and never repeated.
+/// A URL cut down to scheme and authority; user and password are dropped.
 private struct URLText {
   var scheme: String
   var authority: String
@@ -112,7 +117,98 @@ private struct URLText {
   }
 
   private static func isSchemeByte(_ byte: UInt8) -> Bool {
-    let scalar = Character(Unicode.Scalar(byte))
-    return byte < 0x80 && (scalar.isLetter || scalar.isNumber || "+-.".contains(scalar))
+    switch Unicode.Scalar(byte) {
+    case "a"..."z", "A"..."Z", "0"..."9", "+", "-", ".": true
+    default: false
+    }
+  }
+}
+
+/// Brings items together so that no two share a port of one transport: a port that several name gets the addresses of
+/// all, each once, and stands where it is first named.
+struct ItemMerger {
+  /// What follows of one item: where it stands and what it covers.
+  private struct Claim {
+    var number: Int
+    var upper: Int
+  }
+
+  /// A run of ports with the same claims.
+  private struct Piece {
+    var number: Int
+    var item: QuestionItem
+  }
+
+  private var items: [QuestionItem] = []
+
+  mutating func add(_ item: QuestionItem) { items.append(item) }
+
+  /// Time grows with the items and with the answer, not with their product.
+  var merged: [QuestionItem] {
+    let pieces = TransportProtocol.allCases.flatMap { transport in
+      runs(transport, items.indices.filter { items[$0].transport == transport })
+    }
+    let sorted = pieces.sorted { ($0.number, $0.item.ports.lowerBound) < ($1.number, $1.item.ports.lowerBound) }
+    return sorted.map(\.item)
+  }
+
+  /// Goes up through the ports: between two places where a range begins or ends nothing changes.
+  private func runs(_ transport: TransportProtocol, _ numbers: [Int]) -> [Piece] {
+    var borders: [Int] = []
+    for number in numbers {
+      borders.append(Int(items[number].ports.lowerBound))
+      borders.append(Int(items[number].ports.upperBound) + 1)
+    }
+    borders.sort()
+    var waiting = numbers.sorted { (items[$0].ports.lowerBound, $0) < (items[$1].ports.lowerBound, $1) }[...]
+    var claims: [QuestionAddress: [Claim]] = [:]
+    var pieces: [Piece] = []
+    for (low, next) in zip(borders, borders.dropFirst()) where low < next {
+      while let number = waiting.first, Int(items[number].ports.lowerBound) == low {
+        waiting.removeFirst()
+        let claim = Claim(number: number, upper: Int(items[number].ports.upperBound))
+        for address in items[number].addresses { Self.add(claim, to: &claims[address, default: []]) }
+      }
+      for address in claims.keys {
+        claims[address]?.removeAll { $0.upper < low }
+        if claims[address]?.isEmpty ?? true { claims[address] = nil }
+      }
+      if let piece = piece(transport, UInt16(low)...UInt16(next - 1), claims) { Self.append(piece, to: &pieces) }
+    }
+    return pieces
+  }
+
+  /// One that an earlier item covers as far says nothing.
+  private static func add(_ claim: Claim, to claims: inout [Claim]) {
+    if claims.contains(where: { $0.number <= claim.number && $0.upper >= claim.upper }) { return }
+    claims.removeAll { $0.number > claim.number && $0.upper <= claim.upper }
+    claims.append(claim)
+  }
+
+  /// The addresses in the order typed; nil where no item covers the ports.
+  private func piece(
+    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ claims: [QuestionAddress: [Claim]]
+  ) -> Piece? {
+    var found: [(number: Int, place: Int, address: QuestionAddress)] = []
+    for (address, claims) in claims {
+      guard let number = claims.map(\.number).min(),
+        let place = items[number].addresses.firstIndex(of: address)
+      else { continue }
+      found.append((number, place, address))
+    }
+    found.sort { ($0.number, $0.place) < ($1.number, $1.place) }
+    guard let first = found.first else { return nil }
+    return Piece(
+      number: first.number, item: QuestionItem(addresses: found.map(\.address), ports: ports, transport: transport))
+  }
+
+  private static func append(_ piece: Piece, to pieces: inout [Piece]) {
+    if let last = pieces.last, last.number == piece.number, last.item.addresses == piece.item.addresses,
+      Int(last.item.ports.upperBound) + 1 == Int(piece.item.ports.lowerBound)
+    {
+      pieces[pieces.count - 1].item.ports = last.item.ports.lowerBound...piece.item.ports.upperBound
+    } else {
+      pieces.append(piece)
+    }
   }
 }
