@@ -33,6 +33,7 @@ struct Invocation: Hashable {
   /// What the parser must ask the host for.
   struct Lookup {
     var services: () -> ServiceTable
+    var hosts: () -> HostNames = { HostNames(parsing: "", own: nil) }
     /// getpwnam(3).
     var uid: (_ user: String) -> UInt32?
   }
@@ -66,7 +67,8 @@ struct Invocation: Hashable {
       return
     }
     let families = Self.families(options)
-    let parser = TargetParser(transports: transports, families: families, services: lookup.services)
+    let parser = TargetParser(
+      transports: transports, families: families, services: lookup.services, hosts: lookup.hosts)
     var question = Question(items: try parser.items(target), families: families)
     if options.reuseaddr { question.options.insert(.reuseaddr) }
     if options.reuseport { question.options.insert(.reuseport) }

@@ -26,7 +26,8 @@ extension Invocation {
       if let option = options.first(of: ["-4", "-6"]) { throw UsageError("\(option) needs a TARGET") }
       return question
     }
-    let parser = TargetParser(transports: transports, families: question.families, services: lookup.services)
+    let parser = TargetParser(
+      transports: transports, families: question.families, services: lookup.services, hosts: lookup.hosts)
     let items = try parser.items(target)
     if options.v6only == true && !attemptsIPv6(Question(items: items, families: question.families)) {
       throw UsageError("--v6only, but TARGET attempts IPv4 only")
