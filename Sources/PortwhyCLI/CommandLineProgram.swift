@@ -38,6 +38,7 @@ public enum CommandLineProgram {
   private static var hostLookup: Invocation.Lookup {
     Invocation.Lookup(
       services: { ServiceTable(parsing: SystemCalls.contents(of: "/etc/services") ?? "") },
+      hosts: { HostNames(parsing: SystemCalls.contents(of: "/etc/hosts") ?? "", own: SystemCalls.hostName) },
       uid: SystemCalls.uid(ofUser:))
   }
 

@@ -33,6 +33,7 @@ struct Invocation: Hashable {
   /// What the parser must ask the host for.
   struct Lookup {
     var services: () -> ServiceTable
+    var hosts: () -> HostNames = { HostNames(parsing: "", own: nil) }
     /// getpwnam(3).
     var uid: (_ user: String) -> UInt32?
   }
@@ -85,7 +86,8 @@ struct Invocation: Hashable {
     _ target: String, _ given: GivenOptions, _ lookup: Lookup
   ) throws(UsageError) -> [QuestionItem] {
     let families = given.families
-    let parser = TargetParser(transports: given.transports, families: families, services: lookup.services)
+    let parser = TargetParser(
+      transports: given.transports, families: families, services: lookup.services, hosts: lookup.hosts)
     let items = try parser.items(target)
     if given.v6only == true && !attemptsIPv6(items, families) {
       throw UsageError("--v6only, but TARGET attempts IPv4 only")

@@ -56,7 +56,8 @@ enum Getopt {
 
   /// getopt_long(3) takes the beginning of a name for the whole.
   private static func isWhole(_ word: String, _ code: Int32, _ row: OptionRow) -> Bool {
-    code < LongOptions.firstCode || word.utf8.prefix { $0 != UInt8(ascii: "=") }.dropFirst(2).elementsEqual((row.long ?? "").utf8)
+    code < LongOptions.firstCode
+      || word.utf8.prefix { $0 != UInt8(ascii: "=") }.dropFirst(2).elementsEqual((row.long ?? "").utf8)
   }
 
   /// `--name` without its value, or the letter with its dash.

@@ -1,7 +1,7 @@
 internal import PortwhyKit
 internal import SocketModel
 
-/// Reads TARGET: items separated by commas, each `[ADDRESS:]PORTS[/tcp|/udp]`, or a pasted URL.
+/// Reads TARGET: items separated by commas, each `[ADDRESS:]PORTS[/tcp|/udp]`, a URL, or what other programs print.
 struct TargetParser {
   /// What `-t` and `-u` ask for; empty where neither was given: TCP.
   var transports: [TransportProtocol] = []
@@ -9,12 +9,25 @@ struct TargetParser {
   var families: Set<AddressFamily>?
   /// Called for names only, so that a number never opens `/etc/services`.
   var services: () -> ServiceTable
+  /// Called for names only.
+  var hosts: () -> HostNames = { HostNames(parsing: "", own: nil) }
 
   /// The items, merged so that no two share a port of one transport, in the order typed.
   func items(_ word: String) throws(UsageError) -> [QuestionItem] {
     if word.isEmpty { throw UsageError("TARGET is empty") }
     let shown = Shown(word)
     var merged = ItemMerger()
+    if let pasted = PastedText(word) {
+      let items = try pasted.items()
+      if items.isEmpty {
+        throw UsageError(
+          "no port in \(word.utf8.count > 60 ? "the text" : "\(shown)"): type one, as in 8080 or 127.0.0.1:8080")
+      }
+      for text in items { for item in try self.items(ofItem: text, of: shown) { merged.add(item) } }
+      return merged.merged
+    }
+    let word = word.filter { !$0.isWhitespace }
+    if word.isEmpty { throw UsageError("TARGET is empty") }
     for text in word.split(separator: ",", omittingEmptySubsequences: false) {
       if text.isEmpty { throw UsageError("empty item in \(shown)") }
       for item in try items(ofItem: String(text), of: shown) { merged.add(item) }
@@ -37,7 +50,7 @@ struct TargetParser {
 
   private func transports(_ suffix: String?, item: Shown) throws(UsageError) -> [TransportProtocol] {
     guard let suffix else { return transports.isEmpty ? [.tcp] : transports }
-    guard let transport = TransportProtocol(rawValue: suffix.lowercased()) else {
+    guard let transport = TransportProtocol(family: suffix) else {
       throw UsageError("unknown protocol \(item.pointing(at: "/" + suffix)): it is /tcp or /udp")
     }
     if !transports.isEmpty && !transports.contains(transport) {
@@ -95,7 +108,7 @@ struct TargetParser {
   private func schemePort(_ scheme: String, _ transport: TransportProtocol) -> UInt16? {
     switch scheme {
     case "http", "ws": 80
-    case "https", "wss": 443
+    case "https", "wss", "quic": 443
     default: services().port(named: scheme, transport)
     }
   }
@@ -108,6 +121,13 @@ struct TargetParser {
     case .localhost:
       let both: [IPAddress] = [.v4(.loopback), .v6(.loopback)]
       return both.filter { families?.contains($0.family) ?? true }.map { .address($0, zone: nil) }
+    case .name(let name):
+      guard let found = hosts().addresses(of: name) else { throw ItemText.unknownHost(name, item: item) }
+      let wanted = found.filter { families?.contains($0.family) ?? true }
+      // This host's own name without an address in hosts(5): a server that is given it may bind any of them.
+      if found.isEmpty { return [.wildcard] }
+      if wanted.isEmpty { throw UsageError("\(item) contradicts \(families == [.ipv4] ? "-4" : "-6")") }
+      return wanted.map { .address($0, zone: nil) }
     case .address(let address, let zone):
       if let families, !families.contains(address.family) {
         let option = address.family == .ipv6 ? "-4" : "-6"

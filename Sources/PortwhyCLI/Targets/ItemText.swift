@@ -7,6 +7,8 @@ struct ItemText {
     case wildcard
     case localhost
     case address(IPAddress, zone: String?)
+    /// A name that may be this host's.
+    case name(String)
   }
 
   var address: Address
@@ -23,18 +25,42 @@ struct ItemText {
   init(_ item: String, of word: Shown) throws(UsageError) {
     if let url = URLText(item) {
       scheme = url.scheme
+      suffix = Self.protocols[url.scheme]
       shown = word.part("\(url.scheme)://\(url.authority)")
       if url.authority.isEmpty { throw UsageError("no host in \(shown)") }
       (address, ports) = try Self.split(url.authority, item: shown, isURL: true)
       return
     }
     shown = word.part(item)
-    var head = item[...]
-    if let slash = item.firstIndex(of: "/") {
-      suffix = String(item[item.index(after: slash)...])
-      head = item[..<slash]
+    let (head, suffix) = try Self.withoutProtocol(Self.hostSide(item), item: shown)
+    self.suffix = suffix
+    (address, ports) = try Self.split(head, item: shown, isURL: false)
+  }
+
+  /// The schemes that name a transport protocol; QUIC runs over UDP (RFC 9000).
+  private static let protocols = ["tcp": "tcp", "udp": "udp", "quic": "udp"]
+
+  /// `8080/tcp` of docker's `8080->80/tcp`: the container's side of it is no port of this host.
+  private static func hostSide(_ item: String) -> String {
+    guard let host = item.cut(before: "->") else { return item }
+    guard let slash = item.lastIndex(of: "/") else { return host }
+    return host + item[slash...]
+  }
+
+  /// The protocol, which stands behind (`8080/udp`) or, as lsof(8) and docker write it, before (`udp:8080`, `udp/8080`).
+  private static func withoutProtocol(_ text: String, item: Shown) throws(UsageError) -> (String, suffix: String?) {
+    if let mark = text.firstIndex(where: { $0 == ":" || $0 == "/" }) {
+      let (head, rest) = (String(text[..<mark]), String(text[text.index(after: mark)...]))
+      if TransportProtocol(family: head) != nil, !rest.isEmpty { return (rest, head) }
     }
-    (address, ports) = try Self.split(String(head), item: shown, isURL: false)
+    guard let slash = text.firstIndex(of: "/") else { return (text, nil) }
+    let (head, suffix) = (String(text[..<slash]), String(text[text.index(after: slash)...]))
+    let length = suffix.prefix { $0 != ":" && $0 != "]" }
+    if length.isDecimal, length.utf8.count <= 3, length.utf8.count < suffix.utf8.count || IPAddress(head) != nil {
+      throw UsageError(
+        "\(item.pointing(at: "\(head)/\(length)")) is a network; a bind takes one address of this host")
+    }
+    return (head, suffix)
   }
 
   /// `ADDRESS:PORTS`, `PORTS`; in a URL also a bare `ADDRESS`.
@@ -46,9 +72,32 @@ struct ItemText {
     switch parts.count {
     case 1 where isURL: return (try host(text, item: item), "")
     case 1: return (.wildcard, text)
-    case 2: return (try host(parts[0], item: item), parts[1])
-    default: throw UsageError("\(item): an IPv6 address stands in brackets, as in [::1]:80")
+    case 2:
+      try refuseMapping(parts, item: item)
+      return (try host(parts[0], item: item), parts[1])
+    default:
+      try refuseMapping(parts, item: item)
+      return try splitUnbracketed(text, item: item)
     }
+  }
+
+  /// `8080:80` and `127.0.0.1:8080:80`, as docker's `-p` has them.
+  private static func refuseMapping(_ parts: [String], item: Shown) throws(UsageError) {
+    guard let last = parts.last, last.isDecimal, let host = parts.dropLast().last, host.isDecimal,
+      parts.count == 2 || parts.count == 3 && IPv4Address(parts[0]) != nil
+    else { return }
+    let whole = parts.count == 2 ? "" : " (\(parts[0]):\(host))"
+    throw UsageError("\(item) names two ports: type \(host) for the host's side\(whole), or \(last)")
+  }
+
+  /// `:::8080` and `::1:8080`, as node and netstat(8) write them: the port follows the last colon.
+  private static func splitUnbracketed(_ text: String, item: Shown) throws(UsageError) -> (Address, ports: String) {
+    if let colon = text.lastIndex(of: ":"), text[text.index(after: colon)...].isDecimal {
+      let address = try? bracketed(String(text[..<colon]), item: item, isURL: false)
+      if let address { return (address, String(text[text.index(after: colon)...])) }
+    }
+    if IPv6Address(text) != nil { throw UsageError("no port in \(item): type it as in [\(text)]:80") }
+    throw UsageError("\(item): an IPv6 address stands in brackets, as in [::1]:80")
   }
 
   private static func splitBracketed(
@@ -93,12 +142,26 @@ struct ItemText {
     default: break
     }
     if let address = IPv4Address(text) { return .address(.v4(address), zone: nil) }
-    throw UsageError("\(item.pointing(at: text)) is neither an address nor localhost")
+    if isHostName(text) { return .name(text) }
+    throw unknownHost(text, item: item)
+  }
+
+  static func unknownHost(_ text: String, item: Shown) -> UsageError {
+    UsageError("\(item.pointing(at: text)) is neither an address nor a name of this host")
+  }
+
+  /// hostname(7): letters, digits, hyphens and dots, and not an address that went wrong.
+  private static func isHostName(_ text: String) -> Bool {
+    text.utf8.count <= 253 && text.contains { $0.isLetter }
+      && text.utf8.allSatisfy { byte in
+        let scalar = Character(Unicode.Scalar(byte))
+        return byte < 0x80 && (scalar.isLetter || scalar.isNumber || "-._".contains(scalar))
+      }
   }
 }
 
-/// A URL cut down to scheme and authority; user and password are dropped.
-private struct URLText {
+/// A URL cut down to scheme and authority; user and password are dropped and never repeated.
+struct URLText {
   var scheme: String
   var authority: String
 
