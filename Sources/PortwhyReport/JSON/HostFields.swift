@@ -7,12 +7,15 @@ struct HostDocument: JSONObject {
   var capturedAt: Double
 
   static var blank: Self { Self(facts: .blank, capturedAt: 0) }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    try kernel(&form)
+    var (release, stable) = (facts.kernel.release, facts.kernel.stable)
+    try form.field("kernel", &release)
+    try form.field("kernel_stable", &stable)
+    try form.expect("kernel_stable", stable ?? 1 > 0, "expected a whole number from 1 up")
     try form.field("netns", &facts.networkNamespace)
     try form.field("uid", &facts.uid)
-    try time(&form)
+    var time = Timestamp.text(secondsSinceEpoch: capturedAt)
+    try form.field("captured_at", &time)
     try form.field("sudo_uid", &facts.sudoUID)
     try form.field("may_bind_privileged", &facts.readerMayBindPrivileged)
     try form.field("ip_unprivileged_port_start", &facts.unprivilegedPortStart)
@@ -35,23 +38,9 @@ struct HostDocument: JSONObject {
     try form.field("ipv4_lookups", &facts.ipv4Lookups)
     try form.field("cgroup_bind_programs", &facts.controlGroupBindPrograms)
     try form.field("netns_maker_uid", &facts.namespaceMaker)
-  }
-
-  private mutating func kernel<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    var release = facts.kernel.release
-    var stable = facts.kernel.stable
-    try form.field("kernel", &release)
-    try form.field("kernel_stable", &stable)
-    try form.expect("kernel_stable", stable ?? 1 > 0, "expected a number from 1 up")
     guard Form.reads else { return }
     facts.kernel = KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release)
     facts.kernel.stable = stable ?? facts.kernel.stable
-  }
-
-  private mutating func time<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    var time = Timestamp.text(secondsSinceEpoch: capturedAt)
-    try form.field("captured_at", &time)
-    guard Form.reads else { return }
     let seconds = Timestamp.secondsSinceEpoch(time)
     try form.expect("captured_at", seconds != nil, "expected a time such as 2026-01-31T12:00:00.000Z")
     capturedAt = seconds ?? 0
@@ -64,7 +53,6 @@ extension HostFacts {
 
 extension NetworkInterface: JSONObject {
   static var blank: Self { Self(index: .blank, name: "", isUp: false) }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try form.field("index", &index)
     try form.field("name", &name)
@@ -76,7 +64,6 @@ extension NetworkInterface: JSONObject {
 
 extension InterfaceAddress: JSONObject {
   static var blank: Self { Self(address: .blank, interface: .blank, flags: 0) }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try form.field("address", &address)
     try form.field("interface", &interface)
@@ -86,7 +73,6 @@ extension InterfaceAddress: JSONObject {
 
 extension LocalRoute: JSONObject {
   static var blank: Self { Self(destination: .any, prefixLength: 0, type: .local) }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try form.field("destination", &destination)
     try form.field("prefix_length", &prefixLength)
@@ -98,7 +84,6 @@ extension LocalRoute: JSONObject {
 
 extension RouteLookup: JSONObject {
   static var blank: Self { Self(destination: .any, type: nil) }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try form.field("destination", &destination)
     try form.field("type", &type)
@@ -107,59 +92,47 @@ extension RouteLookup: JSONObject {
 
 // MARK: Values
 
-extension IPAddress: JSONCoded {
+/// An address as inet_ntop(3) writes it.
+protocol JSONAddress: JSONCoded, CustomStringConvertible {
+  static var kind: String { get }
+  init?(_ text: String)
+}
+
+extension JSONAddress {
+  init(from reader: inout JSONReader) throws(JSONError) {
+    let offset = reader.cursor.position
+    let text = try reader.string()
+    // INET6_ADDRSTRLEN
+    guard text.utf8.count < 46, let address = Self(text) else { throw .wrong(offset, "expected an \(Self.kind)") }
+    self = address
+  }
+  func write(to writer: inout JSONWriter) { writer.string(description) }
+}
+
+extension IPAddress: JSONAddress {
   static var blank: Self { .v4(.any) }
-
-  init(from reader: inout JSONReader) throws(JSONError) {
-    self = try reader.string(with: "an IP address") { $0.utf8.count <= longestAddress ? Self($0) : nil }
-  }
-  func write(to writer: inout JSONWriter) { writer.string(description) }
+  static var kind: String { "IP address" }
 }
 
-extension IPv4Address: JSONCoded {
-  init(from reader: inout JSONReader) throws(JSONError) {
-    self = try reader.string(with: "an IPv4 address") { $0.utf8.count <= longestAddress ? Self($0) : nil }
-  }
-  func write(to writer: inout JSONWriter) { writer.string(description) }
-}
+extension IPv4Address: JSONAddress { static var kind: String { "IPv4 address" } }
+extension IPv6Address: JSONAddress { static var kind: String { "IPv6 address" } }
 
-extension IPv6Address: JSONCoded {
-  init(from reader: inout JSONReader) throws(JSONError) {
-    self = try reader.string(with: "an IPv6 address") { $0.utf8.count <= longestAddress ? Self($0) : nil }
-  }
-  func write(to writer: inout JSONWriter) { writer.string(description) }
-}
-
-/// INET6_ADDRSTRLEN without its end: nothing that is longer is worth a look.
-private let longestAddress = 45
-
-extension Port: JSONCoded {
-  init(from reader: inout JSONReader) throws(JSONError) { self.init(try reader.integer()) }
-  func write(to writer: inout JSONWriter) { rawValue.write(to: &writer) }
-}
-
-extension InterfaceIndex: JSONCoded {
+extension Port: JSONNumber {}
+extension RouteType: JSONNumber {}
+extension InterfaceIndex: JSONNumber {
   static var blank: Self { Self(rawValue: 1) }
 
   init(from reader: inout JSONReader) throws(JSONError) {
-    let offset = reader.position
-    guard let index = InterfaceIndex(kernel: try reader.integer()) else {
-      throw .wrong(offset, "expected a whole number from 1 to \(UInt32.max)")
-    }
-    self = index
+    let offset = reader.cursor.position
+    self.init(rawValue: try reader.integer())
+    if rawValue == 0 { throw .wrong(offset, "expected a whole number from 1 to \(UInt32.max)") }
   }
-  func write(to writer: inout JSONWriter) { rawValue.write(to: &writer) }
-}
-
-extension RouteType: JSONCoded {
-  init(from reader: inout JSONReader) throws(JSONError) { self.init(rawValue: try reader.integer()) }
-  func write(to writer: inout JSONWriter) { rawValue.write(to: &writer) }
 }
 
 /// `[first, last]`.
 extension ClosedRange: JSONCoded where Bound == UInt16 {
   init(from reader: inout JSONReader) throws(JSONError) {
-    let offset = reader.position
+    let offset = reader.cursor.position
     let ends = try [UInt16](from: &reader)
     guard ends.count == 2, ends[0] <= ends[1] else { throw .wrong(offset, "expected the first and the last port") }
     self = ends[0]...ends[1]

@@ -10,9 +10,7 @@ protocol JSONForm {
   var context: JSONContext { get set }
 
   /// The next key of the object. `fallback` is read where the key is missing, null, or has a word that is not known.
-  mutating func field<Value: JSONCoded>(
-    _ key: String, _ value: inout Value, else fallback: Value?
-  ) throws(Failure)
+  mutating func field<Value: JSONCoded>(_ key: String, _ value: inout Value, else fallback: Value?) throws(Failure)
 
   /// The next key of the object; what follows from other fields is written, and passed over when read.
   mutating func derived<Value: JSONCoded>(_ key: String, _ value: @autoclosure () -> Value)
@@ -28,13 +26,11 @@ protocol JSONForm {
 struct JSONContext {
   var host = HostFacts.blank
   /// The names of uids: those to write, or those that were read.
-  var users: [UInt32: String]
+  var users: [UInt32: String] = [:]
   /// Of the target that is written or read.
   var transport = TransportProtocol.tcp
   var port = Port(0)
   var nextSocketID = 0
-
-  init(users: [UInt32: String] = [:]) { self.users = users }
 }
 
 extension JSONForm {
@@ -43,46 +39,12 @@ extension JSONForm {
     try field(key, &value, else: Value?.none)
   }
 
-  /// A sentence. Nothing is concluded from it, so whatever stands in its place is no error.
-  mutating func prose(_ key: String, _ text: inout String?) throws(Failure) {
-    var prose = Prose(text: text)
-    try field(key, &prose, else: Prose(text: nil))
-    text = prose.text
-  }
-
-  mutating func prose(_ key: String, _ text: inout String) throws(Failure) {
-    var optional: String? = text
-    try prose(key, &optional)
-    text = optional ?? ""
-  }
-
   /// The name of this uid.
   mutating func user(_ uid: UInt32?) throws(Failure) {
     var name = uid.flatMap { context.users[$0] }
     try field("user", &name)
     if Self.reads, let uid, let name { context.users[uid] = name }
   }
-}
-
-/// The form that only lists the keys of an object, in their order.
-struct JSONKeys: JSONForm {
-  static var reads: Bool { false }
-  var context = JSONContext()
-  private(set) var keys: [[UInt8]] = []
-
-  init<Value: JSONObject>(of type: Value.Type) {
-    var value = Value.blank
-    value.fields(&self)
-  }
-
-  mutating func field<Value: JSONCoded>(_ key: String, _ value: inout Value, else fallback: Value?) {
-    keys.append(Array(key.utf8))
-  }
-  mutating func derived<Value: JSONCoded>(_ key: String, _ value: @autoclosure () -> Value) {
-    keys.append(Array(key.utf8))
-  }
-  func expect(_ key: String, _ holds: @autoclosure () -> Bool, _ problem: @autoclosure () -> String) {}
-  mutating func expectSocketIDs(below count: Int) {}
 }
 
 // MARK: What can be a value
@@ -109,21 +71,29 @@ protocol JSONObject: JSONCoded {
 }
 
 extension JSONObject {
-  init(from reader: inout JSONReader) throws(JSONError) {
-    self = try reader.object()
-  }
+  init(from reader: inout JSONReader) throws(JSONError) { self = try reader.object() }
   func write(to writer: inout JSONWriter) { writer.object(self) }
 }
 
-/// One of the stable words of the report. A newer version may add some: an element of an array that has one that is
-/// not known is passed over.
-protocol JSONWord: JSONCoded, RawRepresentable where RawValue == String {}
+/// What stands in the report as a string of a certain form.
+///
+/// Of the stable words a newer version may add some: an element of an array that has one that is not known is passed over.
+protocol JSONWord: JSONCoded {
+  init?(word: String)
+  var word: String { get }
+}
 
 extension JSONWord {
   init(from reader: inout JSONReader) throws(JSONError) {
-    self = try reader.word { Self(rawValue: $0) }
+    guard let value = Self(word: try reader.string()) else { throw .unknownWord }
+    self = value
   }
-  func write(to writer: inout JSONWriter) { writer.string(rawValue) }
+  func write(to writer: inout JSONWriter) { writer.string(word) }
+}
+
+extension JSONWord where Self: RawRepresentable<String> {
+  init?(word: String) { self.init(rawValue: word) }
+  var word: String { rawValue }
 }
 
 extension Bool: JSONCoded {
@@ -134,6 +104,16 @@ extension Bool: JSONCoded {
 extension String: JSONCoded {
   init(from reader: inout JSONReader) throws(JSONError) { self = try reader.string() }
   func write(to writer: inout JSONWriter) { writer.string(self) }
+}
+
+/// A number with a type of its own.
+protocol JSONNumber: JSONCoded, RawRepresentable where RawValue: JSONCoded {
+  init(rawValue: RawValue)
+}
+
+extension JSONNumber {
+  init(from reader: inout JSONReader) throws(JSONError) { self.init(rawValue: try RawValue(from: &reader)) }
+  func write(to writer: inout JSONWriter) { rawValue.write(to: &writer) }
 }
 
 extension JSONCoded where Self: FixedWidthInteger {
@@ -161,28 +141,14 @@ extension Array: JSONCoded where Element: JSONCoded {
   func write(to writer: inout JSONWriter) { writer.elements(self) }
 }
 
-/// See `JSONForm.prose`; nil where it was no text.
-struct Prose: JSONCoded {
-  var text: String?
-
-  init(text: String?) { self.text = text }
-
-  init(from reader: inout JSONReader) throws(JSONError) {
-    text = try reader.stringIfAny()
-  }
-  func write(to writer: inout JSONWriter) { text.write(to: &writer) }
-}
-
 /// The place of a socket in its target; refused where the target has no such socket.
 struct SocketID: JSONCoded {
   var index: Int
 
   init(_ index: Int) { self.index = index }
-
   init(from reader: inout JSONReader) throws(JSONError) {
-    let offset = reader.position
+    let offset = reader.cursor.position
     index = try reader.integer()
-    guard index >= 0 else { throw .wrong(offset, "there is no socket \(index)") }
     reader.refers(to: index, at: offset)
   }
   func write(to writer: inout JSONWriter) { index.write(to: &writer) }

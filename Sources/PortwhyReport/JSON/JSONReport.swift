@@ -21,8 +21,7 @@ public enum JSONReport {
   ///
   /// Rendering the result gives the same text again. Reports of older and newer versions can be read too:
   /// - a key that is not known is passed over, and one that may be null may be missing;
-  /// - an element with a word that is not known is passed over, but a socket: what the word says of that is not known;
-  /// - sentences, of which nothing is concluded, may be anything.
+  /// - an element with a word that is not known is passed over, but a socket: what the word says of that is not known.
   ///
   /// Every fact must be as the schema says, and every number that refers to a socket must have one: the report may come
   /// from anywhere.
@@ -52,9 +51,9 @@ public struct SavedReport: Sendable, Hashable {
 
 /// The reports of one text, one after another, such as one a line.
 package struct SavedReports {
-  private var reader: JSONReader
+  private var cursor: JSONCursor
 
-  package init(_ bytes: [UInt8]) { reader = JSONReader(bytes) }
+  package init(_ bytes: [UInt8]) { cursor = JSONCursor(bytes: bytes) }
 
   /// nil where none is left. After an error the next call goes on behind the report with the error: after it where it is
   /// JSON, else in the next line.
@@ -62,31 +61,30 @@ package struct SavedReports {
 
   /// Nothing may come after the last one.
   fileprivate mutating func next(last: Bool) throws(ReportReadError) -> SavedReport? {
-    reader.skipBlanks()
-    let start = reader.position
-    guard reader.next != nil else { return nil }
-    var isScanned = false
+    cursor.skipBlanks()
+    guard cursor.next != nil else { return nil }
+    var reader = JSONReader(cursor)
+    let start = cursor
+    var isJSON = false
     do throws(JSONError) {
-      try reader.passDocument()
+      try cursor.skip()
       if last { try expectEnd() }
-      isScanned = true
-      let (document, users): (ReportDocument, _) = try reader.document(at: start)
-      return SavedReport(report: document.report, users: users)
+      isJSON = true
+      return SavedReport(report: try ReportDocument(from: &reader).report, users: reader.context.users)
     } catch {
-      guard case .wrong(let offset, let problem) = error else {
-        throw ReportReadError(offset: start, problem: "a word that is not known")
-      }
-      if !isScanned { reader.passLine() }
-      throw ReportReadError(offset: offset, path: reader.path(from: start, to: offset), problem: problem)
+      while !isJSON, let byte = cursor.next, byte != UInt8(ascii: "\n") { cursor.position += 1 }
+      // No word in a report makes the whole one something to pass over.
+      guard case .wrong(let offset, let problem) = error else { return nil }
+      throw ReportReadError(offset: offset, path: start.path(to: offset), problem: problem)
     }
   }
 
   private mutating func expectEnd() throws(JSONError) {
-    reader.skipBlanks()
-    guard let byte = reader.next else { return }
+    cursor.skipBlanks()
+    guard let byte = cursor.next else { return }
     throw byte == UInt8(ascii: "{")
-      ? .wrong(reader.position, "a second report starts here; give one, as in tail -n 1")
-      : reader.expected("the end of the report")
+      ? .wrong(cursor.position, "a second report starts here; give one, as in tail -n 1")
+      : cursor.expected("the end of the report")
   }
 }
 
@@ -98,7 +96,6 @@ private struct ReportDocument: JSONObject {
   static var blank: Self {
     Self(report: Report(version: "", capturedAt: 0, host: .blank, visibility: Visibility(), targets: []))
   }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     var schema = Report.schema
     try form.field("schema", &schema)
@@ -116,7 +113,6 @@ private struct ReportDocument: JSONObject {
 
 extension Visibility: JSONObject {
   static var blank: Self { Self() }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     form.derived("complete", isComplete)
     try form.field("unreadable_processes", &unreadableProcesses)
@@ -130,7 +126,6 @@ extension Visibility: JSONObject {
 
 extension BPFUse: JSONObject {
   static var blank: Self { Self() }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try form.field("iterators", &iterators)
     try form.field("microseconds", &microseconds)

@@ -7,7 +7,6 @@ extension TargetReport: JSONObject {
   static var blank: Self {
     Self(transport: .tcp, port: Port(0), plan: .blank, verdict: nil, sockets: [], attempts: [])
   }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try form.field("protocol", &transport)
     try form.field("port", &port)
@@ -39,7 +38,6 @@ extension BindBucket: JSONObject {
       port: Port(0), fastReuse: false, fastReuseport: nil, fastUID: 0, fastFamily: .ipv4, fastAddress: .any,
       fastAddress4: .any, fastIPv6only: false)
   }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     port = form.context.port
     try form.field("layer3_domain", &layer3Domain)
@@ -53,23 +51,16 @@ extension BindBucket: JSONObject {
   }
 }
 
-extension BindBucket.FastReuseport: JSONCoded {
-  init(from reader: inout JSONReader) throws(JSONError) {
-    self = try reader.word { word in [.any, .strict].first { $0.word == word } }
+extension BindBucket.FastReuseport: JSONWord {
+  init?(word: String) {
+    guard let value = [Self.any, .strict].first(where: { $0.word == word }) else { return nil }
+    self = value
   }
-  func write(to writer: inout JSONWriter) { writer.string(word) }
-
-  private var word: String {
-    switch self {
-    case .any: "any"
-    case .strict: "strict"
-    }
-  }
+  var word: String { self == .any ? "any" : "strict" }
 }
 
 extension Plan: JSONObject {
   static var blank: Self { Self(uid: 0) }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try options.fields(&form)
     try form.field("v6only", &v6only)
@@ -97,7 +88,6 @@ extension AttemptReport: JSONObject {
       attempt: BindAttempt(transport: .tcp, address: .blank, port: Port(0), uid: 0, mayBindPrivileged: nil),
       outcomes: [], explanation: Explanation(cause: nil, why: []))
   }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try address(&form)
     var interface = attempt.device.map(deviceName)
@@ -137,7 +127,6 @@ extension AttemptReport: JSONObject {
 
 extension BindOutcome: JSONObject {
   static var blank: Self { Self(options: [], bind: .undetermined, listen: nil) }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try options.fields(&form)
     try form.field("bind", &bind)
@@ -149,7 +138,7 @@ extension BindOutcome: JSONObject {
   }
 }
 
-extension CallResult: JSONCoded {
+extension CallResult: JSONWord {
   /// `ok`, `undetermined`, the symbolic name of an error or `errno N`; any other word is no answer.
   init(word: String) {
     switch word {
@@ -159,14 +148,11 @@ extension CallResult: JSONCoded {
     default: self = SystemError(name: word).map { .fails($0) } ?? .undetermined
     }
   }
-
-  init(from reader: inout JSONReader) throws(JSONError) { self.init(word: try reader.string()) }
-  func write(to writer: inout JSONWriter) { writer.string(description) }
+  var word: String { description }
 }
 
 extension Blocker: JSONObject {
   static var blank: Self { Self(socket: 0, rule: .tcpListener) }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     var id = SocketID(socket)
     try form.field("socket", &id)
@@ -178,7 +164,7 @@ extension Blocker: JSONObject {
 extension MissingFact: JSONCoded {
   /// `kind`, or `kind:socket` for a fact of one socket.
   init(from reader: inout JSONReader) throws(JSONError) {
-    let offset = reader.position
+    let offset = reader.cursor.position
     let text = try reader.string()
     let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) ?? text.endIndex
     guard let kind = Kind(rawValue: String(text[..<colon])) else { throw .unknownWord }
@@ -204,9 +190,7 @@ extension Explanation {
     try form.field("receives", &receives, else: [])
     try form.field("notes", &notes, else: [])
     try form.field("suggestions", &suggestions, else: [])
-    var sentences = why.map { Prose(text: $0) }
-    try form.field("why", &sentences, else: [])
-    why = sentences.compactMap(\.text)
+    try form.field("why", &why, else: [])
   }
 }
 
@@ -216,7 +200,6 @@ extension Receipt: JSONObject {
   static var blank: Self {
     Self(traffic: .connections, family: nil, receiver: .this, rule: .lastBound, sockets: [], text: "")
   }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try form.field("traffic", &traffic)
     try form.field("family", &family)
@@ -225,7 +208,7 @@ extension Receipt: JSONObject {
     var ids = sockets.map { SocketID($0) }
     try form.field("sockets", &ids)
     sockets = ids.map(\.index)
-    try form.prose("text", &text)
+    try form.field("text", &text)
   }
 }
 
@@ -235,38 +218,23 @@ extension Receipt.Rule: JSONWord {}
 
 extension Note: JSONObject {
   static var blank: Self { Self(kind: "", text: "") }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try form.field("kind", &kind)
-    try form.prose("text", &text)
+    try form.field("text", &text)
   }
 }
 
 extension Suggestion: JSONObject {
   static var blank: Self { Self(kind: "", certainty: .checked, text: "") }
-
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try form.field("kind", &kind)
     try form.field("option", &option)
-    try certainty.fields(&form)
-    try form.prose("text", &text)
-    try form.prose("command", &command)
-  }
-}
-
-extension Suggestion.Certainty {
-  private enum Word: String, JSONWord {
-    case checked
-    case conditional = "if"
-  }
-
-  /// Those of the suggestion that it is a part of.
-  fileprivate mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    var word = Word.checked
-    var condition: String?
-    if case .conditional(let text) = self { (word, condition) = (.conditional, text) }
-    try form.field("certainty", &word)
-    try form.prose("condition", &condition)
-    self = word == .checked ? .checked : .conditional(condition ?? "")
+    var condition: String? = if case .conditional(let text) = certainty { text } else { nil }
+    var certaintyWord = condition == nil ? "checked" : "if"
+    try form.field("certainty", &certaintyWord)
+    try form.field("condition", &condition)
+    certainty = certaintyWord == "checked" ? .checked : .conditional(condition ?? "")
+    try form.field("text", &text)
+    try form.field("command", &command)
   }
 }
