@@ -57,7 +57,8 @@ struct JSONReader {
     let start = cursor.position
     guard cursor.isNumber else { throw cursor.expected("a number") }
     try cursor.number()
-    guard let number = Number(String(decoding: cursor.bytes[start..<cursor.position], as: UTF8.self)), number >= 0 else {
+    let digits = String(decoding: cursor.bytes[start..<cursor.position], as: UTF8.self)
+    guard let number = Number(digits), number >= 0 else {
       throw .wrong(start, "expected a whole number from 0 to \(Number.max)")
     }
     return number
@@ -120,7 +121,7 @@ struct JSONReader {
       let start = cursor.position
       let key = cursor.content(try cursor.key())
       let isExpected = expected < keys.count && key.elementsEqual(keys[expected])
-      if let found = isExpected ? expected : keys.firstIndex(where: { $0.count == key.count && key.elementsEqual($0) }) {
+      if let found = isExpected ? expected : keys.firstIndex(where: { key.elementsEqual($0) }) {
         guard places[frame.firstPlace + found] == nil else {
           throw .wrong(start, "\"\(String(decoding: key, as: UTF8.self))\" for the second time")
         }
@@ -146,16 +147,18 @@ struct JSONReader {
 extension JSONReader: JSONForm {
   static var reads: Bool { true }
 
-  mutating func field<Value: JSONCoded>(_ key: String, _ value: inout Value, else fallback: Value?) throws(JSONError) {
-    guard listed == nil else { return listed?.append(Array(key.utf8)) ?? () }
+  mutating func field<Value: JSONCoded>(
+    _ key: String, _ value: inout Value, else fallback: Value?
+  ) throws(JSONError) {
+    guard listed == nil else {
+      listed?.append(Array(key.utf8))
+      return
+    }
     let depth = frames.count
     let place = nextPlace(key)
     guard let place, cursor.bytes[place] != UInt8(ascii: "n") || (fallback ?? Value.absent) == nil else {
-      guard let absent = fallback ?? Value.absent else {
-        throw .wrong(frames[depth - 1].start, "an object without \"\(key)\"")
-      }
-      value = absent
-      return
+      if let absent = fallback ?? Value.absent { return value = absent }
+      throw .wrong(frames[depth - 1].start, "an object without \"\(key)\"")
     }
     cursor.position = place
     do {

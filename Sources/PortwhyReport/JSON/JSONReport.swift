@@ -30,8 +30,8 @@ public enum JSONReport {
       throw ReportReadError(offset: maximumSize, problem: "longer than \(maximumSize >> 20) MiB")
     }
     var reports = SavedReports(bytes)
-    guard let report = try reports.next(last: true) else { throw ReportReadError(offset: bytes.count, problem: "empty") }
-    return report
+    if let report = try reports.next(last: true) { return report }
+    throw ReportReadError(offset: bytes.count, problem: "empty")
   }
 }
 

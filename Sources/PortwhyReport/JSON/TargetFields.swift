@@ -17,7 +17,7 @@ extension TargetReport: JSONObject {
     try verdict(&form)
     try form.field("sockets", &sockets)
     try form.field("attempts", &attempts)
-    try form.field("notes", &notes)
+    try form.field("notes", &notes, else: [])
     try form.field("buckets", &buckets, else: [])
     try form.field("chain_is_ordered", &isChainOrdered, else: false)
     try form.expectSocketIDs(below: sockets.count)
@@ -171,7 +171,7 @@ extension MissingFact: JSONCoded {
     self.init(kind)
     guard colon < text.endIndex else { return }
     let digits = text[colon...].dropFirst()
-    guard digits.isDecimal, let id = Int(digits) else { throw .wrong(offset, "expected the id of a socket after \":\"") }
+    guard digits.isDecimal, let id = Int(digits) else { throw .wrong(offset, "expected a socket after \":\"") }
     reader.refers(to: id, at: offset)
     socket = id
   }
