@@ -61,8 +61,7 @@ struct JSONWriter: JSONForm {
 
   private mutating func append(_ scalar: Unicode.Scalar) {
     switch scalar {
-    case "\"": literal("\\\"")
-    case "\\": literal("\\\\")
+    case "\"", "\\": literal("\\\(scalar)")
     case "\n": literal("\\n")
     case "\t": literal("\\t")
     case "\r": literal("\\r")

@@ -109,7 +109,7 @@ extension SocketTimer.Kind: JSONWord {
   var word: String { description }
 }
 
-/// The number of a word that the kernel gave none.
+/// The number of what the kernel gave no name.
 private func number(_ name: String, after prefix: String) -> UInt8? {
   name.hasPrefix(prefix) ? UInt8(name.dropFirst(prefix.count)) : nil
 }

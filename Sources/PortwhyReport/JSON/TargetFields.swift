@@ -166,16 +166,20 @@ extension MissingFact: JSONCoded {
   init(from reader: inout JSONReader) throws(JSONError) {
     let offset = reader.cursor.position
     let text = try reader.string()
-    let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) ?? text.endIndex
-    guard let kind = Kind(rawValue: String(text[..<colon])) else { throw .unknownWord }
+    let colon = text.utf8.firstIndex(of: UInt8(ascii: ":"))
+    guard let kind = Kind.words[colon.map { String(text[..<$0]) } ?? text] else { throw .unknownWord }
     self.init(kind)
-    guard colon < text.endIndex else { return }
-    let digits = text[colon...].dropFirst()
+    guard let digits = colon.map({ text[$0...].dropFirst() }) else { return }
     guard digits.isDecimal, let id = Int(digits) else { throw .wrong(offset, "expected a socket after \":\"") }
     reader.refers(to: id, at: offset)
     socket = id
   }
   func write(to writer: inout JSONWriter) { writer.string(missingWord(self)) }
+}
+
+extension MissingFact.Kind {
+  /// Found by hash: `init(rawValue:)` compares with each of them.
+  fileprivate static let words = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
 }
 
 extension OutcomeSource: JSONWord {}
