@@ -44,7 +44,7 @@ public enum SocketRole: Sendable, Hashable, CaseIterable {
   /// What a server that has gone may leave behind.
   static let remains: Set<SocketRole> = [.serverConnection, .timeWait]
 
-  /// The cause where a socket of this role on the very address is in the way.
+  /// The cause where a socket of this role on exactly this address is in the way.
   var cause: Cause {
     switch self {
     case .listener, .request: .listener
@@ -96,5 +96,14 @@ extension SocketObservation {
   /// A socket whose maker has gone looks like that of its only holder: a note tells what speaks for that.
   var isHeldByDifferentPrograms: Bool {
     if state == .listen, case .otherPrograms = inheritance { true } else { false }
+  }
+}
+
+extension SocketObservation {
+  /// A connection that waits for accept(2): no descriptor refers to it, and its peer has not left. One in SYN_RECV is
+  /// that too where it has data already (TCP Fast Open), and is no mere request.
+  public var isQueuedChild: Bool {
+    transport == .tcp && owner == .none && inode == nil
+      && (state == .established || state == .closeWait || (state == .synRecv && !isRequest))
   }
 }

@@ -7,11 +7,16 @@ public enum SocketStates: Sendable, Hashable {
   case holding
   /// Every other one: connections, whatever is left of them included.
   case connections
+  case all
 
   /// Bit n is state n.
   var mask: UInt32 {
     let holding: UInt32 = 1 << 7 | 1 << 10 | 1 << 13  // CLOSE, LISTEN, TCP_BOUND_INACTIVE (Linux 6.8)
-    return self == .holding ? holding : SocketDumpRequest.everyState & ~holding
+    return switch self {
+    case .holding: holding
+    case .connections: SocketDumpRequest.everyState & ~holding
+    case .all: SocketDumpRequest.everyState
+    }
   }
 }
 

@@ -78,6 +78,7 @@ struct Invocation: Hashable {
     question.deep = options.deep
     question.bpf = !options.noBPF
     question.thorough = options.verbose || options.json
+    question.verdictOnly = options.quiet
     question.device = try Self.device(options.device)
     question.uid = try options.uid.map { word throws(UsageError) in try Self.uid(word, lookup) }
     question.namespace = namespace

@@ -10,7 +10,8 @@ extension Invocation {
   static func savedQuestion(
     _ options: CommandWords, _ transports: [TransportProtocol], _ lookup: Lookup
   ) throws(UsageError) -> SavedQuestion {
-    var question = SavedQuestion(families: families(options), v6only: options.v6only)
+    var question = SavedQuestion(families: families(options), plan: Plan(v6only: options.v6only))
+    question.verdictOnly = options.quiet
     if let option = options.first(of: ["--netns", "--probe", "--deep", "--no-bpf"]) {
       throw UsageError("\(option) and --from contradict each other")
     }

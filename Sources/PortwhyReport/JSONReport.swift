@@ -70,7 +70,7 @@ public enum JSONReport {
   private static func write(_ visibility: Visibility, to writer: inout JSONWriter) {
     writer.member("complete", visibility.isComplete)
     writer.member("unreadable_processes", visibility.unreadableProcesses)
-    writer.strings("reasons", visibility.reasons)
+    writer.strings("reasons", visibility.reasonWords.map(\.rawValue))
     writer.member("bound_sockets_complete", visibility.boundSocketsComplete)
     writer.object("bpf", visibility.bpf) { writer, use in
       writer.strings("iterators", use.iterators)

@@ -65,8 +65,10 @@ extension Visibility {
   init(reading value: JSONValue) throws(ReportReadError) {
     self.init(
       unreadableProcesses: try value.integer("unreadable_processes", 0...Int(Int32.max)),
-      boundSocketsComplete: try value.bool("bound_sockets_complete"),
-      reasons: try value.elements("reasons").map { (reason) throws(ReportReadError) in try reason.string() })
+      boundSocketsComplete: try value.bool("bound_sockets_complete"))
+    reasonWords = try value.elements("reasons").map { (reason) throws(ReportReadError) in
+      OpenWord(rawValue: try reason.string())
+    }
     bpf = try value.optional("bpf").map { (use) throws(ReportReadError) in
       BPFUse(
         iterators: try use.elements("iterators").map { (name) throws(ReportReadError) in try name.string() },

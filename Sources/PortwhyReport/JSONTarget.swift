@@ -38,7 +38,7 @@ extension JSONReport {
     writer.member("v6only", plan.v6only)
     writer.member("device", plan.device)
     writer.member("uid", plan.uid)
-    writer.member("runtime", plan.runtime)
+    writer.member("runtime", plan.runtimeName)
   }
 
   // MARK: Sockets
@@ -74,7 +74,7 @@ extension JSONReport {
       writer.member("user_manager", activation.userManager)
     }
     writer.object("kernel_owner", socket.kernelOwner) { writer, owner in
-      writer.member("kind", owner.kind)
+      writer.member("kind", owner.word.rawValue)
       writer.member("interface", owner.interface)
     }
     writer.member("device_index", socket.device?.rawValue)
@@ -135,8 +135,8 @@ extension JSONReport {
     writer.member("device", attempt.device.map(deviceName))
     writer.member("uid", attempt.uid)
     writer.objects("outcomes", report.outcomes) { write($1, transport: attempt.transport, to: &$0) }
-    writer.member("cause", report.explanation.cause?.rawValue)
-    writer.objects("receives", report.explanation.receives) { write($1, to: &$0) }
+    writer.member("cause", report.explanation.causeWord?.rawValue)
+    writer.objects("receives", report.explanation.deliveries) { write($1, to: &$0) }
     writer.objects("notes", report.explanation.notes) { write($1, to: &$0) }
     writer.objects("suggestions", report.explanation.suggestions) { write($1, to: &$0) }
     writer.strings("why", report.explanation.why)
@@ -160,32 +160,33 @@ extension JSONReport {
     writer.strings("missing", outcome.missing.map(missingWord))
   }
 
-  private static func write(_ receipt: Receipt, to writer: inout JSONWriter) {
-    writer.member("traffic", receipt.traffic.rawValue)
-    writer.member("family", receipt.family?.rawValue)
-    writer.member("receiver", receipt.receiver.rawValue)
-    writer.member("rule", receipt.rule.rawValue)
-    writer.numbers("sockets", receipt.sockets)
-    writer.member("text", receipt.text)
+  private static func write(_ delivery: Delivery, to writer: inout JSONWriter) {
+    writer.member("traffic", delivery.traffic.rawValue)
+    writer.member("family", delivery.family?.rawValue)
+    writer.member("receiver", delivery.receiver.rawValue)
+    writer.member("rule", delivery.rule.rawValue)
+    writer.numbers("sockets", delivery.sockets)
+    writer.member("text", delivery.text)
   }
 
   private static func write(_ note: Note, to writer: inout JSONWriter) {
-    writer.member("kind", note.kind)
+    writer.member("kind", note.word.rawValue)
     writer.member("text", note.text)
   }
 
   private static func write(_ suggestion: Suggestion, to writer: inout JSONWriter) {
-    writer.member("kind", suggestion.kind)
-    writer.member("option", suggestion.option)
+    writer.member("kind", suggestion.word.rawValue)
+    writer.member("option", suggestion.optionWord?.rawValue)
     switch suggestion.certainty {
     case .checked:
       writer.member("certainty", "checked")
       writer.null("condition")
     case .conditional(let condition):
       writer.member("certainty", "if")
-      writer.member("condition", condition)
+      writer.member("condition", condition.rawValue)
     }
     writer.member("text", suggestion.text)
-    writer.member("command", suggestion.command)
+    writer.member("command", suggestion.command?.text)
+    writer.strings("argv", suggestion.command?.argv)
   }
 }

@@ -51,10 +51,11 @@ extension BindBucket {
 
 extension Plan {
   init(reading value: JSONValue) throws(ReportReadError) {
+    let uid: UInt32 = try value.integer("uid")
     self.init(
       options: try value.reuseOptions(), v6only: try value.optionalBool("v6only"),
-      device: try value.optionalString("device"), uid: try value.integer("uid"),
-      runtime: try value.optionalString("runtime"))
+      device: try value.optionalString("device"), uid: uid)
+    runtimeName = try value.optionalString("runtime")
   }
 }
 
@@ -71,7 +72,7 @@ extension AttemptReport {
     }
     self.init(
       attempt: try BindAttempt(reading: value, transport: transport, port: port), outcomes: outcomes,
-      explanation: try Explanation(reading: value, sockets: sockets))
+      explanation: try Diagnosis(reading: value, sockets: sockets))
   }
 }
 
@@ -160,22 +161,23 @@ extension SystemError {
   }
 }
 
-extension Explanation {
+extension Diagnosis {
   init(reading value: JSONValue, sockets: Int) throws(ReportReadError) {
     self.init(
-      cause: try value.optionalString("cause").map(Cause.init(rawValue:)),
+      cause: nil,
       why: try value.elements("why").map { (sentence) throws(ReportReadError) in try sentence.string() },
-      receives: try value.elements("receives").map { (receipt) throws(ReportReadError) in
-        try Receipt(reading: receipt, sockets: sockets)
+      deliveries: try value.elements("receives").map { (delivery) throws(ReportReadError) in
+        try Delivery(reading: delivery, sockets: sockets)
       },
       notes: try value.notes(),
       suggestions: try value.elements("suggestions").map { (suggestion) throws(ReportReadError) in
         try Suggestion(reading: suggestion)
       })
+    causeWord = try value.optionalString("cause").map(OpenWord.init(rawValue:))
   }
 }
 
-extension Receipt {
+extension Delivery {
   init(reading value: JSONValue, sockets: Int) throws(ReportReadError) {
     self.init(
       traffic: try value.word("traffic", Traffic.self), family: try value.optionalWord("family", AddressFamily.self),
@@ -192,12 +194,18 @@ extension Suggestion {
     let certainty: Certainty
     switch try value.string("certainty") {
     case "checked": certainty = .checked
-    case "if": certainty = .conditional(try value.string("condition"))
+    case "if": certainty = .conditional(OpenWord(rawValue: try value.string("condition")))
     default: throw try value.required("certainty").error("expected \"checked\" or \"if\"")
     }
     self.init(
-      kind: try value.string("kind"), option: try value.optionalString("option"), certainty: certainty,
-      text: try value.string("text"), command: try value.optionalString("command"))
+      word: OpenWord(rawValue: try value.string("kind")),
+      option: try value.optionalString("option").map(OpenWord.init(rawValue:)), certainty: certainty,
+      text: try value.string("text"),
+      command: try value.optionalString("command").map { (text) throws(ReportReadError) in
+        Command(
+          saved: text,
+          argv: try value.optionalElements("argv")?.map { (word) throws(ReportReadError) in try word.string() })
+      })
   }
 }
 
@@ -218,7 +226,7 @@ extension JSONValue {
 
   fileprivate func notes() throws(ReportReadError) -> [Note] {
     try elements("notes").map { (note) throws(ReportReadError) in
-      Note(kind: try note.string("kind"), text: try note.string("text"))
+      Note(word: OpenWord(rawValue: try note.string("kind")), text: try note.string("text"))
     }
   }
 }

@@ -85,8 +85,8 @@ struct OverviewTable {
   private func owner(_ sockets: [SocketObservation]) -> String {
     let owners = OwnerText(sockets: sockets, style: style)
     var texts: [String] = []
-    var likenesses: Set<String> = []
-    for socket in main(sockets) where likenesses.insert(owners.likeness(socket)).inserted {
+    var keys: Set<String> = []
+    for socket in main(sockets) where keys.insert(owners.foldingKey(socket)).inserted {
       texts.append(owners.text(socket))
     }
     let rest = texts.count - 2
@@ -115,7 +115,7 @@ struct OverviewTable {
 
   private func hiddenOwners() -> [String] {
     let hidden = report.targets.filter { $0.sockets.contains { $0.owner == .hidden } }.count
-    guard hidden > 0, report.visibility.reasons.contains("not-root") else { return [] }
+    guard hidden > 0, report.visibility.reasons.contains(.notRoot) else { return [] }
     let text = "\(counted(hidden, "port")) with a hidden owner: sudo portwhy shows more"
     return ["", text]
   }

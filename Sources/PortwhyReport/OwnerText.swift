@@ -1,3 +1,4 @@
+internal import Explanation
 internal import SocketModel
 
 /// Who stands behind a socket, as the OWNER column says it.
@@ -17,18 +18,18 @@ struct OwnerText {
     switch socket.owner {
     case .process where !socket.processes.isEmpty:
       processes(socket.processes) + (socket.activation.map { " for " + TerminalText.escaped($0.unit) } ?? "")
-    case .kernel: "kernel" + (socket.kernelOwner.map { ", " + TerminalText.escaped($0.description) } ?? "")
+    case .kernel: "kernel" + (socket.kernelOwner.map { ", " + TerminalText.escaped($0.text) } ?? "")
     case .none: nobody(socket)
     case .hidden, .process: (socket.uid.map { style.user($0) + ", " } ?? "process ") + "hidden"
     }
   }
 
   /// What makes rows alike: the owner without pids and times.
-  func likeness(_ socket: SocketObservation) -> String {
+  func foldingKey(_ socket: SocketObservation) -> String {
     switch socket.owner {
     case .process where !socket.processes.isEmpty:
       socket.processes.map { "\($0.command) \($0.unit ?? "") \($0.container ?? "")" }.sorted().first ?? ""
-    case .none: "none" + (isQueuedChild(socket) ? listener(of: socket) : "")
+    case .none: "none" + (socket.isQueuedChild ? listener(of: socket) : "")
     default: text(socket)
     }
   }
@@ -73,19 +74,12 @@ struct OwnerText {
       let left = "\((timer.expires / 1000) + (timer.expires % 1000 == 0 ? 0 : 1)) s"
       return socket.state == .timeWait ? "none, \(left) left" : "none, given up in \(left)"
     }
-    if isQueuedChild(socket) { return "none, in the accept queue" + listener(of: socket) }
+    if socket.isQueuedChild { return "none, in the accept queue" + listener(of: socket) }
     switch socket.state {
     case _ where socket.isRequest: return "none, a connection request"
     case .finWait1, .finWait2, .lastAck, .closing: return "none, closed by its process"
     default: return "none"
     }
-  }
-
-  /// A connection without an inode that its peer has not left: accept(2) would return it.
-  private func isQueuedChild(_ socket: SocketObservation) -> Bool {
-    socket.transport == .tcp && socket.owner == .none
-      && (socket.state == .established || socket.state == .closeWait
-        || (socket.state == .synRecv && !socket.isRequest))
   }
 
   /// ` of nginx(812)`: the listener the flags were guessed from, else the only one that fits.

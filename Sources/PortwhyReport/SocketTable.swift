@@ -118,14 +118,14 @@ struct SocketTable {
 
   private func shownGroups() -> [Group] {
     var groups: [[Int]] = []
-    var places: [Likeness: Int] = [:]
+    var places: [FoldingKey: Int] = [:]
     let owners = OwnerText(sockets: target.sockets, style: style)
     for index in ordered() {
-      let likeness = Likeness(target.sockets[index], rank: rank(index), owner: owners)
-      if let place = places[likeness] {
+      let foldingKey = FoldingKey(target.sockets[index], rank: rank(index), owner: owners)
+      if let place = places[foldingKey] {
         groups[place].append(index)
       } else {
-        places[likeness] = groups.count
+        places[foldingKey] = groups.count
         groups.append([index])
       }
     }
@@ -182,7 +182,7 @@ struct SocketTable {
 
   private func rank(_ index: Int) -> Int { ranks[index] ?? 2 }
 
-  private struct Likeness: Hashable {
+  private struct FoldingKey: Hashable {
     var state: SocketState
     var family: AddressFamily
     var flags: [String]
@@ -194,7 +194,7 @@ struct SocketTable {
       family = socket.family
       flags = [flagText(socket.reuseaddr), flagText(socket.reuseport), socket.v6only.map(flagText) ?? "-"]
       self.rank = rank
-      self.owner = owner.likeness(socket)
+      self.owner = owner.foldingKey(socket)
     }
   }
 

@@ -31,7 +31,7 @@ struct TargetScreen {
 
   /// Who gets the traffic where the planned socket shares the port.
   private func gets() -> [String] {
-    merged { $0.explanation.receives.map(\.text) }.enumerated().flatMap { offset, entry in
+    merged { $0.explanation.deliveries.map(\.text) }.enumerated().flatMap { offset, entry in
       section(offset == 0 ? "gets" : "", entry.prefix + TerminalText.words(entry.value))
     }
   }
@@ -53,15 +53,14 @@ struct TargetScreen {
   /// Where the long text of each cause is.
   private func more() -> [String] {
     let causes = merged { [$0.explanation.cause].compactMap { $0 } }.map(\.value.rawValue)
-    let known = causes.filter { Catalogue.topic($0) != nil }
-    return known.isEmpty ? [] : section("more", ["portwhy --explain " + enumeration(known, last: "or")])
+    return causes.isEmpty ? [] : section("more", ["portwhy --explain " + enumeration(causes, last: "or")])
   }
 
   /// `if CONDITION: TEXT: COMMAND`; the command is one word, so that no line break gets into it.
   private func words(_ suggestion: Suggestion) -> [String] {
     var words: [String] = []
     if case .conditional(let condition) = suggestion.certainty {
-      words += TerminalText.words("if \(condition):")
+      words += TerminalText.words("if \(condition.rawValue):")
     }
     words += TerminalText.words(suggestion.text + (suggestion.command == nil ? "" : ":"))
     if let command = suggestion.command { words.append(TerminalText.escaped(shortened(command))) }
@@ -69,10 +68,11 @@ struct TargetScreen {
   }
 
   /// Forty workers to kill would fill the screen; -v and the report have them all.
-  private func shortened(_ command: String) -> String {
-    let words = TerminalText.words(command)
-    guard !style.verbose, let kill = words.firstIndex(of: "kill"), words.count > kill + 9 else { return command }
-    return (words[...(kill + 8)] + ["…"]).joined(separator: " ")
+  private func shortened(_ command: Command) -> String {
+    guard !style.verbose, let argv = command.argv, let kill = argv.prefix(2).firstIndex(of: "kill"),
+      argv.count > kill + 9
+    else { return command.text }
+    return Command(argv: Array(argv[...(kill + 8)])).text + " …"
   }
 
   // MARK: The four combinations

@@ -10,7 +10,7 @@ public enum TopicScreen {
     var lines = heading
     let parts = [
       ("", topic.what), ("how to recognise it", topic.signs), ("what helps", topic.helps),
-      ("what does not help", topic.inVain),
+      ("what does not help", topic.ineffective),
     ]
     for (title, statements) in parts where !statements.isEmpty {
       lines.append("")

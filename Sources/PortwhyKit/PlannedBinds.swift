@@ -3,32 +3,35 @@ import Explanation
 import SocketModel
 
 /// The binds that one item of a question means for one port, with what of them was not said but assumed.
-struct Planning {
+struct PlannedBinds {
   let attempts: [BindAttempt]
+  /// What was judged: resolved by the runtime's defaults, the user named.
   let plan: Plan
-  let notes: [Note]
+  /// Whether `::` was left out, for want of IPv6.
+  private let skipsFamily: Bool
+  private let privilegedFor: UInt32?
 
   init(question: Question, item: QuestionItem, port: Port, host: HostFacts) {
-    let user = PlannedUser(question: question, port: port, host: host)
+    let user = PlannedUser(question.plan, port: port, host: host)
+    var plan = question.plan.resolved(item.transport)
+    plan.uid = user.uid
     let addresses = item.addresses.flatMap { PlannedAddress.all($0, families: question.families, host: host) }
-    let v6only = question.v6only(item.transport)
     attempts = addresses.map { planned in
       BindAttempt(
         transport: item.transport, address: planned.address, scope: planned.scope, missingZone: planned.missingZone,
         port: port,
-        v6only: planned.address.family == .ipv6 && (v6only ?? host.bindv6only ?? false),
-        device: question.device.map { Self.device($0, host) },
+        v6only: planned.address.family == .ipv6 && (plan.v6only ?? host.bindv6only ?? false),
+        device: plan.device.map { Self.device($0, host) },
         uid: user.uid, mayBindPrivileged: user.mayBindPrivileged)
     }
-    plan = Plan(
-      options: question.options(item.transport), v6only: v6only, device: question.device, uid: user.uid,
-      runtime: question.runtime?.name)
-    var notes: [Note] = []
-    if let note = user.note { notes.append(note) }
-    if item.addresses.contains(.wildcard), question.families == nil, host.ipv6Available == false {
-      notes.append(Note(kind: "family-skipped", text: "this host has no IPv6, so only 0.0.0.0 is judged"))
-    }
-    self.notes = notes
+    self.plan = plan
+    skipsFamily = item.addresses.contains(.wildcard) && question.families == nil && host.ipv6Available == false
+    privilegedFor = user.judgedAsRootFor
+  }
+
+  /// What of the binds was not said but assumed.
+  func notes(_ host: HostFacts) -> [Note] {
+    (privilegedFor.map { [Note.judgedAsRoot(insteadOf: $0, host)] } ?? []) + (skipsFamily ? [.familySkipped] : [])
   }
 
   static func device(_ name: String, _ host: HostFacts) -> BindDevice {
@@ -67,21 +70,17 @@ private struct PlannedAddress {
 struct PlannedUser {
   let uid: UInt32
   let mayBindPrivileged: Bool?
-  let note: Note?
+  /// The user who would get EACCES, where root is judged in his place.
+  let judgedAsRootFor: UInt32?
 
-  init(question: Question, port: Port, host: HostFacts) {
+  init(_ plan: Plan, port: Port, host: HostFacts) {
     let start = host.unprivilegedPortStart ?? 1024
     let isPrivileged = UInt32(port.rawValue) < start
     let caller = host.sudoUID ?? host.uid
-    uid = question.uid ?? (isPrivileged ? 0 : caller)
+    uid = plan.uid ?? (isPrivileged ? 0 : caller)
     mayBindPrivileged = Self.mayBindPrivileged(uid, host)
-    guard isPrivileged, question.uid == nil, caller != 0, Self.mayBindPrivileged(caller, host) != true else {
-      note = nil
-      return
-    }
-    note = Note(
-      kind: "privileged-port",
-      text: "judged as root: uid \(caller) gets EACCES, because ports below \(start) need CAP_NET_BIND_SERVICE")
+    let isRefused = isPrivileged && plan.uid == nil && caller != 0 && Self.mayBindPrivileged(caller, host) != true
+    judgedAsRootFor = isRefused ? caller : nil
   }
 
   /// The reader's own uid has what the reader has, uid 0 has the capability unless its user namespace lies below the

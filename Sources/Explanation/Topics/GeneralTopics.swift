@@ -20,7 +20,7 @@ let generalTopics: [Topic] = [
     helps: [
       "A TCP server sets it always, before bind(). It costs nothing: a running server still cannot be doubled."
     ],
-    inVain: [
+    ineffective: [
       "Setting it after bind(): by then the call has failed.",
       .shown("listener.blocks", "Using it to get past a server that listens."),
     ], references: ["socket(7)", "bind(2)"]),
@@ -34,7 +34,7 @@ let generalTopics: [Topic] = [
       .shown("reuseport.same-user", "All must belong to one user."),
       .shown("share.hash", "Each connection goes to one of them, chosen by a hash of addresses and ports."),
     ],
-    inVain: [
+    ineffective: [
       "As a cure for \"address already in use\": if an older copy runs, it keeps a part of your clients.",
       .shown("reuseport.not-past", "To get past a server that did not set it."),
     ], references: ["socket(7)"]),
@@ -64,7 +64,7 @@ let generalTopics: [Topic] = [
       .shown("share.specific", "TCP: a listener on the very address goes before one on the wildcard."),
       .shown("multicast.copy", "Multicast: each socket that joined gets a copy."),
     ],
-    signs: ["The line gets on the screen, receives in the JSON report."],
+    signs: ["The line gets on the screen, deliveries in the JSON report."],
     helps: [
       "Mind the security side: with SO_REUSEPORT a program of the same user can take a part of a server's clients."
     ], references: ["udp(7)", "socket(7)"]),

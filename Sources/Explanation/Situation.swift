@@ -16,14 +16,17 @@ public struct Situation: Sendable, Hashable {
   /// Every socket's role asks for it.
   private var isListenedOn: Bool
   /// Other ports, and every socket on them, for a free one to offer; nil where they were not looked at.
-  public var nearby: Nearby?
+  public var nearby: NearbyPorts?
   /// The planned server's runtime (`--runtime`); nil where it was not said.
   public var runtime: Runtime?
+  /// The options of the question, as the command line has them: without them a command that asks portwhy again would
+  /// ask another question.
+  public var questionOptions: [String]
 
-  /// One with these parts, each as its property says.
+  /// What is judged, what came of it and the facts; the rest where it is known.
   public init(
-    attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot, nearby: Nearby? = nil,
-    runtime: Runtime? = nil
+    attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot, nearby: NearbyPorts? = nil,
+    runtime: Runtime? = nil, questionOptions: [String] = []
   ) {
     self.attempt = attempt
     self.outcomes = outcomes
@@ -32,6 +35,7 @@ public struct Situation: Sendable, Hashable {
     self.isListenedOn = snapshot.hasListener
     self.nearby = nearby
     self.runtime = runtime
+    self.questionOptions = questionOptions
   }
 
   func outcome(_ options: ReuseOptions) -> BindOutcome? {
@@ -57,37 +61,15 @@ public struct Situation: Sendable, Hashable {
 }
 
 /// Ports beside the one asked for, with every socket on them.
-public struct Nearby: Sendable, Hashable {
+public struct NearbyPorts: Sendable, Hashable {
   /// The ports that were looked at.
   public var ports: ClosedRange<UInt16>
   /// What the kernel lists; options and owners need not be known.
   public var sockets: [SocketObservation]
 
-  /// One with these parts, each as its property says.
+  /// Every socket on these ports.
   public init(ports: ClosedRange<UInt16>, sockets: [SocketObservation]) {
     self.ports = ports
     self.sockets = sockets
   }
-}
-
-/// The cause of what the planned bind would meet, the reason in words, and what can be done.
-public func explain(_ situation: Situation) -> Explanation {
-  guard let outcome = situation.outcome(situation.planned) else { return Explanation(cause: nil, why: []) }
-  let receives = receives(situation, outcome)
-  let cause = primaryCause(situation, outcome, receives)
-  return Explanation(
-    cause: cause, why: why(situation, outcome: outcome, cause: cause), receives: receives,
-    notes: notes(situation, outcome: outcome) + ownershipNotes(situation) + runtimeNotes(situation),
-    suggestions: withOtherSide(suggestions(situation, outcome: outcome, cause: cause), situation, outcome))
-}
-
-/// The suggestions in the words of the planned runtime, and before the last resort of another port what the other
-/// side could set.
-private func withOtherSide(_ own: [Suggestion], _ situation: Situation, _ outcome: BindOutcome) -> [Suggestion] {
-  // The kernel's own sockets cannot be told to set an option, nor did they.
-  let isKernels = situation.blockingSockets.contains { $0.owner == .kernel }
-  let worded = own.filter { !isKernels || $0.kind != "set-option" }.map { $0.worded(for: situation.runtime) }
-  guard outcome.verdict == .fails(.addressInUse) || outcome.verdict == .undetermined else { return worded }
-  let last = worded.firstIndex { $0.kind == "other-port" } ?? worded.endIndex
-  return worded[..<last] + otherSide(situation) + worded[last...]
 }

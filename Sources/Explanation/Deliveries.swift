@@ -2,7 +2,7 @@ import BindRules
 public import SocketModel
 
 /// Who gets a part of the port's traffic once the planned socket shares the port.
-public struct Receipt: Sendable, Hashable {
+public struct Delivery: Sendable, Hashable {
   /// What is received.
   public enum Traffic: String, Sendable, Hashable, CaseIterable {
     /// New TCP connections.
@@ -78,24 +78,24 @@ public struct Receipt: Sendable, Hashable {
 ///
 /// Kernel functions `inet_lhash2_lookup` (TCP), `udp4_lib_lookup2` and `__udp4_lib_mcast_deliver` and their IPv6
 /// twins. Which sockets joined a multicast group cannot be seen per socket.
-func receives(_ situation: Situation, _ outcome: BindOutcome) -> [Receipt] {
+func deliveries(_ situation: Situation, _ outcome: BindOutcome) -> [Delivery] {
   guard outcome.verdict == .ok else { return [] }
   let planned = ReceivingSocket(situation.attempt, outcome.options)
   let others = situation.snapshot.sockets.indices.compactMap {
     ReceivingSocket(situation.snapshot.sockets[$0], index: $0)
   }
   .filter { $0.hasDeviceInCommon(with: planned) }
-  var receipts: [Receipt] = []
+  var deliveries: [Delivery] = []
   for family in AddressFamily.allCases {
     for share in shares(planned, others, family, situation.attempt.transport) {
-      if let index = receipts.firstIndex(where: { $0.isSame(as: share) }) {
-        receipts[index].family = nil
+      if let index = deliveries.firstIndex(where: { $0.isSame(as: share) }) {
+        deliveries[index].family = nil
       } else {
-        receipts.append(share.receipt(family, situation, planned))
+        deliveries.append(share.delivery(family, situation, planned))
       }
     }
   }
-  return receipts
+  return deliveries
 }
 
 /// A socket as the look-up of an incoming packet sees it.
@@ -160,9 +160,9 @@ private struct ReceivingSocket {
 
 /// How the planned socket and some others part the traffic of one family.
 private struct Share {
-  var traffic: Receipt.Traffic
-  var receiver: Receipt.Receiver
-  var rule: Receipt.Rule
+  var traffic: Delivery.Traffic
+  var receiver: Delivery.Receiver
+  var rule: Delivery.Rule
   var sockets: [Int]
 }
 
@@ -176,7 +176,7 @@ private func shares(
   }
   var shares: [Share] = []
   if !planned.address.isMulticast {
-    let kind: Receipt.Traffic = transport == .tcp ? .connections : .unicast
+    let kind: Delivery.Traffic = transport == .tcp ? .connections : .unicast
     let single = rivals.filter { !$0.address.isMulticast }
     // In the hash chain of an address, new sockets stand first, but those of AF_INET6 with SO_REUSEPORT last.
     let comesAfter = single.contains { rival in
@@ -195,7 +195,7 @@ private func shares(
 }
 
 private func grouped(
-  _ pairs: [(Int?, (receiver: Receipt.Receiver, rule: Receipt.Rule))], _ traffic: Receipt.Traffic
+  _ pairs: [(Int?, (receiver: Delivery.Receiver, rule: Delivery.Rule))], _ traffic: Delivery.Traffic
 ) -> [Share] {
   var shares: [Share] = []
   for (index, order) in pairs {
@@ -213,7 +213,7 @@ private func grouped(
 /// before the planned one.
 private func order(
   _ planned: ReceivingSocket, _ other: ReceivingSocket, _ traffic: AddressFamily, _ comesAfter: Bool
-) -> (receiver: Receipt.Receiver, rule: Receipt.Rule) {
+) -> (receiver: Delivery.Receiver, rule: Delivery.Rule) {
   if other.isConnected { return (.others, .connectedFirst) }
   if !planned.hasSameAddress(as: other) { return (planned.address.isUnspecified ? .others : .this, .specificFirst) }
   if traffic == .ipv4, planned.family != other.family {
@@ -224,14 +224,14 @@ private func order(
   return planned.isAppended ? (.others, .reuseportLast) : (.this, .lastBound)
 }
 
-extension Receipt {
+extension Delivery {
   fileprivate func isSame(as share: Share) -> Bool {
     traffic == share.traffic && receiver == share.receiver && rule == share.rule && sockets == share.sockets
   }
 }
 
 extension Share {
-  fileprivate func receipt(_ family: AddressFamily, _ situation: Situation, _ planned: ReceivingSocket) -> Receipt {
+  fileprivate func delivery(_ family: AddressFamily, _ situation: Situation, _ planned: ReceivingSocket) -> Delivery {
     let holders = sockets.map { situation.snapshot.sockets[$0].holderText }.reduce(into: [String]()) {
       if !$0.contains($1) { $0.append($1) }
     }.listed()
@@ -253,7 +253,7 @@ extension Share {
     case (.multicastCopy, _):
       text = "each socket that joined a multicast group gets a copy; who joined cannot be seen per socket"
     }
-    return Receipt(
+    return Delivery(
       traffic: traffic, family: family, receiver: receiver, rule: rule, sockets: sockets, text: text)
   }
 }

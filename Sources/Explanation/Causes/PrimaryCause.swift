@@ -2,9 +2,9 @@ import BindRules
 import SocketModel
 
 /// The one cause of this outcome; nil where everything works and nothing surprises.
-func primaryCause(_ situation: Situation, _ outcome: BindOutcome, _ receives: [Receipt]) -> Cause? {
+func primaryCause(_ situation: Situation, _ outcome: BindOutcome, _ deliveries: [Delivery]) -> Cause? {
   switch outcome.verdict {
-  case .ok: receives.contains { $0.concernsOthers } ? .sharedPort : nil
+  case .ok: deliveries.contains { $0.concernsOthers } ? .sharedPort : nil
   case .fails(.addressInUse):
     outcome.bind == .ok ? .listenOnly : inTheWay(situation, outcome.blockers)
   case .fails(let error): beforeThePort(error, situation)

@@ -5,9 +5,10 @@ import SocketModel
 
 /// An option on the planned socket. SO_REUSEPORT is offered only beside sockets that all have it: against an older
 /// copy of the same server it would split the traffic in silence.
-func ourOption(_ situation: Situation, _ cause: Cause?) -> [Suggestion] {
+func ourOption(_ situation: Situation) -> [Suggestion] {
   if let v6only = ourV6only(situation) { return [v6only] }
-  for option in [ReuseOptions.reuseaddr, .reuseport] where !situation.planned.contains(option) {
+  for (option, name) in [(ReuseOptions.reuseaddr, Suggestion.Option.reuseaddr), (.reuseport, .reuseport)]
+  where !situation.planned.contains(option) {
     guard let with = situation.outcome(situation.planned.union(option)) else { continue }
     let isAboutReuseaddr = with.missing.allSatisfy { $0.kind == .reuseaddr }
     let condition = sharingCondition(situation, option)
@@ -15,14 +16,14 @@ func ourOption(_ situation: Situation, _ cause: Cause?) -> [Suggestion] {
     case .ok:
       return [
         Suggestion(
-          kind: "set-option", option: option.name, certainty: condition.map { .conditional($0) } ?? .checked,
-          text: "set \(option.name) before bind()")
+          kind: .setOption, option: name, certainty: condition.map(Suggestion.Certainty.when) ?? .checked,
+          text: "set \(name.rawValue) before bind()")
       ]
     case .undetermined where option == .reuseaddr && isAboutReuseaddr && condition == nil:
       return [
         Suggestion(
-          kind: "set-option", option: option.name,
-          certainty: .conditional("whoever left the socket there had set SO_REUSEADDR too"),
+          kind: .setOption, option: name,
+          certainty: .when(.leftWithReuseaddr),
           text: "set SO_REUSEADDR before bind()")
       ]
     default: continue
@@ -32,17 +33,17 @@ func ourOption(_ situation: Situation, _ cause: Cause?) -> [Suggestion] {
 }
 
 /// What must be meant for the option to be the right one; nil where it only gets past remains that receive nothing.
-private func sharingCondition(_ situation: Situation, _ option: ReuseOptions) -> String? {
+private func sharingCondition(_ situation: Situation, _ option: ReuseOptions) -> Suggestion.Condition? {
   let blocking = situation.blockingSockets
   let receiving = blocking.filter { $0.state == .listen || $0.transport == .udp }
   if receiving.isEmpty {
     let bound = blocking.contains { situation.role($0) == .bound }
-    return bound ? "the other socket never listens, as only one of the two may" : nil
+    return bound ? .otherNeverListens : nil
   }
   if situation.attempt.transport == .udp, option == .reuseaddr, !situation.attempt.address.isMulticast {
-    return "you mean to share (unicast then goes to the last bound socket alone)"
+    return .unicastToLast
   }
-  return "the two are meant to share the traffic of the port"
+  return .sharingIsMeant
 }
 
 /// Leaving IPv4 to the server that has it; no answer to mere remains, which are gone in a minute.
@@ -54,37 +55,41 @@ private func ourV6only(_ situation: Situation) -> Suggestion? {
   changed.v6only = true
   guard situation.verdict(nil, changed) == .ok else { return nil }
   return Suggestion(
-    kind: "set-option", option: "IPV6_V6ONLY", certainty: .checked,
+    kind: .setOption, option: .v6only, certainty: .checked,
     text: "set IPV6_V6ONLY before bind(): then [::] leaves IPv4 to the other socket")
 }
 
 /// An option of the sockets in the way, which their programs have to set.
-func theirOption(_ situation: Situation, _ cause: Cause?) -> [Suggestion] {
-  if let v6only = theirV6only(situation) { return [v6only] }
+func optionThere(_ situation: Situation) -> [Suggestion] {
+  if let v6only = v6onlyThere(situation) { return [v6only] }
   let blocking = situation.blockingSockets
   let roles = Set(blocking.map(situation.role))
-  if cause == .reuseportMissing || (cause == .udpMixedOptions && situation.planned.contains(.reuseport)) {
-    guard situation.verdict(in: situation.withOptionThere(.reuseport)) == .ok else { return [] }
-    return [
-      Suggestion(
-        kind: "set-option-there", option: "SO_REUSEPORT",
-        certainty: .conditional("the two are meant to share the port"),
-        text: "let \(blocking.holderNames) set SO_REUSEPORT before bind() too")
-    ]
-  }
   guard !roles.isEmpty, roles.isSubset(of: SocketRole.remains),
     blocking.contains(where: { $0.reuseaddr.sure != true }),
     situation.verdict(situation.planned.union(.reuseaddr), in: situation.withOptionThere(.reuseaddr)) == .ok
   else { return [] }
   return [
     Suggestion(
-      kind: "set-option-there", option: "SO_REUSEADDR",
-      certainty: .conditional("the server that left them is yours"),
+      kind: .setOptionThere, option: .reuseaddr, certainty: .when(.serverIsYours),
       text: "let it set SO_REUSEADDR before listen(), so that the next restart need not wait")
   ]
 }
 
-private func theirV6only(_ situation: Situation) -> Suggestion? {
+extension CauseEntry {
+  /// SO_REUSEPORT on the sockets in the way, for somebody who plans to share the port.
+  static let reuseportThere: Remedies = { situation in
+    guard situation.planned.contains(.reuseport), v6onlyThere(situation) == nil,
+      situation.verdict(in: situation.withOptionThere(.reuseport)) == .ok
+    else { return [] }
+    return [
+      Suggestion(
+        kind: .setOptionThere, option: .reuseport, certainty: .when(.sharingIsMeant),
+        text: "let \(situation.blockingSockets.holderNames) set SO_REUSEPORT before bind() too")
+    ]
+  }
+}
+
+private func v6onlyThere(_ situation: Situation) -> Suggestion? {
   let indices = (situation.outcome(situation.planned)?.blockers ?? []).map(\.socket)
   let dual = indices.filter { index in
     let socket = situation.snapshot.sockets[index]
@@ -95,7 +100,7 @@ private func theirV6only(_ situation: Situation) -> Suggestion? {
   for index in dual { changed.sockets[index].v6only = .known(true, .sockDiag) }
   guard situation.verdict(in: changed) == .ok else { return nil }
   return Suggestion(
-    kind: "set-option-there", option: "IPV6_V6ONLY", certainty: .checked,
+    kind: .setOptionThere, option: .v6only, certainty: .checked,
     text: "let \(dual.map { situation.snapshot.sockets[$0] }.holderNames) set IPV6_V6ONLY before bind(), which leaves"
       + " IPv4 to you")
 }
@@ -110,8 +115,4 @@ extension Situation {
     }
     return changed
   }
-}
-
-extension ReuseOptions {
-  fileprivate var name: String { socketOptions.listed() }
 }

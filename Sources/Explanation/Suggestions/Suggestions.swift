@@ -2,30 +2,35 @@ import BindRules
 import SocketModel
 
 /// What can be done, best first. Everything marked `checked` was run through the rules on the changed situation.
-func suggestions(_ situation: Situation, outcome: BindOutcome, cause: Cause?) -> [Suggestion] {
+func suggestions(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?) -> [Suggestion] {
+  let remedies = cause?.entry.remedies(situation) ?? []
+  let own: [Suggestion]
   switch outcome.verdict {
   case .ok: return []
   case .fails(.addressInUse):
-    return ourOption(situation, cause) + waiting(situation) + stopHolder(situation) + whereToChange(situation)
-      + lookCloser(situation, outcome) + otherAddress(situation) + theirOption(situation, cause)
-      + otherUser(situation, cause)
-      + reservePort(situation, cause) + otherPort(situation)
-  case .fails: return beforeThePort(situation, cause)
+    own =
+      ourOption(situation) + waiting(situation) + stopHolder(situation) + whereToChange(situation)
+      + lookCloser(situation, outcome) + otherAddress(situation) + optionThere(situation) + remedies
+  case .fails: return worded(remedies, situation)
   case .undetermined:
-    return lookCloser(situation, outcome) + ourOption(situation, cause) + stopHolder(situation) + waiting(situation)
-      + theirOption(situation, cause) + otherUser(situation, cause) + otherPort(situation)
+    own =
+      lookCloser(situation, outcome) + ourOption(situation) + stopHolder(situation) + waiting(situation)
+      + optionThere(situation) + remedies
   }
+  // Another port is the last resort.
+  return worded(own, situation) + settingThere(situation) + otherPort(situation)
+}
+
+/// The suggestions in the words of the planned runtime.
+private func worded(_ suggestions: [Suggestion], _ situation: Situation) -> [Suggestion] {
+  // The kernel's own sockets cannot be told to set an option, nor did they.
+  let isKernels = situation.blockingSockets.contains { $0.owner == .kernel }
+  return suggestions.filter { !isKernels || $0.kind != .setOption }.map { $0.worded(for: situation.runtime) }
 }
 
 extension Situation {
-  /// Asking portwhy again about this attempt; the engine adds the options of the question.
-  func command(_ options: [String]) -> String {
-    snapshot.host.asNow(portwhy(options))
-  }
-
-  fileprivate func portwhy(_ options: [String]) -> String {
-    (["portwhy"] + options + [target]).joined(separator: " ")
-  }
+  /// A portwhy command with the question's options and these, about this attempt.
+  func asking(_ options: [String] = []) -> [String] { ["portwhy"] + questionOptions + options + [target] }
 
   /// TARGET of a command that asks about this attempt again; a wildcard as the bare port.
   private var target: String {
@@ -35,22 +40,15 @@ extension Situation {
     switch attempt.address {
     case _ where attempt.address.isUnspecified: return suffix
     case .v4(let address): return "\(address):\(suffix)"
-    case .v6(let address): return shellWord("[\(address)\(zone)]:\(suffix)")
+    case .v6(let address): return "[\(address)\(zone)]:\(suffix)"
     }
   }
 
   /// Whether no holder can be hidden from the reader, so that a socket is free when its visible holders have gone.
   var seesEveryHolder: Bool { snapshot.host.uid == 0 && snapshot.visibility.unreadableProcesses == 0 }
-}
 
-/// A word of a shell command, sh(1): quoted where it needs it, so that a hostile name stays a word.
-public func shellWord(_ word: String) -> String {
-  let plain = word.utf8.allSatisfy { byte in
-    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-      || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "@._-:/".utf8.contains(byte)
-  }
-  if plain && !word.isEmpty && !word.hasPrefix("-") { return word }
-  return "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
+  /// How sure a suggestion is that makes the rules say this.
+  func certainty(_ verdict: CallResult) -> Suggestion.Certainty { verdict == .ok ? .checked : .when(.nothingElse) }
 }
 
 private func waiting(_ situation: Situation) -> [Suggestion] {
@@ -64,13 +62,13 @@ private func waiting(_ situation: Situation) -> [Suggestion] {
   let isHalfClosed = blocking.contains { $0.state == .finWait2 }
   return [
     Suggestion(
-      kind: "wait",
+      kind: .wait,
       certainty: isHalfClosed
-        ? .conditional("the peer does not close meanwhile, as TIME_WAIT would follow") : .checked,
+        ? .when(.peerStaysOpen) : .checked,
       text: isHalfClosed
         ? "wait \(seconds) s until the kernel gives the connection up"
         : "wait \(seconds) s until TIME_WAIT is over, which nothing shortens",
-      command: situation.command(["--wait"]))
+      command: situation.snapshot.host.asNow(situation.asking(["--wait"])))
   ]
 }
 
@@ -80,9 +78,9 @@ private func lookCloser(_ situation: Situation, _ outcome: BindOutcome) -> [Sugg
   let isOpen = outcome.verdict == .undetermined
   let hidden = situation.blockingSockets.contains { $0.owner == .hidden || $0.reuseaddr.unknownReason == .hidden }
   let lookAsRoot = Suggestion(
-    kind: "look-as-root", certainty: .conditional("you may use sudo"),
+    kind: .lookAsRoot, certainty: .when(.maySudo),
     text: "ask again as root, who sees the owner and the options of every socket",
-    command: host.asRoot(situation.portwhy([])))
+    command: host.asRoot(situation.asking()))
   return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(situation, outcome)
 }
 
@@ -93,7 +91,7 @@ private func probing(_ situation: Situation, _ outcome: BindOutcome) -> [Suggest
   }
   return [
     Suggestion(
-      kind: "probe", certainty: .conditional("a socket may hold the port for a moment"),
-      text: "settle it by a real bind that never listens", command: situation.command(["--probe"]))
+      kind: .probe, certainty: .when(.mayHoldPort),
+      text: "settle it by a real bind that never listens", command: situation.snapshot.host.asNow(situation.asking(["--probe"])))
   ]
 }

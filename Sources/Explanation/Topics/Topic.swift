@@ -20,10 +20,8 @@ public struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
   static func shown(_ id: String, _ text: String) -> Statement { Statement(id: id, text: text) }
 }
 
-/// The long text of a cause or of a matter that several causes share: one entry of `--explain`.
-public struct Topic: Sendable, Hashable {
-  /// What is typed after `--explain`; for a cause the slug of the report.
-  public var slug: String
+/// The parts of a long text.
+public struct TopicText: Sendable, Hashable {
   /// One line, lower case, without a full stop.
   public var title: String
   /// The short form, of the manual page.
@@ -35,44 +33,49 @@ public struct Topic: Sendable, Hashable {
   /// What helps.
   public var helps: [Statement]
   /// What does not help, and why people think it does.
-  public var inVain: [Statement]
+  public var ineffective: [Statement]
   /// Manual pages, as `tcp(7)`.
   public var references: [String]
 
-  init(
-    _ slug: String, _ title: String, summary: String, what: [Statement], signs: [Statement] = [],
-    helps: [Statement] = [], inVain: [Statement] = [], references: [String]
-  ) {
-    self.slug = slug
-    self.title = title
-    self.summary = summary
-    self.what = what
-    self.signs = signs
-    self.helps = helps
-    self.inVain = inVain
-    self.references = references
+  /// Everything it says.
+  public var statements: [Statement] { what + signs + helps + ineffective }
+}
+
+/// One entry of `--explain`: the long text of a cause, or of a matter that several causes share.
+@dynamicMemberLookup
+public struct Topic: Sendable, Hashable {
+  /// What is typed after `--explain`; for a cause the word of the report.
+  public var slug: String
+  /// nil for a matter that several causes share.
+  public var cause: Cause?
+  /// What it says.
+  public var text: TopicText
+
+  init(_ cause: Cause, _ text: TopicText) {
+    (slug, self.cause, self.text) = (cause.rawValue, cause, text)
   }
 
   init(
-    _ cause: Cause, _ title: String, summary: String, what: [Statement], signs: [Statement] = [],
-    helps: [Statement] = [], inVain: [Statement] = [], references: [String]
+    _ slug: String, _ title: String, summary: String, what: [Statement], signs: [Statement] = [],
+    helps: [Statement] = [], ineffective: [Statement] = [], references: [String]
   ) {
-    self.init(
-      cause.rawValue, title, summary: summary, what: what, signs: signs, helps: helps, inVain: inVain,
+    self.slug = slug
+    text = TopicText(
+      title: title, summary: summary, what: what, signs: signs, helps: helps, ineffective: ineffective,
       references: references)
   }
 
-  /// Everything it says.
-  public var statements: [Statement] { what + signs + helps + inVain }
+  /// A part of the text.
+  public subscript<Part>(dynamicMember part: KeyPath<TopicText, Part>) -> Part { text[keyPath: part] }
 
   /// An attempt can have it as its cause.
-  public var isCause: Bool { Cause.all.contains { $0.rawValue == slug } }
+  public var isCause: Bool { cause != nil }
 }
 
 /// Every long text there is.
 public enum Catalogue {
   /// The causes in the order of the list, then the other topics.
-  public static let topics: [Topic] = portInUseTopics + sharingTopics + beforeThePortTopics + generalTopics
+  public static let topics: [Topic] = Cause.allCases.map(\.topic) + generalTopics
 
   /// The topic of this name; nil where there is none.
   public static func topic(_ slug: String) -> Topic? { topics.first { $0.slug == slug } }
@@ -80,25 +83,10 @@ public enum Catalogue {
   /// The topic whose name differs least from what was typed; nil where none is near.
   public static func nearest(to word: String) -> Topic? {
     let typed = Array(word.lowercased().utf8.map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }.prefix(40))
-    let ranked = topics.map { (topic: $0, distance: distance(typed, Array($0.slug.utf8))) }
+    let ranked = topics.map { (topic: $0, distance: editDistance(typed, Array($0.slug.utf8))) }
     let containing = typed.count >= 3 ? topics.first { $0.slug.contains(word.lowercased()) } : nil
     guard let best = ranked.min(by: { $0.distance < $1.distance }) else { return nil }
     if best.distance <= max(2, typed.count / 3) { return best.topic }
     return containing
-  }
-
-  /// The number of insertions, deletions and changes between two words.
-  private static func distance(_ first: [UInt8], _ second: [UInt8]) -> Int {
-    var row = Array(0...second.count)
-    for (index, byte) in first.enumerated() {
-      var diagonal = row[0]
-      row[0] = index + 1
-      for (column, other) in second.enumerated() {
-        let changed = diagonal + (byte == other ? 0 : 1)
-        diagonal = row[column + 1]
-        row[column + 1] = min(changed, row[column] + 1, row[column + 1] + 1)
-      }
-    }
-    return row[second.count]
   }
 }

@@ -18,8 +18,8 @@ struct ReceiveCase: Sendable, CustomTestStringConvertible {
   var other: Planned
   var planned: Planned
   var destination: String
-  var rule: Receipt.Rule
-  var receiver: Receipt.Receiver
+  var rule: Delivery.Rule
+  var receiver: Delivery.Receiver
 
   var testDescription: String {
     "\(rule.rawValue): \(transport.rawValue) \(planned.address) beside \(other.address), to \(destination)"
@@ -28,7 +28,7 @@ struct ReceiveCase: Sendable, CustomTestStringConvertible {
 
 private func row(
   _ transport: TransportProtocol, _ other: String, _ planned: String, _ options: ReuseOptions, to destination: String,
-  _ rule: Receipt.Rule, _ receiver: Receipt.Receiver, othersOptions: ReuseOptions? = nil
+  _ rule: Delivery.Rule, _ receiver: Delivery.Receiver, othersOptions: ReuseOptions? = nil
 ) -> ReceiveCase {
   ReceiveCase(
     transport: transport, other: Planned(address: other, options: othersOptions ?? options),
@@ -60,25 +60,25 @@ private let receiveCases: [ReceiveCase] = [
 struct ReceivesTests {
   @Test("is what real traffic shows", .enabled(if: kernelTestsRun), arguments: receiveCases)
   func traffic(_ example: ReceiveCase) throws {
-    let (receipts, truth) = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
+    let (deliveries, truth) = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
       let port = try lab.freshPort()
       let other = try open(example.transport, example.other, port)
       let item = QuestionItem(
         addresses: [.address(ip(example.planned.address), zone: nil)], ports: port.rawValue...port.rawValue,
         transport: example.transport)
-      let question = Question(items: [item], options: example.planned.options, v6only: false, uid: 0)
+      let question = Question(items: [item], plan: Plan(options: example.planned.options, v6only: false, uid: 0))
       let report = try Portwhy.answer(question)
-      let receipts = report.targets[0].attempts[0].explanation.receives
+      let deliveries = report.targets[0].attempts[0].explanation.deliveries
       let planned = try open(example.transport, example.planned, port)
       if example.transport == .udp {
         try send(32, to: example.destination, port)
       } else {
         try connect(32, to: example.destination, port)
       }
-      return (receipts, (planned.pending(example.transport), other.pending(example.transport)))
+      return (deliveries, (planned.pending(example.transport), other.pending(example.transport)))
     }
     let family = ip(example.destination).family
-    let fitting = receipts.filter { $0.traffic != .multicast && ($0.family ?? family) == family }
+    let fitting = deliveries.filter { $0.traffic != .multicast && ($0.family ?? family) == family }
     #expect(fitting.map(\.rule) == [example.rule])
     #expect(fitting.map(\.receiver) == [example.receiver])
     #expect(truth.0 + truth.1 == 32)
@@ -97,57 +97,57 @@ struct ReceivesTests {
 
   @Test("a device-bound socket goes before one that is not", .enabled(if: kernelTestsRun))
   func device() throws {
-    let (receipts, truth) = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
+    let (deliveries, truth) = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
       let port = try lab.freshPort()
       let other = try bound(.udp, "0.0.0.0", port, reuseaddr)
       let item = QuestionItem(
         addresses: [.address(.v4(.any), zone: nil)], ports: port.rawValue...port.rawValue, transport: .udp)
-      let report = try Portwhy.answer(Question(items: [item], options: .reuseaddr, device: "lo", uid: 0))
+      let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: .reuseaddr, device: "lo", uid: 0)))
       let planned = try Socket.open(.udp, .ipv4, reuseaddr)
       try SystemCalls.setOption(planned.descriptor, .bindToDevice, bytes: Array("lo".utf8) + [0])
       try planned.bind("0.0.0.0", port)
       let later = try bound(.udp, "0.0.0.0", port, reuseaddr)
       try send(4, to: "127.0.0.1", port)
       return (
-        report.targets[0].attempts[0].explanation.receives,
+        report.targets[0].attempts[0].explanation.deliveries,
         (planned.pending(.udp), other.pending(.udp), later.pending(.udp))
       )
     }
-    #expect(receipts.filter { $0.traffic == .unicast }.map(\.rule) == [.deviceFirst])
+    #expect(deliveries.filter { $0.traffic == .unicast }.map(\.rule) == [.deviceFirst])
     #expect(truth == (4, 0, 0))
   }
 
   @Test("of TCP listeners that share no group the last gets every connection", .enabled(if: kernelTestsRun))
   func lastListener() throws {
-    let (receipts, truth) = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
+    let (deliveries, truth) = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
       let port = try lab.freshPort()
       let other = try listening("127.0.0.1", port, reuseport)
       // The bucket remembers root, whose next socket is let in, but into no group with another user's.
       try SystemCalls.changeOwner(other.descriptor, uid: 1000)
       let item = QuestionItem(
         addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
-      let report = try Portwhy.answer(Question(items: [item], options: .reuseport, uid: 0))
+      let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: .reuseport, uid: 0)))
       let planned = try listening("127.0.0.1", port, reuseport)
       try connect(8, to: "127.0.0.1", port)
-      return (report.targets[0].attempts[0].explanation.receives, (planned.pending(.tcp), other.pending(.tcp)))
+      return (report.targets[0].attempts[0].explanation.deliveries, (planned.pending(.tcp), other.pending(.tcp)))
     }
-    #expect(receipts.map(\.rule) == [.lastBound] && receipts.map(\.traffic) == [.connections])
-    #expect(receipts.first?.text.contains("takes all new connections away from") == true)
+    #expect(deliveries.map(\.rule) == [.lastBound] && deliveries.map(\.traffic) == [.connections])
+    #expect(deliveries.first?.text.contains("takes all new connections away from") == true)
     #expect(truth == (8, 0))
   }
 
   @Test("multicast goes to each, and is said to", .enabled(if: kernelTestsRun))
   func multicast() throws {
-    let receipts = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
+    let deliveries = try NetworkNamespace.run { (lab: inout NetworkNamespace) in
       let port = try lab.freshPort()
       let other = try bound(.udp, "0.0.0.0", port, reuseaddr)
       let item = QuestionItem(
         addresses: [.address(ip("224.0.0.251"), zone: nil)], ports: port.rawValue...port.rawValue, transport: .udp)
-      let report = try Portwhy.answer(Question(items: [item], options: .reuseaddr, uid: 0))
+      let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: .reuseaddr, uid: 0)))
       _ = consume other
-      return report.targets[0].attempts[0].explanation.receives
+      return report.targets[0].attempts[0].explanation.deliveries
     }
-    #expect(receipts.map(\.rule) == [.multicastCopy])
-    #expect(receipts.map(\.receiver) == [.each])
+    #expect(deliveries.map(\.rule) == [.multicastCopy])
+    #expect(deliveries.map(\.receiver) == [.each])
   }
 }

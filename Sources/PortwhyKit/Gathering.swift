@@ -21,7 +21,7 @@ struct Judgement {
 }
 
 /// Everything that was read for one answer: the host's facts, and the sockets of the ports by transport.
-struct Scene {
+struct Gathering {
   private(set) var host: HostFacts
   private(set) var visibility = Visibility()
   private(set) var sockets = ByTransport<[SocketObservation]>()
@@ -30,54 +30,50 @@ struct Scene {
   /// How many sockets of the other transport are on ports that were asked for, for the note about them.
   private var otherCounts = ByTransport<[Port: Int]>()
   /// Every socket on the ports just above those asked for, to find a free one to offer.
-  private var neighbours = ByTransport<Nearby>()
+  private var neighbours = ByTransport<NearbyPorts>()
   private var buckets: [BindBucket] = []
   private var orderedTransports: Set<TransportProtocol> = []
   /// The transports for which BPF iterators were asked, whatever came of it.
   private var askedTransports: Set<TransportProtocol> = []
   /// Sockets that ended between the dump and the walk of the iterators, and were left out.
-  private var vanished = 0
+  private(set) var vanished = 0
   private let ranges: ByTransport<ClosedRange<UInt16>>
   private var needs: HostNeeds
-  private var lookups: [IPv4Address]
-  let instruments: Instruments
+  let evidenceSources: EvidenceSources
 
   /// Reads the sockets first: their states and timers should be from one moment.
   ///
   /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for. With `bpf` an iterator
-  /// finds the holders on a host with many descriptors.
+  /// finds the holders on a host with many descriptors; with `verdictOnly` what decides no verdict is not looked at.
   init(
     ports: ByTransport<ClosedRange<UInt16>>, needs: HostNeeds, lookups: [IPv4Address] = [], bpf: Bool = true,
-    _ instruments: Instruments = Instruments(),
+    verdictOnly: Bool = false, _ evidenceSources: EvidenceSources = EvidenceSources(),
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
     self.needs = needs
-    self.lookups = lookups
-    self.instruments = instruments
+    self.evidenceSources = evidenceSources
     ranges = ports
     do throws(NetlinkError) {
       let dump = SocketDump()
       for transport in ports.transports {
         guard let range = ports[transport] else { continue }
-        let around = range.withNeighbours
+        let around = verdictOnly ? range : range.withNeighbours
         let all = try dump.sockets(transport, ports: around)
         sockets[transport] = all.filter { wanted(transport, $0.local.port.rawValue) }
         if around != range {
           let above = (range.upperBound + 1)...around.upperBound
-          neighbours[transport] = Nearby(
+          neighbours[transport] = NearbyPorts(
             ports: above, sockets: all.filter { above.contains($0.local.port.rawValue) })
         }
-        guard ports[transport.other] == nil else { continue }
-        otherCounts[transport.other] = try dump.sockets(transport.other, ports: range).reduce(into: [:]) {
-          $0[$1.local.port, default: 0] += 1
-        }
+        guard ports[transport.other] == nil, !verdictOnly else { continue }
+        otherCounts[transport.other] = try dump.counts(transport.other, ports: range)
       }
       host = try HostReader().read(needs, lookups: lookups)
     } catch {
       throw PortwhyError(error)
     }
     findBoundSockets(ports, wanted)
-    findOwners(bpf)
+    findOwners(bpf, names: !verdictOnly)
     if usesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
     for transport in sockets.transports { sortByPort(transport) }
   }
@@ -108,19 +104,19 @@ struct Scene {
   /// them.
   mutating func settled(
     _ transport: TransportProtocol, _ port: Port, _ attempts: [BindAttempt], planned: ReuseOptions,
-    _ thoroughness: Thoroughness?
+    _ evidenceScope: EvidenceScope?
   ) throws(PortwhyError) -> Judgement {
     let first = Judgement(of: attempts, in: snapshot(transport, port))
-    guard let thoroughness, !askedTransports.contains(transport), let range = ranges[transport] else { return first }
+    guard let evidenceScope, !askedTransports.contains(transport), let range = ranges[transport] else { return first }
     // Without a socket on the port there is nothing to tell.
     let isWanted =
       !first.snapshot.sockets.isEmpty
-      && first.outcomes.contains { thoroughness.wantsKernelEvidence($0, planned: planned) }
+      && first.outcomes.contains { evidenceScope.wantsKernelEvidence($0, planned: planned) }
     guard isWanted else { return first }
     askedTransports.insert(transport)
     try readMore(.networkNamespace)
     var use = visibility.bpf ?? BPFUse()
-    let evidence = instruments.evidence(transport, range, sockets[transport] ?? [], host, &use)
+    let evidence = evidenceSources.evidence(transport, range, sockets[transport] ?? [], host, &use)
     visibility.bpf = use
     guard let evidence else { return Judgement(of: attempts, in: snapshot(transport, port)) }
     sockets[transport] = evidence.sockets
@@ -134,30 +130,19 @@ struct Scene {
   /// The combinations that an iterator might settle, where none was asked: what the headline says did not need it.
   func leftOpen(_ transport: TransportProtocol, _ outcomes: [BindOutcome], _ question: Question) -> Set<ReuseOptions>
   {
-    guard question.thoroughness == .headline, !askedTransports.contains(transport) else { return [] }
+    guard question.evidenceScope == .headline, !askedTransports.contains(transport) else { return [] }
     let open = outcomes.filter(\.maySettle)
-    return open.isEmpty || !instruments.mayGiveEvidence() ? [] : Set(open.map(\.options))
+    return open.isEmpty || !evidenceSources.mayGiveEvidence() ? [] : Set(open.map(\.options))
   }
 
   /// The ports above those asked for; nil where there are none or too much was asked.
-  func nearby(_ transport: TransportProtocol) -> Nearby? { neighbours[transport] }
+  func nearby(_ transport: TransportProtocol) -> NearbyPorts? { neighbours[transport] }
 
-  /// What ended meanwhile, and the other transport's sockets on the port, which are never in the way.
+  /// The other transport's sockets on the port, which are never in the way.
   func notes(_ transport: TransportProtocol, _ port: Port, _ question: Question) -> [Note] {
-    let count = otherCounts[transport.other]?[port] ?? 0
-    let other = transport.other.rawValue.uppercased()
-    var notes: [Note] = []
-    if vanished > 0 {
-      let sockets = vanished == 1 ? "a socket without owner ended" : "\(vanished) sockets without owner ended"
-      notes.append(Note(kind: "vanished", text: "\(sockets) while portwhy looked, and was left out"))
-    }
-    guard count > 0 else { return notes }
-    return notes + [
-      Note(
-        kind: "other-protocol",
-        text: "\(count) \(other) socket\(count == 1 ? "" : "s") on this port: never in the way of "
-          + "\(transport.rawValue.uppercased()) (\(question.command("\(port)/\(transport.other.rawValue)")))")
-    ]
+    guard let count = otherCounts[transport.other]?[port], count > 0 else { return [] }
+    let words = ["portwhy"] + question.commandOptions + ["\(port)/\(transport.other.rawValue)"]
+    return [.otherProtocol(count, of: transport.other, host.asNow(words))]
   }
 
   /// Leaves out the socket with this inode.
@@ -174,7 +159,7 @@ struct Scene {
 
   /// Whether a TCP socket may have been bound in a VRF, which its device of today need not show.
   private var mayMeetVRFs: Bool {
-    sockets.tcp?.isEmpty == false && instruments.mayHaveVRFs()
+    sockets.tcp?.isEmpty == false && evidenceSources.mayHaveVRFs()
   }
 
   /// Enters interfaces once more under an alternative name that the question calls them by.
@@ -186,13 +171,12 @@ struct Scene {
     }
   }
 
-  /// Reads host facts that turned out to be needed.
+  /// Reads host facts that turned out to be needed, and none once more.
   mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
-    guard !needs.isSuperset(of: more) else { return }
-    needs.formUnion(more)
-    do throws(NetlinkError) { host = try HostReader().read(needs, lookups: lookups) } catch {
-      throw PortwhyError(error)
-    }
+    let lacking = more.subtracting(needs)
+    guard !lacking.isEmpty else { return }
+    needs.formUnion(lacking)
+    do throws(NetlinkError) { host.fill(from: try HostReader().read(lacking)) } catch { throw PortwhyError(error) }
   }
 
   /// Reads which addresses the host has, each looked up as bind(2) does, to offer one instead of a wildcard.
@@ -202,44 +186,103 @@ struct Scene {
     let own = host.ownAddresses.compactMap { address -> IPv4Address? in
       if case .v4(let address) = address { address } else { nil }
     }
-    lookups += own.prefix(8).filter { !lookups.contains($0) }
-    do throws(NetlinkError) { host = try HostReader().read(needs, lookups: lookups) } catch {
+    let known = Set(host.ipv4Lookups?.map(\.destination) ?? [])
+    do throws(NetlinkError) {
+      let found = try HostReader().ipv4Lookups(own.prefix(8).filter { !known.contains($0) })
+      host.ipv4Lookups = found.map { (host.ipv4Lookups ?? []) + $0 } ?? host.ipv4Lookups
+    } catch {
       throw PortwhyError(error)
     }
   }
 
-  private mutating func findOwners(_ bpf: Bool) {
+  /// - Parameter names: whether to look for who stands behind a socket without a process, too.
+  private mutating func findOwners(_ bpf: Bool, names: Bool) {
     var all = (sockets.tcp ?? []) + (sockets.udp ?? [])
     let reader = ProcessReader()
     let ports = ranges.hull ?? 0...0
-    let holders = instruments.holders
+    let holders = evidenceSources.holders
     var use = visibility.bpf
     let seen = reader.examine(&all, search: { bpf ? holders(ports, $0, &use) : nil })
     visibility.bpf = use
-    reader.findActivations(&all)
-    findKernelOwners(&all)
+    if names {
+      reader.findActivations(&all)
+      findKernelOwners(&all)
+    }
     all = withoutUnmappedUsers(all, overflow: host.overflowUID)
     for transport in sockets.transports { sockets[transport] = all.filter { $0.transport == transport } }
     visibility.unreadableProcesses = seen.unreadableProcesses
-    visibility.reasons += seen.reasons.filter { !visibility.reasons.contains($0) }
-    if visibility.reasons.isEmpty, all.contains(where: { $0.owner == .hidden }) {
-      visibility.reasons.append("no-holder")
-    }
+    for reason in seen.reasons { visibility.add(reason) }
+    if visibility.reasons.isEmpty, all.contains(where: { $0.owner == .hidden }) { visibility.add(.noHolder) }
   }
 
   /// Kernels before 6.8 list no sockets that are bound and neither listen nor are connected.
   private mutating func findBoundSockets(
     _ ports: ByTransport<ClosedRange<UInt16>>, _ wanted: (TransportProtocol, UInt16) -> Bool
   ) {
-    guard let range = ports[.tcp], !instruments.listsBoundSockets(host.kernel) else { return }
+    guard let range = ports[.tcp], !evidenceSources.listsBoundSockets(host.kernel) else { return }
     let shown = Set(((sockets[.tcp] ?? []) + (neighbours[.tcp]?.sockets ?? [])).compactMap(\.inode))
-    let found = instruments.boundSockets(range.withNeighbours, shown)
+    let found = evidenceSources.boundSockets(range.withNeighbours, shown)
     sockets.tcp = (sockets.tcp ?? []) + found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
     if let above = neighbours[.tcp]?.ports {
       neighbours[.tcp]?.sockets += found.sockets.filter { above.contains($0.local.port.rawValue) }
     }
     visibility.boundSocketsComplete = found.complete
-    if !found.complete { visibility.reasons.append("old-kernel") }
+    if !found.complete { visibility.add(.oldKernel) }
+  }
+}
+
+extension SocketDump {
+  /// How many sockets each of these ports has.
+  fileprivate func counts(
+    _ transport: TransportProtocol, ports: ClosedRange<UInt16>
+  ) throws(NetlinkError) -> [Port: Int] {
+    try glances(transport, .all, ports: ports).reduce(into: [:]) { $0[$1.port, default: 0] += 1 }
+  }
+}
+
+extension HostFacts {
+  /// Takes over the facts that are not there yet.
+  fileprivate mutating func fill(from later: HostFacts) {
+    fill(\.networkNamespace, from: later)
+    fill(\.sudoUID, from: later)
+    fill(\.readerMayBindPrivileged, from: later)
+    fill(\.rootMayBindPrivileged, from: later)
+    fill(\.namespaceMaker, from: later)
+    fill(\.overflowUID, from: later)
+    fill(\.unprivilegedPortStart, from: later)
+    fill(\.localPortRange, from: later)
+    fill(\.localReservedPorts, from: later)
+    fill(\.ipv4NonlocalBind, from: later)
+    fill(\.ipv6NonlocalBind, from: later)
+    fill(\.bindv6only, from: later)
+    fill(\.mayHaveVRFs, from: later)
+    fill(\.tcpL3mdevAccept, from: later)
+    fill(\.ipv6Available, from: later)
+    fill(\.interfaces, from: later)
+    fill(\.ipv6Addresses, from: later)
+    fill(\.ipv4LocalRoutes, from: later)
+    fill(\.ipv4AbsentTables, from: later)
+    fill(\.ipv4RulesAreDefault, from: later)
+    fill(\.ipv4Lookups, from: later)
+    fill(\.securityModules, from: later)
+    fill(\.controlGroupBindPrograms, from: later)
+  }
+
+  private mutating func fill<Fact>(_ fact: WritableKeyPath<HostFacts, Fact?>, from later: HostFacts) {
+    self[keyPath: fact] = self[keyPath: fact] ?? later[keyPath: fact]
+  }
+}
+
+/// The sockets without the uids that may stand for anybody.
+///
+/// The kernel shows a uid that is not mapped into the reader's user namespace as the overflow uid
+/// (`from_kuid_munged`): two such sockets may belong to different users, and it may be a mapped user's own uid too.
+private func withoutUnmappedUsers(_ sockets: [SocketObservation], overflow: UInt32?) -> [SocketObservation] {
+  guard let overflow else { return sockets }
+  return sockets.map { socket in
+    var socket = socket
+    if socket.uid == overflow { socket.uid = nil }
+    return socket
   }
 }
 
