@@ -29,7 +29,7 @@ public struct Delivery: Sendable, Hashable {
   public enum Rule: String, Sendable, Hashable, CaseIterable {
     /// A connected UDP socket gets what its peer sends.
     case connectedFirst = "connected-first"
-    /// A socket bound to the very address goes before one bound to the wildcard.
+    /// A socket bound to exactly the address goes before one bound to the wildcard.
     case specificFirst = "specific-first"
     /// A socket bound to a device goes before one that is not.
     case deviceFirst = "device-first"
@@ -58,7 +58,7 @@ public struct Delivery: Sendable, Hashable {
   /// One sentence, lower case, without a full stop.
   public var text: String
 
-  /// One with these parts, each as its property says.
+  /// What `sockets` receive or lose.
   public init(
     traffic: Traffic, family: AddressFamily?, receiver: Receiver, rule: Rule, sockets: [Int], text: String
   ) {
@@ -158,7 +158,7 @@ private struct ReceivingSocket {
   }
 }
 
-/// How the planned socket and some others part the traffic of one family.
+/// How the planned socket and some others split the traffic of one family.
 private struct Share {
   var traffic: Delivery.Traffic
   var receiver: Delivery.Receiver
@@ -239,7 +239,7 @@ extension Share {
     let text: String
     switch (rule, receiver) {
     case (.connectedFirst, _): text = "what the peers of connected sockets send goes to them (\(holders))"
-    case (.specificFirst, .this): text = "takes the \(what) to \(planned.address) away from \(holders), in silence"
+    case (.specificFirst, .this): text = "takes the \(what) to \(planned.address) away from \(holders), and nobody is told"
     case (.specificFirst, _): text = "\(what) to the addresses that \(holders) bound still go there"
     case (.deviceFirst, .this): text = "takes the \(what) of its device away from \(holders)"
     case (.deviceFirst, _): text = "\(what) of their devices still go to \(holders)"
@@ -249,7 +249,7 @@ extension Share {
       text = "takes all new connections away from \(holders): the socket that listens last gets them"
     case (.lastBound, _): text = "takes all unicast datagrams away from \(holders): the last bound socket gets them"
     case (.reuseportLast, _): text = "\(traffic == .connections ? what : "unicast datagrams") still go to \(holders)"
-    case (.reuseportHash, _): text = "\(what) are split between this socket and \(holders), in silence"
+    case (.reuseportHash, _): text = "\(what) are split between this socket and \(holders), and nobody is told"
     case (.multicastCopy, _):
       text = "each socket that joined a multicast group gets a copy; who joined cannot be seen per socket"
     }

@@ -48,7 +48,7 @@ extension Note {
   package static func otherNamespace(_ sockets: [SocketObservation], name: String?, inode: UInt64) -> Note {
     let processes = sockets.flatMap(\.processes)
     let container = processes.lazy.compactMap(\.container).first
-    let holder = processes.first?.text ?? "a hidden process"
+    let holder = processes.first?.text ?? hiddenText(nil)
     let place = name ?? container.map { "container \(shortContainer($0))" } ?? "net:[\(inode)]"
     return Note(
       kind: .otherNamespace,

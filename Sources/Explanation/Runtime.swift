@@ -32,7 +32,7 @@ public struct Runtime: Sendable, Hashable {
     /// Chooses the address to bind.
     public var address: String?
 
-    /// One with these parts, each as its property says.
+    /// What is not given has no setting.
     public init(
       reuseaddr: String? = nil, reuseport: String? = nil, v6only: String? = nil, address: String? = nil
     ) {
@@ -62,7 +62,7 @@ public struct Runtime: Sendable, Hashable {
   /// Where the default or the setting is documented.
   public var source: String
 
-  /// One with these parts, each as its property says.
+  /// An entry of the catalogue.
   public init(
     _ name: String, aliases: [String] = [], executables: [String] = [], reuseaddr: Bool, reuseport: Bool = false,
     v6only: V6Only, settings: Settings, evidence: Evidence, source: String

@@ -98,12 +98,3 @@ extension SocketObservation {
     if state == .listen, case .otherPrograms = inheritance { true } else { false }
   }
 }
-
-extension SocketObservation {
-  /// A connection that waits for accept(2): no descriptor refers to it, and its peer has not left. One in SYN_RECV is
-  /// that too where it has data already (TCP Fast Open), and is no mere request.
-  public var isQueuedChild: Bool {
-    transport == .tcp && owner == .none && inode == nil
-      && (state == .established || state == .closeWait || (state == .synRecv && !isRequest))
-  }
-}

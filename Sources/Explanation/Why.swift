@@ -63,16 +63,11 @@ private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> Str
   }
 }
 
+/// Why a fact is missing, or what hangs on it; the first line names the facts themselves, and the table says why a flag
+/// is not known.
 private func missingFacts(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?) -> [String] {
   let kinds = Set(outcome.missing.map(\.kind))
   var sentences: [String] = []
-  let flags = [(MissingFact.Kind.reuseaddr, "SO_REUSEADDR"), (.reuseport, "SO_REUSEPORT"), (.v6only, "IPV6_V6ONLY")]
-    .filter { kinds.contains($0.0) }.map(\.1)
-  if !flags.isEmpty {
-    let reasons = Set(outcome.missing.compactMap { $0.socket }.compactMap { reason(situation.snapshot.sockets[$0]) })
-    let because = reasons.isEmpty ? "" : ": \(reasons.sorted().listed())"
-    sentences.append("it depends on whether \(flags.listed(atMost: 3)) is set there, which is not visible\(because)")
-  }
   if kinds.contains(.bindOrder) {
     if let cause, [.reuseportMissing, .reuseportOtherUser, .udpMixedOptions].contains(cause) {
       sentences += cause.entry.reason(situation)
@@ -86,18 +81,11 @@ private func missingFacts(_ situation: Situation, _ outcome: BindOutcome, _ caus
     sentences.append("32768 sockets share the port by SO_REUSEPORT, and more the kernel lets into no group")
   }
   if kinds.contains(.boundSockets) {
-    sentences.append(
-      "nothing visible is in the way, but this kernel lists no sockets that are bound and do not listen")
+    sentences.append("this kernel lists no sockets that are bound and do not listen, and only root finds them all")
   }
   if kinds.contains(.uid) {
     sentences.append("the user of a socket in the way is not visible from this user namespace")
   }
-  let host: [MissingFact.Kind] = [
-    .capability, .unprivilegedPortStart, .localAddresses, .nonlocalBind, .interfaces, .addressFamily, .l3mdevAccept,
-    .kernelVersion,
-  ]
-  let unread = host.filter(kinds.contains).map(\.rawValue)
-  if !unread.isEmpty { sentences.append("not known of this host: \(unread.listed(atMost: 4))") }
   return sentences
 }
 
@@ -111,19 +99,6 @@ private func orderSentence(_ situation: Situation, _ cause: Cause?) -> String {
       + " of the port"
   }
   return "it depends on the order of earlier binds: the kernel remembers the last SO_REUSEPORT user of a port"
-}
-
-private func reason(_ socket: SocketObservation) -> String? {
-  switch socket.reuseaddr.unknownReason ?? socket.reuseport.unknownReason ?? socket.v6only?.unknownReason {
-  case .hidden: "its owner could not be looked at"
-  case .yama: "the Yama security module forbids it"
-  case .noOwner: "no process has it any more"
-  case .kernel: "the kernel holds it"
-  case .vanished: "it was gone when it was looked at"
-  case .subflow: "its descriptor tells of the first subflow of the MPTCP connection alone"
-  case .oldKernel: "this kernel has no pidfd_getfd"
-  case nil: nil
-  }
 }
 
 /// Why two addresses that are written differently collide; empty where they are the same.

@@ -45,9 +45,9 @@ extension SocketObservation {
       guard let first = processes.first else { return "a process" }
       if let activation { return "\(first.command) (pid \(first.pid), for \(activation.unit))" }
       return processes.count == 1 ? first.text : "\(first.text) and \(processes.count - 1) more"
-    case .kernel: return kernelOwner.map { "the kernel (\($0.text))" } ?? "the kernel"
+    case .kernel: return kernelText(kernelOwner)
     case .none: return "no process"
-    case .hidden: return uid.map { "a process of uid \($0) that could not be looked at" } ?? "a hidden process"
+    case .hidden: return hiddenText(uid.map { "uid \($0)" })
     }
   }
 }
@@ -64,7 +64,7 @@ extension Collection where Element == String {
 
 extension Collection where Element == SocketObservation {
   /// The longest time until the kernel lets one of its timewait sockets go, in whole seconds, rounded up.
-  var secondsLeft: UInt32? {
+  package var secondsLeft: UInt32? {
     compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }.max().map {
       $0 / 1000 + ($0 % 1000 == 0 ? 0 : 1)
     }

@@ -61,7 +61,7 @@ extension Portwhy {
 
   private static func readSocket(_ descriptor: Int32) throws(PortwhyError) -> OwnSocket {
     do throws(SystemError) { return try OwnSocket(descriptor: descriptor) } catch {
-      throw .invalidQuestion("descriptor \(descriptor) is no TCP or UDP socket (\(error))")
+      throw .invalidQuestion(ErrorWords.noSocket(descriptor, error))
     }
   }
 
@@ -69,7 +69,7 @@ extension Portwhy {
   private static func explain(
     _ plan: Plan, _ transport: TransportProtocol, _ socket: OwnSocket?, _ address: QuestionAddress, _ port: Port
   ) throws(PortwhyError) -> BindFailure {
-    guard port.rawValue > 0 else { throw .invalidQuestion("port 0 means any free port: there is nothing to explain") }
+    guard port.rawValue > 0 else { throw .invalidQuestion(ErrorWords.portZero) }
     let item = QuestionItem(addresses: [address], ports: port.rawValue...port.rawValue, transport: transport)
     var question = Question(items: [item], plan: plan)
     question.ownSocket = socket?.inode
@@ -78,7 +78,7 @@ extension Portwhy {
     var report = try answer(question)
     guard var target = report.targets.first, var attempt = target.attempts.first,
       let outcome = attempt.outcome(plan.options)
-    else { throw .internalError("no answer for \(port)") }
+    else { throw .internalError(ErrorWords.noAnswer(port)) }
     let blockers = target.planBlockers
     let own = blockers.compactMap { blocker in blocker.processes.first { $0.pid == getpid() } }
     let isOwnProgram = !blockers.isEmpty && own.count == blockers.count
@@ -107,7 +107,7 @@ private struct BindAddress {
 
   init(_ text: String, family: AddressFamily?) throws(PortwhyError) {
     guard let colon = text.lastIndex(of: ":"), let port = Port(decimal: text[text.index(after: colon)...]) else {
-      throw .invalidQuestion("\"\(text)\" has no port: ADDRESS:PORT is expected")
+      throw .invalidQuestion(ErrorWords.noPort(text))
     }
     self.port = port
     var host = text[..<colon]
@@ -118,7 +118,7 @@ private struct BindAddress {
     }
     let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
     guard let parsed = parts.first.flatMap({ IPAddress($0) }) else {
-      throw .invalidQuestion("\"\(text)\" is no address: names are not looked up")
+      throw .invalidQuestion(ErrorWords.noAddress(text))
     }
     address = .address(parsed, zone: parts.count > 1 ? String(parts[1]) : nil)
   }

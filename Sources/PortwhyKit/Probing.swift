@@ -10,7 +10,7 @@ public struct ProbeContradiction: Sendable, Hashable {
   /// What bind(2) answered, each time.
   public var answered: CallResult
 
-  /// One with these parts, each as its property says.
+  /// A sure outcome, and what the kernel said instead.
   public init(predicted: BindOutcome, answered: CallResult) {
     self.predicted = predicted
     self.answered = answered

@@ -136,19 +136,14 @@ public enum NamespaceReference: Sendable, Hashable, CustomStringConvertible {
 extension PortwhyError {
   fileprivate init(_ error: NamespaceEntryError, _ namespace: NamespaceReference) {
     switch (error, namespace) {
-    case (.absent, .process(let pid)): self = .invalidQuestion("no process \(pid)")
-    case (.absent, .name(let name)): self = .invalidQuestion("no network namespace \"\(name)\" in /run/netns")
-    case (.absent, .path(let path)): self = .invalidQuestion("no file \"\(path)\"")
-    case (.noNetworkNamespace, _): self = .invalidQuestion("\"\(namespace)\" is no network namespace")
-    case (.mayNotOpen, .process(let pid)):
-      self = .notPermitted("the namespaces of process \(pid) may not be opened: this needs CAP_SYS_PTRACE (sudo)")
-    case (.mayNotOpen(let errno), _):
-      self = .notPermitted("\"\(namespace)\" may not be opened (\(errno)): this needs root (sudo)")
-    case (.mayNotEnter, _):
-      self = .notPermitted(
-        "the network namespace \"\(namespace)\" may not be entered: this needs CAP_SYS_ADMIN in the user namespace"
-          + " that owns it and in your own (sudo)")
-    case (.failed(let call, let errno), _): self = .internalError("\(call): \(errno)")
+    case (.absent, .process(let pid)): self = .invalidQuestion(ErrorWords.noProcess(pid))
+    case (.absent, .name(let name)): self = .invalidQuestion(ErrorWords.noNamedNamespace(name))
+    case (.absent, .path(let path)): self = .invalidQuestion(ErrorWords.noFile(path))
+    case (.noNetworkNamespace, _): self = .invalidQuestion(ErrorWords.noNamespace(namespace.description))
+    case (.mayNotOpen, .process(let pid)): self = .notPermitted(ErrorWords.mayNotOpenNamespaces(of: pid))
+    case (.mayNotOpen(let errno), _): self = .notPermitted(ErrorWords.mayNotOpen(namespace.description, errno))
+    case (.mayNotEnter, _): self = .notPermitted(ErrorWords.mayNotEnter(namespace.description))
+    case (.failed(let call, let errno), _): self = .internalError(ErrorWords.failed(call, errno))
     }
   }
 }

@@ -2,9 +2,6 @@ public import BindRules
 public import Explanation
 public import SocketModel
 
-/// The version of portwhy, the one place it is written.
-public let portwhyVersion = "0.1.0"
-
 /// One attempt with its four outcomes and the explanation of the planned one.
 public struct AttemptReport: Sendable, Hashable {
   /// What was judged.

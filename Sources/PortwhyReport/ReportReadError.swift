@@ -5,7 +5,7 @@ public struct ReportReadError: Error, Sendable, Hashable, CustomStringConvertibl
   /// Lower case, one line; may repeat a few words of the report, so escape it before it is shown.
   public var problem: String
 
-  /// One with these parts, each as its property says.
+  /// A problem at this byte.
   public init(offset: Int, problem: String) {
     self.offset = offset
     self.problem = problem

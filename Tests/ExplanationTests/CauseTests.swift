@@ -93,7 +93,7 @@ extension Report {
     target.sockets = target.sockets.map { names.scrub($0) }
     var report = self
     report.host.securityModules = nil
-    report.visibility = Visibility(reasons: example.asNobody ? ["not-root"] : [])
+    report.visibility = Visibility(reasons: example.asNobody ? [.notRoot] : [])
     let snapshot = Snapshot(host: report.host, visibility: report.visibility, sockets: target.sockets)
     let nearby = NearbyPorts(ports: (target.port.rawValue + 1)...(target.port.rawValue + 16), sockets: [])
     target.attempts = target.attempts.map { attempt in

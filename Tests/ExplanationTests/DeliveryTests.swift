@@ -113,7 +113,8 @@ struct ReceivesTests {
         (planned.pending(.udp), other.pending(.udp), later.pending(.udp))
       )
     }
-    #expect(deliveries.filter { $0.traffic == .unicast }.map(\.rule) == [.deviceFirst])
+    let unicast = deliveries.filter { $0.traffic == .unicast }
+    #expect(unicast.map(\.rule) == [.deviceFirst] && unicast.map(\.receiver) == [.this])
     #expect(truth == (4, 0, 0))
   }
 
@@ -132,6 +133,7 @@ struct ReceivesTests {
       return (report.targets[0].attempts[0].explanation.deliveries, (planned.pending(.tcp), other.pending(.tcp)))
     }
     #expect(deliveries.map(\.rule) == [.lastBound] && deliveries.map(\.traffic) == [.connections])
+    #expect(deliveries.map(\.receiver) == [.this])
     #expect(deliveries.first?.text.contains("takes all new connections away from") == true)
     #expect(truth == (8, 0))
   }

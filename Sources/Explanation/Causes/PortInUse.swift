@@ -6,7 +6,7 @@ import SocketModel
 extension CauseEntry {
   static let listener = CauseEntry(
     "another socket listens on the port",
-    summary: "A TCP socket listens on the very address; only stopping it, another address or another port helps.",
+    summary: "A TCP socket listens on exactly this address; only stopping it, another address or another port helps.",
     what: [
       "A server waits for connections on the address and port that you want.",
       .shown("listener.blocks", "Two sockets cannot listen there, whatever SO_REUSEADDR says on either side."),
@@ -44,7 +44,7 @@ extension CauseEntry {
 
   static let udpSocket = CauseEntry(
     "a UDP socket has the port",
-    summary: "A UDP socket is bound to the very address; UDP has no LISTEN, binding is all there is.",
+    summary: "A UDP socket is bound to exactly this address; UDP has no LISTEN, binding is all there is.",
     what: [.shown("udp.blocks", "A bound UDP socket keeps others off its address and port.")],
     signs: ["A line with /udp in the headline and the state BOUND, or ESTABLISHED for a connected socket."],
     helps: [

@@ -97,7 +97,7 @@ extension CauseEntry {
 
   static let sharedPort = CauseEntry(
     "it works, and the port is shared",
-    summary: "The bind works beside other sockets of the port; the traffic is parted or moved, and nobody is told.",
+    summary: "The bind works beside other sockets of the port; the traffic is split or moved, and nobody is told.",
     what: [
       .shown("share.silent", "Sharing raises no error on either side, so an old copy of a server may go on unseen."),
       .shown("share.hash", "With SO_REUSEPORT each new connection goes to one of the listeners, by a hash."),

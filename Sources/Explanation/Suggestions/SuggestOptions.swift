@@ -4,7 +4,7 @@ import SocketModel
 // Options on the planned socket, on the sockets in the way, or on both.
 
 /// An option on the planned socket. SO_REUSEPORT is offered only beside sockets that all have it: against an older
-/// copy of the same server it would split the traffic in silence.
+/// copy of the same server it would split the traffic, and nobody is told.
 func ourOption(_ situation: Situation) -> [Suggestion] {
   if let v6only = ourV6only(situation) { return [v6only] }
   for (option, name) in [(ReuseOptions.reuseaddr, Suggestion.Option.reuseaddr), (.reuseport, .reuseport)]

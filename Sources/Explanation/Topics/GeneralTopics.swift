@@ -56,12 +56,12 @@ let generalTopics: [Topic] = [
     summary: "Connected before one address before the wildcard; then the last bound (UDP) or a hash (SO_REUSEPORT).",
     what: [
       .shown("udp.connected-first", "UDP: a connected socket gets what its peer sends."),
-      .shown("udp.specific-first", "Then a socket on the very address goes before one on the wildcard."),
+      .shown("udp.specific-first", "Then a socket on exactly the address goes before one on the wildcard."),
       .shown("receive.ipv4-first", "IPv4 packets go to an IPv4 socket on 0.0.0.0 before a dual-stack one on [::]."),
       .shown("udp.last-bound", "Of equal UDP sockets the last bound one gets all."),
       .shown(
         "share.hash", "In a SO_REUSEPORT group a hash of addresses and ports picks one: the same for each peer."),
-      .shown("share.specific", "TCP: a listener on the very address goes before one on the wildcard."),
+      .shown("share.specific", "TCP: a listener on exactly the address goes before one on the wildcard."),
       .shown("multicast.copy", "Multicast: each socket that joined gets a copy."),
     ],
     signs: ["The line gets on the screen, deliveries in the JSON report."],

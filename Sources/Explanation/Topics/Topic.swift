@@ -37,6 +37,14 @@ public struct TopicText: Sendable, Hashable {
   /// Manual pages, as `tcp(7)`.
   public var references: [String]
 
+  /// The paragraphs, each with its heading: none for the first.
+  package var sections: [(heading: String, statements: [Statement])] {
+    [
+      ("", what), ("how to recognise it", signs), ("what helps", helps), ("what does not help", ineffective),
+      ("see also", [Statement(stringLiteral: references.joined(separator: ", "))]),
+    ].filter { !$0.1.isEmpty }
+  }
+
   /// Everything it says.
   public var statements: [Statement] { what + signs + helps + ineffective }
 }
@@ -76,6 +84,9 @@ public struct Topic: Sendable, Hashable {
 public enum Catalogue {
   /// The causes in the order of the list, then the other topics.
   public static let topics: [Topic] = Cause.allCases.map(\.topic) + generalTopics
+
+  /// What their list ends with.
+  package static let hint = "portwhy --explain TOPIC tells more."
 
   /// The topic of this name; nil where there is none.
   public static func topic(_ slug: String) -> Topic? { topics.first { $0.slug == slug } }
