@@ -5,17 +5,13 @@ package import SocketModel
 /// Who stands behind the sockets of a port.
 package struct OwnerWords {
   private var sockets: [SocketObservation]
-  private var users: (UInt32) -> String
   private var showsAll: Bool
   /// Indices into `sockets`.
   private var listeners: [Int]
 
-  /// - Parameters:
-  ///   - users: a uid, with the name where there is one.
-  ///   - showsAll: every process, and container ids whole.
-  package init(_ sockets: [SocketObservation], users: @escaping (UInt32) -> String, showsAll: Bool) {
+  /// - Parameter showsAll: every process, and container ids whole.
+  package init(_ sockets: [SocketObservation], showsAll: Bool) {
     self.sockets = sockets
-    self.users = users
     self.showsAll = showsAll
     listeners = sockets.indices.filter { sockets[$0].state == .listen }
   }
@@ -26,7 +22,7 @@ package struct OwnerWords {
       processes(socket.processes) + (socket.activation.map { " for \($0.unit)" } ?? "")
     case .kernel: kernelText(socket.kernelOwner)
     case .none: nobody(socket)
-    case .hidden, .process: hiddenText(socket.uid.map(users))
+    case .hidden, .process: "hidden" + ofUser(socket.uid)
     }
   }
 
@@ -105,8 +101,10 @@ package struct OwnerWords {
 
 func kernelText(_ owner: KernelOwner?) -> String { "the kernel" + (owner.map { " (\($0.text))" } ?? "") }
 
-/// A holder that could not be looked at, of this user.
-func hiddenText(_ user: String?) -> String { "a hidden process" + (user.map { " of \($0)" } ?? "") }
+/// A holder that could not be looked at, of this user; a table leaves the noun out.
+func hiddenText(_ uid: UInt32?) -> String { "a hidden process" + ofUser(uid) }
+
+private func ofUser(_ uid: UInt32?) -> String { uid.map { " (uid \($0))" } ?? "" }
 
 // MARK: What is known
 

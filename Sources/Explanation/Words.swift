@@ -47,7 +47,7 @@ extension SocketObservation {
       return processes.count == 1 ? first.text : "\(first.text) and \(processes.count - 1) more"
     case .kernel: return kernelText(kernelOwner)
     case .none: return "no process"
-    case .hidden: return hiddenText(uid.map { "uid \($0)" })
+    case .hidden: return hiddenText(uid)
     }
   }
 }

@@ -51,7 +51,7 @@ extension Plan {
   }
 
   /// The options of the command line that plan this socket.
-  var commandOptions: [String] {
+  package var commandOptions: [String] {
     var words: [String] = []
     if options.contains(.reuseaddr) { words.append("--reuseaddr") }
     if options.contains(.reuseport) { words.append("--reuseport") }

@@ -45,11 +45,7 @@ public struct ScreenStyle: Sendable, Hashable {
 
   /// Who stands behind each of these sockets, escaped.
   func owners(_ sockets: [SocketObservation]) -> Owners {
-    Owners(words: OwnerWords(sockets, users: { names($0) }, showsAll: verbose))
-  }
-
-  private func names(_ uid: UInt32) -> String {
-    numeric ? "uid \(uid)" : "uid \(uid)" + (users[uid].map { " (\($0))" } ?? "")
+    Owners(words: OwnerWords(sockets, showsAll: verbose))
   }
 
   /// The words of owners, made harmless.

@@ -71,7 +71,7 @@ private func checks(_ ports: Ports, server: Int) -> [Check] {
     }
   }
   return [
-    status(1...1, ["\(ports.held)"], holds: "perl(\(server))"),
+    status(1...1, ["\(ports.held)"], holds: "perl (pid \(server))"),
     report(["0.0.0.0:\(ports.held)"]) { $0.binds.prefix(2) == ["EADDRINUSE", "EADDRINUSE"] && $0.pids == [server] },
     status(0...0, ["-q", "--reuseport", "0.0.0.0:\(ports.shared)"]),
     report(["0.0.0.0:\(ports.shared)"]) {

@@ -62,12 +62,9 @@ func timeWaitTarget(count: Int, plan: Plan = Plan(uid: 1000)) -> TargetReport {
   return target(plan: plan, sockets: sockets, attempts: ["0.0.0.0", "::"].map { attempt($0) })
 }
 
-/// The same listener with SO_REUSEPORT, and no BPF iterator asked about its bucket, which nobody plans to need.
+/// The same listener, and no BPF iterator asked about its bucket: nobody plans SO_REUSEPORT.
 let leftOpen: Report = {
-  let listener = socket(
-    .listen, "0.0.0.0", 8080, reuseport: .unknown(.kernel), uid: 1000, inode: 4711, cookie: 42, owner: .process,
-    processes: [nginx()])
-  var target = target(sockets: [listener], attempts: ["0.0.0.0", "::"].map { attempt($0) })
+  var target = listenerTarget(processes: [nginx()])
   for index in target.attempts.indices {
     target.attempts[index].leftOpen = [.reuseport, [.reuseaddr, .reuseport]]
   }

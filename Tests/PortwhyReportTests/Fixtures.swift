@@ -86,7 +86,7 @@ func target(
     attempt.explanation = explain(
       Situation(
         attempt: attempt.attempt, outcomes: attempt.outcomes, planned: plan.options, snapshot: snapshot,
-        runtime: plan.runtime))
+        runtime: plan.runtime, questionOptions: plan.commandOptions))
     return attempt
   }
   let verdicts = attempts.map { $0.outcome(plan.options)?.verdict ?? .undetermined }
