@@ -8,9 +8,10 @@ public func outcomes(of attempt: BindAttempt, in snapshot: Snapshot) -> [BindOut
   let before = errorBeforePort(attempt, snapshot.host)
   return ReuseOptions.combinations.map { options in
     guard before.answers.contains(nil) else {
+      let error = before.sure.flatMap { $0 }
       return BindOutcome(
-        options: options, bind: before.sure.flatMap { $0 }.map(CallResult.fails) ?? .undetermined, listen: nil,
-        missing: before.deciding.asFacts)
+        options: options, bind: error.map(CallResult.fails) ?? .undetermined,
+        listen: error == nil && attempt.transport == .tcp ? .undetermined : nil, missing: before.deciding.asFacts)
     }
     let sk = attempt.kernelSocket(options)
     let portAnswer =

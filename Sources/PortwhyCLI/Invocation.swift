@@ -72,6 +72,7 @@ struct Invocation: Hashable {
     question.deep = given.has(.deep)
     question.bpf = !given.has(.noBPF)
     question.thorough = verbose || json
+    question.verdictOnly = quiet
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)
     question.namespace = namespace

@@ -15,32 +15,34 @@ public enum Portwhy {
   }
 
   static func answerHere(
-    _ question: Question, _ instruments: Instruments = Instruments()
+    _ question: Question, _ evidenceSources: EvidenceSources = EvidenceSources()
   ) throws(PortwhyError) -> Report {
     let started = Clock.now
-    var scene = try Scene(question, instruments)
-    let deep = question.deep ? DeepFindings(question.portsByTransport) : nil
+    var gathering = try Gathering(question, evidenceSources)
+    let deep = question.deep && !question.verdictOnly ? DeepFindings(question.portsByTransport) : nil
     var targets: [TargetReport] = []
     for item in question.items {
       var unused = UnusedPorts()
       for number in item.ports {
         let port = Port(number)
         // A probe is of one port.
-        let isAlone = scene.isUsed(item.transport, port) || question.probe
+        let isAlone = gathering.isUsed(item.transport, port) || question.probe
         var target: TargetReport
-        if !isAlone, let known = unused.answer(port, scene.host) {
+        if !isAlone, let known = unused.answer(port, gathering.host) {
           target = known
         } else {
-          target = try answer(port, item, question, &scene)
-          unused.keep(target, scene.host)
+          target = try answer(port, item, question, &gathering)
+          unused.keep(target, gathering.host)
         }
-        target.notes += scene.notes(item.transport, port, question)
+        if !question.verdictOnly { target.notes += gathering.notes(item.transport, port, question) }
         target.notes += deep?.notes(item.transport, port) ?? []
         targets.append(target)
       }
     }
+    // It belongs to no port in particular, and is said once.
+    if gathering.vanished > 0, !question.verdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
     return Report(
-      version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)
+      version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility, targets: targets)
   }
 
   /// Looks at every port in use of these transports.
@@ -54,17 +56,17 @@ public enum Portwhy {
   private static func overviewHere(_ transports: [TransportProtocol]) throws(PortwhyError) -> Report {
     let started = Clock.now
     // /proc has to be walked through anyway for sockets that are most of the host's.
-    let scene = try Scene(
+    let gathering = try Gathering(
       ports: ByTransport(transports, 0...(.max)), needs: [.networkNamespace, .localPortRange, .userMapping],
       bpf: false)
-    let plan = Plan(uid: scene.host.uid)
+    let plan = Plan(uid: gathering.host.uid)
     let targets = transports.flatMap { transport in
-      Dictionary(grouping: scene.sockets[transport] ?? [], by: \.local.port).sorted { $0.key < $1.key }.map {
+      Dictionary(grouping: gathering.sockets[transport] ?? [], by: \.local.port).sorted { $0.key < $1.key }.map {
         TargetReport(transport: transport, port: $0.key, plan: plan, verdict: nil, sockets: $0.value, attempts: [])
       }
     }
     return Report(
-      version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)
+      version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility, targets: targets)
   }
 
   /// The four outcomes of one attempt on this host, in the order of `ReuseOptions.combinations`, with the snapshot
@@ -75,65 +77,71 @@ public enum Portwhy {
     _ attempt: BindAttempt, bpf: Bool = true
   ) throws(PortwhyError) -> (outcomes: [BindOutcome], snapshot: Snapshot) {
     let port = attempt.port.rawValue
-    var scene = try Scene(
+    var gathering = try Gathering(
       ports: ByTransport([attempt.transport], port...port), needs: attempt.hostNeeds,
       lookups: attempt.address.localIPv4.map { [$0] } ?? [], bpf: bpf)
-    let judged = try scene.settled(
+    let judged = try gathering.settled(
       attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)
     return (judged.outcomes[0], judged.snapshot)
   }
 
   private static func answer(
-    _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene
+    _ port: Port, _ item: QuestionItem, _ question: Question, _ gathering: inout Gathering
   ) throws(PortwhyError) -> TargetReport {
-    let planning = Planning(question: question, item: item, port: port, host: scene.host)
-    var judged = try scene.settled(
-      item.transport, port, planning.attempts, planned: planning.plan.options, question.thoroughness)
-    if planning.attempts.indices.contains(where: { wantsAddresses(judged, $0, planning.plan.options) }) {
-      try scene.readAddresses()
-      judged = Judgement(of: planning.attempts, in: scene.snapshot(item.transport, port))
+    let binds = PlannedBinds(question: question, item: item, port: port, host: gathering.host)
+    var judged = try gathering.settled(
+      item.transport, port, binds.attempts, planned: binds.plan.options, question.evidenceScope)
+    if !question.verdictOnly,
+      binds.attempts.indices.contains(where: { wantsAddresses(judged, $0, binds.plan.options) })
+    {
+      try gathering.readAddresses()
+      judged = Judgement(of: binds.attempts, in: gathering.snapshot(item.transport, port))
     }
     let snapshot = judged.snapshot
     var attempts: [AttemptReport] = []
-    for (attempt, outcomes) in zip(planning.attempts, judged.outcomes) {
-      attempts.append(try report(attempt, outcomes, question, snapshot, scene))
+    for (attempt, outcomes) in zip(binds.attempts, judged.outcomes) {
+      attempts.append(try report(attempt, outcomes, question, snapshot, gathering))
     }
     return TargetReport(
-      transport: item.transport, port: port, plan: planning.plan,
-      verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
-      notes: planning.notes, buckets: snapshot.buckets,
+      transport: item.transport, port: port, plan: binds.plan,
+      verdict: verdict(attempts, planned: binds.plan.options), sockets: snapshot.sockets, attempts: attempts,
+      notes: question.verdictOnly ? [] : binds.notes(snapshot.host), buckets: snapshot.buckets,
       isChainOrdered: snapshot.isChainOrdered)
   }
 
   private static func report(
-    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ snapshot: Snapshot, _ scene: Scene
+    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ snapshot: Snapshot, _ gathering: Gathering
   ) throws(PortwhyError) -> AttemptReport {
     let probed =
-      question.probe ? try probe(attempt, judged, question, scene) : Probing.Result(outcomes: judged)
+      question.probe ? try probe(attempt, judged, question, gathering) : Probing.Result(outcomes: judged)
+    guard !question.verdictOnly else {
+      return AttemptReport(attempt: attempt, outcomes: probed.outcomes, contradictions: probed.contradictions)
+    }
     var explanation = explain(
       Situation(
-        attempt: attempt, outcomes: probed.outcomes, planned: question.options(attempt.transport), snapshot: snapshot,
-        nearby: scene.nearby(attempt.transport), runtime: question.runtime))
+        attempt: attempt, outcomes: probed.outcomes, planned: question.plan.resolved(attempt.transport).options,
+        snapshot: snapshot,
+        nearby: gathering.nearby(attempt.transport), runtime: question.plan.runtime,
+        questionOptions: question.commandOptions))
     explanation.notes += probed.notes
-    if question.probe { explanation.suggestions.removeAll { $0.kind == "probe" } }
-    explanation.suggestions = question.completing(explanation.suggestions)
+    if question.probe { explanation.suggestions.removeAll { $0.kind == .probe } }
     return AttemptReport(
       attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions,
-      leftOpen: scene.leftOpen(attempt.transport, judged, question))
+      leftOpen: gathering.leftOpen(attempt.transport, judged, question))
   }
 
   private static func probe(
-    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ scene: Scene
+    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ gathering: Gathering
   ) throws(PortwhyError) -> Probing.Result {
-    let (host, instruments) = (scene.host, scene.instruments)
-    let planned = question.options(attempt.transport)
+    let (host, evidenceSources) = (gathering.host, gathering.evidenceSources)
+    let planned = question.plan.resolved(attempt.transport).options
     let probing = Probing(
-      attempt: attempt, planned: planned, kernel: host.kernel, bind: { instruments.bind(attempt, $0, host) },
+      attempt: attempt, planned: planned, kernel: host.kernel, bind: { evidenceSources.bind(attempt, $0, host) },
       // As thoroughly as the first time: what only an iterator told would be undetermined without it.
       judgeAgain: { () throws(PortwhyError) in
-        var anew = try Scene(question, instruments)
+        var anew = try Gathering(question, evidenceSources)
         return try anew.settled(
-          attempt.transport, attempt.port, [attempt], planned: planned, question.thoroughness
+          attempt.transport, attempt.port, [attempt], planned: planned, question.evidenceScope
         ).outcomes[0]
       })
     return try probing.settle(judged)
@@ -141,7 +149,7 @@ public enum Portwhy {
 }
 
 /// What an answer asks the kernel with besides the dumps; tests put in their own.
-struct Instruments {
+struct EvidenceSources {
   /// Whether dumps show TCP sockets that are bound and neither listen nor are connected.
   var listsBoundSockets: (KernelVersion) -> Bool = { $0 >= KernelVersion(major: 6, minor: 8) }
   /// The same sockets found through their holders' descriptors, but for the inodes that are known already.
@@ -157,11 +165,11 @@ struct Instruments {
   var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { probe($0, $1, on: $2) }
 }
 
-extension Scene {
-  fileprivate init(_ question: Question, _ instruments: Instruments) throws(PortwhyError) {
+extension Gathering {
+  fileprivate init(_ question: Question, _ evidenceSources: EvidenceSources) throws(PortwhyError) {
     try self.init(
       ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups, bpf: question.bpf,
-      instruments
+      verdictOnly: question.verdictOnly, evidenceSources
     ) { transport, port in
       question.items.contains { $0.transport == transport && $0.ports.contains(port) }
     }

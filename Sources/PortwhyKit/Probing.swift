@@ -10,7 +10,7 @@ public struct ProbeContradiction: Sendable, Hashable {
   /// What bind(2) answered, each time.
   public var answered: CallResult
 
-  /// One with these parts, each as its property says.
+  /// A sure outcome, and what the kernel said instead.
   public init(predicted: BindOutcome, answered: CallResult) {
     self.predicted = predicted
     self.answered = answered
@@ -40,29 +40,29 @@ struct Probing {
 
   func settle(_ outcomes: [BindOutcome]) throws(PortwhyError) -> Result {
     var result = Result(outcomes: outcomes)
-    var settled: [String] = []
-    var setbacks: [Note] = []
+    var settled: [ReuseOptions] = []
+    var refusals: [Note] = []
     for index in outcomes.indices {
       let outcome = outcomes[index]
       guard outcome.verdict == .undetermined || outcome.options == planned else { continue }
       switch bind(outcome.options) {
-      case .refused(let reason): setbacks.append(Note(kind: "probe-refused", text: "not probed: \(reason)"))
+      case .refused(let reason): refusals.append(.probeRefused(reason))
       case .answered(let answer):
         if let note = notOfTheRules(answer, outcome) {
-          setbacks.append(note)
+          refusals.append(note)
         } else if outcome.bind == .undetermined || outcome.bind == answer {
           guard outcome.verdict == .undetermined else { continue }
           result.outcomes[index] = outcome.settled(by: answer, on: kernel)
-          settled.append(outcome.options.inWords)
+          settled.append(outcome.options)
         } else {
           try weigh(answer, against: outcome, at: index, &result)
         }
       }
     }
     if !settled.isEmpty {
-      result.notes.append(Note(kind: "probed", text: "settled by a real bind: \(settled.joined(separator: ", "))"))
+      result.notes.append(.probed(settled))
     }
-    for note in setbacks where !result.notes.contains(note) { result.notes.append(note) }
+    for note in refusals where !result.notes.contains(note) { result.notes.append(note) }
     return result
   }
 
@@ -73,18 +73,13 @@ struct Probing {
     for _ in 0..<Self.confirmations {
       let now = try judgeAgain().first { $0.options == outcome.options }
       guard now?.bind == outcome.bind, bind(outcome.options) == .answered(answer) else {
-        result.notes.append(
-          Note(kind: "probe-changed", text: "the sockets of the port changed while it was probed: ask again"))
+        result.notes.append(.probeChanged)
         return
       }
     }
     result.contradictions.append(ProbeContradiction(predicted: outcome, answered: answer))
     result.outcomes[index] = outcome.settled(by: answer, on: kernel)
-    result.notes.append(
-      Note(
-        kind: "probe-contradiction",
-        text: "a bug of portwhy: \(outcome.options.inWords), the rules said \(outcome.bind), a real bind"
-          + " says \(answer)"))
+    result.notes.append(.probeContradiction(outcome, answer))
   }
 
   /// A note where the answer need not be the port's: modules and programs that bind(2) asks first, or no memory.
@@ -99,14 +94,6 @@ struct Probing {
     {
       return nil
     }
-    return Note(
-      kind: "probe-outside",
-      text: "a real bind fails with \(errno) before the port is looked at: a security module or a control group"
-        + " program refuses it to portwhy, which says nothing about the planned program")
+    return .probeOutside(errno)
   }
-}
-
-extension ReuseOptions {
-  /// As the answer of `--probe` names the combinations.
-  fileprivate var inWords: String { isEmpty ? "no option" : socketOptions.joined(separator: " and ") }
 }

@@ -46,7 +46,7 @@ extension Portwhy {
 /// The loop of a wait; times are milliseconds of one clock that only goes forward.
 func waitUntilItWorks(
   timeout: UInt64?, now: () -> UInt64, look: () throws(PortwhyError) -> Report,
-  pause: (_ until: UInt64, _ heedsSockets: Bool) -> SocketEvent, progress: (Report) -> Void
+  pause: (_ until: UInt64, _ wakesForSockets: Bool) -> SocketEvent, progress: (Report) -> Void
 ) throws(PortwhyError) -> (report: Report, end: WaitEnd) {
   let start = now()
   let end = timeout.map { start.addingReportingOverflow($0) }.map { $0.overflow ? .max : $0.partialValue } ?? .max

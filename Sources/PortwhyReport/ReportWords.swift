@@ -22,8 +22,7 @@ func missingWord(_ fact: MissingFact) -> String {
 
 /// What listen(2) answers; nil for UDP and where bind(2) fails, undetermined where bind(2) is.
 func listenResult(_ outcome: BindOutcome, transport: TransportProtocol) -> CallResult? {
-  guard transport == .tcp else { return nil }
-  return outcome.bind == .undetermined ? outcome.listen ?? .undetermined : outcome.listen
+  transport == .tcp ? outcome.listen : nil
 }
 
 /// An unconnected UDP socket is in TCP_CLOSE, which the state already calls `BOUND`.

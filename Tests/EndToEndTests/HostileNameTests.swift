@@ -100,7 +100,7 @@ struct HostileNameTests {
 
   @Test("the name of a control group is quoted in the command that stops its unit")
   func controlGroup() throws {
-    let name = "x; touch PWNED; $(touch PWNED) `touch PWNED` '\u{1b}[31m\u{202e}.service"
+    let name = "x; touch PWNED; $(touch PWNED) `touch PWNED` '\u{1b}]0;x\u{202e}.service"
     let group = "/mnt/system.slice/" + name
     var hadSlice = true
     let printed = try besideServer(

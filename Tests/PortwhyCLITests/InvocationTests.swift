@@ -114,9 +114,9 @@ struct InvocationTests {
   @Test("plans what a runtime sets for TCP, and what was said besides")
   func runtime() throws {
     let node = try question("--runtime node 80")
-    #expect(node.options(.tcp) == .reuseaddr && node.options(.udp) == [])
-    #expect(try question("--runtime HAProxy 80").options(.tcp) == [.reuseaddr, .reuseport])
-    #expect(try question("--runtime socketserver --reuseport 80").options(.tcp) == .reuseport)
+    #expect(node.plan.resolved(.tcp).options == .reuseaddr && node.plan.resolved(.udp).options == [])
+    #expect(try question("--runtime HAProxy 80").plan.resolved(.tcp).options == [.reuseaddr, .reuseport])
+    #expect(try question("--runtime socketserver --reuseport 80").plan.resolved(.tcp).options == .reuseport)
   }
 
   @Test("takes --v6only where IPv6 is attempted")

@@ -27,18 +27,18 @@ private struct Stage {
     return reports[min(looks.count, reports.count) - 1]
   }
 
-  mutating func pause(until moment: UInt64, heedsSockets: Bool) -> SocketEvent {
+  mutating func pause(until moment: UInt64, wakesForSockets: Bool) -> SocketEvent {
     if let signal, signal.moment <= moment {
       time = max(time, signal.moment)
       return .signal(signal.number)
     }
-    if heedsSockets, let next = announcements.first, next <= moment {
+    if wakesForSockets, let next = announcements.first, next <= moment {
       announcements.removeFirst()
       time = max(time, next)
       return .socketGone
     }
     time = max(time, moment)
-    if !heedsSockets { announcements.removeAll { $0 <= time } }
+    if !wakesForSockets { announcements.removeAll { $0 <= time } }
     return .momentCame
   }
 
@@ -48,7 +48,7 @@ private struct Stage {
     defer { self = stage.withLock { $0 } }
     return try waitUntilItWorks(
       timeout: timeout, now: { stage.withLock { $0.time } }, look: { stage.withLock { $0.look() } },
-      pause: { moment, heedsSockets in stage.withLock { $0.pause(until: moment, heedsSockets: heedsSockets) } },
+      pause: { moment, wakesForSockets in stage.withLock { $0.pause(until: moment, wakesForSockets: wakesForSockets) } },
       progress: { _ in }
     ).end
   }
@@ -68,7 +68,7 @@ private func report(_ verdict: CallResult, timers: [UInt32] = []) -> Report {
   }
   let attempt = AttemptReport(
     attempt: BindAttempt(transport: .tcp, address: .v4(.any), port: Port(80), uid: 0), outcomes: outcomes,
-    explanation: Explanation(cause: nil, why: []))
+    explanation: Diagnosis(cause: nil, why: []))
   return Report(
     version: "", capturedAt: 0, host: HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 0),
     visibility: Visibility(),

@@ -59,7 +59,7 @@ struct ReadBackTests {
     report.host.ipv4LocalRoutes = [LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local)]
     report.host.securityModules = ["apparmor"]
     report.host.namespaceMaker = 1000
-    report.visibility = Visibility(unreadableProcesses: 3, boundSocketsComplete: false, reasons: ["not-root"])
+    report.visibility = Visibility(unreadableProcesses: 3, boundSocketsComplete: false, reasons: [.notRoot])
     #expect(try JSONReport.read(bytes(report)).report == report)
   }
 
@@ -86,9 +86,9 @@ struct ReadBackTests {
     elsewhere.attempt.mayBindPrivileged = true
     elsewhere.outcomes[1].source = .probe
     elsewhere.outcomes[2].bind = .fails(SystemError(rawValue: 12345))
-    let plan = Plan(options: .reuseport, v6only: false, device: "eth9", uid: 7, runtime: "node")
+    let plan = Plan(options: .reuseport, v6only: false, device: "eth9", uid: 7, runtime: Runtime(named: "node"))
     let report = report([
-      target(plan: plan, verdict: .fails(.noDevice), sockets: [odd], attempts: [listening, elsewhere])
+      target(plan: plan, sockets: [odd], attempts: [listening, elsewhere])
     ])
     #expect(try JSONReport.read(bytes(report)).report == report)
   }
@@ -103,7 +103,7 @@ struct ReadBackTests {
         options: [], bind: .ok, listen: .ok, source: .probe)
     }
     #expect(try Portwhy.answer(from: report).targets[0].verdict == .ok)
-    let other = try Portwhy.answer(from: report, SavedQuestion(uid: 5))
+    let other = try Portwhy.answer(from: report, SavedQuestion(plan: Plan(uid: 5)))
     #expect(other.targets[0].verdict == inUse)
   }
 
@@ -114,10 +114,10 @@ struct ReadBackTests {
     saved.host.unprivilegedPortStart = 1024
     saved.host.tcpL3mdevAccept = false
     saved.host.mayHaveVRFs = true
-    #expect(try Portwhy.answer(from: saved, SavedQuestion(options: [])).targets[0].verdict == inUse)
+    #expect(try Portwhy.answer(from: saved, SavedQuestion(withoutOptions: true)).targets[0].verdict == inUse)
     saved.host.interfaces?.append(
       NetworkInterface(index: InterfaceIndex(rawValue: 7), name: "red", isUp: true, vrfTable: 100))
-    let answer = try Portwhy.answer(from: saved, SavedQuestion(options: []))
+    let answer = try Portwhy.answer(from: saved, SavedQuestion(withoutOptions: true))
     #expect(answer.targets[0].verdict == .undetermined)
     let explanation = answer.targets[0].attempts[0].explanation
     #expect(explanation.cause == .timeWait, "seen, and not hidden")
@@ -126,7 +126,7 @@ struct ReadBackTests {
     let screen = Screen.render(answer, style: ScreenStyle(users: [:])).replacing("\n  ", with: " ")
     #expect(screen.contains("(not known: the VRF of 1 socket)"))
     saved.targets[0].sockets[0].bucketDomain = 0
-    #expect(try Portwhy.answer(from: saved, SavedQuestion(options: [])).targets[0].verdict == inUse)
+    #expect(try Portwhy.answer(from: saved, SavedQuestion(withoutOptions: true)).targets[0].verdict == inUse)
   }
 
   @Test("lets the maker of the namespace, and no other uid, bind privileged ports")
@@ -134,7 +134,7 @@ struct ReadBackTests {
     var saved = report([timeWaitTarget(count: 1)])
     saved.host.namespaceMaker = 5
     for (uid, expected) in [(5, true), (6, false)] as [(UInt32, Bool?)] {
-      let answer = try Portwhy.answer(from: saved, SavedQuestion(uid: uid))
+      let answer = try Portwhy.answer(from: saved, SavedQuestion(plan: Plan(uid: uid)))
       #expect(Set(answer.targets[0].attempts.map(\.attempt.mayBindPrivileged)) == [expected], "uid \(uid)")
     }
   }

@@ -58,7 +58,7 @@ private func fuzzKernelServices(_ input: inout FuzzInput) {
     proc.write(file, input.part())
   }
   let ports = HostReader(procRoot: proc.path).kernelServicePorts()
-  require(ports.count { $0.owner.kind == "lockd" } <= 2, "the lock manager has a port of each protocol at most")
+  require(ports.count { $0.owner.kind == .lockd } <= 2, "the lock manager has a port of each protocol at most")
 }
 
 private let proc = {

@@ -144,11 +144,16 @@ package struct HostReader: Sendable {
     if needs.contains(.ipv4LocalRoutes), let interfaces = facts.interfaces {
       try readTables([255] + Set(interfaces.compactMap(\.vrfTable)).subtracting([255]).sorted(), &facts)
       facts.ipv4RulesAreDefault = try present { () throws(NetlinkError) in try routes.ipv4RulesAreDefault() }
-      facts.ipv4Lookups = try present { () throws(NetlinkError) in
-        var found: [RouteLookup] = []
-        for address in lookups { if let route = try routes.ipv4Lookup(address) { found.append(route) } }
-        return found
-      }
+      facts.ipv4Lookups = try ipv4Lookups(lookups)
+    }
+  }
+
+  /// The routes to these addresses, for `HostFacts.ipv4Lookups`; nil where the kernel has no rtnetlink for this reader.
+  public func ipv4Lookups(_ addresses: [IPv4Address]) throws(NetlinkError) -> [RouteLookup]? {
+    try present { () throws(NetlinkError) in
+      var found: [RouteLookup] = []
+      for address in addresses { if let route = try routes.ipv4Lookup(address) { found.append(route) } }
+      return found
     }
   }
 

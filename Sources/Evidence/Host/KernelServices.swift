@@ -17,7 +17,7 @@ extension HostReader {
       guard case .text(let text) = readText("\(procRoot)/sys/fs/nfs/nlm_\(transport.rawValue)port"),
         let number = UInt16(text.filter(\.isNumber)), number != 0
       else { continue }
-      ports.append(KernelPort(transport: transport, port: Port(number), owner: KernelOwner(kind: "lockd")))
+      ports.append(KernelPort(transport: transport, port: Port(number), owner: KernelOwner(kind: .lockd)))
     }
     return ports
   }
@@ -30,6 +30,6 @@ func nfsdPorts(_ list: String) -> [KernelPort] {
     guard words.count == 2, let transport = TransportProtocol(rawValue: String(words[0])),
       let number = UInt16(words[1])
     else { return nil }
-    return KernelPort(transport: transport, port: Port(number), owner: KernelOwner(kind: "nfsd"))
+    return KernelPort(transport: transport, port: Port(number), owner: KernelOwner(kind: .nfsd))
   }
 }

@@ -85,7 +85,7 @@ package struct ProcessReader: Sendable {
       }
       return visibility(of: findings, walk, refusals)
     } catch {
-      return ProcessVisibility(reasons: ["no-proc"])
+      return ProcessVisibility(reasons: [.noProc])
     }
   }
 
@@ -136,12 +136,12 @@ package struct ProcessReader: Sendable {
     let unreadable = findings.values.contains { $0.missing == .hidden } ? walk.countUnreadable() : 0
     let holderIsMissing = findings.values.contains { $0.processes.isEmpty }
     let flagsAreRefused = findings.values.contains { !$0.processes.isEmpty && $0.missing == .hidden }
-    var reasons: [String] = []
+    var reasons: [VisibilityReason] = []
     let isHidden = holderIsMissing && walk.hidesProcesses
-    if !refusals.mayTraceAll, unreadable > 0 || flagsAreRefused || isHidden { reasons.append("not-root") }
-    if isHidden { reasons.append("hidepid") }
-    if missing.contains(.yama) { reasons.append("yama") }
-    if missing.contains(.oldKernel) { reasons.append("old-kernel") }
+    if !refusals.mayTraceAll, unreadable > 0 || flagsAreRefused || isHidden { reasons.append(.notRoot) }
+    if isHidden { reasons.append(.hidepid) }
+    if missing.contains(.yama) { reasons.append(.yama) }
+    if missing.contains(.oldKernel) { reasons.append(.oldKernel) }
     return ProcessVisibility(unreadableProcesses: unreadable, reasons: reasons)
   }
 }

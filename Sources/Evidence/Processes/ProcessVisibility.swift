@@ -1,3 +1,5 @@
+package import SocketModel
+
 /// What the walk of /proc could not look at, as far as an answer lacks something for it.
 ///
 /// `0` and `[]` mean: each socket that has an inode has a holder and known flags, or everything was readable and
@@ -8,15 +10,10 @@ package struct ProcessVisibility: Sendable, Hashable {
   /// Processes whose descriptors could not be listed (EACCES, EPERM). Kernel threads and zombies, which have
   /// none, do not count, nor do processes that hidepid=2 keeps out of /proc altogether.
   package var unreadableProcesses: Int
-  /// Stable words, each at most once:
-  /// - `no-proc`: /proc is not mounted or shows no process;
-  /// - `hidepid`: /proc is mounted with hidepid (proc(5)) and the reader is not exempt;
-  /// - `not-root`: the reader is not root or root without CAP_SYS_PTRACE, and something was refused for that;
-  /// - `yama`: `kernel.yama.ptrace_scope` forbids to read the flags of a process of one's own;
-  /// - `old-kernel`: no pidfd_getfd(2), Linux 5.6.
-  package var reasons: [String]
+  /// Why, each at most once.
+  package var reasons: [VisibilityReason]
 
-  package init(unreadableProcesses: Int = 0, reasons: [String] = []) {
+  package init(unreadableProcesses: Int = 0, reasons: [VisibilityReason] = []) {
     self.unreadableProcesses = unreadableProcesses
     self.reasons = reasons
   }

@@ -24,7 +24,7 @@ package struct KernelPortDump: Sendable {
 
   private static func port(_ port: Port, _ tunnel: TunnelInterface) -> KernelPort {
     KernelPort(
-      transport: .udp, port: port, owner: KernelOwner(kind: tunnel.kind, interface: tunnel.name),
+      transport: .udp, port: port, owner: KernelOwner(word: OpenWord(rawValue: tunnel.kind), interface: tunnel.name),
       families: tunnel.families)
   }
 
@@ -38,7 +38,7 @@ package struct KernelPortDump: Sendable {
       try GenericRequest.ipvsBackup(parsing: bytes, payload)
     }
     return (backups ?? []).map {
-      KernelPort(transport: .udp, port: $0.port, owner: KernelOwner(kind: "ipvs", interface: $0.interface))
+      KernelPort(transport: .udp, port: $0.port, owner: KernelOwner(kind: .ipvs, interface: $0.interface))
     }
   }
 

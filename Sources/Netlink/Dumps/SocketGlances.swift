@@ -6,13 +6,18 @@ package enum SocketStates: Sendable, Hashable {
   case holding
   /// Every other one: connections, whatever is left of them included.
   case connections
+  case all
 
   /// Bit n is state n.
   var mask: UInt32 {
     let boundInactive: UInt32 = 13  // TCP_BOUND_INACTIVE, Linux 6.8
     let holding: UInt32 =
       1 << UInt32(SocketState.close.rawValue) | 1 << UInt32(SocketState.listen.rawValue) | 1 << boundInactive
-    return self == .holding ? holding : SocketDumpRequest.everyState & ~holding
+    return switch self {
+    case .holding: holding
+    case .connections: SocketDumpRequest.everyState & ~holding
+    case .all: SocketDumpRequest.everyState
+    }
   }
 }
 

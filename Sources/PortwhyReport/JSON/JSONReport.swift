@@ -118,7 +118,7 @@ extension Visibility: JSONObject {
     try form.field("unreadable_processes", &unreadableProcesses)
     try form.expect(
       "unreadable_processes", (0...Int(Int32.max)).contains(unreadableProcesses), "expected a number of processes")
-    try form.field("reasons", &reasons)
+    try form.field("reasons", &reasonWords)
     try form.field("bound_sockets_complete", &boundSocketsComplete)
     try form.field("bpf", &bpf)
   }

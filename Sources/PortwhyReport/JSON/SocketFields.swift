@@ -199,9 +199,9 @@ extension SocketActivation: JSONObject {
 }
 
 extension KernelOwner: JSONObject {
-  static var blank: Self { Self(kind: "") }
+  static var blank: Self { Self(word: .other("")) }
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    try form.field("kind", &kind)
+    try form.field("kind", &word)
     try form.field("interface", &interface)
   }
 }

@@ -60,13 +60,15 @@ extension BindBucket.FastReuseport: JSONWord {
 }
 
 extension Plan: JSONObject {
-  static var blank: Self { Self(uid: 0) }
+  static var blank: Self { Self() }
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try options.fields(&form)
     try form.field("v6only", &v6only)
     try form.field("device", &device)
-    try form.field("uid", &uid)
-    try form.field("runtime", &runtime)
+    var owner = uid ?? 0
+    try form.field("uid", &owner)
+    uid = owner
+    try form.field("runtime", &runtimeName)
   }
 }
 
@@ -86,7 +88,7 @@ extension AttemptReport: JSONObject {
   static var blank: Self {
     Self(
       attempt: BindAttempt(transport: .tcp, address: .blank, port: Port(0), uid: 0, mayBindPrivileged: nil),
-      outcomes: [], explanation: Explanation(cause: nil, why: []))
+      outcomes: [], explanation: Diagnosis())
   }
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try address(&form)
@@ -187,20 +189,20 @@ extension BindRule: JSONWord {}
 
 // MARK: Explanations
 
-extension Explanation {
+extension Diagnosis {
   /// Those of the attempt that it is a part of. Whoever judges a saved report again makes them anew.
   fileprivate mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    try form.field("cause", &cause, else: Cause?.none)
-    try form.field("receives", &receives, else: [])
+    try form.field("cause", &causeWord, else: OpenWord<Cause>?.none)
+    try form.field("receives", &deliveries, else: [])
     try form.field("notes", &notes, else: [])
     try form.field("suggestions", &suggestions, else: [])
     try form.field("why", &why, else: [])
   }
 }
 
-extension Cause: JSONWord {}
+extension OpenWord: JSONWord {}
 
-extension Receipt: JSONObject {
+extension Delivery: JSONObject {
   static var blank: Self {
     Self(traffic: .connections, family: nil, receiver: .this, rule: .lastBound, sockets: [], text: "")
   }
@@ -216,29 +218,32 @@ extension Receipt: JSONObject {
   }
 }
 
-extension Receipt.Traffic: JSONWord {}
-extension Receipt.Receiver: JSONWord {}
-extension Receipt.Rule: JSONWord {}
+extension Delivery.Traffic: JSONWord {}
+extension Delivery.Receiver: JSONWord {}
+extension Delivery.Rule: JSONWord {}
 
 extension Note: JSONObject {
-  static var blank: Self { Self(kind: "", text: "") }
+  static var blank: Self { Self(word: .other(""), text: "") }
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    try form.field("kind", &kind)
+    try form.field("kind", &word)
     try form.field("text", &text)
   }
 }
 
 extension Suggestion: JSONObject {
-  static var blank: Self { Self(kind: "", certainty: .checked, text: "") }
+  static var blank: Self { Self(word: .other(""), option: nil, certainty: .checked, text: "", command: nil) }
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    try form.field("kind", &kind)
-    try form.field("option", &option)
-    var condition: String? = if case .conditional(let text) = certainty { text } else { nil }
+    try form.field("kind", &word)
+    try form.field("option", &optionWord)
+    var condition: OpenWord<Condition>? = if case .conditional(let word) = certainty { word } else { nil }
     var certaintyWord = condition == nil ? "checked" : "if"
     try form.field("certainty", &certaintyWord)
     try form.field("condition", &condition)
-    certainty = certaintyWord == "checked" ? .checked : .conditional(condition ?? "")
+    certainty = certaintyWord == "checked" ? .checked : .conditional(condition ?? .other(""))
     try form.field("text", &text)
-    try form.field("command", &command)
+    var (line, argv) = (command?.text, command?.argv)
+    try form.field("command", &line)
+    try form.field("argv", &argv)
+    if Form.reads { command = line.map { Command(saved: $0, argv: argv) } }
   }
 }

@@ -1,21 +1,35 @@
 /// The part of the kernel that a socket belongs to.
-public struct KernelOwner: Sendable, Hashable, CustomStringConvertible {
-  /// `vxlan`, `geneve`, `bareudp`, `wireguard`, `ipvs`, `nfsd`, `lockd`.
-  public var kind: String
+public struct KernelOwner: Sendable, Hashable {
+  /// What of the kernel binds ports by itself; the kinds of interfaces are those of rtnetlink(7).
+  public enum Kind: String, Sendable, Hashable, CaseIterable {
+    case vxlan
+    case geneve
+    case bareudp
+    case wireguard
+    /// The connection synchronisation of IPVS.
+    case ipvs
+    /// The NFS server.
+    case nfsd
+    /// The NFS lock manager.
+    case lockd
+  }
+
+  /// The kind as the report names it.
+  public var word: OpenWord<Kind>
   /// The network interface that the socket serves; nil where there is none.
   public var interface: String?
 
-  /// One with these parts, each as its property says.
-  public init(kind: String, interface: String? = nil) {
-    self.kind = kind
+  /// A part of the kernel, as the report or rtnetlink(7) names it.
+  public init(word: OpenWord<Kind>, interface: String? = nil) {
+    self.word = word
     self.interface = interface
   }
 
-  /// As a sentence calls it.
-  public var description: String {
-    if kind == "ipvs" { return "the IPVS synchronisation daemon" + (interface.map { " on \($0)" } ?? "") }
-    return interface.map { "\(kind) interface \($0)" } ?? kind
-  }
+  /// A part of the kernel of a known kind.
+  public init(kind: Kind, interface: String? = nil) { self.init(word: .known(kind), interface: interface) }
+
+  /// nil for a kind that this version does not know.
+  public var kind: Kind? { word.known }
 }
 
 /// A port that the kernel itself says it uses.

@@ -94,7 +94,7 @@ private let nobodysPid: Int32 = 99_000_000
       var sockets = [observation(inode: 5)]
       let root = isEmptyDirectory ? proc.root : "/nonexistent"
       let visibility = ProcessReader(procRoot: root).examine(&sockets)
-      #expect(visibility == ProcessVisibility(reasons: ["no-proc"]))
+      #expect(visibility == ProcessVisibility(reasons: [.noProc]))
       #expect(sockets[0].owner == .hidden)
       #expect(sockets[0].reuseaddr == .unknown(.hidden))
     }
@@ -173,7 +173,7 @@ private let nobodysPid: Int32 = 99_000_000
           var held = [sockets[0]]
           return (missing, ProcessReader(procRoot: proc.root).examine(&held), sockets[1].owner)
         }
-        #expect(seen.0 == ProcessVisibility(unreadableProcesses: 2, reasons: ["not-root"]))
+        #expect(seen.0 == ProcessVisibility(unreadableProcesses: 2, reasons: [.notRoot]))
         #expect(seen.1 == ProcessVisibility())
         #expect(seen.2 == .hidden)
       }

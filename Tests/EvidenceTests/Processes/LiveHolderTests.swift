@@ -168,7 +168,7 @@ func countDescriptors() -> Int {
         #expect(sockets[0].reuseaddr == .unknown(.hidden))
         #expect(sockets[0].uid == 0)
         #expect(visibility.unreadableProcesses > 0)
-        #expect(visibility.reasons.contains("not-root"))
+        #expect(visibility.reasons.contains(.notRoot))
       }
       try withHelper(script, through: asNobody) { helper in
         var sockets = [observation(inode: try helper.socket("s").inode)]

@@ -61,7 +61,7 @@ private let listener = "my $s = make(AF_INET, SOCK_STREAM, [$RA], 0); listen($s,
       let (socket, visibility) = try look("/proc", try helper.socket("s").inode, refusing: call, with: ENOSYS)
       #expect(socket.processes.map(\.pid) == [helper.pid])
       #expect(socket.reuseaddr == .unknown(.oldKernel))
-      #expect(visibility == ProcessVisibility(reasons: ["old-kernel"]))
+      #expect(visibility == ProcessVisibility(reasons: [.oldKernel]))
     }
   }
 
@@ -87,7 +87,7 @@ private let listener = "my $s = make(AF_INET, SOCK_STREAM, [$RA], 0); listen($s,
             proc.root, try helper.socket("s").inode, refusing: test_pidfd_getfd_number, with: EPERM, asNobody: true)
           #expect(socket.processes.map(\.pid) == [helper.pid])
           #expect(socket.reuseaddr == .unknown(scope == 0 ? .hidden : .yama))
-          #expect(visibility.reasons == (scope == 0 ? ["not-root"] : ["yama"]))
+          #expect(visibility.reasons == (scope == 0 ? [.notRoot] : [.yama]))
         }
       }
     }
@@ -108,7 +108,7 @@ private let listener = "my $s = make(AF_INET, SOCK_STREAM, [$RA], 0); listen($s,
           // Where the test host has Yama, the kernel refuses this, and "hidden" is right as the fake has none.
           let host = RefusalReader(procRoot: "/proc").ptraceScope
           #expect(socket.reuseaddr == (host == 0 ? .known(true, .getsockopt) : .unknown(.hidden)))
-          #expect(visibility == ProcessVisibility(reasons: host == 0 ? [] : ["not-root"]))
+          #expect(visibility == ProcessVisibility(reasons: host == 0 ? [] : [.notRoot]))
         }
       }
     }
@@ -159,7 +159,7 @@ private let listener = "my $s = make(AF_INET, SOCK_STREAM, [$RA], 0); listen($s,
             return (sockets[0], visibility)
           }
           #expect(socket.owner == .hidden)
-          #expect(visibility.reasons == ["not-root", "hidepid"])
+          #expect(visibility.reasons == [.notRoot, .hidepid])
           if level == 1 { #expect(visibility.unreadableProcesses > 0) }
         }
       }

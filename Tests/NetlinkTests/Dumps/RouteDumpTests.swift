@@ -67,7 +67,7 @@ struct KernelPortDumpTests {
       #expect(try KernelPortDump().tunnelPorts().isEmpty, "it is down")
       let index = try #require(try RouteDump().interfaces().first { $0.name == "vx0" }?.index.rawValue)
       try change(.setLink, up(UInt8(truncatingIfNeeded: index)))
-      let owner = KernelOwner(kind: "vxlan", interface: "vx0")
+      let owner = KernelOwner(kind: .vxlan, interface: "vx0")
       #expect(
         try KernelPortDump().tunnelPorts() == [KernelPort(transport: .udp, port: Port(4789), owner: owner)])
       #expect(try SocketDump().sockets(.udp, ports: 4789...4789).contains { $0.uid == 0 && $0.remote == nil })
