@@ -12,29 +12,35 @@ import Testing
 private let full: Report = {
   var listener = socket(
     .listen, "0.0.0.0", 8080, uid: 33, inode: 4711, cookie: 42, timer: 41_000, owner: .process, processes: [nginx()])
-  listener.kernelOwner = KernelOwner(kind: "nfsd")
+  listener.kernelOwner = KernelOwner(kind: .nfsd)
   let child = socket(
     .established, "127.0.0.1", 8080, peer: ("127.0.0.1", 50000), reuseaddr: .inferred(true, from: 0, because: .yama),
     reuseport: .unknown(.vanished), uid: 33)
-  var explanation = stopNginx
-  explanation.notes = [Note(kind: "other-protocol", text: "one socket of UDP")]
-  explanation.receives = [
-    Receipt(
-      traffic: .unicast, family: .ipv4, receiver: .split, rule: .reuseportHash, sockets: [0, 1], text: "are split")
-  ]
+  let explanation = Diagnosis(
+    cause: .listener, why: ["nginx (pid 812) listens on 0.0.0.0:8080"],
+    deliveries: [
+      Delivery(
+        traffic: .unicast, family: .ipv4, receiver: .split, rule: .reuseportHash, sockets: [0, 1], text: "are split")
+    ], notes: [Note(kind: .otherProtocol, text: "one socket of UDP")],
+    suggestions: [
+      Suggestion(
+        kind: .stopHolder, certainty: .checked, text: "stop nginx",
+        command: Command(argv: ["systemctl", "stop", "nginx.service"]))
+    ])
   var fails = outcomes(listenerInTheWay, blockers: [Blocker(socket: 0, rule: .tcpListener)])
   fails[3] = BindOutcome(
     options: [.reuseaddr, .reuseport], bind: .undetermined, listen: .undetermined, source: .probe,
     missing: [MissingFact(.bindOrder), MissingFact(.reuseaddr, socket: 1)])
-  var target = target(
-    verdict: inUse, sockets: [listener, child],
-    attempts: [attempt("0.0.0.0", outcomes: fails, explanation: explanation)],
-    notes: [Note(kind: "privileged-port", text: "as root")])
+  var failing = attempt("0.0.0.0", outcomes: fails)
+  failing.explanation = explanation
+  var target = TargetReport(
+    transport: .tcp, port: Port(8080), plan: Plan(uid: 1000), verdict: inUse, sockets: [listener, child],
+    attempts: [failing], notes: [Note(kind: .privilegedPort, text: "as root")])
   let bucket = BindBucket(
     port: Port(8080), fastReuse: true, fastReuseport: .strict, fastUID: 33, fastFamily: .ipv4, fastAddress: .any,
     fastAddress4: .any, fastIPv6only: false)
   target.buckets = [bucket]
-  let unused = PortwhyReportTests.target(port: 53, transport: .udp, verdict: nil, sockets: [], attempts: [])
+  let unused = PortwhyReportTests.target(port: 53, transport: .udp, sockets: [], attempts: [])
   return report([target, unused])
 }()
 
@@ -77,7 +83,7 @@ private let newWords: [NewWord] = [
   NewWord("\"reuseport\":\"vanished\"", "\"reuseport\":\"io-uring\"") { $0.sockets[1].reuseport = .unknown(.hidden) },
   NewWord("\"kind\":\"time_wait\"", "\"kind\":\"paced\"") { $0.sockets[0].timer = nil },
   NewWord("\"owner\":\"process\"", "\"owner\":\"io_uring\"") { $0.sockets[0].owner = .hidden },
-  NewWord("\"kind\":\"nfsd\"", "\"kind\":\"smbd\"") { $0.sockets[0].kernelOwner?.kind = "smbd" },
+  NewWord("\"kind\":\"nfsd\"", "\"kind\":\"smbd\"") { $0.sockets[0].kernelOwner?.word = .other("smbd") },
   NewWord("\"address\":\"0.0.0.0\",\"family\":\"ipv4\"", "\"address\":\"0.0.0.0\",\"family\":\"any\"") { _ in },
   NewWord("\"bind\":\"EADDRINUSE\"", "\"bind\":\"ENEW\"") { $0.attempts[0].outcomes[0].bind = .undetermined },
   NewWord("\"listen\":\"undetermined\"", "\"listen\":\"?\"") { _ in },
@@ -87,19 +93,19 @@ private let newWords: [NewWord] = [
     $0.attempts[0].outcomes[3].missing.removeFirst()
   },
   NewWord("\"cause\":\"listener\"", "\"cause\":\"new-cause\"") {
-    $0.attempts[0].explanation.cause = Cause(rawValue: "new-cause")
+    $0.attempts[0].explanation.causeWord = .other("new-cause")
   },
-  NewWord("\"traffic\":\"unicast\"", "\"traffic\":\"anycast\"") { $0.attempts[0].explanation.receives = [] },
-  NewWord("\"receiver\":\"split\"", "\"receiver\":\"none\"") { $0.attempts[0].explanation.receives = [] },
-  NewWord("\"rule\":\"reuseport-hash\"", "\"rule\":\"bpf-choice\"") { $0.attempts[0].explanation.receives = [] },
+  NewWord("\"traffic\":\"unicast\"", "\"traffic\":\"anycast\"") { $0.attempts[0].explanation.deliveries = [] },
+  NewWord("\"receiver\":\"split\"", "\"receiver\":\"none\"") { $0.attempts[0].explanation.deliveries = [] },
+  NewWord("\"rule\":\"reuseport-hash\"", "\"rule\":\"bpf-choice\"") { $0.attempts[0].explanation.deliveries = [] },
   NewWord("\"kind\":\"other-protocol\"", "\"kind\":\"new-note\"") {
-    $0.attempts[0].explanation.notes[0].kind = "new-note"
+    $0.attempts[0].explanation.notes[0].word = .other("new-note")
   },
   NewWord("\"kind\":\"stop-holder\"", "\"kind\":\"new-help\"") {
-    $0.attempts[0].explanation.suggestions[0].kind = "new-help"
+    $0.attempts[0].explanation.suggestions[0].word = .other("new-help")
   },
   NewWord("\"certainty\":\"checked\"", "\"certainty\":\"likely\"") {
-    $0.attempts[0].explanation.suggestions[0].certainty = .conditional("")
+    $0.attempts[0].explanation.suggestions[0].certainty = .conditional(.other(""))
   },
   NewWord("\"fast_reuseport\":\"strict\"", "\"fast_reuseport\":\"new\"") { $0.buckets = [] },
   NewWord("\"fast_family\":\"ipv4\"", "\"fast_family\":\"new\"") { $0.buckets = [] },
@@ -125,7 +131,7 @@ struct OtherVersionTests {
 
   @Test("is not surely judged by a socket in a state that is not known")
   func state() throws {
-    let report = report([timeWaitTarget(count: 1, plan: Plan(options: .reuseaddr, uid: 1000), verdict: .ok)])
+    let report = report([timeWaitTarget(count: 1, plan: Plan(options: .reuseaddr, uid: 1000))])
     var known = report
     known.host.unprivilegedPortStart = 1024
     known.host.tcpL3mdevAccept = false
