@@ -1,7 +1,6 @@
 @testable import Netlink
 import SocketModel
 
-
 /// A byte for the question, then a recording.
 func fuzzNetlink(_ input: inout FuzzInput) {
   let question = input.choice(of: 11)
