@@ -33,15 +33,12 @@ let package = Package(
   name: "portwhy",
   products: [
     .executable(name: "portwhy", targets: ["portwhy"]),
-    // The library: answers as data (PortwhyKit, with the types of the others) and as text (PortwhyReport). Neither
-    // ArgumentParser nor Foundation is behind it.
+    // The library: answers as data (PortwhyKit, with the types of the others) and as text (PortwhyReport). Foundation is
+    // not behind it.
     .library(
       name: "PortwhyKit", targets: ["PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel"]),
     // For Fuzzing/ alone, which has a package of its own.
     .library(name: "PortwhyCLI", targets: ["PortwhyCLI"]),
-  ],
-  dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
@@ -49,7 +46,7 @@ let package = Package(
     .target(name: "CArguments"),
     house("SocketModel"),
     house("BindRules", ["SocketModel"]),
-    house("Linux", ["CLinux", "SocketModel"], settings: strict),
+    house("Linux", ["CArguments", "CLinux", "SocketModel"], settings: strict),
     house("Netlink", ["CMnl", "Linux", "SocketModel"]),
     house("Evidence", ["BindRules", "Linux", "Netlink", "SocketModel"]),
     house("Explanation", ["BindRules", "SocketModel"]),
@@ -58,8 +55,7 @@ let package = Package(
     house(
       "PortwhyCLI",
       [
-        "CArguments", "Linux", "PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Linux", "PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel",
       ]),
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: safe),
 
@@ -112,7 +108,6 @@ let package = Package(
       "PortwhyCLITests",
       [
         "BindRules", "Explanation", "Linux", "PortwhyCLI", "PortwhyKit", "SocketModel",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Runs the built binary, which SwiftPM builds before any test.
     tests(

@@ -1,3 +1,5 @@
+internal import SocketModel
+
 /// A sentence or two of a long text. What it says of Linux is shown by a real socket in the tests.
 public struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
   /// The name under which the tests show it; nil for advice, history, definitions and other systems.
@@ -81,7 +83,7 @@ public enum Catalogue {
   public static func nearest(to word: String) -> Topic? {
     let typed = Array(word.lowercased().utf8.map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }.prefix(40))
     let ranked = topics.map { (topic: $0, distance: distance(typed, Array($0.slug.utf8))) }
-    let containing = typed.count >= 3 ? topics.first { $0.slug.contains(word.lowercased()) } : nil
+    let containing = typed.count >= 3 ? topics.first { $0.slug[...].place(of: word.lowercased()) != nil } : nil
     guard let best = ranked.min(by: { $0.distance < $1.distance }) else { return nil }
     if best.distance <= max(2, typed.count / 3) { return best.topic }
     return containing

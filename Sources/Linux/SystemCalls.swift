@@ -69,6 +69,13 @@ package enum SystemCalls {
   /// isatty(3).
   package static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
+  /// gethostname(2); nil where it fails.
+  package static var hostName: String? {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return nil }
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
   /// getenv(3).
   package static func environment(_ name: String) -> String? {
     getenv(name).map { String(cString: $0) }

@@ -22,12 +22,12 @@ public enum CommandLineProgram {
       return ExitStatus.ok.rawValue
     }
     do {
-      return try run(Invocation(CommandWords.reading(arguments), lookup: hostLookup)).rawValue
+      return try run(Invocation(GivenOptions(arguments), lookup: hostLookup)).rawValue
     } catch let error as UsageError {
       complain(error.message)
       return ExitStatus.usage.rawValue
     } catch let error as PortwhyError {
-      complain(text(error))
+      complain(Shown.hidingSecrets(text(error)))
       return ExitStatus(error).rawValue
     } catch {
       complain("internal error: \(error)")
@@ -38,12 +38,13 @@ public enum CommandLineProgram {
   private static var hostLookup: Invocation.Lookup {
     Invocation.Lookup(
       services: { ServiceTable(parsing: SystemCalls.contents(of: "/etc/services") ?? "") },
+      hosts: { HostNames(parsing: SystemCalls.contents(of: "/etc/hosts") ?? "", own: SystemCalls.hostName) },
       uid: SystemCalls.uid(ofUser:))
   }
 
   private static func run(_ invocation: Invocation) throws -> ExitStatus {
     switch (invocation.task, invocation.pace) {
-    case (.help, _): return write(helpText, status: .ok)
+    case (.help, _): return write(HelpScreen.text(), status: .ok)
     case (.version, _): return write("portwhy \(portwhyVersion)\n", status: .ok)
     case (.explain(let topic), _): return write(explain(topic, invocation), status: .ok)
     case (.saved(let file, let question), _):

@@ -44,13 +44,6 @@ func deviceIndex(_ device: BindDevice) -> InterfaceIndex? {
   if case .interface(let index, _) = device { index } else { nil }
 }
 
-func fastReuseportWord(_ value: BindBucket.FastReuseport) -> String {
-  switch value {
-  case .any: "any"
-  case .strict: "strict"
-  }
-}
-
 /// The socket a flag was guessed from; nil where it was not guessed.
 func relative(_ knowledge: Knowledge<Bool>) -> Int? {
   if case .inferred(_, let index, _) = knowledge { index } else { nil }

@@ -1,3 +1,5 @@
+internal import SocketModel
+
 /// The systemd unit and the container a process belongs to, as its control group names them (cgroups(7)).
 struct ControlGroup: Sendable, Hashable {
   /// A unit of this host that can be named to systemctl(1), spelled as systemd spells it: `\x2d` is part of the
@@ -76,9 +78,9 @@ struct ControlGroup: Sendable, Hashable {
 
   /// The engine that names its groups so: `docker-ID.scope` and `docker/ID`, `libpod-ID`, `libpod_parent/libpod-ID`,
   /// `nerdctl-ID`, `cri-containerd-ID`, `crio-ID` and everything in a `kubepods` slice.
-  private static func engine(_ component: String, after previous: String, in path: some StringProtocol) -> String? {
+  private static func engine(_ component: String, after previous: String, in path: Substring) -> String? {
     if previous.hasPrefix("lxc") || component.hasPrefix("lxc.payload") { return "lxc" }
-    if path.contains("kubepods") { return "kubernetes" }
+    if path.place(of: "kubepods") != nil { return "kubernetes" }
     let prefixes = [
       ("docker-", "docker"), ("libpod-", "podman"), ("cri-containerd-", "kubernetes"), ("crio-", "kubernetes"),
       ("nerdctl-", "nerdctl"),

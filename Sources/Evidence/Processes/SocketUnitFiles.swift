@@ -84,7 +84,7 @@ struct SocketUnitFiles {
         }
       }
     }
-    return files.keys.sorted().filter { !$0.contains("@.") }.compactMap { name in
+    return files.keys.sorted().filter { $0[...].place(of: "@.") == nil }.compactMap { name in
       guard let path = files[name], let text = Self.text(path, root), !text.isEmpty else { return nil }
       var unit = SocketUnit(name: name)
       unit.read(text)

@@ -17,8 +17,8 @@ public struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConvert
   public init?(release: String, version: String = "") {
     guard let numbers = Self.numbers(release[...]) else { return nil }
     self.init(major: numbers.major, minor: numbers.minor, stable: numbers.stable, release: release)
-    guard stable == nil, let package = version.split(separator: " Debian ", maxSplits: 1).dropFirst().first,
-      let numbers = Self.numbers(package), (numbers.major, numbers.minor) == (major, minor)
+    guard stable == nil, let name = version[...].place(of: " Debian "),
+      let numbers = Self.numbers(version[name.upperBound...]), (numbers.major, numbers.minor) == (major, minor)
     else { return }
     stable = numbers.stable
   }
