@@ -93,8 +93,9 @@ package enum NamespaceRelation: Equatable {
 
 /// Follows what `ns_capable()` follows: from the owner of the network namespace up to the reader's own. nil where
 /// that cannot be told.
-package func relation(ofNetworkNamespace networkPath: String, toUserNamespace userPath: String) -> NamespaceRelation?
-{
+package func relation(
+  ofNetworkNamespace networkPath: String, toUserNamespace userPath: String
+) -> NamespaceRelation? {
   guard let own = try? FileStatus(ofFile: userPath), let network = try? Descriptor(file: networkPath) else {
     return nil
   }

@@ -1,6 +1,5 @@
-import SocketModel
-
 @testable import Evidence
+@testable import SocketModel
 
 /// A byte for the kind of text, then the text.
 func fuzzHost(_ input: inout FuzzInput) {

@@ -1,6 +1,5 @@
 @testable import Netlink
-import SocketModel
-
+@testable import SocketModel
 
 /// A byte for the question, then a recording.
 func fuzzNetlink(_ input: inout FuzzInput) {

@@ -98,7 +98,9 @@ extension BPFAssembler {
       to: stack.part(RecordLayout.transport), count: files.sockProtocol.bitCount / 8, from: .r9,
       offset: files.sockProtocol.offset)
     emit(.load(.word, .r1, .r10, stack.part(RecordLayout.transport)))
-    for number in [KernelNumber.tcp, KernelNumber.udp, KernelNumber.mptcp] { jump(if: .r1, .equal, number, to: internet) }
+    for number in [KernelNumber.tcp, KernelNumber.udp, KernelNumber.mptcp] {
+      jump(if: .r1, .equal, number, to: internet)
+    }
     jump(to: leave)
     place(internet)
     if let uid = files.sockUID, uid.bitCount == 32 {

@@ -24,7 +24,8 @@ extension SocketRecord {
     let isOfDescriptor = transport == nil
     let number = Int32(bitPattern: bytes.word(at: start + RecordLayout.transport))
     isMPTCP = number == KernelNumber.mptcp
-    guard let transport = transport ?? (isMPTCP || number == KernelNumber.tcp ? .tcp : number == KernelNumber.udp ? .udp : nil),
+    let isTCP = isMPTCP || number == KernelNumber.tcp
+    guard let transport = transport ?? (isTCP ? .tcp : number == KernelNumber.udp ? .udp : nil),
       let socket = BPFSocket(bytes, at: start, layout, transport)
     else { return nil }
     self.socket = socket

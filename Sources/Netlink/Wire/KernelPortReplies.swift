@@ -44,7 +44,7 @@ extension TunnelInterface {
     guard link.isUp, !link.hasLinkElsewhere, let kind = link.kind else { return nil }
     let numbers = TunnelAttributes.ofKinds[kind]
     guard numbers != nil || kind == "wireguard" else { return nil }
-    self.init(kind: kind, name: link.name, index: link.index, port: nil, families: [.ipv4, .ipv6])
+    self.init(kind: kind, name: link.name ?? "", index: link.index, port: nil, families: [.ipv4, .ipv6])
     if let numbers, let data = link.data { try readData(bytes, data, numbers) }
   }
 

@@ -27,7 +27,7 @@ struct LinkMessage {
   /// IFF_UP.
   var isUp: Bool
   /// `IFLA_IFNAME`.
-  var name: String
+  var name: String?
   /// `IFLA_MASTER`.
   var master: InterfaceIndex?
   /// `IFLA_INFO_KIND`: `vrf`, `vxlan`, …; nil for a device without a kind, such as a network card.
@@ -46,7 +46,6 @@ struct LinkMessage {
     }
     self.index = index
     isUp = try bytes.uint32(at: start + 8, in: payload, "ifi_flags") & Self.upFlag != 0
-    var name: String?
     while let attribute = try attributes.next(in: bytes) {
       let value = attribute.payload
       switch attribute.type {
@@ -66,8 +65,6 @@ struct LinkMessage {
       default: break
       }
     }
-    guard let name else { throw WireError(offset: payload.upperBound, expected: "an interface name") }
-    self.name = name
   }
 }
 
@@ -75,12 +72,13 @@ extension NetworkInterface {
   /// Reads the payload of one RTM_NEWLINK message.
   package init(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
     let link = try LinkMessage(parsing: bytes, payload)
+    guard let name = link.name else { throw WireError(offset: payload.upperBound, expected: "an interface name") }
     var vrfTable: UInt32?
     if link.kind == "vrf", let data = link.data,
       let table = try AttributeCursor(data).first(LinkAttribute.vrfTable, in: bytes)
     {
       vrfTable = try bytes.uint32(at: table.lowerBound, in: table, "IFLA_VRF_TABLE")
     }
-    self.init(index: link.index, name: link.name, isUp: link.isUp, master: link.master, vrfTable: vrfTable)
+    self.init(index: link.index, name: name, isUp: link.isUp, master: link.master, vrfTable: vrfTable)
   }
 }

@@ -98,7 +98,9 @@ struct NamespaceThreadTests {
       let own = try RouteDump().interfaces().map(\.name)
       #expect(own == ["lo"] || own.contains("lo"))
       try change(.newLink, veth("pw7", index: 9))
-      let outside = try? inNetworkNamespace(at: ["/proc/self/ns/net"]) { (try? RouteDump().interfaces().map(\.name)) ?? [] }
+      let outside = try? inNetworkNamespace(at: ["/proc/self/ns/net"]) {
+        (try? RouteDump().interfaces().map(\.name)) ?? []
+      }
       #expect(outside?.contains("pw7") == false)
       #expect(try RouteDump().interfaces().contains { $0.name == "pw7" })
       #expect((try? inNetworkNamespace(at: ["/nonexistent"]) { 1 }) == nil)

@@ -2,7 +2,6 @@
 import SocketModel
 import Testing
 
-
 /// A message of sock_diag as it announces a socket that has gone: header, then the start of `inet_diag_msg`.
 private func announcement(port: UInt16) -> [UInt8] {
   let body: [UInt8] = [2, 7, 0, 0, UInt8(port >> 8), UInt8(port & 255)] + Array(repeating: 0, count: 66)
