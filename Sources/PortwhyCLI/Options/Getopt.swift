@@ -17,25 +17,28 @@ enum Getopt {
 
   /// - Returns: the parts in the order typed, and the words after `--`; nil without `--`.
   static func parts(of words: [String], options rows: [OptionRow]) -> (parts: [Part], afterTerminator: [String]?) {
-    var bytes: [CChar] = []
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(1024)
     func append(_ text: String) -> Int {
       let start = bytes.count
-      for byte in text.utf8 { bytes.append(CChar(bitPattern: byte)) }
+      bytes.append(contentsOf: text.utf8)
       bytes.append(0)
       return start
     }
     let program = append("portwhy")
     let starts = words.map(append)
-    let names = rows.map { $0.long.map(append) }
-    let letters = append(rows.reduce(into: "-:") { $0 += $1.letters })
-    return bytes.withUnsafeMutableBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return ([], nil) }
+    let names = rows.map { append($0.long ?? "") }
+    let letters = bytes.count
+    bytes.append(contentsOf: "-:".utf8)
+    for row in rows { row.appendLetter(to: &bytes) }
+    bytes.append(0)
+    return bytes.withUnsafeMutableBytes { buffer in
+      guard let base = buffer.assumingMemoryBound(to: CChar.self).baseAddress else { return ([], nil) }
       var arguments: [UnsafeMutablePointer<CChar>?] = [base + program]
       for start in starts { arguments.append(base + start) }
       arguments.append(nil)
       var options: [option] = []
-      for (number, name) in names.enumerated() {
-        guard let name else { continue }
+      for (number, name) in names.enumerated() where rows[number].long != nil {
         options.append(
           option(name: base + name, has_arg: rows[number].argument, flag: nil, val: firstCode + Int32(number)))
       }
@@ -114,8 +117,9 @@ extension OptionRow {
   }
 
   /// Its letter in the option string of getopt(3).
-  fileprivate var letters: String {
-    guard let letter else { return "" }
-    return String(letter) + String(repeating: ":", count: Int(argument))
+  fileprivate func appendLetter(to bytes: inout [UInt8]) {
+    guard let letter, letter.isASCII else { return }
+    bytes.append(UInt8(letter.value))
+    for _ in 0..<argument { bytes.append(UInt8(ascii: ":")) }
   }
 }
