@@ -42,11 +42,11 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
-    .systemLibrary(name: "CLinux"),
+    .target(name: "CLinux", publicHeadersPath: "."),
     .target(name: "CArguments"),
     house("SocketModel"),
     house("BindRules", ["SocketModel"]),
-    house("Linux", ["CArguments", "CLinux", "SocketModel"], settings: strict),
+    house("Linux", ["CLinux", "SocketModel"], settings: strict),
     house("Netlink", ["CMnl", "Linux", "SocketModel"]),
     house("Evidence", ["BindRules", "Linux", "Netlink", "SocketModel"]),
     house("Explanation", ["BindRules", "SocketModel"]),
@@ -57,7 +57,7 @@ let package = Package(
       [
         "Linux", "PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel",
       ]),
-    .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: safe),
+    .executableTarget(name: "portwhy", dependencies: ["CArguments", "PortwhyCLI"], swiftSettings: safe),
 
     // Test support and tools, in no product: real sockets in private network namespaces, the conformance runner, the
     // bench, and the short-lived servers and crowds of processes of the tests that need them.

@@ -1,4 +1,4 @@
-internal import CArguments
+internal import CLinux
 internal import Glibc
 
 /// getopt_long(3), over words and rows as values.

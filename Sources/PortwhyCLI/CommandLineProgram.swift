@@ -7,15 +7,10 @@ internal import SocketModel
 
 /// The program: parse, ask, render, write, exit status.
 public enum CommandLineProgram {
-  /// Runs with the words this process was started with.
-  public static func run() -> Int32 {
-    SystemCalls.occupyClosedStandardDescriptors()
-    return run(SystemCalls.arguments)
-  }
-
   /// Runs with the words after the program's name and returns the exit status. Data goes to standard output,
   /// everything else is one line on standard error.
   public static func run(_ arguments: [String]) -> Int32 {
+    SystemCalls.occupyClosedStandardDescriptors()
     SystemCalls.makeWritingFail()
     if arguments.first == CompletionSource.word {
       _ = SystemCalls.write(CompletionSource.text(Array(arguments.dropFirst())), to: 1)

@@ -4,8 +4,16 @@ struct GivenOptions: Hashable {
   private(set) var operand: String?
   /// What stands after `--`, the words of a command.
   private(set) var command: [String] = []
-  /// The values of each option that was given, by its number; one that takes none has nil for each time.
-  private var values = [[String?]](repeating: [], count: Option.allCases.count)
+  /// A bit for each option that was given, by its number.
+  private var present: UInt64 = 0
+  /// What stood with those that can have a value, in the order typed.
+  private var values: [Value] = []
+
+  private struct Value: Hashable {
+    var option: Option
+    /// Nil where an optional one was left out.
+    var text: String?
+  }
 
   /// Reads the words after the program's name.
   init(_ words: [String], table: OptionTable = .portwhy) throws(UsageError) {
@@ -38,19 +46,21 @@ struct GivenOptions: Hashable {
   }
 
   private mutating func add(_ row: OptionRow, _ value: String?) {
-    if let opposite = row.opposite { values[opposite.rawValue] = [] }
-    if row.isRepeatable {
-      values[row.option.rawValue].append(value)
-    } else {
-      values[row.option.rawValue] = [value]
-    }
+    if let opposite = row.opposite { present &= ~opposite.bit }
+    present |= row.option.bit
+    if row.value != .none { values.append(Value(option: row.option, text: value)) }
   }
 
-  func has(_ option: Option) -> Bool { !values[option.rawValue].isEmpty }
+  func has(_ option: Option) -> Bool { present & option.bit != 0 }
 
-  /// The value that counts; nil where the option was not given, or without one.
-  func value(_ option: Option) -> String? { values[option.rawValue].last.flatMap(\.self) }
+  /// The value that counts, the last one; nil where the option was not given, or without one.
+  func value(_ option: Option) -> String? { values.last { $0.option == option }?.text }
 
   /// All values of a repeatable option.
-  func values(_ option: Option) -> [String] { values[option.rawValue].compactMap(\.self) }
+  func values(_ option: Option) -> [String] { values.compactMap { $0.option == option ? $0.text : nil } }
+}
+
+extension Option {
+  /// Of 64; a test counts the options.
+  fileprivate var bit: UInt64 { 1 << UInt64(rawValue) }
 }

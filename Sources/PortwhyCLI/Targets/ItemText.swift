@@ -208,6 +208,7 @@ struct ItemMerger {
 
   /// Time grows with the items and with the answer, not with their product.
   var merged: [QuestionItem] {
+    if items.count < 2 { return items }
     let pieces = TransportProtocol.allCases.flatMap { transport in
       runs(transport, items.indices.filter { items[$0].transport == transport })
     }

@@ -1,4 +1,4 @@
-#include "CArguments.h"
+#include "long_options.h"
 #include <pthread.h>
 
 static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
