@@ -28,7 +28,8 @@ extension SocketObservation {
         userManager: try unit.optionalInteger("user_manager"))
     }
     kernelOwner = try value.optional("kernel_owner").map { (owner) throws(ReportReadError) in
-      KernelOwner(word: OpenWord(rawValue: try owner.string("kind")), interface: try owner.optionalString("interface"))
+      KernelOwner(
+        word: OpenWord(rawValue: try owner.string("kind")), interface: try owner.optionalString("interface"))
     }
     bucketDomain = try value.optionalInteger("bucket_domain")
     if device == nil, let name = try value.optional("device") {
