@@ -239,7 +239,8 @@ extension Share {
     let text: String
     switch (rule, receiver) {
     case (.connectedFirst, _): text = "what the peers of connected sockets send goes to them (\(holders))"
-    case (.specificFirst, .this): text = "takes the \(what) to \(planned.address) away from \(holders), and nobody is told"
+    case (.specificFirst, .this):
+      text = "takes the \(what) to \(planned.address) away from \(holders), and nobody is told"
     case (.specificFirst, _): text = "\(what) to the addresses that \(holders) bound still go there"
     case (.deviceFirst, .this): text = "takes the \(what) of its device away from \(holders)"
     case (.deviceFirst, _): text = "\(what) of their devices still go to \(holders)"

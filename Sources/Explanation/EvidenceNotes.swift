@@ -30,7 +30,8 @@ extension Note {
   package static func otherProtocol(_ sockets: Int, of transport: TransportProtocol, _ command: Command) -> Note {
     Note(
       kind: .otherProtocol,
-      text: "\(counted(sockets, "\(transport.name) socket")) on this port: never in the way of \(transport.other.name)"
+      text:
+        "\(counted(sockets, "\(transport.name) socket")) on this port: never in the way of \(transport.other.name)"
         + " (\(command.text))")
   }
 

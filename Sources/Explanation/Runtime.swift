@@ -93,7 +93,9 @@ extension Runtime {
   public static func nearest(to word: String) -> String? {
     let word = String(word.lowercased().prefix(64))
     let all = catalogue.flatMap { [$0.name] + $0.aliases }
-    let best = all.map { (name: $0, distance: editDistance(Array(word), Array($0))) }.min { $0.distance < $1.distance }
+    let best = all.map { (name: $0, distance: editDistance(Array(word), Array($0))) }.min {
+      $0.distance < $1.distance
+    }
     guard let best, best.distance <= max(2, word.count / 3), best.distance < best.name.count else { return nil }
     return best.name
   }

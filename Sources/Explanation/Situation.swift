@@ -25,7 +25,8 @@ public struct Situation: Sendable, Hashable {
 
   /// What is judged, what came of it and the facts; the rest where it is known.
   public init(
-    attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot, nearby: NearbyPorts? = nil,
+    attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot,
+    nearby: NearbyPorts? = nil,
     runtime: Runtime? = nil, questionOptions: [String] = []
   ) {
     self.attempt = attempt

@@ -42,7 +42,8 @@ public enum Portwhy {
     // It belongs to no port in particular, and is said once.
     if gathering.vanished > 0, !question.verdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
     return Report(
-      version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility, targets: targets)
+      version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
+      targets: targets)
   }
 
   /// Looks at every port in use of these transports.
@@ -66,7 +67,8 @@ public enum Portwhy {
       }
     }
     return Report(
-      version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility, targets: targets)
+      version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
+      targets: targets)
   }
 
   /// The four outcomes of one attempt on this host, in the order of `ReuseOptions.combinations`, with the snapshot
@@ -110,7 +112,8 @@ public enum Portwhy {
   }
 
   private static func report(
-    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ snapshot: Snapshot, _ gathering: Gathering
+    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ snapshot: Snapshot,
+    _ gathering: Gathering
   ) throws(PortwhyError) -> AttemptReport {
     let probed =
       question.probe ? try probe(attempt, judged, question, gathering) : Probing.Result(outcomes: judged)

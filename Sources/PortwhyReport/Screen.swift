@@ -74,7 +74,9 @@ struct TargetScreen {
     let own = target.notes.map { (prefix: [String](), value: $0) }
     // That a holder is hidden, its OWNER says; only where nobody hinders the look does the note tell more.
     let saysHidden = visibility.reasons.contains(.noHolder)
-    let ofAttempts = merged { $0.explanation.notes.filter { $0.kind != .hiddenOwner || saysHidden } }.filter { entry in !own.contains { $0.value == entry.value } }
+    let ofAttempts = merged { $0.explanation.notes.filter { $0.kind != .hiddenOwner || saysHidden } }.filter {
+      entry in !own.contains { $0.value == entry.value }
+    }
     return (own + ofAttempts).enumerated().flatMap { offset, entry in
       section(offset == 0 ? "note" : "", entry.prefix + TerminalText.words(entry.value.text))
     }

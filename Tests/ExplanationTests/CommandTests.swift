@@ -103,7 +103,8 @@ struct ForeignWordTests {
     #expect(commands(socket).first { $0.kind == .stopHolder }?.argv?.contains("--") == false)
   }
 
-  @Test("names no other unit: systemctl takes *, ? and [ for patterns", arguments: ["*.service", "a?.service", "[a-z].x"])
+  @Test(
+    "names no other unit: systemctl takes *, ? and [ for patterns", arguments: ["*.service", "a?.service", "[a-z].x"])
   func patterns(_ unit: String) {
     var socket = socket()
     socket.processes[0].unit = unit

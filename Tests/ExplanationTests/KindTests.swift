@@ -41,9 +41,13 @@ struct KindTests {
         "scope-missing", "mapped-on-v6only",
       ])
     #expect(
-      VisibilityReason.allCases.map(\.rawValue) == ["not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder"])
+      VisibilityReason.allCases.map(\.rawValue) == [
+        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder",
+      ])
     #expect(
-      KernelOwner.Kind.allCases.map(\.rawValue) == ["vxlan", "geneve", "bareudp", "wireguard", "ipvs", "nfsd", "lockd"])
+      KernelOwner.Kind.allCases.map(\.rawValue) == [
+        "vxlan", "geneve", "bareudp", "wireguard", "ipvs", "nfsd", "lockd",
+      ])
   }
 
   @Test("is one sentence part where it is a condition", arguments: Suggestion.Condition.allCases)
@@ -62,7 +66,8 @@ struct KindTests {
   @Test(
     "is a cause that says why and what to do where the port is not even looked at",
     arguments: [
-      Cause.privilegedPort, .addressNotLocal, .addressOnOtherDevice, .addressTentative, .deviceMissing, .familyMissing,
+      Cause.privilegedPort, .addressNotLocal, .addressOnOtherDevice, .addressTentative, .deviceMissing,
+      .familyMissing,
       .multicastTCP, .scopeMissing, .mappedOnV6only,
     ])
   func beforeThePort(_ cause: Cause) {

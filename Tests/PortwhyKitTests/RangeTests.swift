@@ -10,7 +10,8 @@ import Testing
 private func ask(
   _ ports: ClosedRange<UInt16>, _ transport: TransportProtocol = .tcp, uid: UInt32? = nil
 ) throws -> [TargetReport] {
-  var question = Question(items: [QuestionItem(addresses: [.wildcard], ports: ports, transport: transport)], plan: Plan(uid: uid))
+  var question = Question(
+    items: [QuestionItem(addresses: [.wildcard], ports: ports, transport: transport)], plan: Plan(uid: uid))
   question.bpf = false
   return try Portwhy.answerHere(question).targets
 }

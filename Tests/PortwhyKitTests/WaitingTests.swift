@@ -48,7 +48,8 @@ private struct Stage {
     defer { self = stage.withLock { $0 } }
     return try waitUntilItWorks(
       timeout: timeout, now: { stage.withLock { $0.time } }, look: { stage.withLock { $0.look() } },
-      pause: { moment, wakesForSockets in stage.withLock { $0.pause(until: moment, wakesForSockets: wakesForSockets) } },
+      pause: { moment, wakesForSockets in stage.withLock { $0.pause(until: moment, wakesForSockets: wakesForSockets) }
+      },
       progress: { _ in }
     ).end
   }

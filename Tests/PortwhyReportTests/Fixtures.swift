@@ -13,6 +13,8 @@ func host() -> HostFacts {
   host.localPortRange = 32768...60999
   host.unprivilegedPortStart = 1024
   host.ipv6Available = true
+  host.tcpL3mdevAccept = false
+  host.mayHaveVRFs = false
   host.interfaces = [
     NetworkInterface(index: InterfaceIndex(rawValue: 1), name: "lo", isUp: true),
     NetworkInterface(index: InterfaceIndex(rawValue: 2), name: "eth0", isUp: true),

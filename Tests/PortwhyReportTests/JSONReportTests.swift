@@ -133,7 +133,8 @@ struct JSONReportTests {
 
   @Test("names what is missing, with the socket whose fact it is")
   func missing() throws {
-    let outcomes = try json(undetermined)["targets"]?.elements.first?["attempts"]?.elements.first?["outcomes"]?.elements
+    let outcomes = try json(undetermined)["targets"]?.elements.first?["attempts"]?.elements.first?["outcomes"]?
+      .elements
     #expect(outcomes?[1]["missing"] == .array([.string("reuseaddr:0")]))
     #expect(outcomes?[3]["missing"] == .array([.string("reuseaddr:0"), .string("bind-order")]))
     #expect(outcomes?[1]["listen"] == .string("undetermined"))
@@ -151,7 +152,9 @@ struct JSONCommandTests {
       .elements
     #expect(suggestions?.first?["command"] == .string("sudo portwhy --reuseaddr --uid 1000 8080"))
     #expect(
-      suggestions?.first?["argv"]?.elements.map(\.text) == ["sudo", "portwhy", "--reuseaddr", "--uid", "1000", "8080"])
+      suggestions?.first?["argv"]?.elements.map(\.text) == [
+        "sudo", "portwhy", "--reuseaddr", "--uid", "1000", "8080",
+      ])
     #expect(suggestions?.last?["command"] == .null && suggestions?.last?["argv"] == .null)
   }
 

@@ -23,14 +23,16 @@ struct LayoutTests {
 
   @Test("keeps a last column of 20 columns beside the others, and puts a narrower one below its row")
   func narrowest() {
-    let table = TextTable(header: ["A", "B"], rows: [.init(["x", "one two three four five six"])], indent: 0, gap: 1)
+    let table = TextTable(
+      header: ["A", "B"], rows: [.init(["x", "one two three four five six"])], indent: 0, gap: 1)
     #expect(table.lines(width: 22) == ["A B", "x one two three four", "  five six"])
     #expect(table.lines(width: 21) == ["A", "x", "    one two three", "    four five six"])
   }
 
   @Test("counts combining marks as no columns and wide characters as two")
   func width() {
-    #expect(TerminalText.width("e\u{301}") == 1 && TerminalText.width("漢字") == 4 && TerminalText.width("a\u{20dd}") == 1)
+    #expect(
+      TerminalText.width("e\u{301}") == 1 && TerminalText.width("漢字") == 4 && TerminalText.width("a\u{20dd}") == 1)
     #expect(TerminalText.padded("e\u{301}", to: 3) == "e\u{301}  ")
   }
 

@@ -14,7 +14,10 @@ private func question(_ attempt: Attempt, _ port: Port, _ options: ReuseOptions)
       QuestionItem(
         addresses: [.address(attempt.address, zone: attempt.scope?.rawValue)], ports: port.rawValue...port.rawValue,
         transport: attempt.transport)
-    ], plan: Plan(options: options, v6only: attempt.address.family == .ipv6 ? attempt.v6only : nil, device: attempt.device?.rawValue, uid: attempt.uid))
+    ],
+    plan: Plan(
+      options: options, v6only: attempt.address.family == .ipv6 ? attempt.v6only : nil,
+      device: attempt.device?.rawValue, uid: attempt.uid))
 }
 
 /// What decides in a report.
@@ -133,9 +136,12 @@ struct SavedQuestionTests {
     #expect(throws: SavedReportError.interfacesMissing("eth1")) {
       try Portwhy.answer(from: blind, SavedQuestion(items: [item(8080, zone: "eth1")]))
     }
-    let attempt = try Portwhy.answer(from: saved, SavedQuestion(plan: Plan(device: "eth0"))).targets[0].attempts[0].attempt
+    let attempt = try Portwhy.answer(from: saved, SavedQuestion(plan: Plan(device: "eth0"))).targets[0].attempts[0]
+      .attempt
     #expect(attempt.device == .interface(InterfaceIndex(rawValue: 2), name: "eth0"))
-    #expect(try Portwhy.answer(from: saved, SavedQuestion(plan: Plan(device: "no"))).targets[0].verdict == .fails(.noDevice))
+    #expect(
+      try Portwhy.answer(from: saved, SavedQuestion(plan: Plan(device: "no"))).targets[0].verdict == .fails(.noDevice)
+    )
   }
 
   @Test("plans what the runtime sets")

@@ -86,7 +86,8 @@ extension CauseEntry {
     summary: "SO_BINDTODEVICE or the zone of the address names an interface that is not there: ENODEV.",
     what: [.shown("device.missing", "SO_BINDTODEVICE with a name that no interface has fails with ENODEV.")],
     signs: ["The error is ENODEV, before bind() is even called."],
-    helps: ["Look at ip link, in the same network namespace as the server."], references: ["socket(7)", "ip-link(8)"],
+    helps: ["Look at ip link, in the same network namespace as the server."],
+    references: ["socket(7)", "ip-link(8)"],
     reason: { situation in
       if let name = situation.attempt.missingZone { return ["this host has no interface \(name)"] }
       if case .missing(let name) = situation.attempt.device { return ["this host has no interface \(name)"] }

@@ -37,7 +37,9 @@ extension CauseEntry {
       "Stop the holder.",
       .shown("bound.both-reuseaddr", "SO_REUSEADDR on both sides lets you bind and listen beside it."),
     ],
-    ineffective: [.shown("bound.one-side", "SO_REUSEADDR on your side alone: the other socket has to have it as well.")],
+    ineffective: [
+      .shown("bound.one-side", "SO_REUSEADDR on your side alone: the other socket has to have it as well.")
+    ],
     references: ["bind(2)", "socket(7)"],
     reason: reuseaddrOnOneSide,
     remedies: noRemedies)
@@ -171,7 +173,8 @@ extension CauseEntry {
       .shown("leftover-dual.both", "So does SO_REUSEADDR on both sides."),
     ],
     ineffective: ["Looking for IPv4 connections: there are none."], references: ["ipv6(7)", "socket(7)"],
-    meeting: "a connection that came in through a dual-stack listener (IPV6_V6ONLY off) counts for IPv4 too, whatever its"
+    meeting:
+      "a connection that came in through a dual-stack listener (IPV6_V6ONLY off) counts for IPv4 too, whatever its"
       + " address",
     reason: reuseaddrOnOneSide,
     remedies: noRemedies)

@@ -92,6 +92,7 @@ private func probing(_ situation: Situation, _ outcome: BindOutcome) -> [Suggest
   return [
     Suggestion(
       kind: .probe, certainty: .when(.mayHoldPort),
-      text: "settle it by a real bind that never listens", command: situation.snapshot.host.asNow(situation.asking(["--probe"])))
+      text: "settle it by a real bind that never listens",
+      command: situation.snapshot.host.asNow(situation.asking(["--probe"])))
   ]
 }
