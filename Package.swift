@@ -117,7 +117,7 @@ let package = Package(
     tests(
       "PortwhyCLITests",
       [
-        "BindRules", "PortwhyCLI", "PortwhyExplanation", "PortwhyKit", "SocketModel",
+        "BindRules", "CArguments", "PortwhyCLI", "PortwhyExplanation", "PortwhyKit", "SocketModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Runs the built binary, which SwiftPM builds before any test.
