@@ -4,7 +4,7 @@ PORT ?= 8080
 RELEASE := .build/release/portwhy
 
 .PHONY: help run build install install-files uninstall deb rpm dist check-sbom check-release example stranger-trial screenshot test bench \
-  churn sanitize conformance kernels kernels-short fuzz fuzz-coverage purity lint format clean setup
+  churn sanitize conformance mutants kernels kernels-short fuzz fuzz-coverage purity lint format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -135,6 +135,13 @@ kernels-short: setup # 200 scenarios on two of them, as CI does
 	swift build -c release --product conformance
 	scripts/kernels --kernels "6.1 6.12" --scenarios $(if $(filter file,$(origin SCENARIOS)),200,$(SCENARIOS)) \
 	  $(if $(SEED),--seed $(SEED)) --where-available
+
+TARGET ?= BindRules
+N ?= 200
+
+mutants: setup   ## break TARGET (BindRules) in N (200) small ways, SEED to repeat a run, and print which its tests do not notice; needs root
+	@scripts/setup $(TEST_PACKAGES) python3
+	Tools/mutants/mutants.py $(TARGET) --number $(N) $(if $(SEED),--seed $(SEED))
 
 SECONDS ?= 60
 FUZZ ?=
