@@ -228,6 +228,25 @@ struct TCPBindTests {
   }
 }
 
+@Suite("The stable releases of 6.1")
+struct LongtermReleaseTests {
+  /// What is the last release without a mend, and the first with it.
+  @Test(
+    "are sure from the release on that brought the mend",
+    arguments: [
+      ("LISTEN ::", "127.0.0.1", "6.1.20", "6.1.21"), ("TIME_WAIT 127.0.0.1", "127.0.0.1", "6.1.20", "6.1.21"),
+      ("LISTEN 127.0.0.1", "::ffff:127.0.0.1", "6.1.59", "6.1.60"),
+      ("LISTEN ::ffff:127.0.0.1", "127.0.0.1", "6.1.59", "6.1.60"),
+    ])
+  func mended(existing: String, planned: String, last: String, first: String) throws {
+    for (release, bind) in [(last, CallResult.undetermined), (first, .fails(.addressInUse))] {
+      let host = openHost(kernel: try #require(KernelVersion(release: release)))
+      let outcome = outcomes(of: attempt(planned), in: Snapshot(host: host, sockets: [socket(existing)]))[0]
+      #expect(outcome.bind == bind, "\(existing), \(planned), \(release)")
+    }
+  }
+}
+
 @Suite("Receive addresses")
 struct ReceiveAddressTests {
   /// kernel-side columns: existing sockets; `6u*` is an IPv6 address without IPV6_V6ONLY (a child, a client).

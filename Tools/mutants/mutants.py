@@ -101,7 +101,22 @@ def equivalent_ones():
     return known
 
 
-def copy_tree():
+def without_other_tests(manifest, groups):
+    """Test targets that no group names are not built."""
+    for match in reversed(list(re.finditer(r"\n *(?:tests\(|\.testTarget\(\s*name:)\s*\"(\w+)\"", manifest))):
+        if any(re.fullmatch(group, match.group(1)) for group in groups):
+            continue
+        end, depth = manifest.index("(", match.start()), 0
+        while True:
+            depth += {"(": 1, ")": -1}.get(manifest[end], 0)
+            end += 1
+            if depth == 0:
+                break
+        manifest = manifest[:match.start()] + manifest[end:].removeprefix(",")
+    return manifest
+
+
+def copy_tree(groups):
     """The files of the project, without mutants; warnings are no errors, as a broken place may never be reached."""
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
                            stdout=subprocess.PIPE, text=True).stdout.split("\n")
@@ -113,7 +128,8 @@ def copy_tree():
         with open(source, "rb") as file:
             content = file.read()
         if name == "Package.swift":
-            content = content.replace(b".treatAllWarnings(as: .error),", b"")
+            text = content.decode().replace(".treatAllWarnings(as: .error),", "")
+            content = without_other_tests(text, groups).encode()
         if os.path.exists(copy):
             with open(copy, "rb") as file:
                 if file.read() == content:
@@ -296,8 +312,9 @@ def main():
     chosen = separable(random.Random(seed).sample(eligible, min(options.number, len(eligible))))
     print(f"mutants: {target}: {len(eligible)} places, {len(known) - len(unused)} more are equivalent; "
           f"{len(chosen)} taken, seed {seed}", flush=True)
+    groups = TESTS.get(target, [f"{target}Tests"])
     os.makedirs(COPY, exist_ok=True)
-    copy_tree()
+    copy_tree(groups)
     for folder, _, files in os.walk(os.path.join(COPY, "Sources")):
         for name in files:
             if name == "MutantSwitch.swift" and os.path.basename(folder) != target:
@@ -307,7 +324,7 @@ def main():
     if not mutants:
         raise SystemExit("mutants: none compiles")
 
-    tests, groups = Tests(), TESTS.get(target, [f"{target}Tests"])
+    tests = Tests()
     reached_path = os.path.join(COPY, ".build", "reached")
     with open(reached_path, "wb") as file:
         file.write(bytes(max(len(chosen), 1)))
