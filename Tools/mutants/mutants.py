@@ -22,6 +22,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import places
@@ -35,6 +36,7 @@ LIMIT = 10
 # Percent that must be dead, where the target promises it.
 MINIMUM = {"BindRules": 95}
 SWITCH = "PORTWHY_MUTANT"
+FAILURE = re.compile(rb"recorded an issue|Fatal error|Crash:")
 REACHED = "PORTWHY_MUTANTS_REACHED"
 
 # The tests that can notice, by the target that is broken. Where nothing stands here: TARGETTests alone.
@@ -72,6 +74,14 @@ def swift_files(target):
         for name in sorted(files):
             if name.endswith(".swift"):
                 yield os.path.relpath(os.path.join(folder, name), ROOT)
+
+
+def seen_from(target):
+    """The target and those modules of the project that it imports."""
+    modules = {target}
+    for file in swift_files(target):
+        modules.update(re.findall(r"^(?:\w+ )?import (\w+)$", read(os.path.join(ROOT, file)), re.MULTILINE))
+    return sorted(modules)
 
 
 def read(path):
@@ -216,16 +226,18 @@ def compile_all(target, chosen):
             result = build(words)
             if result.returncode == 0:
                 break
-            refused = refused_ones(result.stdout, texts)
+            refused = refused_ones(result.stdout, texts, mutants)
             if not refused:
                 sys.stdout.write(result.stdout[-8000:])
                 raise SystemExit("mutants: the copy does not build, and no mutant is why")
-            for number in refused:
-                del mutants[number]
+            with open(os.path.join(COPY, ".build", "refused"), "a", encoding="utf-8") as file:
+                for number in refused:
+                    place = mutants.pop(number)
+                    file.write(f"{place.file}:{place.line}: {place.what}\n")
     return mutants
 
 
-def refused_ones(log, texts):
+def refused_ones(log, texts, mutants):
     refused = set()
     for path, line, column, message in re.findall(r"^(\S+\.swift):(\d+):(\d+): error: (.*)$", log, re.MULTILINE):
         file = os.path.relpath(os.path.realpath(path), os.path.realpath(COPY))
@@ -238,9 +250,13 @@ def refused_ones(log, texts):
         end = start + len(lines[int(line) - 1])
         around = [number for number, span in spans.items() if span[0] <= place < span[1]]
         on_line = [number for number, span in spans.items() if span[0] <= end and span[1] >= start]
-        if around and "reasonable time" not in message:
+        # Another name may be of another type, which the compiler may say of the whole expression.
+        renamed = [number for number in on_line if " becomes ." in mutants[number].what]
+        if "reasonable time" not in message and (set(renamed) & set(around) or around and not renamed):
             # The innermost is the likeliest; the next build says whether it was.
-            refused.add(min(around, key=lambda number: spans[number][1] - spans[number][0]))
+            refused.add(min(set(renamed) & set(around) or around, key=lambda number: spans[number][1] - spans[number][0]))
+        elif renamed:
+            refused.update(renamed)
         elif around or on_line:
             refused.update(around + on_line)
         elif spans:
@@ -254,7 +270,7 @@ class Tests:
         self.bundle = os.path.join(folder, "portwhyPackageTests.xctest")
 
     def run(self, group, mutant=None, limit=None, reached=None):
-        """Whether the tests of a group pass, and the seconds they take; None for the first beyond the limit."""
+        """Whether the tests of a group pass, up to the first issue, and the seconds that takes; None beyond the limit."""
         environment = dict(os.environ, NO_COLOR="1")
         environment.pop(SWITCH, None)
         if mutant is not None:
@@ -265,15 +281,36 @@ class Tests:
         process = subprocess.Popen([self.bundle, "--testing-library", "swift-testing", "--filter", f"^({group})\\."],
                                    cwd=COPY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    stdin=subprocess.DEVNULL, start_new_session=True)
-        try:
-            output, _ = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+        late = threading.Event()
+
+        def stop(reason=None):
+            if reason:
+                reason.set()
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+        timer = threading.Timer(limit, stop, [late]) if limit else None
+        if timer:
+            timer.start()
+        output = []
+        for line in process.stdout:
+            output.append(line)
+            # One issue is enough; without a mutant all of them are of interest.
+            if mutant is not None and FAILURE.search(line):
+                stop()
+                break
+        process.stdout.close()
+        process.wait()
+        if timer:
+            timer.cancel()
+        if late.is_set():
             return None, time.monotonic() - start
-        passed = process.returncode == 0 and re.search(rb"Test run with [1-9]\d* tests?.* passed", output)
+        said = b"".join(output)
+        passed = process.returncode == 0 and re.search(rb"Test run with [1-9]\d* tests?.* passed", said)
         if mutant is None and not passed:
-            sys.stdout.write(output.decode(errors="replace")[-8000:])
+            sys.stdout.write(said.decode(errors="replace")[-8000:])
         return bool(passed), time.monotonic() - start
 
 
@@ -289,8 +326,7 @@ def main():
     minimum = options.minimum if options.minimum is not None else MINIMUM.get(target, 0)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
 
-    names = places.siblings([read(os.path.join(folder, name)) for folder, _, files in os.walk(os.path.join(ROOT, "Sources"))
-                             for name in files if name.endswith(".swift")])
+    names = places.siblings([read(os.path.join(ROOT, file)) for module in seen_from(target) for file in swift_files(module)])
     eligible, known = [], equivalent_ones()
     unused = set(known)
     for file in swift_files(target):

@@ -473,12 +473,20 @@ def siblings(texts):
             while here < all_tokens[start].match:
                 one = all_tokens[here]
                 if one.text in ("var", "let") and all_tokens[here + 2].text == ":":
-                    kind = all_tokens[here + 3].text
-                    if all_tokens[here + 4].text == "?":
-                        kind += "?"
+                    end = here + 3
+                    while not all_tokens[end].line_break and all_tokens[end].text not in ("=", "{", "}"):
+                        end += 1
+                    kind = text[all_tokens[here + 3].start:all_tokens[end - 1].end]
                     types.setdefault(kind, []).append(all_tokens[here + 1].text)
-                elif one.text == "case" and all_tokens[here + 1].kind == "word" and all_tokens[here + 2].text != "(":
-                    cases.append(all_tokens[here + 1].text)
+                elif one.text == "case":
+                    name = here + 1
+                    while True:
+                        if all_tokens[name + 1].text != "(":
+                            cases.append(all_tokens[name].text)
+                        after = name + 1 if all_tokens[name + 1].text != "(" else all_tokens[name + 1].match + 1
+                        if all_tokens[after].text != ",":
+                            break
+                        name = after + 1
                 here = one.match + 1 if one.text in OPENERS and one.kind == "bracket" and one.match > 0 else here + 1
             for group in types.values():
                 ring(group, False)
