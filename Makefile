@@ -153,7 +153,7 @@ fuzz-coverage: setup ## how many lines of each parser the kept corpus of the fuz
 	scripts/fuzz coverage
 
 stranger-trial:  ## follow the README from a clone to an installed package with completions; needs root, removes it again
-	@scripts/setup $(TEST_PACKAGES) man-db
+	@scripts/setup $(TEST_PACKAGES) man-db rpm rpmlint rpm2cpio cpio
 	@scripts/stranger-trial $(COMMAND)
 
 screenshot: $(RELEASE) # docs/screen.svg from what the program prints
