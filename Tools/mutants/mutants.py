@@ -379,10 +379,9 @@ def main():
                 return "not reached"
             for group in groups:
                 passed, _ = tests.run(group, mutant=number, limit=limits[group])
-                if passed is None:
-                    return "too slow"
                 if not passed:
-                    return "dead"
+                    return "too slow" if passed is None else "dead"
+            print(f"mutants: alive: {mutants[number].file}:{mutants[number].line}", flush=True)
             return "alive"
 
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
