@@ -185,6 +185,16 @@ struct TCPBindTests {
     }
   }
 
+  @Test("takes a connection's bucket for its VRF without the driver, whatever is known of interfaces")
+  func domainWithoutDriver() {
+    var host = openHost()
+    host.interfaces = nil
+    let connection = socket("ESTABLISHED 10.79.0.1 dev=3 domain=0")
+    #expect(line(attempt("0.0.0.0"), [connection], host: host) == "in-use in-use ? ?")
+    host.mayHaveVRFs = true
+    #expect(line(attempt("0.0.0.0"), [connection], host: host) == "? ? ? ?")
+  }
+
   @Test("before 6.8 may pass with SO_REUSEADDR where only the bind bucket knows")
   func reuseaddrShortcut() {
     let old = openHost(kernel: KernelVersion(major: 6, minor: 1))
