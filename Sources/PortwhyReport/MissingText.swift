@@ -49,6 +49,7 @@ struct MissingText {
     case .l3mdevAccept: "net.ipv4.tcp_l3mdev_accept"
     case .layer3Domain: "the VRF"
     case .kernelVersion: "this kernel version's rule"
+    case .filters: "what filters say"
     }
   }
 }

@@ -1,0 +1,67 @@
+import SocketModel
+
+/// The bound sockets of one port and transport, in the order in which a BSD would find them as far as that is known.
+struct PCBTable {
+  /// What is known of the order of the binds.
+  enum Order: Hashable {
+    /// The last bound socket stands first.
+    case newestFirst
+    /// The same within AF_INET and within AF_INET6, whose sockets came from two dumps.
+    case newestFirstWithinFamily
+    case unknown
+  }
+
+  struct Entry {
+    var facts: PCBFacts
+    /// Indices into `Snapshot.sockets`: more than one where the sockets do not differ and the order is unknown.
+    var sockets: [Int]
+    var worlds: [PCBFacts.World]
+  }
+
+  private(set) var entries: [Entry]
+  let order: Order
+
+  /// Linux' chain of UDP sockets has the last bound one first, and so has its dump; TCP's dump tells no order.
+  init(_ snapshot: Snapshot, _ transport: TransportProtocol, sharing: BSDSharing, plannedUID: UInt32) {
+    let order: Order =
+      transport == .tcp ? .unknown : snapshot.isChainOrdered ? .newestFirst : .newestFirstWithinFamily
+    let facts = snapshot.sockets.enumerated().compactMap { index, socket in
+      socket.transport == transport ? PCBFacts(socket, sharing: sharing).map { (index, $0) } : nil
+    }
+    self.init(facts, order: order, plannedUID: plannedUID)
+  }
+
+  init(_ sockets: [(index: Int, facts: PCBFacts)], order: Order, plannedUID: UInt32) {
+    self.order = order
+    entries = []
+    guard order == .unknown else {
+      entries = sockets.map { Entry(facts: $0.facts, sockets: [$0.index], worlds: $0.facts.worlds(plannedUID: plannedUID)) }
+      return
+    }
+    var positions: [PCBFacts: Int] = [:]
+    for (index, facts) in sockets {
+      if let position = positions[facts] {
+        entries[position].sockets.append(index)
+      } else {
+        positions[facts] = entries.count
+        entries.append(Entry(facts: facts, sockets: [index], worlds: facts.worlds(plannedUID: plannedUID)))
+      }
+    }
+  }
+
+  /// The sockets among which the order of binds is known: nil where it is not. A socket that connects is put back, so it is
+  /// newer than its bind, by how much nothing tells.
+  func sequence(of entry: Entry) -> Sequence? {
+    switch order {
+    case .unknown: nil
+    case .newestFirst: .all
+    case .newestFirstWithinFamily: entry.facts.family == .ipv4 ? .ipv4 : .ipv6
+    }
+  }
+
+  enum Sequence: Hashable, CaseIterable {
+    case all
+    case ipv4
+    case ipv6
+  }
+}
