@@ -15,9 +15,16 @@ package func bsdOutcomes(
 ) -> [BSDOutcome] {
   let table = PCBTable(snapshot, attempt.transport, sharing: sharing, plannedUID: attempt.uid)
   return system.combinations.compactMap { options in
-    steps(of: attempt, options, table, snapshot.host, system).outcome(options)?
-      .withUnseenSockets(attempt, system, snapshot.visibility).withFilters(system)
+    bsdOutcome(of: attempt, options, among: table, snapshot.host, system)?
+      .withUnseenSockets(attempt, system, snapshot.visibility)
   }
+}
+
+/// One combination, among sockets whose order may be known better than a snapshot says.
+func bsdOutcome(
+  of attempt: BSDAttempt, _ options: BSDOptions, among table: PCBTable, _ host: HostFacts, _ system: BSDSystem
+) -> BSDOutcome? {
+  steps(of: attempt, options, table, host, system).outcome(options)?.withFilters(system)
 }
 
 /// The checks of one bind in the order of the kernel.
@@ -103,7 +110,9 @@ private struct BSDFunctions {
 
 extension BSDOutcome {
   /// Sockets that are bound and cannot be seen may be in the way, or be the newer one that shares the address.
-  fileprivate func withUnseenSockets(_ attempt: BSDAttempt, _ system: BSDSystem, _ visibility: Visibility) -> BSDOutcome {
+  fileprivate func withUnseenSockets(_ attempt: BSDAttempt, _ system: BSDSystem, _ visibility: Visibility)
+    -> BSDOutcome
+  {
     guard attempt.transport == .tcp, !visibility.boundSocketsComplete else { return self }
     switch bind {
     case .fails(.addressInUse) where options.isEmpty && attempt.binder(options, system)?.isDual != true: return self
@@ -111,6 +120,7 @@ extension BSDOutcome {
     default:
       var outcome = self
       outcome.bind = .undetermined
+      outcome.likely = bind == .undetermined ? likely : nil
       outcome.missing.append(MissingFact(.boundSockets))
       return outcome
     }

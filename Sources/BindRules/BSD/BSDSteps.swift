@@ -16,7 +16,9 @@ struct BSDStep {
     BSDStep(rule: rule, error: error, mayPass: false)
   }
   /// nil: it may be either.
-  static func check(_ rule: BSDRule, _ condition: Bool?, else error: SystemError, missing: MissingFact.Kind) -> BSDStep {
+  static func check(_ rule: BSDRule, _ condition: Bool?, else error: SystemError, missing: MissingFact.Kind)
+    -> BSDStep
+  {
     switch condition {
     case true?: passes(rule)
     case false?: fails(rule, error)
@@ -70,7 +72,9 @@ extension PCBTable {
   }
 
   /// The facts that would settle it.
-  private func missing(_ lookup: LocalLookup, _ found: LookupResult, _ refuses: (InternetPCB) -> Bool) -> [MissingFact] {
+  private func missing(_ lookup: LocalLookup, _ found: LookupResult, _ refuses: (InternetPCB) -> Bool)
+    -> [MissingFact]
+  {
     var missing: [MissingFact] = []
     for entry in entries {
       let ends = entry.worlds.map { world -> [Int] in
@@ -88,21 +92,29 @@ extension PCBTable {
 
   /// Whether two sockets fit equally well, one of them refuses, and nothing tells which is newer.
   private func orderDecides(_ found: LookupResult, _ refuses: (InternetPCB) -> Bool) -> Bool {
+    /// Sockets of one cost that stand in one known order, or in none.
     struct Place: Hashable {
       var cost: Int
       var sequence: Sequence?
-      var isConnected: Bool
+      var isInPlace: Bool
     }
-    var answers: [Int: [Place: Set<Bool>]] = [:]
+    var refusing: [Place: Set<Int>] = [:]
+    var passing: [Place: Set<Int>] = [:]
     for candidate in found.candidates {
       let entry = entries[candidate.entry]
-      let place = Place(
-        cost: candidate.cost, sequence: sequence(of: entry), isConnected: entry.facts.isConnected)
-      answers[candidate.cost, default: [:]][place, default: []].insert(refuses(candidate.world.pcb))
+      let place = Place(cost: candidate.cost, sequence: sequence(of: entry), isInPlace: isInPlace(entry))
+      if refuses(candidate.world.pcb) {
+        refusing[place, default: []].insert(candidate.entry)
+      } else {
+        passing[place, default: []].insert(candidate.entry)
+      }
     }
-    return answers.values.contains { places in
-      guard places.values.reduce(into: Set<Bool>(), { $0.formUnion($1) }).count == 2 else { return false }
-      return places.count > 1 || places.keys.contains { $0.sequence == nil || $0.isConnected }
+    return refusing.contains { place, refusers in
+      passing.contains { otherPlace, passers in
+        guard place == otherPlace else { return place.cost == otherPlace.cost }
+        let isOrdered = place.sequence != nil && place.isInPlace
+        return !isOrdered && (refusers != passers || refusers.count > 1)
+      }
     }
   }
 }

@@ -78,7 +78,7 @@ extension PCBTable {
     var newer = NewerSockets()
     for (index, entry) in entries.enumerated() {
       let sequence = sequence(of: entry)
-      let newest = entry.facts.isConnected ? nil : newer.leastCost(in: sequence)
+      let newest = isInPlace(entry) ? newer.leastCost(in: sequence) : nil
       for (world, cost) in zip(entry.worlds, costs[index]) {
         guard let cost, cost <= result.bound else { continue }
         if let newest, cost >= newest { continue }

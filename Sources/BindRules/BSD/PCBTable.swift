@@ -4,6 +4,8 @@ import SocketModel
 struct PCBTable {
   /// What is known of the order of the binds.
   enum Order: Hashable {
+    /// The kernel's own list, newest first.
+    case kernelList
     /// The last bound socket stands first.
     case newestFirst
     /// The same within AF_INET and within AF_INET6, whose sockets came from two dumps.
@@ -35,7 +37,9 @@ struct PCBTable {
     self.order = order
     entries = []
     guard order == .unknown else {
-      entries = sockets.map { Entry(facts: $0.facts, sockets: [$0.index], worlds: $0.facts.worlds(plannedUID: plannedUID)) }
+      entries = sockets.map { index, facts in
+        Entry(facts: facts, sockets: [index], worlds: facts.worlds(plannedUID: plannedUID))
+      }
       return
     }
     var positions: [PCBFacts: Int] = [:]
@@ -49,15 +53,18 @@ struct PCBTable {
     }
   }
 
-  /// The sockets among which the order of binds is known: nil where it is not. A socket that connects is put back, so it is
-  /// newer than its bind, by how much nothing tells.
+  /// The sockets among which the order of binds is known; nil where it is not.
   func sequence(of entry: Entry) -> Sequence? {
     switch order {
     case .unknown: nil
-    case .newestFirst: .all
+    case .kernelList, .newestFirst: .all
     case .newestFirstWithinFamily: entry.facts.family == .ipv4 ? .ipv4 : .ipv6
     }
   }
+
+  /// Whether the socket stands where it was bound. One that connects is put back, so it is newer than its bind, by how much
+  /// nothing tells.
+  func isInPlace(_ entry: Entry) -> Bool { order == .kernelList || !entry.facts.isConnected }
 
   enum Sequence: Hashable, CaseIterable {
     case all
