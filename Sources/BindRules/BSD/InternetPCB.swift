@@ -43,6 +43,21 @@ struct PCBFacts: Hashable {
   var reuseportLB: Bool?
   var uid: UInt32?
 
+  /// The families it takes packets of; nil where that hangs on its IPV6_V6ONLY, which is not known.
+  private var families: InternetPCB.Families? {
+    switch local {
+    case .v4: return .ipv4
+    case .v6(let address) where address.mapped != nil: return .ipv4
+    case .v6(let address):
+      // connect(2) and accept(2) leave one.
+      if isConnected { return isPeerIPv4 ? .ipv4 : .ipv6 }
+      guard address == .any else { return .ipv6 }
+      return v6only.map { $0 ? .ipv6 : [.ipv4, .ipv6] }
+    }
+  }
+}
+
+extension PCBFacts {
   /// nil for what is in no table of a BSD: a handshake (it has its syncache for these), and a TCP socket whose connection is
   /// over while its descriptor is still open (`in_pcbdrop`), which on Linux keeps its port.
   init?(_ socket: SocketObservation, sharing: BSDSharing) {
@@ -61,17 +76,13 @@ struct PCBFacts: Hashable {
     uid = socket.uid
   }
 
-  /// The families it takes packets of; nil where that hangs on its IPV6_V6ONLY, which is not known.
-  private var families: InternetPCB.Families? {
-    switch local {
-    case .v4: return .ipv4
-    case .v6(let address) where address.mapped != nil: return .ipv4
-    case .v6(let address):
-      // connect(2) and accept(2) leave one.
-      if isConnected { return isPeerIPv4 ? .ipv4 : .ipv6 }
-      guard address == .any else { return .ipv6 }
-      return v6only.map { $0 ? .ipv6 : [.ipv4, .ipv6] }
-    }
+  /// The planned socket, once it is bound.
+  init(_ attempt: BSDAttempt, _ options: BSDOptions, _ system: BSDSystem) {
+    self.init(
+      family: attempt.address.family, local: attempt.address, scope: attempt.scope, isConnected: false,
+      isPeerIPv4: false, v6only: attempt.address.family == .ipv4 ? false : attempt.isV6only(system),
+      reuseaddr: options.contains(.reuseaddr), reuseport: options.contains(.reuseport),
+      reuseportLB: options.contains(.reuseportLB), uid: attempt.uid)
   }
 }
 

@@ -24,13 +24,15 @@ struct PCBTable {
   let order: Order
 
   /// Linux' chain of UDP sockets has the last bound one first, and so has its dump; TCP's dump tells no order.
+  static func order(_ snapshot: Snapshot, _ transport: TransportProtocol) -> Order {
+    transport == .tcp ? .unknown : snapshot.isChainOrdered ? .newestFirst : .newestFirstWithinFamily
+  }
+
   init(_ snapshot: Snapshot, _ transport: TransportProtocol, sharing: BSDSharing, plannedUID: UInt32) {
-    let order: Order =
-      transport == .tcp ? .unknown : snapshot.isChainOrdered ? .newestFirst : .newestFirstWithinFamily
     let facts = snapshot.sockets.enumerated().compactMap { index, socket in
       socket.transport == transport ? PCBFacts(socket, sharing: sharing).map { (index, $0) } : nil
     }
-    self.init(facts, order: order, plannedUID: plannedUID)
+    self.init(facts, order: Self.order(snapshot, transport), plannedUID: plannedUID)
   }
 
   init(_ sockets: [(index: Int, facts: PCBFacts)], order: Order, plannedUID: UInt32) {

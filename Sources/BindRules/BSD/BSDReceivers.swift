@@ -86,12 +86,20 @@ struct BSDReceivingTable {
       let candidates = unconnected.filter { $0.matches(packet) == match }
       let unsure = unconnected.filter { $0.matches(packet) == .unknown }
       if candidates.isEmpty { continue }
-      // A wildcard of IPv6 may take IPv4 or not.
+      // One of IPv6 may take IPv4 or not.
       if match == .wildcard && !unsure.isEmpty { return .undetermined((candidates + unsure).map(\.member)) }
       return single(candidates, match, packet)
     }
     let unsure = unconnected.filter { $0.matches(packet) == .unknown }
     return unsure.isEmpty ? .nobody : .undetermined(unsure.map(\.member))
+  }
+
+  /// How many unconnected sockets fit as well as the best of them.
+  func sharers(of packet: BSDPacket) -> Int {
+    let unconnected = sockets.filter { !$0.facts.isConnected }
+    let exact = unconnected.filter { $0.matches(packet) == .exact }
+    if !exact.isEmpty { return exact.count }
+    return unconnected.filter { [.wildcard, .unknown].contains($0.matches(packet)) }.count
   }
 
   private func single(_ candidates: [BSDReceivingSocket], _ match: Match, _ packet: BSDPacket) -> BSDReceiver {
@@ -174,7 +182,7 @@ extension BSDPacket {
     guard case .address(let address) = destination else { return false }
     return isBroadcast || address.isMulticast
   }
-  fileprivate var family: AddressFamily {
+  var family: AddressFamily {
     switch destination {
     case .address(let address): address.family
     case .anyOther(let family): family

@@ -1,0 +1,210 @@
+public import BindRules
+public import SocketModel
+
+// What a BSD would answer otherwise, in sentences: lower case, no full stop.
+
+/// What to say of one answer: the differences from Linux, and nothing that is the same.
+///
+/// - Parameters:
+///   - planned: The options of the planned bind.
+///   - sockets: Those of the port, to which the answer's indices belong.
+public func foreignSentences(
+  _ answer: ForeignAnswer, of attempt: BindAttempt, planned: ReuseOptions, sockets: [SocketObservation]
+) -> [String] {
+  let writer = ForeignWriter(answer: answer, attempt: attempt, planned: planned, sockets: sockets)
+  var sentences = writer.refusedBefore + writer.differences + writer.undetermined + writer.v6only
+  sentences += writer.receives + writer.balanced
+  if sentences.isEmpty { sentences = ["the same answers as here"] }
+  return sentences + writer.leftOut + writer.caveat
+}
+
+private struct ForeignWriter {
+  var answer: ForeignAnswer
+  var attempt: BindAttempt
+  var planned: ReuseOptions
+  var sockets: [SocketObservation]
+
+  // MARK: The sockets that are there
+
+  var refusedBefore: [String] {
+    guard let refusal = answer.refusedBefore, sockets.indices.contains(refusal.socket) else { return [] }
+    let socket = sockets[refusal.socket]
+    let why: String? =
+      switch refusal.rule.check {
+      case .otherUser: "another user has the port"
+      case .sameAddress, .overlap:
+        socket.reuseaddr.sure == true && socket.reuseport.sure == false
+          ? "SO_REUSEADDR shares no address there" : nil
+      case .address: noInterface(socket.local.address)
+      case .protocolAddress: "TCP cannot be bound to it"
+      case .scope, .reservedPort: nil
+      }
+    return [
+      "\(socket.local.text) of \(socket.holderText) would not have come up there beside the others: \(refusal.error)"
+        + (why.map { ", \($0)" } ?? "")
+    ]
+  }
+
+  // MARK: The four combinations
+
+  /// Those that differ in the same way, in one sentence.
+  var differences: [String] {
+    var groups: [(like: BSDDifference, options: [ReuseOptions])] = []
+    for difference in answer.differences {
+      let index = groups.firstIndex {
+        ($0.like.linux, $0.like.bsd, $0.like.reason) == (difference.linux, difference.bsd, difference.reason)
+      }
+      if let index {
+        groups[index].options.append(difference.options)
+      } else {
+        groups.append((difference, [difference.options]))
+      }
+    }
+    return groups.map { group in
+      let reason = group.like.reason.map { ": " + text($0, group.like) } ?? ""
+      return "\(combinations(group.options)): \(group.like.bsd), here \(group.like.linux)\(reason)"
+    }
+  }
+
+  var undetermined: [String] {
+    guard let outcome = answer.outcome(BSDOptions(planned)), outcome.expected == .undetermined else { return [] }
+    let missing = outcome.missing.map(\.kind).filter { $0 != .filters }
+    let words = missing.map(word).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+    return ["\(combinations([planned])): undetermined, it depends on \(words.listed(atMost: 4))"]
+  }
+
+  private func combinations(_ options: [ReuseOptions]) -> String {
+    if options.count == ReuseOptions.combinations.count { return "with and without options" }
+    let names = options.map { $0.isEmpty ? "without options" : "with " + $0.socketOptions.listed() }
+    guard let last = names.last, names.count > 1 else { return names.first ?? "" }
+    return names.dropLast().joined(separator: ", ") + " or " + last
+  }
+
+  private func text(_ reason: BSDDifferenceReason, _ difference: BSDDifference) -> String {
+    switch reason {
+    case .newOptionSuffices: "against connections and TIME_WAIT the option of the new socket alone is enough there"
+    case .exactAddress: "with a reuse option only sockets on exactly this address count there"
+    case .reuseaddrSharesNothing: "SO_REUSEADDR shares no unicast address there, SO_REUSEPORT does"
+    case .otherUser: "the socket that fits best is another user's, and no option gets past it"
+    case .rootJoins: "root may join the address of any user there"
+    case .usersShareWildcard: "two users may share a wildcard address there"
+    case .v6onlyDefault: "IPV6_V6ONLY is on there unless the program clears it"
+    case .ipv4WildcardStays: "[::] may come after 0.0.0.0 there, which keeps the IPv4 traffic"
+    case .familiesApart: "sockets that take no common address are apart there"
+    case .multicastOptions: "SO_REUSEADDR and SO_REUSEPORT stand for each other on a group there, for all users"
+    case .address: noInterface(attempt.address)
+    case .protocolAddress: "TCP cannot be bound to it there"
+    case .reservedPort:
+      difference.bsd == .ok
+        ? "everybody may bind a port below 1024 on a wildcard there"
+        : "ports below 1024 are root's there, by uid alone"
+    case .connectionOver: "a connection that is over has given up its port there"
+    case .device: "a device keeps no sockets apart there"
+    case .errno: "for another reason"
+    }
+  }
+
+  private func noInterface(_ address: IPAddress) -> String {
+    if case .v4(let ipv4) = address, ipv4.bits >> 24 == 127, ipv4 != .loopback {
+      return "of 127.0.0.0/8 only 127.0.0.1 is there"
+    }
+    if case .v6(let ipv6) = address, ipv6.mapped != nil {
+      return "an IPv4-mapped address needs IPV6_V6ONLY cleared"
+    }
+    return "no interface has the address there"
+  }
+
+  private func word(_ kind: MissingFact.Kind) -> String {
+    switch kind {
+    case .reuseaddr: "SO_REUSEADDR of a socket"
+    case .reuseport: "SO_REUSEPORT of a socket"
+    case .v6only: "IPV6_V6ONLY of a socket"
+    case .uid: "whose a socket is"
+    case .bindOrder: "which socket was bound last"
+    case .boundSockets: "sockets that are only bound"
+    case .localAddresses: "the addresses of the interfaces"
+    default: kind.rawValue
+    }
+  }
+
+  // MARK: IPv6
+
+  /// That `::` takes no IPv4 is a difference even where no answer shows it.
+  var v6only: [String] {
+    guard attempt.address == .v6(.any), answer.usesDefaultV6only, answer.system.isV6onlyByDefault, !attempt.v6only
+    else { return [] }
+    let cleared = answer.withV6onlyOfLinux?.first { $0.options == BSDOptions(planned) }.map {
+      "; cleared, the bind: \($0.expected)"
+    }
+    return ["[::] takes no IPv4 there: IPV6_V6ONLY is on unless the program clears it" + (cleared ?? "")]
+  }
+
+  // MARK: Traffic
+
+  var receives: [String] {
+    answer.receives.flatMap { receipt -> [String] in
+      let what = attempt.transport == .tcp ? "new connections" : "datagrams"
+      let family = answer.receives.count > 1 ? (receipt.family == .ipv4 ? "IPv4 " : "IPv6 ") : ""
+      var sentences = ["\(family)\(what) \(text(receipt.receiver))"]
+      if !receipt.earlier.isEmpty {
+        let releases = receipt.earlier.map(\.system.description).listed()
+        sentences[0] +=
+          " (\(releases): " + receipt.earlier.prefix(1).map { text($0.receiver) }.joined(separator: "") + ")"
+      }
+      return sentences
+    }
+  }
+
+  private func text(_ receiver: BSDReceiver) -> String {
+    switch receiver {
+    case .one(.planned): "all go to this socket, the last bound: SO_REUSEPORT shares nothing out there"
+    case .one(let member): "all stay with \(holder(member)): SO_REUSEPORT shares nothing out there"
+    case .hash: "are shared out by a hash of the peer"
+    case .each: "go to each socket that joined"
+    case .reset(let member): "are reset: \(holder(member)) is found, and does not listen"
+    case .silence(let member): "get no answer: \(holder(member)) is found, and does not listen"
+    case .nobody: "go to nobody"
+    case .undetermined(let members) where families(of: members).count > 1:
+      "of IPv4 go to the last bound by the code, to the IPv4 socket by inet6(4)"
+    case .undetermined: "all go to one of the sockets, which one depends on the order of their binds"
+    }
+  }
+
+  private func holder(_ member: BSDMember) -> String {
+    switch member {
+    case .planned: "this socket"
+    case .socket(let index): sockets.indices.contains(index) ? sockets[index].holderText : "another socket"
+    }
+  }
+
+  private func families(of members: [BSDMember]) -> Set<AddressFamily> {
+    Set(
+      members.compactMap {
+        switch $0 {
+        case .planned: attempt.family
+        case .socket(let index): sockets.indices.contains(index) ? sockets[index].family : nil
+        }
+      })
+  }
+
+  var balanced: [String] {
+    guard let answers = answer.ifBalanced, let now = answers.first else { return [] }
+    let others = answers.dropFirst().filter { $0.bind != now.bind }
+    let before = others.isEmpty ? "" : " (\(others.map { "\($0.system.description): \($0.bind)" }.listed()))"
+    return ["with SO_REUSEPORT_LB on all of them, which shares out by a hash: \(now.bind)\(before)"]
+  }
+
+  // MARK: What is not in it
+
+  var leftOut: [String] {
+    answer.leftOut.map { omission in
+      switch omission {
+      case .device: "judged without SO_BINDTODEVICE and VRFs, which have no counterpart there"
+      }
+    }
+  }
+
+  var caveat: [String] {
+    answer.system == .macos ? ["by the rules of the sockets; content filters and Skywalk can refuse besides"] : []
+  }
+}
