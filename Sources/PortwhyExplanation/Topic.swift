@@ -1,6 +1,7 @@
-/// A sentence or two of a long text. What it says of Linux is shown by a real socket in the tests.
+/// A sentence or two of a long text. What it says of Linux is shown by a real socket in the tests, what it says of another
+/// system by the rules of that one.
 public struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
-  /// The name under which the tests show it; nil for advice, history, definitions and other systems.
+  /// The name under which the tests show it; nil for advice, history and definitions.
   public var id: String?
   /// The sentence.
   public var text: String
@@ -16,7 +17,7 @@ public struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
     self.text = text
   }
 
-  /// A statement about Linux.
+  /// A statement about Linux, or another system.
   static func shown(_ id: String, _ text: String) -> Statement { Statement(id: id, text: text) }
 }
 
@@ -72,7 +73,9 @@ public struct Topic: Sendable, Hashable {
 /// Every long text there is.
 public enum Catalogue {
   /// The causes in the order of the list, then the other topics.
-  public static let topics: [Topic] = portInUseTopics + sharingTopics + beforeThePortTopics + generalTopics
+  public static let topics: [Topic] =
+    portInUseTopics + sharingTopics + beforeThePortTopics + generalTopics
+    + foreignTopics
 
   /// The topic of this name; nil where there is none.
   public static func topic(_ slug: String) -> Topic? { topics.first { $0.slug == slug } }
