@@ -6,21 +6,35 @@ public import SocketModel
 /// What to say of one answer: the differences from Linux, and nothing that is the same.
 ///
 /// - Parameters:
+///   - here: What Linux answers to the planned bind.
 ///   - planned: The options of the planned bind.
 ///   - sockets: Those of the port, to which the answer's indices belong.
 public func foreignSentences(
-  _ answer: ForeignAnswer, of attempt: BindAttempt, planned: ReuseOptions, sockets: [SocketObservation]
+  _ answer: ForeignAnswer, of attempt: BindAttempt, here: CallResult, planned: ReuseOptions,
+  sockets: [SocketObservation]
 ) -> [String] {
-  let writer = ForeignWriter(answer: answer, attempt: attempt, planned: planned, sockets: sockets)
-  var sentences = writer.refusedBefore + writer.differences + writer.undetermined + writer.v6only
-  sentences += writer.receives + writer.balanced
-  if sentences.isEmpty { sentences = ["the same answers as here"] }
-  return sentences + writer.leftOut + writer.caveat
+  let writer = ForeignWriter(answer: answer, attempt: attempt, here: here, planned: planned, sockets: sockets)
+  let sentences =
+    writer.refusedBefore + writer.differences + writer.undetermined + writer.v6only + writer.receives
+    + writer.balanced
+  return sentences.isEmpty ? ["the same answers as here"] : sentences
+}
+
+/// What holds for every answer of the system, and what was left out of this one.
+public func foreignRemarks(_ answer: ForeignAnswer) -> [String] {
+  let leftOut = answer.leftOut.map { omission in
+    switch omission {
+    case .device: "judged without SO_BINDTODEVICE and VRFs, which have no counterpart there"
+    }
+  }
+  let filters = "by the rules of the sockets alone; content filters and Skywalk can refuse besides"
+  return leftOut + (answer.system == .macos ? [filters] : [])
 }
 
 private struct ForeignWriter {
   var answer: ForeignAnswer
   var attempt: BindAttempt
+  var here: CallResult
   var planned: ReuseOptions
   var sockets: [SocketObservation]
 
@@ -67,15 +81,25 @@ private struct ForeignWriter {
   }
 
   var undetermined: [String] {
-    guard let outcome = answer.outcome(BSDOptions(planned)), outcome.expected == .undetermined else { return [] }
+    guard here != .undetermined, let outcome = answer.outcome(BSDOptions(planned)), outcome.expected == .undetermined
+    else { return [] }
     let missing = outcome.missing.map(\.kind).filter { $0 != .filters }
     let words = missing.map(word).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     return ["\(combinations([planned])): undetermined, it depends on \(words.listed(atMost: 4))"]
   }
 
+  /// In few words: an option stands for all combinations that have it, where it means them all.
   private func combinations(_ options: [ReuseOptions]) -> String {
     if options.count == ReuseOptions.combinations.count { return "with and without options" }
-    let names = options.map { $0.isEmpty ? "without options" : "with " + $0.socketOptions.listed() }
+    let shown = options.filter { candidate in
+      let supersets = ReuseOptions.combinations.filter { $0.isSuperset(of: candidate) }
+      let isCovered = options.contains { other in
+        !other.isEmpty && other.isStrictSubset(of: candidate)
+          && ReuseOptions.combinations.allSatisfy { !$0.isSuperset(of: other) || options.contains($0) }
+      }
+      return candidate.isEmpty || supersets.isEmpty || !isCovered
+    }
+    let names = shown.map { $0.isEmpty ? "without options" : "with " + $0.socketOptions.listed() }
     guard let last = names.last, names.count > 1 else { return names.first ?? "" }
     return names.dropLast().joined(separator: ", ") + " or " + last
   }
@@ -142,31 +166,30 @@ private struct ForeignWriter {
   // MARK: Traffic
 
   var receives: [String] {
-    answer.receives.flatMap { receipt -> [String] in
+    answer.receives.map { receipt in
       let what = attempt.transport == .tcp ? "new connections" : "datagrams"
       let family = answer.receives.count > 1 ? (receipt.family == .ipv4 ? "IPv4 " : "IPv6 ") : ""
-      var sentences = ["\(family)\(what) \(text(receipt.receiver))"]
-      if !receipt.earlier.isEmpty {
-        let releases = receipt.earlier.map(\.system.description).listed()
-        sentences[0] +=
-          " (\(releases): " + receipt.earlier.prefix(1).map { text($0.receiver) }.joined(separator: "") + ")"
+      let isShared = planned.contains(.reuseport) ? "SO_REUSEPORT shares nothing out there: " : ""
+      var sentence = isShared + family + what + " " + text(receipt.receiver)
+      if let first = receipt.earlier.first {
+        sentence += "; under \(receipt.earlier.map(\.system.description).listed()) they \(text(first.receiver))"
       }
-      return sentences
+      return sentence
     }
   }
 
   private func text(_ receiver: BSDReceiver) -> String {
     switch receiver {
-    case .one(.planned): "all go to this socket, the last bound: SO_REUSEPORT shares nothing out there"
-    case .one(let member): "all stay with \(holder(member)): SO_REUSEPORT shares nothing out there"
+    case .one(.planned): "all go to this socket, the last bound"
+    case .one(let member): "all go to \(holder(member))"
     case .hash: "are shared out by a hash of the peer"
     case .each: "go to each socket that joined"
     case .reset(let member): "are reset: \(holder(member)) is found, and does not listen"
     case .silence(let member): "get no answer: \(holder(member)) is found, and does not listen"
     case .nobody: "go to nobody"
     case .undetermined(let members) where families(of: members).count > 1:
-      "of IPv4 go to the last bound by the code, to the IPv4 socket by inet6(4)"
-    case .undetermined: "all go to one of the sockets, which one depends on the order of their binds"
+      "of IPv4 go to the last bound socket by the code, to that of IPv4 by inet6(4)"
+    case .undetermined: "all go to one socket; which, hangs on the order of their binds"
     }
   }
 
@@ -192,19 +215,5 @@ private struct ForeignWriter {
     let others = answers.dropFirst().filter { $0.bind != now.bind }
     let before = others.isEmpty ? "" : " (\(others.map { "\($0.system.description): \($0.bind)" }.listed()))"
     return ["with SO_REUSEPORT_LB on all of them, which shares out by a hash: \(now.bind)\(before)"]
-  }
-
-  // MARK: What is not in it
-
-  var leftOut: [String] {
-    answer.leftOut.map { omission in
-      switch omission {
-      case .device: "judged without SO_BINDTODEVICE and VRFs, which have no counterpart there"
-      }
-    }
-  }
-
-  var caveat: [String] {
-    answer.system == .macos ? ["by the rules of the sockets; content filters and Skywalk can refuse besides"] : []
   }
 }

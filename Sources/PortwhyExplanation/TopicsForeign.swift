@@ -27,14 +27,15 @@ let foreignTopics: [Topic] = [
         "bsd.users",
         "7. No option gets a user past a listener of another one on his address or a wildcard; root may join anybody."
       ),
-      .shown("linux.users", "On Linux UDP sockets of two users share by SO_REUSEADDR, and root joins nobody."),
+      .shown(
+        "linux.users",
+        "On Linux UDP sockets of two users share by SO_REUSEADDR; by SO_REUSEPORT not even root joins another user."),
       .shown("bsd.group", "8. On a multicast address SO_REUSEADDR and SO_REUSEPORT may be mixed, by all users."),
       .shown("linux.group", "On Linux they may not."),
       "Each socket gets of a group only what it joined itself; the walk ends at the first one with none of the options.",
     ],
     signs: [
-      "portwhy --as freebsd PORT answers by these rules, for the sockets of this host.",
-      "They were read in the sources of FreeBSD 13 to 15 (to July 2026), and were not run on one. Open are these:",
+      "All this was read in the sources of FreeBSD 13 to 15 (to July 2026), and was not run on one. Open are these:",
       "Who gets IPv4 beside a [::] that takes it too, since 14.0: the code says the last bound, inet6(4) says 0.0.0.0.",
       .shown(
         "bsd.tie", "A listener on 0.0.0.0 and a newer connection: another user gets past the two. No test has that."),
@@ -68,7 +69,7 @@ let foreignTopics: [Topic] = [
       .shown("mac.silent", "A bound TCP socket that does not listen, where it is found, answers nothing at all."),
     ],
     signs: [
-      "portwhy --as macos PORT. It never says a sure ok: content filters, flow divert and Skywalk can refuse besides.",
+      "What these rules allow can still fail: content filters, flow divert and Skywalk can refuse besides.",
       "Read in the sources of macOS 10.14 to 15 (xnu), not run on one.",
       "Taken from FreeBSD's behaviour: fe80:: without a zone, and the broadcast address of an interface.",
     ],

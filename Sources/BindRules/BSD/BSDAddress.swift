@@ -39,14 +39,6 @@ func interfaceHas(_ address: ScopedIPv6Address, _ host: HostFacts) -> Bool? {
   return matching.contains { $0.flags & 0x48 == 0 } ? true : nil
 }
 
-/// Whether the interfaces have any address of the family; what was not read is taken to be there, as every host has lo.
-func hasAnyAddress(_ binder: BSDBinder, _ host: HostFacts) -> Bool {
-  switch binder.address {
-  case .ipv4: host.ipv4LocalRoutes?.contains { $0.type == .local } ?? true
-  case .ipv6: host.ipv6Addresses.map { !$0.isEmpty } ?? true
-  }
-}
-
 extension BSDAttempt {
   /// Whether the scope id names an interface; nil where the interfaces were not read.
   func scopeExists(_ host: HostFacts) -> Bool? {

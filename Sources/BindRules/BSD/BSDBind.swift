@@ -45,7 +45,7 @@ func steps(
       BSDRule(check: .scope, function: names.pcbBind(binder)), attempt.scopeExists(host), else: system.missingScope,
       missing: .interfaces)
   }
-  steps.make { addressStep(binder, host, system, port.rule(.address)) }
+  steps.make { addressStep(binder, host, port.rule(.address)) }
   if asksPrivilege { steps.make { reservedPortStep(binder, attempt.port, system, port.rule(.reservedPort)) } }
   port.make(&steps)
   return steps
@@ -58,11 +58,9 @@ private func zoneStep(_ attempt: BSDAttempt, _ host: HostFacts) -> BSDStep {
     BSDRule(check: .scope, function: "if_nametoindex"), exists, else: .noDeviceOrAddress, missing: .interfaces)
 }
 
-/// EADDRNOTAVAIL. A multicast address needs no interface that has it.
-private func addressStep(
-  _ binder: BSDBinder, _ host: HostFacts, _ system: BSDSystem, _ rule: BSDRule
-) -> BSDStep {
-  if system.needsAnyAddress && !hasAnyAddress(binder, host) { return .fails(rule, .addressNotAvailable) }
+/// EADDRNOTAVAIL. A multicast address needs no interface that has it. FreeBSD 13 and macOS also refuse every bind of a family
+/// of which no interface has any address: not asked, as lo0 has one of each.
+private func addressStep(_ binder: BSDBinder, _ host: HostFacts, _ rule: BSDRule) -> BSDStep {
   if binder.isMulticast || binder.isWildcard { return .passes(rule) }
   let isThere: Bool? =
     switch binder.address {

@@ -51,9 +51,6 @@ extension BSDSystem {
   /// What INP_LOOKUP_MAPPED_PCB_COST adds to a socket of both families in a search for IPv4.
   var costOfDualSocket: Int { self == .macos ? 0 : 3 }
 
-  /// bind(2) fails with EADDRNOTAVAIL on a host whose interfaces have no address of the family at all.
-  var needsAnyAddress: Bool { self == .freebsd13 || self == .macos }
-
   /// The errno for a scope id that names no interface, `sa6_embedscope`.
   var missingScope: SystemError { self == .macos ? .invalidArgument : .noDeviceOrAddress }
 }
