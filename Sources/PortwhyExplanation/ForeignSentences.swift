@@ -6,14 +6,14 @@ public import SocketModel
 /// What to say of one answer: the differences from Linux, and nothing that is the same.
 ///
 /// - Parameters:
-///   - here: What Linux answers to the planned bind.
+///   - linux: What Linux answers to the attempt.
 ///   - planned: The options of the planned bind.
 ///   - sockets: Those of the port, to which the answer's indices belong.
 public func foreignSentences(
-  _ answer: ForeignAnswer, of attempt: BindAttempt, here: CallResult, planned: ReuseOptions,
+  _ answer: ForeignAnswer, of attempt: BindAttempt, linux: [BindOutcome], planned: ReuseOptions,
   sockets: [SocketObservation]
 ) -> [String] {
-  let writer = ForeignWriter(answer: answer, attempt: attempt, here: here, planned: planned, sockets: sockets)
+  let writer = ForeignWriter(answer: answer, attempt: attempt, linux: linux, planned: planned, sockets: sockets)
   let sentences =
     writer.refusedBefore + writer.differences + writer.undetermined + writer.v6only + writer.receives
     + writer.balanced
@@ -34,7 +34,7 @@ public func foreignRemarks(_ answer: ForeignAnswer) -> [String] {
 private struct ForeignWriter {
   var answer: ForeignAnswer
   var attempt: BindAttempt
-  var here: CallResult
+  var linux: [BindOutcome]
   var planned: ReuseOptions
   var sockets: [SocketObservation]
 
@@ -53,8 +53,10 @@ private struct ForeignWriter {
       case .protocolAddress: "TCP cannot be bound to it"
       case .scope, .reservedPort: nil
       }
+    let isConflict = [.otherUser, .sameAddress, .overlap].contains(refusal.rule.check)
+    let beside = isConflict ? " beside the others" : ""
     return [
-      "\(socket.local.text) of \(socket.holderText) would not have come up there beside the others: \(refusal.error)"
+      "\(socket.local.text) of \(socket.holderText) would not have come up there\(beside): \(refusal.error)"
         + (why.map { ", \($0)" } ?? "")
     ]
   }
@@ -80,12 +82,32 @@ private struct ForeignWriter {
     }
   }
 
+  /// Those that only one of the two systems leaves undetermined, in one sentence where they end alike.
   var undetermined: [String] {
-    guard here != .undetermined, let outcome = answer.outcome(BSDOptions(planned)), outcome.expected == .undetermined
-    else { return [] }
-    let missing = outcome.missing.map(\.kind).filter { $0 != .filters }
-    let words = missing.map(word).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-    return ["\(combinations([planned])): undetermined, it depends on \(words.listed(atMost: 4))"]
+    struct Ending: Hashable {
+      var there: CallResult
+      var here: CallResult
+      var missing: [MissingFact.Kind]
+    }
+    var groups: [(ending: Ending, options: [ReuseOptions])] = []
+    for outcome in answer.outcomes {
+      guard let options = outcome.options.onLinux,
+        let here = linux.first(where: { $0.options == options })?.verdict,
+        (here == .undetermined) != (outcome.expected == .undetermined)
+      else { continue }
+      let missing = outcome.missing.map(\.kind).filter { $0 != .filters }
+      let ending = Ending(there: outcome.expected, here: here, missing: missing)
+      if let index = groups.firstIndex(where: { $0.ending == ending }) {
+        groups[index].options.append(options)
+      } else {
+        groups.append((ending, [options]))
+      }
+    }
+    return groups.map { group in
+      let words = group.ending.missing.map(word).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+      let missing = words.isEmpty ? "" : ": it depends on \(words.listed(atMost: 4))"
+      return "\(combinations(group.options)): \(group.ending.there), here \(group.ending.here)\(missing)"
+    }
   }
 
   /// In few words: an option stands for all combinations that have it, where it means them all.

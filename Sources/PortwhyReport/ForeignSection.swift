@@ -61,7 +61,7 @@ extension TargetReport {
   /// What the screen says of one answer.
   func foreignSentences(_ answer: ForeignAnswer, _ attempt: AttemptReport) -> [String] {
     PortwhyExplanation.foreignSentences(
-      answer, of: attempt.attempt, here: attempt.outcome(plan.options)?.verdict ?? .undetermined,
+      answer, of: attempt.attempt, linux: attempt.outcomes,
       planned: plan.options,
       sockets: sockets)
   }

@@ -103,6 +103,13 @@ let foreignCases: [ForeignCase] = [
     "as-resolver", [udp("127.0.0.53", 53, inode: 9, uid: 0, "systemd-resolve")], ["0.0.0.0"], transport: .udp,
     port: 53,
     uid: 0),
+  ForeignCase(
+    "as-old-connection",
+    [
+      socket(
+        .established, "192.0.2.10", 8080, peer: ("192.0.2.9", 40_000), reuseaddr: .unknown(.hidden),
+        reuseport: .unknown(.hidden), uid: 1000, inode: 7, owner: .hidden)
+    ], ["0.0.0.0"], options: .reuseaddr),
   ForeignCase("as-unknown-flag", [unreadable], ["0.0.0.0"], options: .reuseport),
   ForeignCase("as-privileged", [], ["0.0.0.0", "127.0.0.2"], port: 80, uid: 1000),
 ]
