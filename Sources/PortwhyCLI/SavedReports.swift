@@ -11,6 +11,7 @@ extension Invocation {
   static func savedQuestion(_ given: GivenOptions, _ lookup: Lookup) throws(UsageError) -> SavedQuestion {
     var question = SavedQuestion(families: given.families, plan: Plan(v6only: given.v6only))
     question.verdictOnly = given.has(.quiet)
+    question.systems = systems(given)
     if !given.transports.isEmpty { question.transports = Set(given.transports) }
     if !given.reuseOptions.isEmpty { question.options = given.reuseOptions }
     question.runtime = try runtime(given)

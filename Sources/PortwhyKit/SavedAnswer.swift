@@ -1,4 +1,4 @@
-import BindRules
+public import BindRules
 import Explanation
 public import SocketModel
 
@@ -15,6 +15,8 @@ public struct SavedQuestion: Sendable, Hashable {
   public var plan: Plan
   /// Whether the options of `plan` replace the saved ones even where there are none.
   public var withoutOptions: Bool
+  /// The systems that are asked besides, as `Question.systems`.
+  public var systems: [BSDSystem] = []
   /// Answer with the verdict alone, as `Question.verdictOnly`.
   public var verdictOnly = false
 
@@ -83,6 +85,7 @@ extension Portwhy {
       }
       if report.targets.isEmpty && !saved.targets.isEmpty { throw .nothingToAnswer }
     }
+    if !question.verdictOnly { report.addForeign(question.systems) }
     return report
   }
 
