@@ -110,8 +110,8 @@ extension AttemptReport: JSONObject {
       interfaceIndex.map { .interface($0, name: name) } ?? .missing(name: name)
     }
     try form.field("may_bind_privileged", &attempt.mayBindPrivileged)
-    form.derived("as", foreign.map(WrittenObject.init))
     try form.user(attempt.uid)
+    form.derived("as", foreign.map(WrittenObject.init))
   }
 
   private mutating func address<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
