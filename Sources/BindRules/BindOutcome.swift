@@ -104,11 +104,13 @@ public struct BindOutcome: Sendable, Hashable {
   public var blockers: [Blocker]
   /// What is missing where `bind` or `listen` is undetermined; empty otherwise.
   public var missing: [MissingFact]
+  /// What happens under ordinary assumptions, where `bind` or `listen` is undetermined and there is ground for a guess.
+  public var likely: LikelyOutcome?
 
   /// One with these parts, each as its property says.
   public init(
     options: ReuseOptions, bind: CallResult, listen: CallResult?, source: OutcomeSource = .rules,
-    blockers: [Blocker] = [], missing: [MissingFact] = []
+    blockers: [Blocker] = [], missing: [MissingFact] = [], likely: LikelyOutcome? = nil
   ) {
     self.options = options
     self.bind = bind
@@ -116,6 +118,7 @@ public struct BindOutcome: Sendable, Hashable {
     self.source = source
     self.blockers = blockers
     self.missing = missing
+    self.likely = likely
   }
 
   /// The first call that fails decides; then undetermined; else both work.

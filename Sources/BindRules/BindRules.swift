@@ -6,21 +6,30 @@ public import SocketModel
 /// - Returns: four outcomes in the order of `ReuseOptions.combinations`.
 public func outcomes(of attempt: BindAttempt, in snapshot: Snapshot) -> [BindOutcome] {
   let before = errorBeforePort(attempt, snapshot.host)
-  return ReuseOptions.combinations.map { options in
-    guard before.answers.contains(nil) else {
-      return BindOutcome(
-        options: options, bind: before.sure.flatMap { $0 }.map(CallResult.fails) ?? .undetermined, listen: nil,
-        missing: before.deciding.asFacts)
-    }
-    let sk = attempt.kernelSocket(options)
-    let portAnswer =
-      switch attempt.transport {
-      case .tcp: tcpPortAnswer(sk, snapshot)
-      case .udp: udpPortAnswer(sk, snapshot)
-      }
-    return portAnswer.withRoomInGroup(for: sk, attempt.transport, snapshot)
-      .outcome(of: attempt, options: options, before: before)
+  let traits = KernelTraits(snapshot.host.kernel)
+  return ReuseOptions.combinations.map { outcome(of: attempt, $0, before: before, in: snapshot, traits) }
+}
+
+/// The outcome of one combination of options.
+///
+/// - Parameter before: what fails before the port is looked at.
+func outcome(
+  of attempt: BindAttempt, _ options: ReuseOptions, before: Possible<SystemError?>, in snapshot: Snapshot,
+  _ traits: KernelTraits
+) -> BindOutcome {
+  guard before.answers.contains(nil) else {
+    return BindOutcome(
+      options: options, bind: before.sure.flatMap { $0 }.map(CallResult.fails) ?? .undetermined, listen: nil,
+      missing: before.deciding.asFacts)
   }
+  let sk = attempt.kernelSocket(options)
+  let portAnswer =
+    switch attempt.transport {
+    case .tcp: tcpPortAnswer(sk, snapshot, traits)
+    case .udp: udpPortAnswer(sk, snapshot, traits)
+    }
+  return portAnswer.withRoomInGroup(for: sk, attempt.transport, snapshot)
+    .outcome(of: attempt, options: options, before: before)
 }
 
 /// What get_port answers, with the sockets behind it. `listen` is the second get_port, that of listen(2).

@@ -83,7 +83,8 @@ public enum Portwhy {
       lookups: attempt.address.localIPv4.map { [$0] } ?? [], bpf: bpf)
     let judged = try scene.settled(
       attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)
-    return (judged.outcomes[0], judged.snapshot)
+    let outcomes = withLikelyOutcomes(judged.outcomes[0], of: attempt, in: judged.snapshot, usual: \.usualOptions)
+    return (outcomes, judged.snapshot)
   }
 
   private static func answer(
@@ -111,8 +112,9 @@ public enum Portwhy {
   private static func report(
     _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ snapshot: Snapshot, _ scene: Scene
   ) throws(PortwhyError) -> AttemptReport {
-    let probed =
+    var probed =
       question.probe ? try probe(attempt, judged, question, scene) : Probing.Result(outcomes: judged)
+    probed.outcomes = withLikelyOutcomes(probed.outcomes, of: attempt, in: snapshot, usual: \.usualOptions)
     var explanation = explain(
       Situation(
         attempt: attempt, outcomes: probed.outcomes, planned: question.options(attempt.transport), snapshot: snapshot,

@@ -144,9 +144,10 @@ extension Portwhy {
     result.attempts = attempts.map { attempt in
       let before = target.attempts.first { $0.attempt == attempt }
       let probed = before?.outcomes.filter { $0.source == .probe } ?? []
-      let outcomes = outcomes(of: attempt, in: snapshot).map { outcome in
+      let judged = outcomes(of: attempt, in: snapshot).map { outcome in
         probed.first { $0.options == outcome.options } ?? outcome
       }
+      let outcomes = withLikelyOutcomes(judged, of: attempt, in: snapshot, usual: \.usualOptions)
       var explanation = explain(
         Situation(
           attempt: attempt, outcomes: outcomes, planned: target.plan.options, snapshot: snapshot,
