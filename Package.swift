@@ -77,7 +77,9 @@ let package = Package(
     support("NetlinkTestSupport", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"], settings: strict),
     .systemLibrary(name: "CKernelLab", path: "Tests/Support/CKernelLab"),
     support("KernelLab", ["BindRules", "CKernelLab", "SocketModel"], settings: strict),
-    tool("conformance", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"], settings: strict),
+    tool(
+      "conformance", ["BindRules", "Explanation", "KernelLab", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      settings: strict),
     tool("bench", ["CKernelLab", "KernelLab", "SocketModel"], settings: strict),
     tool("churn"),
 

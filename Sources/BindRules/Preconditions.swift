@@ -119,7 +119,7 @@ private func inet6AddressIsLocal(_ address: IPv6Address, _ attempt: BindAttempt,
   guard !candidates.isEmpty else {
     return passes(host.ipv6NonlocalBind, else: .addressNotAvailable, missing: .nonlocalBind)
   }
-  guard let domain = layer3Domain(of: attempt.boundDevice, host) else {
+  guard host.interfaces != nil, let domain = layer3Domain(of: attempt.boundDevice, host) else {
     return passes(nil, else: .addressNotAvailable, missing: .interfaces)
   }
   let bindable = candidates.contains { candidate in

@@ -40,7 +40,8 @@ func likelyOutcome(
   guard let likely = whole.likely, outcome.bind == .undetermined || outcome.bind == likely.bind else { return nil }
   allowed = whole.made
   if outcome.missing.contains(where: { $0.kind == .reuseportGroup }) { allowed.insert(.optionsUnchanged) }
-  for assumption in Assumption.allCases where whole.made.contains(assumption) {
+  // What is least sure is taken back first.
+  for assumption in Assumption.allCases.reversed() where whole.made.contains(assumption) {
     let without = world.answer(outcome, allowed.subtracting([assumption]))
     if without.likely?.bind == likely.bind, without.likely?.listen == likely.listen { allowed.remove(assumption) }
   }

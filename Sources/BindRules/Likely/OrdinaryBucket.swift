@@ -7,7 +7,7 @@ func ordinaryBucket(
 ) -> (bucket: BindBucket, made: Set<Assumption>)? {
   guard allowed.isSuperset(of: [.optionsUnchanged, .noEarlierSockets]),
     case .some(let domain) = tcpBucketDomain(of: sk.boundDevice, snapshot.host),
-    let binds = binds(snapshot, domain)
+    let binds = binds(snapshot, domain, sk, traits)
   else { return nil }
   func remembered(_ binds: [PastBind]) -> BindBucket {
     var memory = BucketMemory(traits)
@@ -30,7 +30,9 @@ private struct PastBind {
 }
 
 /// The binds in the bucket of this domain; nil where one of them is not known well enough.
-private func binds(_ snapshot: Snapshot, _ domain: InterfaceIndex?) -> [PastBind]? {
+private func binds(
+  _ snapshot: Snapshot, _ domain: InterfaceIndex?, _ sk: KernelSocket, _ traits: KernelTraits
+) -> [PastBind]? {
   let hasListener = snapshot.sockets.contains { $0.state == .listen }
   var binds: [PastBind] = []
   for socket in snapshot.sockets where socket.transport == .tcp && !socket.isRequest {
@@ -40,7 +42,11 @@ private func binds(_ snapshot: Snapshot, _ domain: InterfaceIndex?) -> [PastBind
     // A child of a listener that is there and a client that connect(2) gave its port leave no trace.
     let isConnection = socket.remote != nil
     if isConnection, hasListener || facts.reuse == false && facts.reuseport == false { continue }
-    guard let reuse = facts.reuse, let reuseport = facts.reuseport else { return nil }
+    // Another user's SO_REUSEPORT is to `sk` as none: either way nothing is remembered that lets it pass.
+    let isOthers = facts.uid.map { $0 != sk.uid } ?? false
+    guard let reuse = facts.reuse ?? (traits.hasReuseaddrShortcut ? nil : false),
+      let reuseport = isOthers ? false : facts.reuseport
+    else { return nil }
     // What a listener that has gone was bound to is not known: only without SO_REUSEPORT it does not matter.
     if isConnection, reuseport { return nil }
     guard !reuseport || (facts.uid != nil && facts.ipv6only != nil) else { return nil }

@@ -107,6 +107,7 @@ extension HostFacts {
     let loopback = InterfaceIndex(rawValue: 1)
     if attempt.address == .v6(.loopback), ipv6Addresses == nil {
       ipv6Addresses = [InterfaceAddress(address: .v6(.loopback), interface: loopback, flags: 0)]
+      interfaces = interfaces ?? [NetworkInterface(index: loopback, name: "lo", isUp: true)]
     }
     let ipv4: IPv4Address? =
       switch attempt.address {
