@@ -29,7 +29,9 @@ struct LookingProcess: ~Copyable {
 
   /// Whether an attempt is asked about, and tried, by processes in the scenario's place.
   borrowing func asksAsAProgram(_ scenario: Scenario) -> Bool {
-    scenario.place != .open || reader.asks && scenario.attempt.mayBindPrivileged == (scenario.attempt.uid == 0)
+    let isOdd = scenario.settings[.bindv6only] ?? 0 > 1
+    let isSayable = scenario.attempt.mayBindPrivileged == (scenario.attempt.uid == 0)
+    return scenario.place != .open || isSayable && (reader.asks || isOdd)
   }
 
   /// Nil with the reason where there is no answer.

@@ -1,5 +1,4 @@
 import BindRules
-import Explanation
 import Glibc
 import KernelLab
 import SocketModel
@@ -53,15 +52,4 @@ func move(_ way: MovingSocket, _ port: Port) -> Int32 {
     say("conformance: the socket cannot move by \(way.rawValue): \(error)")
     return 70
   }
-}
-
-/// The options of TCP servers, one for each runtime of the catalogue.
-let catalogueOptions: [UsualOptions] = Runtime.catalogue.map { runtime in
-  let v6only: Bool? =
-    switch runtime.v6only {
-    case .set: true
-    case .cleared: false
-    case .host: nil
-    }
-  return UsualOptions(reuseaddr: runtime.reuseaddr, reuseport: runtime.reuseport, v6only: v6only)
 }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Runs the scenarios as each reader, prints the mix and the tables, and says whether all went well.
 func run(_ settings: Settings) -> Int32 {
-  print("the mix, as weights:\n\(settings.ordinary ? ScenarioGenerator.ordinaryMix : ScenarioGenerator.mix)")
+  print("the mix, as weights:\n\(settings.mixText)")
   let statuses = settings.readers.map { run(settings, as: $0) }
   return statuses.allSatisfy { $0 } ? 0 : 1
 }
@@ -40,6 +40,11 @@ private func run(_ settings: Settings, as reader: Reader) -> Bool {
 }
 
 extension Settings {
+  /// The weights of what is drawn.
+  var mixText: String {
+    ordinary ? ScenarioGenerator.ordinaryMix + "\n" + catalogueMix : ScenarioGenerator.mix
+  }
+
   /// The scenario of this number.
   fileprivate func scenario(_ number: UInt64) -> Scenario {
     guard ordinary else { return ScenarioGenerator.scenario(seed: seed, number: number, vrf: vrf) }

@@ -10,7 +10,7 @@ import KernelLab
 
 let settings = Settings(CommandLine.arguments.dropFirst())
 switch settings.mode {
-case .mix: print(settings.ordinary ? ScenarioGenerator.ordinaryMix : ScenarioGenerator.mix)
+case .mix: print(settings.mixText)
 case .answer(let reader): exit(answerRequests(as: reader, in: settings.place))
 case .move(let way, let port): exit(move(way, port))
 case .moving: exit(runMoving(settings))

@@ -22,6 +22,7 @@ enum PlaceMix {
     if ScenarioGenerator.chance(oddSetting, &random), let odd = oddSettings.draw(&random) {
       moved.settings[odd.setting] = odd.value
       if moved.attempt.address.family == .ipv6 { moved.attempt.v6only = nil }
+      moved.attempt.mayBindPrivileged = moved.attempt.uid == 0
     }
     guard ScenarioGenerator.chance(share, &random), let place = places.draw(&random) else { return moved }
     moved.place = place

@@ -90,10 +90,9 @@ public enum ScenarioGenerator {
     }
     return [
       line("holders", OrdinaryMix.count), line("tcp", OrdinaryMix.tcpKinds), line("udp", OrdinaryMix.udpKinds),
-      line("address", OrdinaryMix.addresses), line("uid", OrdinaryMix.uid),
-      line("udp options (1 RA, 2 RP)", OrdinaryMix.udpOptions),
-      "in 100: udp=\(OrdinaryMix.udp) privileged=\(OrdinaryMix.privileged); the options of TCP servers: each runtime of the"
-        + " catalogue alike; of clients: none",
+      line("address", OrdinaryMix.addresses), line("address of clients", OrdinaryMix.clientAddresses),
+      line("uid", OrdinaryMix.uid), line("udp options (1 RA, 2 RP)", OrdinaryMix.udpOptions),
+      "in 100: udp=\(OrdinaryMix.udp) privileged=\(OrdinaryMix.privileged) second worker with RP=\(OrdinaryMix.worker)",
     ].joined(separator: "\n")
   }
 
