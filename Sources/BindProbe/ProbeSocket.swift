@@ -59,10 +59,19 @@ struct ProbeSocket: ~Copyable {
   borrowing func bind(toDevice name: String) throws(Setback) {
     let bytes = Array(name.utf8)
     guard (1...15).contains(bytes.count) else { throw .answer(.noDevice) }
+    // A program of the control group may have given it this device, which only CAP_NET_RAW could set once more.
+    let device = if_nametoindex(name)
+    if device != 0, givenDevice == device { return }
     guard setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, bytes, socklen_t(bytes.count)) == 0 else {
       let error = SystemError(rawValue: errno)
       throw error == .noDevice ? .answer(error) : .obstacle("SO_BINDTODEVICE fails with \(error)")
     }
+  }
+
+  /// SO_BINDTOIFINDEX; 0 for no device.
+  private var givenDevice: UInt32 {
+    var (value, length) = (UInt32(0), socklen_t(MemoryLayout<UInt32>.size))
+    return getsockopt(descriptor, SOL_SOCKET, 62, &value, &length) == 0 ? value : 0
   }
 
   /// bind(2).

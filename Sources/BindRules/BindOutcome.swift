@@ -68,6 +68,8 @@ public struct MissingFact: Sendable, Hashable {
     case l3mdevAccept = "tcp_l3mdev_accept"
     /// The layer-3 domain (VRF) in which a TCP socket was bound.
     case layer3Domain = "layer3-domain"
+    /// Sockets of the port that moved between the kernel's tables each time it was looked at.
+    case movingSockets = "moving-sockets"
     /// A rule that differs between kernel versions in a way that cannot be observed.
     case kernelVersion = "kernel-version"
   }

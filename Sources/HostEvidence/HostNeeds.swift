@@ -39,6 +39,9 @@ public struct HostNeeds: OptionSet, Sendable, Hashable {
   /// `HostFacts.controlGroupBindPrograms`.
   public static let controlGroupPrograms = HostNeeds(rawValue: 1 << 15)
 
+  /// `HostFacts.freshSockets`.
+  public static let freshSockets = HostNeeds(rawValue: 1 << 16)
+
   /// All that can be read.
-  public static let everything = HostNeeds(rawValue: (1 << 16) - 1)
+  public static let everything = HostNeeds(rawValue: (1 << 17) - 1)
 }

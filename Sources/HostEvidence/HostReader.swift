@@ -25,6 +25,7 @@ public struct HostReader: Sendable {
     var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
     readIdentity(needs, &facts)
     readSysctls(needs, &facts)
+    if needs.contains(.freshSockets) { facts.freshSockets = freshSockets() }
     if needs.contains(.ipv6Availability) { facts.ipv6Available = canMakeIPv6Socket() }
     if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
       facts.securityModules = bindingModules(text)
@@ -65,11 +66,14 @@ public struct HostReader: Sendable {
   private func readPrivilege(_ facts: inout HostFacts) {
     let own = "\(procRoot)/thread-self"
     let relation = relation(ofNetworkNamespace: "\(own)/ns/net", toUserNamespace: "\(own)/ns/user")
-    facts.rootMayBindPrivileged = relation.map { $0 != .outside }
     if case .below(let maker)? = relation { facts.namespaceMaker = maker }
-    guard case .text(let status) = readText("\(own)/status"),
-      let hasCapability = hasBindServiceCapability(status: status)
-    else { return }
+    let status = readText("\(own)/status")
+    if relation == .outside { facts.rootMayBindPrivileged = false }
+    // A program of root gets what the bounding set leaves (capabilities(7)).
+    if let relation, relation != .outside {
+      if case .text(let text) = status { facts.rootMayBindPrivileged = isBindServiceInBounds(status: text) ?? true }
+    }
+    guard case .text(let status) = status, let hasCapability = hasBindServiceCapability(status: status) else { return }
     switch relation {
     case .own: facts.readerMayBindPrivileged = hasCapability
     case .below(let maker)?: facts.readerMayBindPrivileged = hasCapability || maker == facts.uid
@@ -106,7 +110,12 @@ public struct HostReader: Sendable {
       facts.ipv4NonlocalBind = sysctl("ipv4/ip_nonlocal_bind", flag)
       facts.ipv6NonlocalBind = sysctl("ipv6/ip_nonlocal_bind", flag)
     }
-    if needs.contains(.bindv6only) { facts.bindv6only = sysctl("ipv6/bindv6only", flag) ?? freshSocketIsV6only() }
+    if needs.contains(.bindv6only) {
+      // A socket tells what the kernel makes of the sysctl; files below another root are another host's.
+      let isThisHost = procRoot == "/proc"
+      facts.bindv6only =
+        (isThisHost ? freshSocketIsV6only() : nil) ?? sysctl("ipv6/bindv6only", lowestBit) ?? freshSocketIsV6only()
+    }
     if needs.contains(.l3mdevAccept) {
       // Only kernels with CONFIG_NET_L3_MASTER_DEV have it; without it there are no VRFs.
       facts.tcpL3mdevAccept = sysctl("ipv4/tcp_l3mdev_accept", whenAbsent: false, flag)

@@ -28,6 +28,12 @@ func flag(_ text: String) -> Bool? {
   return number != 0
 }
 
+/// A number of 8 bits that goes into one bit of a socket: every even one is off.
+func lowestBit(_ text: String) -> Bool? {
+  guard let number: UInt32 = decimal(trimmed(text)) else { return nil }
+  return number & 1 == 1
+}
+
 /// `ip_local_port_range`: two numbers with blanks between them.
 func portRange(_ text: String) -> ClosedRange<UInt16>? {
   let words = text.split { $0 == " " || $0 == "\t" || $0 == "\n" }
@@ -52,9 +58,14 @@ func reservedPorts(_ text: String) -> [ClosedRange<UInt16>]? {
 }
 
 /// Whether CAP_NET_BIND_SERVICE is in the effective set, `CapEff` of /proc/PID/status (proc(5)).
-func hasBindServiceCapability(status text: String) -> Bool? {
+func hasBindServiceCapability(status text: String) -> Bool? { hasBindService(text, in: "CapEff:") }
+
+/// Whether it is in the bounding set, `CapBnd`; nil before Linux 2.6.26 and for other texts.
+func isBindServiceInBounds(status text: String) -> Bool? { hasBindService(text, in: "CapBnd:") }
+
+private func hasBindService(_ text: String, in set: StaticString) -> Bool? {
   // By bytes: the file has 60 lines, and characters would cost a tenth of the whole command.
-  let name = "CapEff:".utf8
+  let name = "\(set)".utf8
   var rest = text.utf8[...]
   while !rest.isEmpty, !rest.starts(with: name) {
     guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return nil }

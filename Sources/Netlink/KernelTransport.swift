@@ -16,10 +16,11 @@ extension NetlinkTransport {
       mnl_socket_setsockopt(socket, NETLINK_GET_STRICT_CHK, &on, socklen_t(MemoryLayout<Int32>.size))
     }
     try send(request.bytes, to: socket)
-    try receive(from: socket, handler)
+    try receive(from: socket, handler, isBounded: request.family == .sockDiag)
   }
 
-  /// A netlink_dump() never fills more than 32 KiB (`max_recvmsg_len`): less would only mean more system calls.
+  /// A netlink_dump() never fills more than 32 KiB (`max_recvmsg_len`) unless one message alone is longer, as that of an
+  /// interface with hundreds of alternative names: less would only mean more system calls.
   private static let bufferSize = 32 << 10
 
   private static func openSocket(_ family: NetlinkFamily) throws(NetlinkError) -> OpaquePointer {
@@ -48,12 +49,20 @@ extension NetlinkTransport {
   }
 
   // recvfrom(2) instead of mnl_socket_recvfrom(): that one hides who sent the datagram and how long it was.
-  private static func receive(from socket: OpaquePointer, _ handler: Handler) throws(NetlinkError) {
+  //
+  // `isBounded`: no message of this family comes near the size of the buffer. Else the next datagram's size is asked for.
+  private static func receive(
+    from socket: OpaquePointer, _ handler: Handler, isBounded: Bool
+  ) throws(NetlinkError) {
     let descriptor = mnl_socket_get_fd(socket)
     let receiver = mnl_socket_get_portid(socket)
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 16)
+    var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 16)
     defer { buffer.deallocate() }
     while true {
+      if !isBounded, let next = nextSize(descriptor), next > buffer.count {
+        buffer.deallocate()
+        buffer = .allocate(byteCount: next, alignment: 16)
+      }
       var address = sockaddr_nl()
       var addressLength = socklen_t(MemoryLayout<sockaddr_nl>.size)
       let length = withUnsafeMutablePointer(to: &address) { pointer in
@@ -69,12 +78,22 @@ extension NetlinkTransport {
       guard length <= buffer.count else {
         // Whatever another process sends is not looked at, however long it is.
         if address.nl_pid != 0 { continue }
-        throw .malformedReply(WireError(offset: buffer.count, expected: "a datagram of at most 32 KiB"))
+        throw .malformedReply(WireError(offset: buffer.count, expected: "a datagram of at most \(buffer.count) bytes"))
       }
       let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<length]).bindMemory(to: UInt8.self)
       let origin = DatagramOrigin(sender: address.nl_pid, receiver: receiver)
       if try handler(Span(_unsafeElements: bytes), origin) == .complete { return }
     }
+  }
+
+  /// Datagrams that are longer are no message of the kernel.
+  private static let longest = 16 << 20
+
+  /// The size of the next datagram, waiting for it; nil where that cannot be had or is absurd.
+  private static func nextSize(_ descriptor: Int32) -> Int? {
+    var byte: UInt8 = 0
+    let length = recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_TRUNC))
+    return length < 0 || length > longest ? nil : length
   }
 
   private static func lastError() -> SystemError { SystemError(rawValue: errno) }

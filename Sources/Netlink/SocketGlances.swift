@@ -7,11 +7,19 @@ public enum SocketStates: Sendable, Hashable {
   case holding
   /// Every other one: connections, whatever is left of them included.
   case connections
+  /// LISTEN alone, whose table is short: a fiftieth of the time of the others.
+  case listening
+  case every
 
   /// Bit n is state n.
   var mask: UInt32 {
     let holding: UInt32 = 1 << 7 | 1 << 10 | 1 << 13  // CLOSE, LISTEN, TCP_BOUND_INACTIVE (Linux 6.8)
-    return self == .holding ? holding : SocketDumpRequest.everyState & ~holding
+    switch self {
+    case .holding: return holding
+    case .connections: return SocketDumpRequest.everyState & ~holding
+    case .listening: return 1 << 10
+    case .every: return SocketDumpRequest.everyState
+    }
   }
 }
 

@@ -13,18 +13,27 @@ struct Planning {
     let addresses = item.addresses.flatMap { PlannedAddress.all($0, families: question.families, host: host) }
     let v6only = question.v6only(item.transport)
     attempts = addresses.map { planned in
-      BindAttempt(
+      let family = planned.address.family
+      var attempt = BindAttempt(
         transport: item.transport, address: planned.address, scope: planned.scope, missingZone: planned.missingZone,
-        port: port,
-        v6only: planned.address.family == .ipv6 && (v6only ?? host.bindv6only ?? false),
-        device: question.device.map { Self.device($0, host) },
+        port: port, v6only: family == .ipv6 && (v6only ?? host.bindv6only ?? false),
+        device: question.device.map { Self.device($0, host) } ?? host.deviceOfFreshSocket(item.transport, family),
         uid: user.uid, mayBindPrivileged: user.mayBindPrivileged)
+      attempt.isV6onlyKnown = family == .ipv4 || (v6only ?? host.bindv6only) != nil
+      return attempt
     }
     plan = Plan(
       options: question.options(item.transport), v6only: v6only, device: question.device, uid: user.uid,
       runtime: question.runtime?.name)
     var notes: [Note] = []
     if let note = user.note { notes.append(note) }
+    if question.device == nil, case .interface(_, let name)? = attempts.lazy.compactMap(\.device).first {
+      notes.append(
+        Note(
+          kind: "place-device",
+          text: "a socket made here is bound to \(name) from the start (a program of the control group, as ip vrf exec has"
+            + " one), and so is the planned one"))
+    }
     if item.addresses.contains(.wildcard), question.families == nil, host.ipv6Available == false {
       notes.append(Note(kind: "family-skipped", text: "this host has no IPv6, so only 0.0.0.0 is judged"))
     }
@@ -54,11 +63,12 @@ private struct PlannedAddress {
       return wildcards
     case .address(let address, let zone):
       guard let zone else { return [PlannedAddress(address: address)] }
-      let number = UInt32(zone).flatMap(InterfaceIndex.init(kernel:))
-      guard let scope = host.interface(named: zone)?.index ?? number else {
+      if let scope = host.interface(named: zone)?.index { return [PlannedAddress(address: address, scope: scope)] }
+      // As getaddrinfo(3) reads a number: digits alone, 0 for no interface.
+      guard zone.isDecimal, let number = UInt32(zone) else {
         return [PlannedAddress(address: address, missingZone: zone)]
       }
-      return [PlannedAddress(address: address, scope: scope)]
+      return [PlannedAddress(address: address, scope: InterfaceIndex(kernel: number))]
     }
   }
 }
@@ -73,9 +83,9 @@ struct PlannedUser {
     let start = host.unprivilegedPortStart ?? 1024
     let isPrivileged = UInt32(port.rawValue) < start
     let caller = host.sudoUID ?? host.uid
-    uid = question.uid ?? (isPrivileged ? 0 : caller)
-    mayBindPrivileged = Self.mayBindPrivileged(uid, host)
-    guard isPrivileged, question.uid == nil, caller != 0, Self.mayBindPrivileged(caller, host) != true else {
+    uid = question.uid ?? (isPrivileged && !question.hasBindCapability ? 0 : caller)
+    mayBindPrivileged = question.hasBindCapability ? host.rootMayBindPrivileged : Self.mayBindPrivileged(uid, host)
+    guard isPrivileged, question.uid == nil, !question.hasBindCapability, caller != 0, Self.mayBindPrivileged(caller, host) != true else {
       note = nil
       return
     }
@@ -90,5 +100,14 @@ struct PlannedUser {
     if uid == host.uid { return host.readerMayBindPrivileged }
     if uid == host.namespaceMaker { return true }
     return uid == 0 ? host.rootMayBindPrivileged : false
+  }
+}
+
+extension HostFacts {
+  /// The device that a fresh socket of this kind has here; nil for none.
+  fileprivate func deviceOfFreshSocket(_ transport: TransportProtocol, _ family: AddressFamily) -> BindDevice? {
+    freshSocket(transport, family)?.device.map { index in
+      .interface(index, name: interface(index)?.name ?? "interface \(index.rawValue)")
+    }
   }
 }

@@ -20,6 +20,28 @@ public enum Portwhy {
   static func answerHere(
     _ question: Question, _ instruments: Instruments = Instruments()
   ) throws(PortwhyError) -> Report {
+    for _ in 1..<SecondLook.answers {
+      let (report, scene) = try look(question, instruments)
+      if try isConfirmed(report, scene, question) { return report }
+    }
+    let (report, scene) = try look(question, instruments)
+    if try isConfirmed(report, scene, question) { return report }
+    return try look(question, instruments, isMoving: true).report
+  }
+
+  /// Whether no socket that could stand in the way of an ok has moved against the dump.
+  private static func isConfirmed(_ report: Report, _ scene: Scene, _ question: Question) throws(PortwhyError) -> Bool {
+    // A probe has asked the bind table itself.
+    guard !question.probe, let ports = question.portsByTransport.tcp, report.hasOk(decides: false) else { return true }
+    return try SecondLook.confirms(
+      scene, ports, own: question.ownSocket, decides: report.hasOk(decides: true)
+    ) { port in question.items.contains { $0.transport == .tcp && $0.ports.contains(port) } }
+  }
+
+  /// One answer from one dump; with `isMoving` no ok of it is sure.
+  private static func look(
+    _ question: Question, _ instruments: Instruments, isMoving: Bool = false
+  ) throws(PortwhyError) -> (report: Report, scene: Scene) {
     let started = Clock.now
     var scene = try Scene(question, instruments)
     let deep = question.deep ? DeepFindings(question.portsByTransport) : nil
@@ -34,7 +56,7 @@ public enum Portwhy {
         if !isAlone, let known = unused.answer(port, scene.host) {
           target = known
         } else {
-          target = try answer(port, item, question, &scene)
+          target = try answer(port, item, question, &scene, isMoving)
           unused.keep(target, scene.host)
         }
         target.notes += scene.notes(item.transport, port, question)
@@ -42,8 +64,9 @@ public enum Portwhy {
         targets.append(target)
       }
     }
-    return Report(
+    let report = Report(
       version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)
+    return (report, scene)
   }
 
   /// Looks at every port in use of these transports.
@@ -88,7 +111,7 @@ public enum Portwhy {
   }
 
   private static func answer(
-    _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene
+    _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene, _ isMoving: Bool
   ) throws(PortwhyError) -> TargetReport {
     let planning = Planning(question: question, item: item, port: port, host: scene.host)
     var judged = try scene.settled(
@@ -97,6 +120,7 @@ public enum Portwhy {
       try scene.readAddresses()
       judged = Judgement(of: planning.attempts, in: scene.snapshot(item.transport, port))
     }
+    if isMoving, item.transport == .tcp { judged = judged.doubtingEveryOk() }
     let snapshot = judged.snapshot
     var attempts: [AttemptReport] = []
     for (attempt, outcomes) in zip(planning.attempts, judged.outcomes) {
@@ -137,9 +161,11 @@ public enum Portwhy {
       // As thoroughly as the first time: what only an iterator told would be undetermined without it.
       judgeAgain: { () throws(PortwhyError) in
         var anew = try Scene(question, instruments)
-        return try anew.settled(
-          attempt.transport, attempt.port, [attempt], planned: planned, question.thoroughness
-        ).outcomes[0]
+        let judged = try anew.settled(
+          attempt.transport, attempt.port, [attempt], planned: planned, question.thoroughness)
+        let port = attempt.port.rawValue
+        let isWhole = try SecondLook.confirms(anew, port...port, own: question.ownSocket, decides: true) { $0 == port }
+        return (isWhole ? judged : judged.doubtingEveryOk()).outcomes[0]
       })
     return try probing.settle(judged)
   }

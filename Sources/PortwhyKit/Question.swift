@@ -40,6 +40,8 @@ public struct Question: Sendable, Hashable {
   /// The owner of the planned socket; nil for the default: the user who called sudo(8), else the effective one,
   /// and 0 for a privileged port.
   public var uid: UInt32?
+  /// The program has CAP_NET_BIND_SERVICE whoever starts it, by file capabilities or as an ambient one (capabilities(7)).
+  public var hasBindCapability = false
   /// The families `-4` and `-6` ask for; nil where neither was given: both, and one the host lacks is skipped
   /// with a note.
   public var families: Set<AddressFamily>?

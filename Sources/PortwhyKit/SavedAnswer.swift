@@ -20,6 +20,8 @@ public struct SavedQuestion: Sendable, Hashable {
   public var uid: UInt32?
   /// The runtime; nil for that of the report.
   public var runtime: Runtime?
+  /// As in `Question`; false leaves what the report has.
+  public var hasBindCapability = false
 
   /// One with these parts, each as its property says.
   public init(
@@ -41,8 +43,11 @@ public struct SavedQuestion: Sendable, Hashable {
   func plan(replacing saved: Plan, _ transport: TransportProtocol) -> Question {
     var plan = Question(items: items ?? [], families: families)
     plan.runtime = runtime ?? saved.runtime.flatMap(Runtime.init(named:))
-    plan.options = options ?? (runtime == nil ? saved.options : [])
-    plan.v6only = v6only ?? (runtime == nil ? saved.v6only : nil)
+    // A runtime means nothing for UDP. For TCP it takes the place of what the saved one set, not of what was asked for.
+    let replaces = runtime != nil && transport == .tcp
+    plan.options = options ?? (replaces ? [] : saved.options)
+    plan.v6only = v6only ?? (replaces && plan.isOfRuntime(saved, transport) ? nil : saved.v6only)
+    plan.hasBindCapability = hasBindCapability
     plan.device = device ?? saved.device
     plan.uid = uid ?? saved.uid
     return plan
@@ -72,6 +77,8 @@ extension Portwhy {
     var report = saved
     report.version = portwhyVersion
     report.targets = []
+    var saved = saved
+    saved.host.checkedNames = saved.missingNames
     if let items = question.items {
       for item in items {
         for port in item.ports { report.targets.append(try target(Port(port), item, question, saved)) }
@@ -125,7 +132,11 @@ extension Portwhy {
         attempt.uid = uid
         attempt.mayBindPrivileged = PlannedUser.mayBindPrivileged(uid, saved.host)
       }
-      if changesV6only, attempt.family == .ipv6 { attempt.v6only = v6only ?? saved.host.bindv6only ?? false }
+      if changes.hasBindCapability { attempt.mayBindPrivileged = saved.host.rootMayBindPrivileged }
+      if changesV6only, attempt.family == .ipv6 {
+        attempt.v6only = v6only ?? saved.host.bindv6only ?? false
+        attempt.isV6onlyKnown = (v6only ?? saved.host.bindv6only) != nil
+      }
       if let device = changes.device { attempt.device = Planning.device(device, saved.host) }
       return attempt
     }
@@ -162,6 +173,25 @@ extension Portwhy {
     }
     result.verdict = verdict(result.attempts, planned: target.plan.options)
     return result
+  }
+}
+
+extension Question {
+  /// Whether IPV6_V6ONLY of a saved plan is what its runtime sets by default.
+  fileprivate func isOfRuntime(_ saved: Plan, _ transport: TransportProtocol) -> Bool {
+    guard let runtime = saved.runtime.flatMap(Runtime.init(named:)) else { return saved.v6only == nil }
+    return Question(items: [], runtime: runtime).v6only(transport) == saved.v6only
+  }
+}
+
+extension Report {
+  /// The interface names that the writing host looked for and did not find: nobody's, as an alternative name either.
+  fileprivate var missingNames: [String] {
+    targets.flatMap(\.attempts).map(\.attempt).flatMap { attempt -> [String] in
+      var names = attempt.missingZone.map { [$0] } ?? []
+      if case .missing(let name)? = attempt.device { names.append(name) }
+      return names
+    }
   }
 }
 

@@ -11,7 +11,7 @@ struct Judgement {
   let attempts: [BindAttempt]
   let snapshot: Snapshot
   /// Of each attempt, in their order: the four outcomes of `outcomes(of:in:)`.
-  let outcomes: [[BindOutcome]]
+  var outcomes: [[BindOutcome]]
 
   init(of attempts: [BindAttempt], in snapshot: Snapshot) {
     self.attempts = attempts
@@ -78,7 +78,8 @@ struct Scene {
     }
     findBoundSockets(ports, wanted)
     findOwners(bpf)
-    if usesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
+    let givesDevices = host.freshSockets?.contains { $0.device != nil } ?? false
+    if usesDevices || givesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
     for transport in sockets.transports { sortByPort(transport) }
   }
 

@@ -48,6 +48,7 @@ struct MissingText {
     case .addressFamily: "whether the family is there"
     case .l3mdevAccept: "net.ipv4.tcp_l3mdev_accept"
     case .layer3Domain: "the VRF"
+    case .movingSockets: "where sockets are that move between listening, bound and connected"
     case .kernelVersion: "this kernel version's rule"
     }
   }

@@ -177,7 +177,7 @@ public struct HostFacts: Sendable, Hashable {
   public var ipv4NonlocalBind: Bool?
   /// `net.ipv6.ip_nonlocal_bind`.
   public var ipv6NonlocalBind: Bool?
-  /// `net.ipv6.bindv6only`: the IPV6_V6ONLY a new socket starts with.
+  /// The IPV6_V6ONLY that a new socket starts with: the lowest bit of `net.ipv6.bindv6only` (`inet6_create`).
   public var bindv6only: Bool?
   /// Whether the network namespace may have, or have had, VRFs: the driver is there.
   public var mayHaveVRFs: Bool?
@@ -185,8 +185,13 @@ public struct HostFacts: Sendable, Hashable {
   public var tcpL3mdevAccept: Bool?
   /// Whether socket(AF_INET6, …) works; false with `ipv6.disable=1`.
   public var ipv6Available: Bool?
+  /// What sockets have here before anything is set; nil where none were made.
+  public var freshSockets: [FreshSocket]?
   /// Every interface; nil where it was not read.
   public var interfaces: [NetworkInterface]?
+  /// The names that were looked for among the alternative ones too (ip-link(8)), in a saved report that lists the others
+  /// alone; nil on this host, where every name that was not found is nobody's.
+  package var checkedNames: [String]?
   /// The IPv6 addresses of all interfaces; nil where they were not read.
   public var ipv6Addresses: [InterfaceAddress]?
   /// The routes of the table `local`, and those of VRFs; nil where they were not read.
