@@ -84,7 +84,7 @@ let package = Package(
     tool("churn"),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
-    tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
+    tests("KernelConformanceTests", ["BindRules", "Explanation", "KernelLab", "PortwhyKit", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
     tests("BindProbeTests", ["BindProbe", "BindRules", "KernelLab", "SocketModel"]),

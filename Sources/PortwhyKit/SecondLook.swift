@@ -26,19 +26,30 @@ enum SecondLook {
     let sockets = scene.sockets.tcp ?? []
     var known = Set(sockets.compactMap(\.inode))
     if let own { known.insert(own) }
-    let listenedOn = Set(sockets.lazy.filter { $0.state == .listen }.map(\.local.port))
+    let listeners = sockets.filter { $0.state == .listen }
+    let listenedOn = Set(listeners.map(\.local.port))
     let looks: [SocketStates] =
       decides
       ? (0..<rounds).flatMap { _ in Array(repeating: .listening, count: looksForListeners) + [.every] } : [.listening]
     let dump = SocketDump()
     do throws(NetlinkError) {
       for states in looks {
-        let missed = try dump.glances(.tcp, states, ports: ports).contains { glance in
-          guard let inode = glance.inode, !known.contains(inode), isAsked(glance.port.rawValue) else { return false }
-          // A connection that a listener has accepted meanwhile is nothing that moved.
-          return glance.state == .listen || glance.state == .close || !listenedOn.contains(glance.port)
+        let unknown = try dump.glances(.tcp, states, ports: ports).filter { glance in
+          guard let inode = glance.inode else { return false }
+          return !known.contains(inode) && isAsked(glance.port.rawValue)
         }
-        if missed { return false }
+        guard !unknown.isEmpty else { continue }
+        // A connection that a listener has accepted meanwhile is nothing that moved.
+        let isOwn = unknown.contains {
+          $0.state == .listen || $0.state == .close || !listenedOn.contains($0.port)
+        }
+        if isOwn { return false }
+        let inodes = Set(unknown.compactMap(\.inode))
+        let isChild = try dump.sockets(.tcp, ports: ports).allSatisfy { socket in
+          guard let inode = socket.inode, inodes.contains(inode) else { return true }
+          return listeners.contains { $0.accepts(socket) }
+        }
+        if !isChild { return false }
       }
     } catch {
       throw PortwhyError(error)
@@ -71,5 +82,13 @@ extension Judgement {
       }
     }
     return doubted
+  }
+}
+
+extension SocketObservation {
+  /// Whether a listener could have accepted the connection: on its very address, or on a wildcard of its family.
+  fileprivate func accepts(_ connection: SocketObservation) -> Bool {
+    guard family == connection.family, local.port == connection.local.port else { return false }
+    return local.address == connection.local.address || local.address.isUnspecified
   }
 }

@@ -33,6 +33,8 @@ struct SysctlTests {
     #expect(hasBindServiceCapability(status: "CapEff:\tzz\n") == nil)
     #expect(hasBindServiceCapability(status: "Name:\tCapEff:\n\nCapEff:\t400") == true)
     #expect(hasBindServiceCapability(status: "") == nil)
+    #expect(isBindServiceInBounds(status: "CapEff:\t400\nCapBnd:\t0000000000000000\n") == false)
+    #expect(isBindServiceInBounds(status: "CapEff:\t0\nCapBnd:\t0000000000000400\n") == true)
   }
 
   @Test("of SUDO_UID counts for root alone, and only as a user's number")
@@ -60,5 +62,11 @@ struct SysctlTests {
         "landlock", "apparmor", "bpf", "newone",
       ])
     #expect(bindingModules("capability").isEmpty)
+  }
+
+  @Test("of one bit is off for every even number")
+  func lowest() {
+    #expect(["0", "1\n", "2", "3", "254", "255"].map(lowestBit) == [false, true, false, true, false, true])
+    #expect(lowestBit("-1") == nil && lowestBit("") == nil)
   }
 }

@@ -82,11 +82,18 @@ private let works = report(.ok)
 
 @Suite("A wait")
 struct WaitingTests {
-  @Test("that has nothing to wait for looks once")
+  @Test("that has nothing to wait for looks twice: what is free must be so once more")
   func atOnce() throws {
     var stage = Stage(reports: [works])
     #expect(try stage.wait(timeout: 0) == .works)
-    #expect(stage.looks == [1000])
+    #expect(stage.looks == [1000, 1000])
+  }
+
+  @Test("does not end on an answer that held for an instant")
+  func heldOnce() throws {
+    var stage = Stage(reports: [works, inUse, works, inUse, works])
+    #expect(try stage.wait() == .works)
+    #expect(stage.looks == [1000, 1000, 2000, 2000, 3000, 3000])
   }
 
   @Test("goes on while the answer is undetermined")
@@ -99,7 +106,7 @@ struct WaitingTests {
   func unannounced() throws {
     var stage = Stage(reports: [inUse, inUse, inUse, works])
     #expect(try stage.wait() == .works)
-    #expect(stage.looks == [1000, 2000, 3000, 4000])
+    #expect(stage.looks == [1000, 2000, 3000, 4000, 4000])
   }
 
   @Test("looks at once when a socket goes, but not twice within 50 ms")
@@ -107,7 +114,7 @@ struct WaitingTests {
     var stage = Stage(reports: [inUse, inUse, inUse, works], announcements: [1300, 1310, 1320, 1340])
     #expect(try stage.wait() == .works)
     // The look of 1300 sees what went then; what went in the 50 ms after it is looked at once.
-    #expect(stage.looks == [1000, 1300, 1350, 2350])
+    #expect(stage.looks == [1000, 1300, 1350, 2350, 2350])
   }
 
   @Test("of a thousand announcements in a second takes at most 20 looks")

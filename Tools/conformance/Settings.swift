@@ -15,7 +15,7 @@ enum Reader: String, Sendable, CaseIterable {
   case rootWithoutTrace = "root-no-ptrace"
   /// root without CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN, in a container's way.
   case rootWithoutAdmin = "root-no-admin"
-  /// root in the host's namespace, asking with `--netns`.
+  /// root in another network namespace, asking with `--netns`.
   case outside
   /// Whoever reads a report that root wrote at that moment (`--from`).
   case saved

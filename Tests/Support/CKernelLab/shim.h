@@ -117,11 +117,6 @@ static inline int kernellab_give_device(int group, uint32_t device) {
   return result;
 }
 
-/* setns(2) of the calling thread into the network namespace of a descriptor; 0 or -1 with errno. */
-static inline int kernellab_enter_network(int descriptor) {
-  return (int)syscall(SYS_setns, descriptor, 0x40000000);
-}
-
 /* pipe2(2) with O_CLOEXEC; 0 or -1 with errno. */
 static inline int kernellab_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }
 

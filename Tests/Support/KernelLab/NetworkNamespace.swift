@@ -227,6 +227,12 @@ public struct NetworkNamespace: ~Copyable {
     isReleased = false
   }
 
+  /// Gives an interface other names, up to 127 bytes long each (ip-link(8), `property add`).
+  public func addAlternativeNames(_ names: [String], to device: LabDevice) throws(SystemError) {
+    var setup = try InterfaceSetup()
+    for name in names { try setup.addAlternativeName(name, to: device.rawValue) }
+  }
+
   /// Sets a sysctl of this namespace: a path below /proc/sys/net, such as `ipv4/ip_nonlocal_bind`.
   public func setSysctl(_ name: String, _ value: String) throws(SystemError) {
     try Self.write(name, value)

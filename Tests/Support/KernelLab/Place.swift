@@ -53,7 +53,7 @@ public func dropCapabilities(_ numbers: [Int32]) throws(SystemError) {
 /// Becomes another user for good, without groups and capabilities.
 public func becomeUser(_ uid: UInt32) throws(SystemError) { try SystemCalls.becomeUser(uid) }
 
-/// Moves the calling thread out of its network namespace into that of process 1; the path of the one it left.
+/// Moves the calling thread out of its network namespace into a fresh one; the path of the one it left.
 public func leaveNetworkNamespace() throws(SystemError) -> String { try SystemCalls.leaveNetwork() }
 
 /// The number of an interface in the calling thread's network namespace; 0 for none.

@@ -126,14 +126,11 @@ enum SystemCalls {
     return nil
   }
 
-  /// Moves the calling thread into the network namespace of process 1; the path by which its own stays reachable.
+  /// Moves the calling thread into a network namespace of its own; the path by which the one it left stays reachable.
   static func leaveNetwork() throws(SystemError) -> String {
     let own = open("/proc/thread-self/ns/net", O_RDONLY)
     if own < 0 { throw lastError() }
-    let first = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC)
-    if first < 0 { throw lastError() }
-    defer { close(first) }
-    if kernellab_enter_network(first) != 0 { throw lastError() }
+    try unshareNetwork()
     return "/proc/self/fd/\(own)"
   }
 
