@@ -108,13 +108,22 @@ struct Probing {
   }
 
   /// SO_REUSEPORT beside SO_REUSEADDR takes nothing away (`inet_bind_conflict`): where a bind with one of them works, one
-  /// with both does.
+  /// with both does. Against listeners SO_REUSEADDR adds nothing: where SO_REUSEPORT fails, so do both.
   private func settleWhatFollows(_ result: inout Result, _ progress: inout Progress) {
     let both: ReuseOptions = [.reuseaddr, .reuseport]
-    guard let index = result.outcomes.firstIndex(where: { $0.options == both && $0.bind == .undetermined }),
-      result.outcomes.contains(where: { $0.bind == .ok && $0.options.isSubset(of: both) })
-    else { return }
-    result.outcomes[index] = result.outcomes[index].settled(by: .ok, on: kernel)
+    guard let index = result.outcomes.firstIndex(where: { $0.options == both && $0.bind == .undetermined }) else {
+      return
+    }
+    let open = result.outcomes[index]
+    let isAgainstListeners = !open.blockers.isEmpty && open.blockers.allSatisfy { $0.rule == .tcpListener }
+    let reuseport = result.outcomes.first { $0.options == .reuseport && $0.source == .probe }
+    if result.outcomes.contains(where: { $0.bind == .ok }) {
+      result.outcomes[index] = open.settled(by: .ok, on: kernel)
+    } else if isAgainstListeners, let answer = reuseport?.bind, answer == .fails(.addressInUse) {
+      result.outcomes[index] = open.settled(by: answer, on: kernel)
+    } else {
+      return
+    }
     progress.settled.append(both.inWords)
   }
 

@@ -95,7 +95,8 @@ struct InterfaceNameTests {
       onDevice.device = names[299]
       return try (firstOutcome(question("10.77.0.1", port)), firstOutcome(onDevice))
     }
-    #expect(said == "ok" && device == "ok")
+    // SO_BINDTODEVICE takes 15 bytes of a name (`sock_setbindtodevice`).
+    #expect(said == "ok" && device == "ENODEV")
   }
 
   @Test("as zones are read as getaddrinfo(3) reads them: a name, or digits alone, of which 0 is no interface")
@@ -211,6 +212,6 @@ struct RunnerTests {
 
   @Test("has the same answers for who asks from outside and of a saved report", arguments: ["outside", "saved", "user"])
   func readers(_ reader: String) throws {
-    #expect(try run(["--seed", "31", "--scenarios", "25", "--as", reader]) == 0)
+    #expect(try run(["--seed", "31", "--scenarios", "20", "--as", reader]) == 0)
   }
 }

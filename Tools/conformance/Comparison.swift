@@ -45,6 +45,9 @@ enum ScenarioResult: Sendable {
 func compare(
   _ scenario: Scenario, in namespace: inout NetworkNamespace, with looking: inout LookingProcess
 ) throws -> ScenarioResult {
+  var scenario = scenario
+  // What cannot be said on the command line is not asked: root's programs may, others' may not.
+  if looking.onlyAsks { scenario.attempt.mayBindPrivileged = scenario.attempt.uid == 0 }
   if looking.asksAsAProgram(scenario) { return try compareInPlace(scenario, in: &namespace, with: &looking) }
   let copy = try namespace.build(scenario)
   let attempt = scenario.attempt.bindAttempt(

@@ -27,6 +27,9 @@ struct LookingProcess: ~Copyable {
     self.process = process
   }
 
+  /// Whether it cannot be asked about an attempt of which everything is said.
+  var onlyAsks: Bool { reader.asks }
+
   /// Whether an attempt is asked about, and tried, by processes in the scenario's place.
   borrowing func asksAsAProgram(_ scenario: Scenario) -> Bool {
     let isOdd = scenario.settings[.bindv6only] ?? 0 > 1

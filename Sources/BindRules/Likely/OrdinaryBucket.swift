@@ -16,7 +16,8 @@ func ordinaryBucket(
   }
   let inOrder = binds.sorted { ($0.inode ?? 0) < ($1.inode ?? 0) }
   let bucket = remembered(inOrder)
-  if bucket == remembered(inOrder.reversed()) { return (bucket, [.optionsUnchanged, .noEarlierSockets]) }
+  let areAlike = Set(binds.map(\.socket.reuseport)).count < 2
+  if areAlike, bucket == remembered(inOrder.reversed()) { return (bucket, [.optionsUnchanged, .noEarlierSockets]) }
   guard allowed.contains(.orderOfInodes), binds.allSatisfy({ $0.inode != nil }) else { return nil }
   return (bucket, [.optionsUnchanged, .noEarlierSockets, .orderOfInodes])
 }
