@@ -4,7 +4,7 @@ PORT ?= 8080
 RELEASE := .build/release/portwhy
 
 .PHONY: help run build install install-files uninstall deb dist check-release example stranger-trial screenshot test bench \
-  churn sanitize conformance kernels kernels-short fuzz fuzz-coverage purity lint format clean setup
+  churn sanitize conformance kernels kernels-short fuzz fuzz-coverage generate purity lint format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -21,10 +21,12 @@ build: $(RELEASE) ## the release binary
 # Nobody looks its symbols up: without them the linker drops more, and the runtime's one dladdr(3) has less to search.
 # Concrete generic types are reached by symbol, not by mangled name: the runtime would search all conformances of the
 # binary for each of them, which was half of all instructions of `portwhy 8080`.
+# No source may reach the regex engine, which `contains` with a string of several characters does: 1.3 MB.
 STATIC := .build/static
 STATIC_FLAGS := --static-swift-stdlib --disable-local-rpath -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
   -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,-Xlinker -no-pie) -Xlinker --no-export-dynamic \
-  -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors
+  -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors \
+  -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import
 SOURCES := Package.swift $(shell find Sources -type f)
 
 $(RELEASE): $(SOURCES) | setup
@@ -140,12 +142,17 @@ stranger-trial:  ## follow the README from a clone to an installed package with 
 screenshot: $(RELEASE) # docs/screen.svg from what the program prints
 	@scripts/screenshot $(RELEASE) docs/screen.svg
 
+generate:        ## write the options of the manual page and the completions from the option table
+	swift build --build-tests
+	-PORTWHY_RECORD=1 swift test --skip-build --filter ShippedTextTests
+	swift test --skip-build --filter ShippedTextTests
+
 purity:          # BindRules builds with nothing but SocketModel
 	@directory=$$(mktemp -d /tmp/portwhy-purity.XXXXXX) && trap 'rm -r "$$directory"' EXIT && \
 	swiftc -swift-version 6 -parse-as-library -emit-module -module-name SocketModel -package-name portwhy -o "$$directory/SocketModel.swiftmodule" \
-	  Sources/SocketModel/*.swift && \
-	swiftc -swift-version 6 -parse-as-library -typecheck -module-name BindRules -package-name portwhy -I "$$directory" Sources/BindRules/*.swift && \
-	! grep -nE '^ *(public |private |internal )?import ' Sources/BindRules/*.swift Sources/SocketModel/*.swift \
+	  $$(find Sources/SocketModel -name '*.swift') && \
+	swiftc -swift-version 6 -parse-as-library -typecheck -module-name BindRules -package-name portwhy -I "$$directory" $$(find Sources/BindRules -name '*.swift') && \
+	! grep -rnE '^ *(public |package |private |internal )?import ' Sources/BindRules Sources/SocketModel \
 	  | grep -vE 'BindRules/.*:(public )?import SocketModel$$' && echo "purity: BindRules needs SocketModel alone"
 
 lint:            ## formatting and style; warnings are errors in every build

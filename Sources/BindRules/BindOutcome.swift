@@ -98,7 +98,7 @@ public struct BindOutcome: Sendable, Hashable {
   public var options: ReuseOptions
   /// The first failing call of if_nametoindex(3), socket(2), setsockopt(2) and bind(2).
   public var bind: CallResult
-  /// nil for UDP and where bind fails.
+  /// nil for UDP and where bind fails; undetermined where bind is.
   public var listen: CallResult?
   /// The rules, or a real bind.
   public var source: OutcomeSource

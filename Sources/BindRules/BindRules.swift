@@ -34,9 +34,10 @@ func outcome(
   _ traits: KernelTraits
 ) -> BindOutcome {
   guard before.answers.contains(nil) else {
+    let error = before.sure.flatMap { $0 }
     return BindOutcome(
-      options: options, bind: before.sure.flatMap { $0 }.map(CallResult.fails) ?? .undetermined, listen: nil,
-      missing: before.deciding.asFacts)
+      options: options, bind: error.map(CallResult.fails) ?? .undetermined,
+      listen: error == nil && attempt.transport == .tcp ? .undetermined : nil, missing: before.deciding.asFacts)
   }
   let sk = attempt.kernelSocket(options)
   let portAnswer =

@@ -1,32 +1,28 @@
 internal import BindRules
 internal import Explanation
+internal import Linux
 internal import PortwhyKit
 internal import PortwhyReport
 internal import SocketModel
 
 /// The program: parse, ask, render, write, exit status.
 public enum CommandLineProgram {
-  /// Runs with the words this process was started with.
-  public static func run() -> Int32 {
-    SystemCalls.occupyClosedStandardDescriptors()
-    return run(SystemCalls.arguments)
-  }
-
   /// Runs with the words after the program's name and returns the exit status. Data goes to standard output,
   /// everything else is one line on standard error.
   public static func run(_ arguments: [String]) -> Int32 {
+    SystemCalls.occupyClosedStandardDescriptors()
     SystemCalls.makeWritingFail()
     if arguments.first == CompletionSource.word {
       _ = SystemCalls.write(CompletionSource.text(Array(arguments.dropFirst())), to: 1)
       return ExitStatus.ok.rawValue
     }
     do {
-      return try run(Invocation(CommandWords.reading(arguments), lookup: hostLookup)).rawValue
+      return try run(Invocation(GivenOptions(arguments), lookup: hostLookup)).rawValue
     } catch let error as UsageError {
       complain(error.message)
       return ExitStatus.usage.rawValue
     } catch let error as PortwhyError {
-      complain(text(error))
+      complain(Shown.hidingSecrets(text(error)))
       return ExitStatus(error).rawValue
     } catch {
       complain("internal error: \(error)")
@@ -37,12 +33,13 @@ public enum CommandLineProgram {
   private static var hostLookup: Invocation.Lookup {
     Invocation.Lookup(
       services: { ServiceTable(parsing: SystemCalls.contents(of: "/etc/services") ?? "") },
+      hosts: { HostNames(parsing: SystemCalls.contents(of: "/etc/hosts") ?? "", own: SystemCalls.hostName) },
       uid: SystemCalls.uid(ofUser:))
   }
 
   private static func run(_ invocation: Invocation) throws -> ExitStatus {
     switch (invocation.task, invocation.pace) {
-    case (.help, _): return write(helpText, status: .ok)
+    case (.help, _): return write(HelpScreen.text(), status: .ok)
     case (.version, _): return write("portwhy \(portwhyVersion)\n", status: .ok)
     case (.explain(let topic), _): return write(explain(topic, invocation), status: .ok)
     case (.saved(let file, let question), _):

@@ -1,7 +1,7 @@
 public import BindRules
-import Glibc
+import Linux
 public import Explanation
-import ProcessEvidence
+import Evidence
 public import SocketModel
 
 /// Why a bind(2) or listen(2) failed: the whole report as data. `PortwhyReport` renders it as text and as JSON.
@@ -33,41 +33,57 @@ extension Portwhy {
   public static func explainBindFailure(
     descriptor: Int32, address: String
   ) throws(PortwhyError) -> BindFailure {
-    try explainBindFailure(of: PlannedSocket(descriptor: descriptor), address: address)
+    let socket = try readSocket(descriptor)
+    let place = try BindAddress(address, family: socket.family)
+    return try explain(Plan(socket), socket.transport, socket, place.address, place.port)
   }
 
   /// The same for an address that is no text; an IPv6 address that needs a zone is none of them.
   public static func explainBindFailure(
     descriptor: Int32, address: Endpoint
   ) throws(PortwhyError) -> BindFailure {
-    try explain(PlannedSocket(descriptor: descriptor), .address(address.address, zone: nil), address.port)
+    let socket = try readSocket(descriptor)
+    return try explain(Plan(socket), socket.transport, socket, .address(address.address, zone: nil), address.port)
   }
 
-  /// The same for a socket that is closed already, described by hand.
-  public static func explainBindFailure(of socket: PlannedSocket, address: String) throws(PortwhyError) -> BindFailure
-  {
-    let place = try BindAddress(address, family: socket.family)
-    return try explain(socket, place.address, place.port)
-  }
-
-  private static func explain(
-    _ socket: PlannedSocket, _ address: QuestionAddress, _ port: Port
+  /// The same for a socket that is closed already: what it was is said by hand.
+  /// - Parameters:
+  ///   - plan: its options and its owner.
+  ///   - transport: TCP for SOCK_STREAM, UDP for SOCK_DGRAM.
+  ///   - family: AF_INET or AF_INET6, where `*:8080` is the wildcard of one of them; AF_INET where it is not said.
+  ///   - address: as above.
+  public static func explainBindFailure(
+    of plan: Plan, _ transport: TransportProtocol = .tcp, family: AddressFamily? = nil, address: String
   ) throws(PortwhyError) -> BindFailure {
-    guard port.rawValue > 0 else { throw .invalidQuestion("port 0 means any free port: there is nothing to explain") }
-    let item = QuestionItem(addresses: [address], ports: port.rawValue...port.rawValue, transport: socket.transport)
-    var question = Question(
-      items: [item], options: socket.options, v6only: socket.v6only, device: socket.device, uid: socket.uid)
-    question.ownSocket = socket.own?.inode
+    let place = try BindAddress(address, family: family)
+    return try explain(plan, transport, nil, place.address, place.port)
+  }
+
+  private static func readSocket(_ descriptor: Int32) throws(PortwhyError) -> OwnSocket {
+    do throws(SystemError) { return try OwnSocket(descriptor: descriptor) } catch {
+      throw .invalidQuestion(ErrorWords.noSocket(descriptor, error))
+    }
+  }
+
+  /// - Parameter socket: the socket itself, where it is there: it does not stand in its own way.
+  private static func explain(
+    _ plan: Plan, _ transport: TransportProtocol, _ socket: OwnSocket?, _ address: QuestionAddress, _ port: Port
+  ) throws(PortwhyError) -> BindFailure {
+    guard port.rawValue > 0 else { throw .invalidQuestion(ErrorWords.portZero) }
+    let item = QuestionItem(addresses: [address], ports: port.rawValue...port.rawValue, transport: transport)
+    var question = Question(items: [item], plan: plan)
+    question.ownSocket = socket?.inode
     // The bind bucket remembers this socket's own bind as well, and only the others are asked about.
-    question.bpf = socket.own?.isBound != true
+    question.bpf = socket?.isBound != true
     var report = try answer(question)
     guard var target = report.targets.first, var attempt = target.attempts.first,
-      let outcome = attempt.outcome(socket.options)
-    else { throw .internalError("no answer for \(port)") }
+      let outcome = attempt.outcome(plan.options)
+    else { throw .internalError(ErrorWords.noAnswer(port)) }
     let blockers = target.planBlockers
-    let own = blockers.compactMap { blocker in blocker.processes.first { $0.pid == getpid() } }
+    let own = blockers.compactMap { blocker in blocker.processes.first { $0.pid == ownProcess() } }
     let isOwnProgram = !blockers.isEmpty && own.count == blockers.count
-    attempt.explanation.tell(isOwnProgram, own.flatMap(\.descriptors), outcome)
+    attempt.explanation.addOwnProgram(
+      isOwnProgram ? own.flatMap(\.descriptors) : nil, wouldWork: outcome.verdict == .ok)
     target.attempts[0] = attempt
     report.targets[0] = target
     return BindFailure(
@@ -75,23 +91,12 @@ extension Portwhy {
   }
 }
 
-extension Explanation {
-  /// Adds what only the program itself can say.
-  fileprivate mutating func tell(_ isOwnProgram: Bool, _ descriptors: [Int32], _ outcome: BindOutcome) {
-    if outcome.verdict == .ok {
-      notes.append(
-        Note(kind: "gone-meanwhile", text: "what made it fail is not there any more: the same bind would work now"))
-    }
-    guard isOwnProgram else { return }
-    let numbers = descriptors.sorted().map(String.init).joined(separator: ", ")
-    let which = descriptors.count == 1 ? "descriptor \(numbers)" : "descriptors \(numbers)"
-    notes.append(
-      Note(kind: "own-program", text: "this program itself is in its own way, with \(which): does it bind twice?"))
-    suggestions.removeAll { $0.kind == "stop-holder" || $0.kind == "find-holder" }
-    suggestions.insert(
-      Suggestion(
-        kind: "close-own", certainty: .conditional("\(which) \(descriptors.count == 1 ? "is" : "are") not needed"),
-        text: "close that before this bind, or bind once and use the one socket"), at: 0)
+extension Plan {
+  /// The options and the owner of this socket (getsockopt(2), fstat(2)).
+  init(_ socket: OwnSocket) {
+    self.init(v6only: socket.v6only, device: socket.device, uid: socket.uid)
+    if socket.reuseaddr { options.insert(.reuseaddr) }
+    if socket.reuseport { options.insert(.reuseport) }
   }
 }
 
@@ -102,7 +107,7 @@ private struct BindAddress {
 
   init(_ text: String, family: AddressFamily?) throws(PortwhyError) {
     guard let colon = text.lastIndex(of: ":"), let port = Port(decimal: text[text.index(after: colon)...]) else {
-      throw .invalidQuestion("\"\(text)\" has no port: ADDRESS:PORT is expected")
+      throw .invalidQuestion(ErrorWords.noPort(text))
     }
     self.port = port
     var host = text[..<colon]
@@ -113,7 +118,7 @@ private struct BindAddress {
     }
     let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
     guard let parsed = parts.first.flatMap({ IPAddress($0) }) else {
-      throw .invalidQuestion("\"\(text)\" is no address: names are not looked up")
+      throw .invalidQuestion(ErrorWords.noAddress(text))
     }
     address = .address(parsed, zone: parts.count > 1 ? String(parts[1]) : nil)
   }

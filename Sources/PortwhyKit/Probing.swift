@@ -1,4 +1,4 @@
-import BindProbe
+import Evidence
 public import BindRules
 import Explanation
 import SocketModel
@@ -10,7 +10,7 @@ public struct ProbeContradiction: Sendable, Hashable {
   /// What bind(2) answered, each time.
   public var answered: CallResult
 
-  /// One with these parts, each as its property says.
+  /// A sure outcome, and what the kernel said instead.
   public init(predicted: BindOutcome, answered: CallResult) {
     self.predicted = predicted
     self.answered = answered
@@ -49,22 +49,15 @@ struct Probing {
     }
     settleWhatFollows(&result, &progress)
     if !progress.settled.isEmpty {
-      result.notes.append(
-        Note(kind: "probed", text: "settled by a real bind: \(progress.settled.joined(separator: ", "))"))
+      result.notes.append(.probed(progress.settled))
     }
-    if progress.leavesMemory {
-      result.notes.append(
-        Note(
-          kind: "probe-memory",
-          text: "the bind bucket of the port remembers the probe with SO_REUSEPORT: as long as one of the sockets of the"
-            + " port is left, binds with SO_REUSEPORT of that user and address pass"))
-    }
+    if progress.leavesMemory { result.notes.append(.probeMemory) }
     for note in progress.setbacks where !result.notes.contains(note) { result.notes.append(note) }
     return result
   }
 
   private struct Progress {
-    var settled: [String] = []
+    var settled: [ReuseOptions] = []
     var setbacks: [Note] = []
     var leavesMemory = false
   }
@@ -92,7 +85,7 @@ struct Probing {
   ) throws(PortwhyError) {
     let outcome = result.outcomes[index]
     switch bind(outcome.options) {
-    case .refused(let reason): progress.setbacks.append(Note(kind: "probe-refused", text: "not probed: \(reason)"))
+    case .refused(let reason): progress.setbacks.append(.probeRefused(reason))
     case .answered(let answer):
       if answer == .ok, outcome.options.contains(.reuseport), !outcome.blockers.isEmpty { progress.leavesMemory = true }
       if let note = notOfTheRules(answer, outcome) {
@@ -100,7 +93,7 @@ struct Probing {
       } else if outcome.bind == .undetermined || outcome.bind == answer {
         guard outcome.verdict == .undetermined else { return }
         result.outcomes[index] = outcome.settled(by: answer, on: kernel)
-        progress.settled.append(outcome.options.inWords)
+        progress.settled.append(outcome.options)
       } else {
         try weigh(answer, against: outcome, at: index, &result)
       }
@@ -124,7 +117,7 @@ struct Probing {
     } else {
       return
     }
-    progress.settled.append(both.inWords)
+    progress.settled.append(both)
   }
 
   /// The rules were sure and the kernel says otherwise. Sockets come and go: it is a contradiction only if it stays.
@@ -134,18 +127,13 @@ struct Probing {
     for _ in 0..<Self.confirmations {
       let now = try judgeAgain().first { $0.options == outcome.options }
       guard now?.bind == outcome.bind, bind(outcome.options) == .answered(answer) else {
-        result.notes.append(
-          Note(kind: "probe-changed", text: "the sockets of the port changed while it was probed: ask again"))
+        result.notes.append(.probeChanged)
         return
       }
     }
     result.contradictions.append(ProbeContradiction(predicted: outcome, answered: answer))
     result.outcomes[index] = outcome.settled(by: answer, on: kernel)
-    result.notes.append(
-      Note(
-        kind: "probe-contradiction",
-        text: "a bug of portwhy: \(outcome.options.inWords), the rules said \(outcome.bind), a real bind"
-          + " says \(answer)"))
+    result.notes.append(.probeContradiction(outcome, answer))
   }
 
   /// A note where the answer need not be the port's: modules and programs that bind(2) asks first, or no memory.
@@ -160,14 +148,6 @@ struct Probing {
     {
       return nil
     }
-    return Note(
-      kind: "probe-outside",
-      text: "a real bind fails with \(errno) before the port is looked at: a security module or a control group"
-        + " program refuses it to portwhy, which says nothing about the planned program")
+    return .probeOutside(errno)
   }
-}
-
-extension ReuseOptions {
-  /// As the answer of `--probe` names the combinations.
-  fileprivate var inWords: String { isEmpty ? "no option" : socketOptions.joined(separator: " and ") }
 }

@@ -1,5 +1,5 @@
 import BindRules
-import HostEvidence
+import Evidence
 import SocketModel
 
 // The facts of the host that a bind needs: what no verdict uses is not read.
@@ -25,7 +25,7 @@ extension Question {
         if zone != nil { needs.insert(.interfaces) }
       }
     }
-    if device != nil { needs.formUnion([.interfaces, .l3mdevAccept]) }
+    if plan.device != nil { needs.formUnion([.interfaces, .l3mdevAccept]) }
     return needs
   }
 }
@@ -75,6 +75,6 @@ extension Question {
     let zones = items.flatMap(\.addresses).compactMap { address in
       if case .address(_, let zone) = address { zone } else { nil }
     }
-    return (device.map { [$0] } ?? []) + zones
+    return (plan.device.map { [$0] } ?? []) + zones
   }
 }

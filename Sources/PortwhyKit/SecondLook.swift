@@ -16,21 +16,21 @@ enum SecondLook {
   /// How often the whole answer is given anew where the looks find what the dump has not.
   static let answers = 4
 
-  /// Whether the dump of `scene` has every socket that another look shows on these ports.
+  /// Whether the dump of `gathering` has every socket that another look shows on these ports.
   ///
   /// - Parameter decides: the verdict is an ok; else an ok of another combination of options.
   static func confirms(
-    _ scene: Scene, _ ports: ClosedRange<UInt16>, own: UInt64?, decides: Bool,
+    _ gathering: Gathering, _ ports: ClosedRange<UInt16>, own: UInt64?, decides: Bool,
     isAsked: (UInt16) -> Bool
   ) throws(PortwhyError) -> Bool {
-    let sockets = scene.sockets.tcp ?? []
+    let sockets = gathering.sockets.tcp ?? []
     var known = Set(sockets.compactMap(\.inode))
     if let own { known.insert(own) }
     let listeners = sockets.filter { $0.state == .listen }
     let listenedOn = Set(listeners.map(\.local.port))
     let looks: [SocketStates] =
       decides
-      ? (0..<rounds).flatMap { _ in Array(repeating: .listening, count: looksForListeners) + [.every] } : [.listening]
+      ? (0..<rounds).flatMap { _ in Array(repeating: .listening, count: looksForListeners) + [.all] } : [.listening]
     let dump = SocketDump()
     do throws(NetlinkError) {
       for states in looks {

@@ -1,4 +1,5 @@
 import BindRules
+import Linux
 import Netlink
 public import SocketModel
 
@@ -36,7 +37,7 @@ extension Portwhy {
     // Subscribed before the first look: a socket that goes in between is not missed.
     let events = SocketEvents(question.portsByTransport)
     return try waitUntilItWorks(
-      timeout: timeout, now: { MonotonicClock.milliseconds },
+      timeout: timeout, now: { Clock.milliseconds },
       look: { () throws(PortwhyError) in try answerHere(question) },
       pause: { events.pause(until: $0, heedsSockets: $1, signals: signals) }, progress: progress)
   }
@@ -45,7 +46,7 @@ extension Portwhy {
 /// The loop of a wait; times are milliseconds of one clock that only goes forward.
 func waitUntilItWorks(
   timeout: UInt64?, now: () -> UInt64, look: () throws(PortwhyError) -> Report,
-  pause: (_ until: UInt64, _ heedsSockets: Bool) -> SocketEvent, progress: (Report) -> Void
+  pause: (_ until: UInt64, _ wakesForSockets: Bool) -> SocketEvent, progress: (Report) -> Void
 ) throws(PortwhyError) -> (report: Report, end: WaitEnd) {
   let start = now()
   let end = timeout.map { start.addingReportingOverflow($0) }.map { $0.overflow ? .max : $0.partialValue } ?? .max

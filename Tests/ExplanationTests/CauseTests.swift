@@ -25,7 +25,7 @@ struct CauseTests {
   func complete() {
     // family-missing needs a kernel started without IPv6, listen-only one before 6.8: see WithoutKernelTests.
     let shown = Set(causeCases.compactMap(\.cause) + [.familyMissing, .listenOnly])
-    #expect(Set(Cause.all).subtracting(shown) == [])
+    #expect(Set(Cause.allCases).subtracting(shown) == [])
   }
 }
 
@@ -93,9 +93,9 @@ extension Report {
     target.sockets = target.sockets.map { names.scrub($0) }
     var report = self
     report.host.securityModules = nil
-    report.visibility = Visibility(reasons: example.asNobody ? ["not-root"] : [])
+    report.visibility = Visibility(reasons: example.asNobody ? [.notRoot] : [])
     let snapshot = Snapshot(host: report.host, visibility: report.visibility, sockets: target.sockets)
-    let nearby = Nearby(ports: (target.port.rawValue + 1)...(target.port.rawValue + 16), sockets: [])
+    let nearby = NearbyPorts(ports: (target.port.rawValue + 1)...(target.port.rawValue + 16), sockets: [])
     target.attempts = target.attempts.map { attempt in
       let outcomes = outcomes(of: attempt.attempt, in: snapshot)
       let explanation = explain(
@@ -148,7 +148,7 @@ private struct Names {
 
 @Suite("A cause that this kernel does not produce")
 struct WithoutKernelTests {
-  private func explained(_ attempt: BindAttempt, _ snapshot: Snapshot, _ options: ReuseOptions) -> Explanation {
+  private func explained(_ attempt: BindAttempt, _ snapshot: Snapshot, _ options: ReuseOptions) -> Diagnosis {
     let outcomes = outcomes(of: attempt, in: snapshot)
     return explain(
       Situation(attempt: attempt, outcomes: outcomes, planned: options, snapshot: snapshot))

@@ -26,8 +26,8 @@ struct StatementTests {
   func complete() {
     let slugs = Catalogue.topics.map(\.slug)
     #expect(Set(slugs).count == slugs.count)
-    #expect(Cause.all.filter { Catalogue.topic($0.rawValue) == nil } == [])
-    #expect(Set(Cause.all).count == Cause.all.count)
+    #expect(Cause.allCases.filter { Catalogue.topic($0.rawValue) == nil } == [])
+    #expect(Set(Cause.allCases).count == Cause.allCases.count)
   }
 
   @Test("each says what it is, how to recognise it and where to read more", arguments: Catalogue.topics)

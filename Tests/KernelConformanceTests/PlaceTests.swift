@@ -29,7 +29,7 @@ private func observe(
           QuestionItem(
             addresses: [.address(attempt.address, zone: nil)], ports: copy.port.rawValue...copy.port.rawValue,
             transport: attempt.transport)
-        ], uid: attempt.uid)
+        ], plan: Plan(uid: attempt.uid))
       question.bpf = false
       let outcome = try Portwhy.answer(question).targets.first?.attempts.first?.outcomes.first
       observed.said.append(outcome.map { word($0) } ?? "no answer")
@@ -80,7 +80,7 @@ private func firstOutcome(_ question: Question) throws -> String {
 private func question(_ address: String, zone: String? = nil, _ port: Port) -> Question {
   let asked = QuestionAddress.address(ip(address), zone: zone)
   return Question(
-    items: [QuestionItem(addresses: [asked], ports: port.rawValue...port.rawValue, transport: .tcp)], uid: 0)
+    items: [QuestionItem(addresses: [asked], ports: port.rawValue...port.rawValue, transport: .tcp)], plan: Plan(uid: 0))
 }
 
 @Suite("Names of interfaces", .enabled(if: kernelTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
@@ -120,7 +120,7 @@ struct InterfaceNameTests {
       var missing = question("10.77.0.1", port)
       missing.device = "gone0"
       func outcome(_ report: Report, _ device: String) throws -> BindOutcome? {
-        try Portwhy.answer(from: report, SavedQuestion(device: device)).targets.first?.attempts.first?.outcomes.first
+        try Portwhy.answer(from: report, SavedQuestion(plan: Plan(device: device))).targets.first?.attempts.first?.outcomes.first
       }
       var alternative = question("10.77.0.1", port)
       alternative.device = "alt0"
@@ -160,8 +160,8 @@ struct SavedFactTests {
       return try [TransportProtocol.tcp, .udp].map { transport -> Plan? in
         let item = QuestionItem(
           addresses: [.wildcard], ports: port.rawValue...port.rawValue, transport: transport)
-        let report = try Portwhy.answer(Question(items: [item], options: .reuseport, v6only: true, uid: 0))
-        let node = SavedQuestion(runtime: Runtime(named: "node"))
+        let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: .reuseport, v6only: true, uid: 0)))
+        let node = SavedQuestion(plan: Plan(runtime: Runtime(named: "node")))
         return try Portwhy.answer(from: report, node).targets.first?.plan
       }
     }

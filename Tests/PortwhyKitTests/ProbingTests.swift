@@ -1,4 +1,4 @@
-import BindProbe
+import Evidence
 import BindRules
 import Explanation
 import SocketModel
@@ -56,7 +56,7 @@ struct ProbingTests {
     #expect(result.outcomes.map(\.bind) == [.ok, .ok, inUse, .ok])
     #expect(result.outcomes.map(\.source) == [.rules, .rules, .probe, .probe])
     #expect(result.outcomes.map(\.listen) == [.ok, .ok, nil, .ok])
-    #expect(result.notes.map(\.kind) == ["probed"] && result.contradictions.isEmpty)
+    #expect(result.notes.map(\.kind) == [.probed] && result.contradictions.isEmpty)
     #expect(result.notes.first?.text.hasSuffix("SO_REUSEPORT, SO_REUSEADDR and SO_REUSEPORT") == true)
   }
 
@@ -65,7 +65,7 @@ struct ProbingTests {
     let (result, run) = try settle([.ok, .ok, .ok, .ok], answers: [.answered(inUse)])
     #expect(result.contradictions == [ProbeContradiction(predicted: outcomes([.ok])[0], answered: inUse)])
     #expect(result.outcomes[0].bind == inUse && result.outcomes[0].source == .probe)
-    #expect(result.notes.map(\.kind) == ["probe-contradiction"])
+    #expect(result.notes.map(\.kind) == [.probeContradiction])
     #expect(run.judged == 3 && run.probed.count == 4, "asked anew each time, the planned combination alone")
   }
 
@@ -76,7 +76,7 @@ struct ProbingTests {
       ([.answered(inUse), .answered(inUse), .answered(.ok)], [.ok]),
     ] {
       let (result, _) = try settle([.ok], answers: answers, later: later)
-      #expect(result.contradictions.isEmpty && result.notes.map(\.kind) == ["probe-changed"])
+      #expect(result.contradictions.isEmpty && result.notes.map(\.kind) == [.probeChanged])
       #expect(result.outcomes == outcomes([.ok]))
     }
   }
@@ -86,7 +86,7 @@ struct ProbingTests {
     for errno in [SystemError.notPermitted, .accessDenied, .outOfMemory] {
       let (result, _) = try settle([.undetermined, .ok, .ok, .ok], answers: [.answered(.fails(errno))])
       #expect(result.outcomes[0].bind == .undetermined && result.outcomes[0].source == .rules)
-      #expect(result.notes.map(\.kind) == ["probe-outside"])
+      #expect(result.notes.map(\.kind) == [.probeOutside])
       let (sure, _) = try settle([inUse], answers: [.answered(.fails(errno))])
       #expect(sure.contradictions.isEmpty && sure.outcomes == outcomes([inUse]))
     }
@@ -109,7 +109,7 @@ struct ProbingTests {
       open, answers: [.answered(inUse), .answered(inUse), .answered(.ok)], planned: .reuseport)
     #expect(run.probed == [.reuseport, .reuseaddr])
     #expect(planned.outcomes.map(\.bind) == [inUse, inUse, inUse, .undetermined])
-    #expect(planned.outcomes[2].source == .probe && !planned.notes.map(\.kind).contains("probe-memory"))
+    #expect(planned.outcomes[2].source == .probe && !planned.notes.map(\.kind).contains(.probeMemory))
     // It works: one without SO_REUSEPORT would wipe out what it passes by.
     let (works, wide) = try settle(open, answers: [.answered(.ok)], planned: .reuseport)
     #expect(wide.probed == [.reuseport, [.reuseaddr, .reuseport]])

@@ -1,5 +1,6 @@
 import BindRules
 import KernelLab
+import Linux
 import Netlink
 import Explanation
 import SocketModel
@@ -26,18 +27,18 @@ private struct Stage {
     return reports[min(looks.count, reports.count) - 1]
   }
 
-  mutating func pause(until moment: UInt64, heedsSockets: Bool) -> SocketEvent {
+  mutating func pause(until moment: UInt64, wakesForSockets: Bool) -> SocketEvent {
     if let signal, signal.moment <= moment {
       time = max(time, signal.moment)
       return .signal(signal.number)
     }
-    if heedsSockets, let next = announcements.first, next <= moment {
+    if wakesForSockets, let next = announcements.first, next <= moment {
       announcements.removeFirst()
       time = max(time, next)
       return .socketGone
     }
     time = max(time, moment)
-    if !heedsSockets { announcements.removeAll { $0 <= time } }
+    if !wakesForSockets { announcements.removeAll { $0 <= time } }
     return .momentCame
   }
 
@@ -47,7 +48,8 @@ private struct Stage {
     defer { self = stage.withLock { $0 } }
     return try waitUntilItWorks(
       timeout: timeout, now: { stage.withLock { $0.time } }, look: { stage.withLock { $0.look() } },
-      pause: { moment, heedsSockets in stage.withLock { $0.pause(until: moment, heedsSockets: heedsSockets) } },
+      pause: { moment, wakesForSockets in stage.withLock { $0.pause(until: moment, wakesForSockets: wakesForSockets) }
+      },
       progress: { _ in }
     ).end
   }
@@ -67,7 +69,7 @@ private func report(_ verdict: CallResult, timers: [UInt32] = []) -> Report {
   }
   let attempt = AttemptReport(
     attempt: BindAttempt(transport: .tcp, address: .v4(.any), port: Port(80), uid: 0), outcomes: outcomes,
-    explanation: Explanation(cause: nil, why: []))
+    explanation: Diagnosis(cause: nil, why: []))
   return Report(
     version: "", capturedAt: 0, host: HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 0),
     visibility: Visibility(),
@@ -202,7 +204,7 @@ struct KernelWaitTests {
       let signals = StopSignals([])
       let events = SocketEvents(ByTransport([transport], second.port.rawValue...second.port.rawValue))
       func pause() -> SocketEvent {
-        events.pause(until: MonotonicClock.milliseconds + 300, heedsSockets: true, signals: signals)
+        events.pause(until: Clock.milliseconds + 300, heedsSockets: true, signals: signals)
       }
       _ = consume first
       let other = pause()

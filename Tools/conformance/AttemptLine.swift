@@ -84,8 +84,9 @@ struct PlanLine {
     let asked = QuestionAddress.address(attempt.address, zone: attempt.scope?.rawValue)
     var question = Question(
       items: [QuestionItem(addresses: [asked], ports: port.rawValue...port.rawValue, transport: attempt.transport)],
-      v6only: attempt.address.family == .ipv6 ? attempt.v6only : nil, device: attempt.device?.rawValue,
-      uid: attempt.uid)
+      plan: Plan(
+        v6only: attempt.address.family == .ipv6 ? attempt.v6only : nil, device: attempt.device?.rawValue,
+        uid: attempt.uid))
     question.bpf = bpf
     question.thorough = true
     return question

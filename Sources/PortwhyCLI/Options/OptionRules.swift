@@ -1,0 +1,38 @@
+extension OptionTable {
+  /// Refuses, in one line, what cannot stand together or says nothing where it stands: silence would look like an
+  /// answer.
+  func check(_ given: GivenOptions) throws(UsageError) {
+    let present = rows.filter { given.has($0.option) }
+    if present.contains(where: \.contexts.isEmpty) { return }
+    if let word = given.command.first {
+      throw UsageError("\(Shown(word)) after -- would be a command, and this version runs none")
+    }
+    for row in present {
+      guard case .words(let words) = row.value.completion, let value = given.value(row.option) else { continue }
+      if !words.contains(value) {
+        throw UsageError("\(row.name) \(Shown(value)) is none of \(words.joined(separator: ", "))")
+      }
+    }
+    if given.has(.explain) {
+      if let row = present.first(where: { !$0.contexts.contains(.explanation) }) {
+        throw UsageError("\(row.name) says nothing beside --explain")
+      }
+      return
+    }
+    for (place, row) in present.enumerated() {
+      for other in present[(place + 1)...]
+      where row.excludes.contains(other.option) || other.excludes.contains(row.option) {
+        throw UsageError("\(row.name) and \(other.name) contradict each other")
+      }
+    }
+    for row in present {
+      if let needed = row.needs, !given.has(needed), let other = rows.first(where: { $0.option == needed }) {
+        throw UsageError("\(row.name) needs \(other.name)")
+      }
+    }
+    let context: OptionContexts = given.operand != nil ? .target : given.has(.from) ? .saved : .overview
+    if let row = present.first(where: { !$0.contexts.contains(context) }) {
+      throw UsageError("\(row.name) needs a TARGET")
+    }
+  }
+}
