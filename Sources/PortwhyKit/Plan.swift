@@ -60,6 +60,7 @@ extension Plan {
     if let v6only { words.append(v6only ? "--v6only" : "--no-v6only") }
     if let device { words += option("--device", device) }
     if let uid { words += ["--uid", String(uid)] }
+    if hasBindCapability { words.append("--cap-net-bind") }
     if let runtimeName { words += option("--runtime", runtimeName) }
     return words
   }

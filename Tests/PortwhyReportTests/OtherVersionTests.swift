@@ -287,7 +287,10 @@ struct SavedReportsTests {
     var reports = SavedReports(Array(text.utf8))
     for line in lines {
       let saved = try #require(try reports.next())
-      #expect(JSONReport.render(saved.report, users: saved.users).dropLast() == line)
+      var again = String(JSONReport.render(saved.report, users: saved.users).dropLast())
+      // What version 0.2 added.
+      for added in [",\"fresh_sockets\":null", ",\"likely\":null"] { again.replace(added, with: "") }
+      #expect(again == line)
       let answer = try Portwhy.answer(from: saved.report)
       #expect(decisions(answer) == decisions(saved.report))
     }
