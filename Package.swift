@@ -52,6 +52,9 @@ let package = Package(
       ]),
     house("PortwhyReport", ["BindRules", "PortwhyExplanation", "PortwhyKit", "SocketModel"]),
     .target(name: "CArguments"),
+    // What happens beside a command that runs: `portwhy -- COMMAND`.
+    .target(name: "CSupervisor"),
+    house("Supervisor", ["CSupervisor", "ProcessEvidence", "SocketModel"]),
     house(
       "PortwhyCLI",
       [

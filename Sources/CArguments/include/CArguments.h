@@ -8,4 +8,10 @@ int portwhy_argument_count(void);
 /* The word with this number, 0 is the program's name; NULL where there is none. */
 const char *portwhy_argument(int number);
 
+/* The words that execve(2) gave this program, NULL at the end. */
+const char *const *portwhy_arguments(void);
+
+/* The environment that execve(2) gave this program. */
+char *const *portwhy_environment(void);
+
 #endif
