@@ -59,12 +59,21 @@ extension Cause {
   /// An IPv4-mapped address on an IPV6_V6ONLY socket.
   public static let mappedOnV6only = Cause(rawValue: "mapped-on-v6only")
 
+  // MARK: The call that was made, beside the port
+
+  /// EACCES or EPERM of a call, from a security module, Landlock or a program of the control group.
+  public static let refusedByPolicy = Cause(rawValue: "refused-by-policy")
+  /// The call failed, and what was in its way is gone by now.
+  public static let goneMeanwhile = Cause(rawValue: "gone-meanwhile")
+  /// A second bind(2) of one socket.
+  public static let alreadyBound = Cause(rawValue: "already-bound")
+
   /// Every cause there is.
   public static let all: [Cause] = [
     .listener, .boundNotListening, .udpSocket, .wildcardOverlap, .dualStackOverlap, .inheritedDescriptor, .timeWait,
     .leftoverConnection, .leftoverDualStackConnection, .outgoingConnection, .selfConnection, .listenOnly,
     .reuseportMissing, .reuseportOtherUser, .udpMixedOptions, .dependsOnOrder, .hidden, .sharedPort, .privilegedPort,
     .addressNotLocal, .addressOnOtherDevice, .addressTentative, .deviceMissing, .familyMissing, .multicastTCP,
-    .scopeMissing, .mappedOnV6only,
+    .scopeMissing, .mappedOnV6only, .refusedByPolicy, .goneMeanwhile, .alreadyBound,
   ]
 }

@@ -30,48 +30,110 @@ extension Portwhy {
   ///   - descriptor: the socket, still open.
   ///   - address: what was passed to bind(2): `127.0.0.1:8080`, `[::1]:8080`, `[fe80::1%eth0]:8080`; `*:8080` is the
   ///     wildcard of the socket's family.
+  ///   - call: which of the two failed; nil where both may have.
+  ///   - errno: what it said, errno(3). With it the answer is about the call that was made: it tells what a policy
+  ///     refused and what has gone meanwhile from what is still in the way.
   public static func explainBindFailure(
-    descriptor: Int32, address: String
+    descriptor: Int32, address: String, call: SocketCall? = nil, errno: Int32? = nil
   ) throws(PortwhyError) -> BindFailure {
-    try explainBindFailure(of: PlannedSocket(descriptor: descriptor), address: address)
+    try explainBindFailure(
+      of: PlannedSocket(descriptor: descriptor), address: address, call: call, errno: errno)
   }
 
   /// The same for an address that is no text; an IPv6 address that needs a zone is none of them.
   public static func explainBindFailure(
-    descriptor: Int32, address: Endpoint
+    descriptor: Int32, address: Endpoint, call: SocketCall? = nil, errno: Int32? = nil
   ) throws(PortwhyError) -> BindFailure {
-    try explain(PlannedSocket(descriptor: descriptor), .address(address.address, zone: nil), address.port)
+    try explainCall(
+      MadeCall(
+        socket: PlannedSocket(descriptor: descriptor), address: .address(address.address, zone: nil),
+        port: address.port, function: call, errno: errno.map(SystemError.init)))
   }
 
   /// The same for a socket that is closed already, described by hand.
-  public static func explainBindFailure(of socket: PlannedSocket, address: String) throws(PortwhyError) -> BindFailure
-  {
+  public static func explainBindFailure(
+    of socket: PlannedSocket, address: String, call: SocketCall? = nil, errno: Int32? = nil
+  ) throws(PortwhyError) -> BindFailure {
     let place = try BindAddress(address, family: socket.family)
-    return try explain(socket, place.address, place.port)
+    return try explainCall(
+      MadeCall(
+        socket: socket, address: place.address, port: place.port, function: call,
+        errno: errno.map(SystemError.init)))
   }
 
-  private static func explain(
-    _ socket: PlannedSocket, _ address: QuestionAddress, _ port: Port
-  ) throws(PortwhyError) -> BindFailure {
-    guard port.rawValue > 0 else { throw .invalidQuestion("port 0 means any free port: there is nothing to explain") }
-    let item = QuestionItem(addresses: [address], ports: port.rawValue...port.rawValue, transport: socket.transport)
-    var question = Question(
-      items: [item], options: socket.options, v6only: socket.v6only, device: socket.device, uid: socket.uid)
-    question.ownSocket = socket.own?.inode
-    // The bind bucket remembers this socket's own bind as well, and only the others are asked about.
-    question.bpf = socket.own?.isBound != true
+  /// Explains a call that was made, by this or another process.
+  package static func explainCall(_ call: MadeCall) throws(PortwhyError) -> BindFailure {
+    guard call.port.rawValue > 0 else {
+      throw .invalidQuestion("port 0 means any free port: there is nothing to explain")
+    }
+    let socket = call.socket
+    let question = call.question
     var report = try answer(question)
     guard var target = report.targets.first, var attempt = target.attempts.first,
       let outcome = attempt.outcome(socket.options)
-    else { throw .internalError("no answer for \(port)") }
+    else { throw .internalError("no answer for \(call.port)") }
     let blockers = target.planBlockers
-    let own = blockers.compactMap { blocker in blocker.processes.first { $0.pid == getpid() } }
+    let own = blockers.compactMap { blocker in blocker.processes.first { $0.pid == call.process } }
     let isOwnProgram = !blockers.isEmpty && own.count == blockers.count
     attempt.explanation.tell(isOwnProgram, own.flatMap(\.descriptors), outcome)
     target.attempts[0] = attempt
     report.targets[0] = target
     return BindFailure(
       report: report, attempt: attempt, outcome: outcome, blockers: blockers, isOwnProgram: isOwnProgram)
+  }
+}
+
+/// A call that was made, and everything about it that decides its explanation.
+package struct MadeCall: Sendable {
+  package var socket: PlannedSocket
+  package var address: QuestionAddress
+  package var port: Port
+  /// nil where it was not said.
+  package var function: SocketCall?
+  /// nil where it was not said.
+  package var errno: SystemError?
+  /// The process that called.
+  package var process: Int32 = getpid()
+  /// CAP_NET_BIND_SERVICE of the thread that called; nil for what its uid is to have, `.some(nil)` for not known.
+  package var mayBindPrivileged: Bool??
+  package var policies = Policies()
+  /// The socket's network namespace, where it is not the reader's.
+  package var namespace: NamespaceReference?
+  /// Whose words the suggestions use.
+  package var wording: Runtime?
+  package var bpf = true
+  package var isThorough = false
+
+  package init(
+    socket: PlannedSocket, address: QuestionAddress, port: Port, function: SocketCall? = nil,
+    errno: SystemError? = nil
+  ) {
+    self.socket = socket
+    self.address = address
+    self.port = port
+    self.function = function
+    self.errno = errno
+  }
+
+  fileprivate var question: Question {
+    let item = QuestionItem(addresses: [address], ports: port.rawValue...port.rawValue, transport: socket.transport)
+    var question = Question(
+      items: [item], options: socket.options, v6only: socket.v6only, device: socket.device, uid: socket.uid,
+      namespace: namespace)
+    question.ownSocket = socket.own?.inode
+    let isBound = socket.own?.isBound == true
+    // The bind bucket remembers this socket's own bind as well, and only the others are asked about.
+    question.bpf = bpf && !isBound
+    question.thorough = isThorough
+    question.wording = wording
+    // A socket that has its port can only have failed to listen, unless the error is that of a second bind(2).
+    let isListening = isBound && socket.transport == .tcp && errno != .invalidArgument
+    let function = function ?? (isListening ? .listen : errno == nil ? nil : .bind)
+    guard let function else { return question }
+    question.observed = ObservedCall(
+      function: function, errno: errno, mayBindPrivileged: function == .listen ? true : mayBindPrivileged,
+      isBound: isBound, policies: policies)
+    return question
   }
 }
 

@@ -1,5 +1,5 @@
 public import BindRules
-import ProcessEvidence
+package import ProcessEvidence
 public import SocketModel
 
 /// The socket of a server whose bind(2) or listen(2) failed, as far as it decides that.
@@ -39,6 +39,11 @@ public struct PlannedSocket: Sendable, Hashable {
     do throws(SystemError) { socket = try OwnSocket(descriptor: descriptor) } catch {
       throw .invalidQuestion("descriptor \(descriptor) is no TCP or UDP socket (\(error))")
     }
+    self.init(socket)
+  }
+
+  /// The socket whose options were read.
+  package init(_ socket: OwnSocket) {
     self.init(
       socket.transport, v6only: socket.v6only, device: socket.device, uid: socket.uid)
     family = socket.family

@@ -10,6 +10,7 @@ struct Planning {
 
   init(question: Question, item: QuestionItem, port: Port, host: HostFacts) {
     let user = PlannedUser(question: question, port: port, host: host)
+    let mayBindPrivileged = question.observed?.mayBindPrivileged ?? user.mayBindPrivileged
     let addresses = item.addresses.flatMap { PlannedAddress.all($0, families: question.families, host: host) }
     let v6only = question.v6only(item.transport)
     attempts = addresses.map { planned in
@@ -18,7 +19,7 @@ struct Planning {
         port: port,
         v6only: planned.address.family == .ipv6 && (v6only ?? host.bindv6only ?? false),
         device: question.device.map { Self.device($0, host) },
-        uid: user.uid, mayBindPrivileged: user.mayBindPrivileged)
+        uid: user.uid, mayBindPrivileged: mayBindPrivileged)
     }
     plan = Plan(
       options: question.options(item.transport), v6only: v6only, device: question.device, uid: user.uid,

@@ -113,15 +113,25 @@ public enum Portwhy {
   ) throws(PortwhyError) -> AttemptReport {
     let probed =
       question.probe ? try probe(attempt, judged, question, scene) : Probing.Result(outcomes: judged)
+    let planned = question.options(attempt.transport)
+    var settled: (outcomes: [BindOutcome], finding: CallFinding?) = (probed.outcomes, nil)
+    if let observed = question.observed {
+      settled = observed.settle(probed.outcomes, planned: planned, on: scene.host.kernel)
+    }
     var explanation = explain(
       Case(
-        attempt: attempt, outcomes: probed.outcomes, planned: question.options(attempt.transport), snapshot: snapshot,
-        nearby: scene.nearby(attempt.transport), runtime: question.runtime))
+        attempt: attempt, outcomes: settled.outcomes, planned: planned, snapshot: snapshot,
+        nearby: scene.nearby(attempt.transport), runtime: question.runtime ?? question.wording))
+    // A socket that is there has its options, whatever its runtime sets by default.
+    if question.runtime == nil { explanation.notes.removeAll { $0.kind == "runtime-default" } }
+    if let finding = settled.finding, let observed = question.observed, let errno = observed.errno {
+      explanation = finding.explanation(observed.function, errno, explanation, host: scene.host)
+    }
     explanation.notes += probed.notes
     if question.probe { explanation.suggestions.removeAll { $0.kind == "probe" } }
     explanation.suggestions = question.completing(explanation.suggestions)
     return AttemptReport(
-      attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions,
+      attempt: attempt, outcomes: settled.outcomes, explanation: explanation, contradictions: probed.contradictions,
       leftOpen: scene.leftOpen(attempt.transport, judged, question))
   }
 
