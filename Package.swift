@@ -58,7 +58,8 @@ let package = Package(
     house(
       "PortwhyCLI",
       [
-        "CArguments", "PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel",
+        "CArguments", "PortwhyKit", "PortwhyReport", "PortwhyExplanation", "ProcessEvidence", "BindRules",
+        "SocketModel", "Supervisor",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),

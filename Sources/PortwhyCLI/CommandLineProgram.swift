@@ -9,7 +9,14 @@ public enum CommandLineProgram {
   /// Runs with the words this process was started with.
   public static func run() -> Int32 {
     SystemCalls.occupyClosedStandardDescriptors()
-    return run(SystemCalls.arguments)
+    let arguments = SystemCalls.arguments
+    guard let place = CommandMode.separator(arguments) else { return run(arguments) }
+    do throws(UsageError) {
+      return CommandMode.run(try CommandSettings(reading: Array(arguments[..<place])), command: place + 2)
+    } catch {
+      complain(error.message)
+      return ExitStatus.usage.rawValue
+    }
   }
 
   /// Runs with the words after the program's name and returns the exit status. Data goes to standard output,
@@ -103,7 +110,7 @@ public enum CommandLineProgram {
   }
 
   /// Each uid is asked for once: the user database may be on the network.
-  private static func userNames(_ report: Report) -> [UInt32: String] {
+  static func userNames(_ report: Report) -> [UInt32: String] {
     var names: [UInt32: String] = [:]
     var uids: Set<UInt32> = []
     for target in report.targets {
@@ -114,12 +121,12 @@ public enum CommandLineProgram {
     return names
   }
 
-  private static func wantsColor(_ color: Invocation.Color) -> Bool {
+  static func wantsColor(_ color: Invocation.Color, _ descriptor: Int32 = 1) -> Bool {
     switch color {
     case .always: true
     case .never: false
     case .auto:
-      SystemCalls.isTerminal(1) && (SystemCalls.environment("NO_COLOR") ?? "").isEmpty
+      SystemCalls.isTerminal(descriptor) && (SystemCalls.environment("NO_COLOR") ?? "").isEmpty
         && SystemCalls.environment("TERM") != "dumb"
     }
   }
@@ -135,7 +142,7 @@ public enum CommandLineProgram {
   }
 
   /// A line that somebody reads; what was typed, which a message repeats, may be as long as execve(2) allows.
-  private static func complain(_ message: String) {
+  static func complain(_ message: String) {
     let text = TerminalText.escaped(String(message.unicodeScalars.prefix(longestComplaint)))
     let rest = message.utf8.count > longestComplaint && message.unicodeScalars.count > longestComplaint ? "…" : ""
     _ = SystemCalls.write("portwhy: \(text)\(rest)\n", to: 2)
@@ -143,7 +150,7 @@ public enum CommandLineProgram {
 
   private static let longestComplaint = 500
 
-  private static func text(_ error: PortwhyError) -> String {
+  static func text(_ error: PortwhyError) -> String {
     switch error {
     case .kernelInterfaceMissing(let text), .notPermitted(let text), .invalidQuestion(let text): text
     case .internalError(let text): "internal error: \(text)"

@@ -1,6 +1,7 @@
 internal import CArguments
 internal import Glibc
 internal import PortwhyKit
+internal import SocketModel
 
 /// The only file of this target that calls the system.
 enum SystemCalls {
@@ -146,6 +147,21 @@ enum SystemCalls {
     }
     return .bytes(bytes)
   }
+
+  enum OpenResult: Hashable {
+    case opened(Int32)
+    /// strerror(3) of what happened.
+    case failed(String)
+  }
+
+  /// Opens a file to write behind what it has; it is made where it is missing.
+  static func openForAppending(_ path: String) -> OpenResult {
+    let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o666)
+    return descriptor >= 0 ? .opened(descriptor) : .failed(String(cString: strerror(errno)))
+  }
+
+  /// strerror(3).
+  static func text(_ error: SystemError) -> String { String(cString: strerror(error.rawValue)) }
 
   /// A whole small file, at most 1 MiB; nil where it cannot be read.
   static func contents(of path: String) -> String? {

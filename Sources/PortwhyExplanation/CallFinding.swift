@@ -91,6 +91,8 @@ extension Policies {
       errno == .accessDenied
       ? ("the audit log says which rule it was", "journalctl -k -g 'apparmor|avc|landlock'")
       : ("systemd-cgls and the unit's settings say which rule it is", "systemctl show -p SocketBindDeny UNIT")
-    return [Suggestion(kind: "look-at-policy", certainty: .conditional("you may read it"), text: look.0, command: look.1)]
+    return [
+      Suggestion(kind: "look-at-policy", certainty: .conditional("you may read it"), text: look.0, command: look.1)
+    ]
   }
 }

@@ -75,7 +75,8 @@ let beforeThePortTopics: [Topic] = [
     helps: ["Switch IPV6_V6ONLY off, or use an IPv4 socket."], references: ["ipv6(7)"]),
   Topic(
     .refusedByPolicy, "a policy refuses the bind, not the port",
-    summary: "EACCES or EPERM although the port is free and needs no privilege: a security module, Landlock or a cgroup.",
+    summary:
+      "EACCES or EPERM although the port is free and needs no privilege: a security module, Landlock or a cgroup.",
     what: [
       "The kernel asks its policies before it looks at the port: security modules, Landlock, programs of the cgroup."
     ],
@@ -84,7 +85,8 @@ let beforeThePortTopics: [Topic] = [
       "SELinux, AppArmor: the audit log names the rule; semanage port or the profile lets the port in.",
       "Landlock: the sandbox that started the program has to allow the port.",
       "systemd: SocketBindAllow= in the unit that has SocketBindDeny=.",
-    ], inVain: ["Another socket option: no policy looks at them."], references: ["landlock(7)", "systemd.resource-control(5)"]),
+    ], inVain: ["Another socket option: no policy looks at them."],
+    references: ["landlock(7)", "systemd.resource-control(5)"]),
   Topic(
     .goneMeanwhile, "what was in the way has gone",
     summary: "The call failed, and a moment later the same call works: the other socket was closed in between.",

@@ -113,6 +113,8 @@ public struct Report: Sendable, Hashable {
   public var visibility: Visibility
   /// One for each port and protocol.
   public var targets: [TargetReport]
+  /// The call of a program that is explained; nil where nothing was run.
+  public var call: ReportedCall?
 
   /// One with these parts, each as its property says.
   public init(

@@ -15,6 +15,7 @@ public enum JSONReport {
       writer.object("host", report.host) { write($1, capturedAt: report.capturedAt, to: &$0) }
       writer.object("visibility", report.visibility) { write($1, to: &$0) }
       writer.objects("targets", report.targets) { write($1, host: report.host, users: users, to: &$0) }
+      writer.call(report.call)
     }
     return writer.text + "\n"
   }

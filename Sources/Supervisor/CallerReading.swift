@@ -48,3 +48,16 @@ struct StatusFile {
 
   func number(_ name: String) -> UInt64? { text(name).flatMap { UInt64($0) } }
 }
+
+/// Whether a process descends from this one, which adopts what the command leaves behind.
+package func isBelowThisProcess(_ process: Int32) -> Bool {
+  let own = StatusFile(fileContents("/proc/self/status") ?? []).number("Pid:")
+  var process = UInt64(process)
+  // A chain that changes while it is read may lead in a circle.
+  for _ in 0..<100 where process > 1 {
+    guard let parent = StatusFile(fileContents("/proc/\(process)/status") ?? []).number("PPid:") else { return false }
+    if parent == own { return true }
+    process = parent
+  }
+  return false
+}

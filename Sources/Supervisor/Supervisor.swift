@@ -166,7 +166,8 @@ package final class Supervisor {
 
   private func workedCall(_ run: RunningCall) -> WorkedCall? {
     guard let number = try? duplicate(run.call.descriptor, of: run.call.thread),
-      let socket = OwnedDescriptor(number), socketInode(number) == run.inode, let own = try? OwnSocket(descriptor: socket.number),
+      let socket = OwnedDescriptor(number), socketInode(number) == run.inode,
+      let own = try? OwnSocket(descriptor: socket.number),
       let address = CallAddress(localName(of: socket.number)), let caller = Caller(thread: run.call.thread)
     else { return nil }
     return WorkedCall(
