@@ -150,12 +150,12 @@ purity:          # BindRules builds with nothing but SocketModel
 
 lint:            ## formatting and style; warnings are errors in every build
 	@scripts/setup mandoc
-	swift format lint --strict -r Sources Tests Examples Fuzzing Package.swift
+	swift format lint --strict -r Sources Tests Tools Examples Fuzzing Package.swift
 	scripts/check-docs
 	mandoc -T lint -W warning man/portwhy.1
 
 format:          ## put the sources into the project's format
-	swift format -i -r Sources Tests Examples Fuzzing Package.swift
+	swift format -i -r Sources Tests Tools Examples Fuzzing Package.swift
 
 setup:           # quiet where nothing is missing
 	@scripts/setup

@@ -2,7 +2,7 @@
 import PackageDescription
 
 // The three walls of the house, kept by the compiler: what the kernel said (the evidence targets),
-// what we conclude (BindRules), how we say it (PortwhyExplanation, PortwhyReport). Arrows point down only.
+// what we conclude (BindRules), how we say it (Explanation, PortwhyReport). Arrows point down only.
 let strict: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
@@ -18,6 +18,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
   .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
+func support(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Tests/Support/\(name)", swiftSettings: settings)
+}
+
+func tool(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = []) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, path: "Tools/\(name)", swiftSettings: settings)
+}
+
 let package = Package(
   name: "portwhy",
   products: [
@@ -25,7 +33,7 @@ let package = Package(
     // The library: answers as data (PortwhyKit, with the types of the others) and as text (PortwhyReport). Neither
     // ArgumentParser nor Foundation is behind it.
     .library(
-      name: "PortwhyKit", targets: ["PortwhyKit", "PortwhyReport", "PortwhyExplanation", "BindRules", "SocketModel"]),
+      name: "PortwhyKit", targets: ["PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel"]),
     // For Fuzzing/ alone, which has a package of its own.
     .library(name: "PortwhyCLI", targets: ["PortwhyCLI"]),
   ],
@@ -43,14 +51,14 @@ let package = Package(
     house("BindProbe", ["BindRules", "SocketModel"]),
     .systemLibrary(name: "CBPF"),
     house("BPFEvidence", ["CBPF", "SocketModel"]),
-    house("PortwhyExplanation", ["BindRules", "SocketModel"]),
+    house("Explanation", ["BindRules", "SocketModel"]),
     house(
       "PortwhyKit",
       [
-        "BPFEvidence", "BindProbe", "BindRules", "HostEvidence", "Netlink", "PortwhyExplanation", "ProcessEvidence",
+        "BPFEvidence", "BindProbe", "BindRules", "HostEvidence", "Netlink", "Explanation", "ProcessEvidence",
         "SocketModel",
       ]),
-    house("PortwhyReport", ["BindRules", "PortwhyExplanation", "PortwhyKit", "SocketModel"]),
+    house("PortwhyReport", ["BindRules", "Explanation", "PortwhyKit", "SocketModel"]),
     .target(name: "CArguments"),
     // What happens beside a command that runs: `portwhy -- COMMAND`.
     .target(name: "CSupervisor"),
@@ -58,30 +66,26 @@ let package = Package(
     house(
       "PortwhyCLI",
       [
-        "CArguments", "PortwhyKit", "PortwhyReport", "PortwhyExplanation", "ProcessEvidence", "BindRules",
+        "CArguments", "PortwhyKit", "PortwhyReport", "Explanation", "ProcessEvidence", "BindRules",
         "SocketModel", "Supervisor",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),
 
-    // Test support, in no product: real sockets in private network namespaces.
-    .target(name: "CProcessTestSupport", path: "Tests/CProcessTestSupport"),
-    .systemLibrary(name: "CBPFTests", path: "Tests/CBPFTests"),
-    .target(name: "JSONTestSupport", path: "Tests/JSONTestSupport", swiftSettings: strict),
-    .target(name: "FixtureTestSupport", path: "Tests/FixtureTestSupport", swiftSettings: strict),
-    .target(
-      name: "NetlinkTestSupport", dependencies: ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"],
-      path: "Tests/NetlinkTestSupport", swiftSettings: strict),
-    .systemLibrary(name: "CKernelLab"),
-    house("KernelLab", ["BindRules", "CKernelLab", "SocketModel"]),
-    .executableTarget(
-      name: "conformance", dependencies: ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"],
-      swiftSettings: strict),
-    .executableTarget(
-      name: "bench", dependencies: ["CKernelLab", "KernelLab", "SocketModel"], swiftSettings: strict),
-
-    // Short-lived servers and crowds of processes, for the tests that need them.
-    .executableTarget(name: "churn"),
+    // Test support and tools, in no product: real sockets in private network namespaces, the conformance runner, the
+    // bench, and the short-lived servers and crowds of processes of the tests that need them.
+    support("CProcessTestSupport"),
+    .systemLibrary(name: "CBPFTests", path: "Tests/Support/CBPFTests"),
+    support("JSONTestSupport", settings: strict),
+    support("FixtureTestSupport", settings: strict),
+    support("NetlinkTestSupport", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"], settings: strict),
+    .systemLibrary(name: "CKernelLab", path: "Tests/Support/CKernelLab"),
+    support("KernelLab", ["BindRules", "CKernelLab", "SocketModel"], settings: strict),
+    tool("conformance", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"], settings: strict),
+    tool("bench", ["CKernelLab", "KernelLab", "SocketModel"], settings: strict),
+    tool("churn"),
+    // Programs that bind, for the tests of `portwhy -- COMMAND`.
+    .executableTarget(name: "binder", path: "Tests/Support/binder"),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
     tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
@@ -92,7 +96,7 @@ let package = Package(
       "PortwhyKitTests",
       [
         "BPFEvidence", "BindProbe", "BindRules", "CNetlink", "HostEvidence", "KernelLab", "Netlink",
-        "PortwhyExplanation",
+        "Explanation",
         "PortwhyKit",
         "SocketModel",
       ]),
@@ -105,30 +109,30 @@ let package = Package(
       ["CNetlink", "HostEvidence", "Netlink", "NetlinkTestSupport", "NetlinkWire", "SocketModel"]),
     tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
     tests(
-      "PortwhyExplanationTests",
+      "ExplanationTests",
       [
-        "BindRules", "FixtureTestSupport", "KernelLab", "Netlink", "PortwhyExplanation", "PortwhyKit",
+        "BindRules", "FixtureTestSupport", "KernelLab", "Netlink", "Explanation", "PortwhyKit",
         "PortwhyReport", "ProcessEvidence", "SocketModel",
       ],
       exclude: ["Golden"]),
     tests(
       "PortwhyReportTests",
       [
-        "BindRules", "FixtureTestSupport", "JSONTestSupport", "KernelLab", "PortwhyExplanation", "PortwhyKit",
+        "BindRules", "FixtureTestSupport", "JSONTestSupport", "KernelLab", "Explanation", "PortwhyKit",
         "PortwhyReport", "SocketModel",
       ],
       exclude: ["Golden"]),
     tests(
       "PortwhyCLITests",
       [
-        "BindRules", "PortwhyCLI", "PortwhyExplanation", "PortwhyKit", "SocketModel",
+        "BindRules", "PortwhyCLI", "Explanation", "PortwhyKit", "SocketModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Runs the built binary, which SwiftPM builds before any test.
     tests(
       "EndToEndTests",
       [
-        "BindRules", "CProcessTestSupport", "JSONTestSupport", "KernelLab", "PortwhyExplanation", "PortwhyKit",
+        "BindRules", "CProcessTestSupport", "JSONTestSupport", "KernelLab", "Explanation", "PortwhyKit",
         "PortwhyReport", "SocketModel",
       ]),
 

@@ -419,6 +419,13 @@ int portwhy_fork_keeper(int listener) {
   return keeper;
 }
 
+void portwhy_end_keeper(int listener, int keeper) {
+  struct pollfd end = {listener, 0, 0};
+  if (keeper <= 0 || poll(&end, 1, 0) <= 0 || !(end.revents & POLLHUP)) return;
+  kill(keeper, SIGKILL);
+  while (waitpid(keeper, 0, 0) < 0 && errno == EINTR) {}
+}
+
 static void wake_keeper(void) {
   uint64_t one = 1;
   ssize_t sent = write(keeper_alarm, &one, sizeof one);

@@ -1,4 +1,4 @@
-internal import PortwhyExplanation
+internal import Explanation
 internal import PortwhyKit
 internal import SocketModel
 

@@ -1,6 +1,6 @@
 public import BindRules
 import Glibc
-public import PortwhyExplanation
+public import Explanation
 import ProcessEvidence
 public import SocketModel
 

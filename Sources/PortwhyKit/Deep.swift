@@ -1,6 +1,6 @@
 import HostEvidence
 import Netlink
-import PortwhyExplanation
+import Explanation
 import ProcessEvidence
 import SocketModel
 

@@ -1,5 +1,5 @@
 import BindRules
-import PortwhyExplanation
+import Explanation
 import SocketModel
 
 /// A bind(2) or listen(2) that was really made, beside what the rules say to the same socket a moment later.

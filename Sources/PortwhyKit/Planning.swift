@@ -1,5 +1,5 @@
 import BindRules
-import PortwhyExplanation
+import Explanation
 import SocketModel
 
 /// The binds that one item of a question means for one port, with what of them was not said but assumed.

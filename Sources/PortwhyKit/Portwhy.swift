@@ -4,7 +4,7 @@ public import BindRules
 import Glibc
 import HostEvidence
 import Netlink
-import PortwhyExplanation
+import Explanation
 import ProcessEvidence
 public import SocketModel
 
@@ -119,7 +119,7 @@ public enum Portwhy {
       settled = observed.settle(probed.outcomes, planned: planned, on: scene.host.kernel)
     }
     var explanation = explain(
-      Case(
+      Situation(
         attempt: attempt, outcomes: settled.outcomes, planned: planned, snapshot: snapshot,
         nearby: scene.nearby(attempt.transport), runtime: question.runtime ?? question.wording))
     // A socket that is there has its options, whatever its runtime sets by default.

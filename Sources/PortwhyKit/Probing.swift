@@ -1,6 +1,6 @@
 import BindProbe
 public import BindRules
-import PortwhyExplanation
+import Explanation
 import SocketModel
 
 /// A real bind that answered otherwise than the rules, which were sure.

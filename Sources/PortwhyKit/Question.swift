@@ -1,5 +1,5 @@
 public import BindRules
-public import PortwhyExplanation
+public import Explanation
 public import SocketModel
 
 /// An address of a question.

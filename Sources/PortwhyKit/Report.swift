@@ -1,5 +1,5 @@
 public import BindRules
-public import PortwhyExplanation
+public import Explanation
 public import SocketModel
 
 /// What the user plans, apart from address and port.

@@ -1,5 +1,5 @@
 public import BindRules
-public import PortwhyExplanation
+public import Explanation
 public import SocketModel
 
 /// What is asked of a saved report: each part that is given takes the place of the saved one.
@@ -148,7 +148,7 @@ extension Portwhy {
         probed.first { $0.options == outcome.options } ?? outcome
       }
       var explanation = explain(
-        Case(
+        Situation(
           attempt: attempt, outcomes: outcomes, planned: target.plan.options, snapshot: snapshot,
           runtime: question.runtime))
       if let before, keepsOptions {

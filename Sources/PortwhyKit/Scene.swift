@@ -2,7 +2,7 @@ import BPFEvidence
 import BindRules
 import HostEvidence
 import Netlink
-import PortwhyExplanation
+import Explanation
 import ProcessEvidence
 import SocketModel
 

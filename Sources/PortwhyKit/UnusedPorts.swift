@@ -1,5 +1,5 @@
 import BindRules
-import PortwhyExplanation
+import Explanation
 import SocketModel
 
 /// The answers to ports that nobody uses, in a row of ports: they differ in the number alone, as long as it lies on the

@@ -1,5 +1,5 @@
 internal import BindRules
-internal import PortwhyExplanation
+internal import Explanation
 internal import PortwhyKit
 internal import SocketModel
 

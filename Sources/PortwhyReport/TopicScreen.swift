@@ -1,4 +1,4 @@
-public import PortwhyExplanation
+public import Explanation
 
 /// The long texts of `--explain`, wrapped to the terminal.
 public enum TopicScreen {

@@ -7,6 +7,7 @@ package struct RunningCommand: Sendable {
   package let process: Int32
   let listener: Int32
   let signals: Int32
+  let keeper: Int32
 
   /// Why a command was not started.
   package enum Failure: Error, Sendable, Hashable {
@@ -36,7 +37,8 @@ package struct RunningCommand: Sendable {
       portwhy_drop_command(&command)
       throw .unwatchable(Refusal.text(step, error))
     }
-    guard portwhy_fork_keeper(command.listener) > 0 else {
+    let keeper = portwhy_fork_keeper(command.listener)
+    guard keeper > 0 else {
       let error = SystemError(rawValue: errno)
       portwhy_drop_command(&command)
       throw .unwatchable("the keeper cannot be started: \(error)")
@@ -49,7 +51,7 @@ package struct RunningCommand: Sendable {
       if step == PORTWHY_NOT_EXECUTED { throw .notExecuted(error) }
       throw .unwatchable(Refusal.text(step, error))
     }
-    return RunningCommand(process: command.process, listener: command.listener, signals: signals)
+    return RunningCommand(process: command.process, listener: command.listener, signals: signals, keeper: keeper)
   }
 }
 

@@ -17,6 +17,7 @@ package final class Supervisor {
   private let command: Int32
   private let listener: Int32
   private let signals: Int32
+  private let keeper: Int32
   private let alarm: Alarm
   private weak var delegate: (any SupervisorDelegate)?
   private var running: [Int32: RunningCall] = [:]
@@ -31,6 +32,7 @@ package final class Supervisor {
     command = started.process
     listener = started.listener
     signals = started.signals
+    keeper = started.keeper
     self.alarm = alarm
     self.delegate = delegate
     jobControl = JobControl(command: started.process)
@@ -42,6 +44,7 @@ package final class Supervisor {
     while true {
       if let ending {
         letEverythingGo()
+        portwhy_end_keeper(listener, keeper)
         return ending
       }
       step()

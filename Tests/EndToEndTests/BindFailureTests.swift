@@ -1,7 +1,7 @@
 import BindRules
 import Glibc
 import KernelLab
-import PortwhyExplanation
+import Explanation
 import PortwhyKit
 import PortwhyReport
 import SocketModel

@@ -1,4 +1,4 @@
-import PortwhyExplanation
+import Explanation
 import BindRules
 import PortwhyKit
 import SocketModel

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Glibc
-import PortwhyExplanation
+import Explanation
 import Testing
 
 @testable import PortwhyCLI

@@ -3,7 +3,7 @@ import BindProbe
 import BindRules
 import Glibc
 import KernelLab
-import PortwhyExplanation
+import Explanation
 import SocketModel
 import Testing
 

@@ -2,7 +2,7 @@ import BindRules
 import CNetlink
 import Glibc
 import KernelLab
-import PortwhyExplanation
+import Explanation
 import PortwhyKit
 import SocketModel
 import Testing

@@ -1,6 +1,6 @@
 import BindProbe
 import BindRules
-import PortwhyExplanation
+import Explanation
 import SocketModel
 import Testing
 

@@ -1,5 +1,5 @@
 import BindRules
-import PortwhyExplanation
+import Explanation
 import SocketModel
 import Testing
 
@@ -12,7 +12,7 @@ struct UnseenTests {
     let attempt = BindAttempt(transport: transport, address: .v4(.any), port: Port(8080), uid: 0)
     let snapshot = Snapshot(host: host, sockets: [])
     let judged = outcomes(of: attempt, in: snapshot)
-    return explain(Case(attempt: attempt, outcomes: judged, planned: [], snapshot: snapshot)).notes
+    return explain(Situation(attempt: attempt, outcomes: judged, planned: [], snapshot: snapshot)).notes
   }
 
   @Test("is said where the host has it, and only there")

@@ -1,7 +1,7 @@
 import BindRules
 import KernelLab
 import Netlink
-import PortwhyExplanation
+import Explanation
 import SocketModel
 import Synchronization
 import Testing

@@ -1,6 +1,6 @@
 import BindRules
 import Glibc
-import PortwhyExplanation
+import Explanation
 import SocketModel
 
 @testable import PortwhyCLI

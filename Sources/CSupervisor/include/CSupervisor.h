@@ -55,6 +55,9 @@ void portwhy_drop_command(struct portwhy_command *command);
    Its process id, or -1 with errno. To be called before there is a second thread. */
 int portwhy_fork_keeper(int listener);
 
+/* Where no task has the filter any more, waits for the end of the keeper, so that it leaves no zombie behind. */
+void portwhy_end_keeper(int listener, int keeper);
+
 /* The keeper answers from now on, until portwhy_resume. */
 void portwhy_rest(void);
 /* No longer; back when the keeper has stopped answering, after 200 ms at most. */

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import PortwhyExplanation
+internal import Explanation
 internal import PortwhyKit
 internal import PortwhyReport
 internal import ProcessEvidence
@@ -108,9 +108,7 @@ final class Explainer: Sendable {
         call.errno == .addressInUse
           ? "no port of net.ipv4.ip_local_port_range was free for it" : "it asked for any free port")
     }
-    if let namespace = call.namespace, namespace.path == nil {
-      return sentence(call, "its network namespace may not be entered (sudo)")
-    }
+    if let namespace = call.namespace, namespace.path == nil { return sentence(call, Self.elsewhere) }
     do throws(PortwhyError) {
       var failure = try Portwhy.explainCall(madeCall(call, own, address))
       tellOwnTree(&failure, call)
@@ -121,9 +119,12 @@ final class Explainer: Sendable {
         number: call.number, failure: failure, sentence: "", likeness: likeness(call, failure),
         holder: holder(failure))
     } catch {
+      if case .notPermitted = error, call.namespace != nil { return sentence(call, Self.elsewhere) }
       return sentence(call, CommandLineProgram.text(error))
     }
   }
+
+  private static let elsewhere = "in a network namespace of its own, which only root may enter (sudo)"
 
   private func madeCall(_ call: FailedCall, _ own: OwnSocket, _ address: CallAddress) -> MadeCall {
     var made = MadeCall(

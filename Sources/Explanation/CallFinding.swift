@@ -36,7 +36,7 @@ extension CallFinding {
     case .refusedByPolicy(let now, let policies):
       explanation.cause = .refusedByPolicy
       explanation.why =
-        ["the port is not the reason: \(Self.rules(now)), and the kernel asks its policies before"]
+        ["the port is not the reason: by its rules \(Self.rules(now)), and the kernel asks its policies before"]
         + policies.sentences(errno, host)
       explanation.suggestions = policies.suggestions(errno)
     case .goneMeanwhile(let now):

@@ -2,7 +2,7 @@ import FixtureTestSupport
 import BindRules
 import Glibc
 @testable import KernelLab
-import PortwhyExplanation
+import Explanation
 import PortwhyKit
 import PortwhyReport
 import SocketModel
@@ -99,7 +99,7 @@ extension Report {
     target.attempts = target.attempts.map { attempt in
       let outcomes = outcomes(of: attempt.attempt, in: snapshot)
       let explanation = explain(
-        PortwhyExplanation.Case(
+        Situation(
           attempt: attempt.attempt, outcomes: outcomes, planned: target.plan.options, snapshot: snapshot,
           nearby: nearby))
       return AttemptReport(attempt: attempt.attempt, outcomes: outcomes, explanation: explanation)
@@ -151,7 +151,7 @@ struct WithoutKernelTests {
   private func explained(_ attempt: BindAttempt, _ snapshot: Snapshot, _ options: ReuseOptions) -> Explanation {
     let outcomes = outcomes(of: attempt, in: snapshot)
     return explain(
-      PortwhyExplanation.Case(attempt: attempt, outcomes: outcomes, planned: options, snapshot: snapshot))
+      Situation(attempt: attempt, outcomes: outcomes, planned: options, snapshot: snapshot))
   }
 
   @Test("a host without IPv6 is family-missing")
@@ -171,7 +171,7 @@ struct WithoutKernelTests {
       BindOutcome(options: $0, bind: .ok, listen: .fails(.addressInUse))
     }
     let found = explain(
-      PortwhyExplanation.Case(
+      Situation(
         attempt: attempt, outcomes: outcomes, planned: reuseaddr, snapshot: Snapshot(host: host, sockets: [])))
     #expect(found.cause == .listenOnly)
   }

@@ -2,7 +2,7 @@ public import BindRules
 public import SocketModel
 
 /// What one attempt is explained from: the rules' answers and the facts they were drawn from.
-public struct Case: Sendable, Hashable {
+public struct Situation: Sendable, Hashable {
   /// The bind that was judged.
   public var attempt: BindAttempt
   /// The four outcomes, in the order of `ReuseOptions.combinations`.
@@ -71,23 +71,23 @@ public struct Nearby: Sendable, Hashable {
 }
 
 /// The cause of what the planned bind would meet, the reason in words, and what can be done.
-public func explain(_ case: Case) -> Explanation {
-  guard let outcome = `case`.outcome(`case`.planned) else { return Explanation(cause: nil, why: []) }
-  let receives = receives(`case`, outcome)
-  let cause = primaryCause(`case`, outcome, receives)
+public func explain(_ situation: Situation) -> Explanation {
+  guard let outcome = situation.outcome(situation.planned) else { return Explanation(cause: nil, why: []) }
+  let receives = receives(situation, outcome)
+  let cause = primaryCause(situation, outcome, receives)
   return Explanation(
-    cause: cause, why: why(`case`, outcome: outcome, cause: cause), receives: receives,
-    notes: notes(`case`, outcome: outcome) + ownershipNotes(`case`) + runtimeNotes(`case`),
-    suggestions: withOtherSide(suggestions(`case`, outcome: outcome, cause: cause), `case`, outcome))
+    cause: cause, why: why(situation, outcome: outcome, cause: cause), receives: receives,
+    notes: notes(situation, outcome: outcome) + ownershipNotes(situation) + runtimeNotes(situation),
+    suggestions: withOtherSide(suggestions(situation, outcome: outcome, cause: cause), situation, outcome))
 }
 
 /// The suggestions in the words of the planned runtime, and before the last resort of another port what the other
 /// side could set.
-private func withOtherSide(_ own: [Suggestion], _ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
+private func withOtherSide(_ own: [Suggestion], _ situation: Situation, _ outcome: BindOutcome) -> [Suggestion] {
   // The kernel's own sockets cannot be told to set an option, nor did they.
-  let isKernels = `case`.blockingSockets.contains { $0.owner == .kernel }
-  let worded = own.filter { !isKernels || $0.kind != "set-option" }.map { $0.worded(for: `case`.runtime) }
+  let isKernels = situation.blockingSockets.contains { $0.owner == .kernel }
+  let worded = own.filter { !isKernels || $0.kind != "set-option" }.map { $0.worded(for: situation.runtime) }
   guard outcome.verdict == .fails(.addressInUse) || outcome.verdict == .undetermined else { return worded }
   let last = worded.firstIndex { $0.kind == "other-port" } ?? worded.endIndex
-  return worded[..<last] + otherSide(`case`) + worded[last...]
+  return worded[..<last] + otherSide(situation) + worded[last...]
 }

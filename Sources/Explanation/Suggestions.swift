@@ -2,21 +2,22 @@ import BindRules
 import SocketModel
 
 /// What can be done, best first. Everything marked `checked` was run through the rules on the changed situation.
-func suggestions(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [Suggestion] {
+func suggestions(_ situation: Situation, outcome: BindOutcome, cause: Cause?) -> [Suggestion] {
   switch outcome.verdict {
   case .ok: return []
   case .fails(.addressInUse):
-    return ourOption(`case`, cause) + waiting(`case`) + stopHolder(`case`) + whereToChange(`case`)
-      + lookCloser(`case`, outcome) + otherAddress(`case`) + theirOption(`case`, cause) + otherUser(`case`, cause)
-      + reservePort(`case`, cause) + otherPort(`case`)
-  case .fails: return beforeThePort(`case`, cause)
+    return ourOption(situation, cause) + waiting(situation) + stopHolder(situation) + whereToChange(situation)
+      + lookCloser(situation, outcome) + otherAddress(situation) + theirOption(situation, cause)
+      + otherUser(situation, cause)
+      + reservePort(situation, cause) + otherPort(situation)
+  case .fails: return beforeThePort(situation, cause)
   case .undetermined:
-    return lookCloser(`case`, outcome) + ourOption(`case`, cause) + stopHolder(`case`) + waiting(`case`)
-      + theirOption(`case`, cause) + otherUser(`case`, cause) + otherPort(`case`)
+    return lookCloser(situation, outcome) + ourOption(situation, cause) + stopHolder(situation) + waiting(situation)
+      + theirOption(situation, cause) + otherUser(situation, cause) + otherPort(situation)
   }
 }
 
-extension Case {
+extension Situation {
   /// Asking portwhy again about this attempt; the engine adds the options of the question.
   func command(_ options: [String]) -> String {
     snapshot.host.asNow(portwhy(options))
@@ -52,13 +53,13 @@ public func shellWord(_ word: String) -> String {
   return "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
 }
 
-private func waiting(_ case: Case) -> [Suggestion] {
-  let blocking = `case`.blockingSockets
+private func waiting(_ situation: Situation) -> [Suggestion] {
+  let blocking = situation.blockingSockets
   guard !blocking.isEmpty, blocking.allSatisfy(\.isTimeWaitSocket), let seconds = blocking.secondsLeft
   else { return [] }
-  var after = `case`.snapshot
+  var after = situation.snapshot
   after.sockets.removeAll(where: \.isTimeWaitSocket)
-  guard `case`.verdict(in: after) == .ok else { return [] }
+  guard situation.verdict(in: after) == .ok else { return [] }
   // The end of a FIN_WAIT2 is near or, once the peer closes too, a whole TIME_WAIT away (`tcp_timewait_state_process`).
   let isHalfClosed = blocking.contains { $0.state == .finWait2 }
   return [
@@ -69,28 +70,30 @@ private func waiting(_ case: Case) -> [Suggestion] {
       text: isHalfClosed
         ? "wait \(seconds) s until the kernel gives the connection up"
         : "wait \(seconds) s until TIME_WAIT is over, which nothing shortens",
-      command: `case`.command(["--wait"]))
+      command: situation.command(["--wait"]))
   ]
 }
 
 /// What settles an undetermined answer, or names a hidden holder: the cheapest way first.
-private func lookCloser(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
-  let host = `case`.snapshot.host
+private func lookCloser(_ situation: Situation, _ outcome: BindOutcome) -> [Suggestion] {
+  let host = situation.snapshot.host
   let isOpen = outcome.verdict == .undetermined
-  let hidden = `case`.blockingSockets.contains { $0.owner == .hidden || $0.reuseaddr.unknownReason == .hidden }
+  let hidden = situation.blockingSockets.contains { $0.owner == .hidden || $0.reuseaddr.unknownReason == .hidden }
   let lookAsRoot = Suggestion(
     kind: "look-as-root", certainty: .conditional("you may use sudo"),
     text: "ask again as root, who sees the owner and the options of every socket",
-    command: host.asRoot(`case`.portwhy([])))
-  return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(`case`, outcome)
+    command: host.asRoot(situation.portwhy([])))
+  return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(situation, outcome)
 }
 
 /// A real bind settles an undetermined TCP outcome; UDP is never probed.
-private func probing(_ case: Case, _ outcome: BindOutcome) -> [Suggestion] {
-  guard `case`.attempt.transport == .tcp, outcome.bind == .undetermined, outcome.source == .rules else { return [] }
+private func probing(_ situation: Situation, _ outcome: BindOutcome) -> [Suggestion] {
+  guard situation.attempt.transport == .tcp, outcome.bind == .undetermined, outcome.source == .rules else {
+    return []
+  }
   return [
     Suggestion(
       kind: "probe", certainty: .conditional("a socket may hold the port for a moment"),
-      text: "settle it by a real bind that never listens", command: `case`.command(["--probe"]))
+      text: "settle it by a real bind that never listens", command: situation.command(["--probe"]))
   ]
 }

@@ -2,64 +2,65 @@ import BindRules
 import SocketModel
 
 /// The one cause of this outcome; nil where everything works and nothing surprises.
-func primaryCause(_ case: Case, _ outcome: BindOutcome, _ receives: [Receipt]) -> Cause? {
+func primaryCause(_ situation: Situation, _ outcome: BindOutcome, _ receives: [Receipt]) -> Cause? {
   switch outcome.verdict {
   case .ok: receives.contains { $0.concernsOthers } ? .sharedPort : nil
   case .fails(.addressInUse):
-    outcome.bind == .ok ? .listenOnly : inTheWay(`case`, outcome.blockers)
-  case .fails(let error): beforeThePort(error, `case`)
-  case .undetermined: undetermined(`case`, outcome)
+    outcome.bind == .ok ? .listenOnly : inTheWay(situation, outcome.blockers)
+  case .fails(let error): beforeThePort(error, situation)
+  case .undetermined: undetermined(situation, outcome)
   }
 }
 
-private func inTheWay(_ case: Case, _ blockers: [Blocker]) -> Cause {
+private func inTheWay(_ situation: Situation, _ blockers: [Blocker]) -> Cause {
   // A probe met a socket that is not visible.
   if blockers.isEmpty { return .hidden }
-  if let cause = reuseCause(`case`, blockers) { return cause }
-  let sockets = blockers.map(`case`.socket)
-  guard let role = SocketRole.allCases.first(where: { role in sockets.contains { `case`.role($0) == role } }) else {
+  if let cause = reuseCause(situation, blockers) { return cause }
+  let sockets = blockers.map(situation.socket)
+  guard let role = SocketRole.allCases.first(where: { role in sockets.contains { situation.role($0) == role } })
+  else {
     return .listener
   }
-  let ofRole = sockets.filter { `case`.role($0) == role }
+  let ofRole = sockets.filter { situation.role($0) == role }
   switch role {
   case .listener where ofRole.contains(where: \.isHeldByDifferentPrograms): return .inheritedDescriptor
-  case .listener, .bound, .udp: return overlapCause(`case`, role, ofRole)
+  case .listener, .bound, .udp: return overlapCause(situation, role, ofRole)
   case .serverConnection, .timeWait:
-    let meetsOnlyDualStack = ofRole.allSatisfy { AddressOverlap(`case`.attempt, $0) == .dualStack }
-    return meetsOnlyDualStack && `case`.attempt.family == .ipv4 ? .leftoverDualStackConnection : role.cause
+    let meetsOnlyDualStack = ofRole.allSatisfy { AddressOverlap(situation.attempt, $0) == .dualStack }
+    return meetsOnlyDualStack && situation.attempt.family == .ipv4 ? .leftoverDualStackConnection : role.cause
   case .selfConnection, .client, .request: return role.cause
   }
 }
 
 /// A cause that lies in who sets which reuse option; nil where the sockets themselves are the cause.
-private func reuseCause(_ case: Case, _ blockers: [Blocker]) -> Cause? {
-  guard !blockers.isEmpty, !`case`.planned.isEmpty else { return nil }
+private func reuseCause(_ situation: Situation, _ blockers: [Blocker]) -> Cause? {
+  guard !blockers.isEmpty, !situation.planned.isEmpty else { return nil }
   if blockers.allSatisfy({ $0.rule == .tcpReuseportUser || $0.rule == .udpReuseportUser }) {
     return .reuseportOtherUser
   }
-  let sockets = blockers.map(`case`.socket)
-  if `case`.attempt.transport == .udp {
+  let sockets = blockers.map(situation.socket)
+  if situation.attempt.transport == .udp {
     let shareOtherwise = sockets.contains { socket in
       let theirs = socket.sureOptions
-      return !theirs.isEmpty && theirs.isDisjoint(with: `case`.planned)
+      return !theirs.isEmpty && theirs.isDisjoint(with: situation.planned)
     }
     if shareOtherwise { return .udpMixedOptions }
   }
-  let others = sockets.filter { `case`.role($0) == .listener || `case`.role($0) == .udp }
-  if `case`.planned.contains(.reuseport), others.contains(where: { $0.reuseport.sure == false }) {
+  let others = sockets.filter { situation.role($0) == .listener || situation.role($0) == .udp }
+  if situation.planned.contains(.reuseport), others.contains(where: { $0.reuseport.sure == false }) {
     return .reuseportMissing
   }
   return nil
 }
 
-private func overlapCause(_ case: Case, _ role: SocketRole, _ sockets: [SocketObservation]) -> Cause {
-  let overlaps = sockets.map { AddressOverlap(`case`.attempt, $0) }
+private func overlapCause(_ situation: Situation, _ role: SocketRole, _ sockets: [SocketObservation]) -> Cause {
+  let overlaps = sockets.map { AddressOverlap(situation.attempt, $0) }
   if overlaps.contains(.same) || sockets.contains(where: { $0.remote != nil }) { return role.cause }
   return overlaps.contains(.wildcard) ? .wildcardOverlap : .dualStackOverlap
 }
 
-private func beforeThePort(_ error: SystemError, _ case: Case) -> Cause {
-  let (attempt, host) = (`case`.attempt, `case`.snapshot.host)
+private func beforeThePort(_ error: SystemError, _ situation: Situation) -> Cause {
+  let (attempt, host) = (situation.attempt, situation.snapshot.host)
   switch error {
   case .accessDenied: return .privilegedPort
   case .addressNotAvailable:
@@ -74,18 +75,18 @@ private func beforeThePort(_ error: SystemError, _ case: Case) -> Cause {
   }
 }
 
-private func undetermined(_ case: Case, _ outcome: BindOutcome) -> Cause {
+private func undetermined(_ situation: Situation, _ outcome: BindOutcome) -> Cause {
   let kinds = Set(outcome.missing.map(\.kind))
   if kinds == [.bindOrder] {
-    let cause = reuseCause(`case`, outcome.blockers)
-    return cause ?? (`case`.attempt.transport == .udp ? .udpMixedOptions : .dependsOnOrder)
+    let cause = reuseCause(situation, outcome.blockers)
+    return cause ?? (situation.attempt.transport == .udp ? .udpMixedOptions : .dependsOnOrder)
   }
-  let aboutSockets = outcome.missing.compactMap(\.socket).map { `case`.snapshot.sockets[$0] }
+  let aboutSockets = outcome.missing.compactMap(\.socket).map { situation.snapshot.sockets[$0] }
   guard !aboutSockets.isEmpty, kinds.isSubset(of: [.reuseaddr, .reuseport, .v6only, .bindOrder, .layer3Domain]) else {
     return .hidden
   }
   let nobodyKnows = aboutSockets.allSatisfy { $0.inode == nil || $0.owner == .kernel }
-  return nobodyKnows ? inTheWay(`case`, outcome.blockers) : .hidden
+  return nobodyKnows ? inTheWay(situation, outcome.blockers) : .hidden
 }
 
 extension SocketObservation {

@@ -2,7 +2,7 @@ import FixtureTestSupport
 import BindRules
 import Glibc
 @testable import KernelLab
-import PortwhyExplanation
+import Explanation
 import PortwhyKit
 import SocketModel
 import Testing
@@ -149,7 +149,7 @@ struct SuggestionTests {
         transport: .tcp, address: .v4(.any), port: Port(8080), uid: uid, mayBindPrivileged: true)
       let outcomes = outcomes(of: attempt, in: snapshot)
       let found = explain(
-        PortwhyExplanation.Case(attempt: attempt, outcomes: outcomes, planned: [], snapshot: snapshot))
+        Situation(attempt: attempt, outcomes: outcomes, planned: [], snapshot: snapshot))
       let stop = found.suggestions.first { $0.kind == "stop-holder" }
       #expect((stop?.certainty == .checked) == isSure)
       #expect(stop?.command == "kill 7")

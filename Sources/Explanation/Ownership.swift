@@ -5,19 +5,19 @@ import SocketModel
 // the port is to be changed.
 
 /// What the reader should know of the owners of the sockets in the way.
-func ownershipNotes(_ case: Case) -> [Note] {
+func ownershipNotes(_ situation: Situation) -> [Note] {
   var notes: [Note] = []
-  for socket in `case`.blockingSockets {
+  for socket in situation.blockingSockets {
     for note in socket.ownershipNotes where !notes.contains(note) { notes.append(note) }
   }
   return notes
 }
 
 /// Where the port is changed, if it is not in the configuration one would look at first.
-func whereToChange(_ case: Case) -> [Suggestion] {
+func whereToChange(_ situation: Situation) -> [Suggestion] {
   var suggestions: [Suggestion] = []
-  for socket in `case`.blockingSockets {
-    guard let suggestion = socket.whereToChange(`case`.snapshot.host), !suggestions.contains(suggestion) else {
+  for socket in situation.blockingSockets {
+    guard let suggestion = socket.whereToChange(situation.snapshot.host), !suggestions.contains(suggestion) else {
       continue
     }
     suggestions.append(suggestion)

@@ -23,9 +23,9 @@ extension Suggestion {
 }
 
 /// What the defaults of the planned server's runtime mean here; empty without `--runtime` and on an unused port.
-func runtimeNotes(_ case: Case) -> [Note] {
-  guard let runtime = `case`.runtime, !`case`.snapshot.sockets.isEmpty else { return [] }
-  guard `case`.attempt.transport == .tcp else {
+func runtimeNotes(_ situation: Situation) -> [Note] {
+  guard let runtime = situation.runtime, !situation.snapshot.sockets.isEmpty else { return [] }
+  guard situation.attempt.transport == .tcp else {
     return [
       Note(kind: "runtime-default", text: "what \(runtime.name) sets is known for TCP only; judged without options")
     ]
@@ -35,7 +35,7 @@ func runtimeNotes(_ case: Case) -> [Note] {
     return [Note(kind: "runtime-default", text: "\(runtime.name) does not set SO_REUSEADDR by itself\(setting)")]
   }
   let options = runtime.reuseport ? "SO_REUSEADDR and SO_REUSEPORT" : "SO_REUSEADDR"
-  let closed = `case`.snapshot.sockets.filter { `case`.role($0) == .timeWait }
+  let closed = situation.snapshot.sockets.filter { situation.role($0) == .timeWait }
   let consequence =
     closed.isEmpty || closed.contains { $0.reuseaddr.sure != true } ? "" : ", so TIME_WAIT is not your problem"
   return [Note(kind: "runtime-default", text: "\(runtime.name) sets \(options) by itself\(consequence)")]
@@ -43,22 +43,22 @@ func runtimeNotes(_ case: Case) -> [Note] {
 
 /// What the server at the other end could change, in its own words: offered only where the rules say that the
 /// planned bind would then work. SO_REUSEPORT there is named only to somebody who plans to share the port.
-func otherSide(_ case: Case) -> [Suggestion] {
-  let planned = `case`.planned.contains(.reuseport) ? ["SO_REUSEADDR", "SO_REUSEPORT"] : ["SO_REUSEADDR"]
-  return (planned + ["IPV6_V6ONLY"]).compactMap { otherSide(`case`, $0) }
+func otherSide(_ situation: Situation) -> [Suggestion] {
+  let planned = situation.planned.contains(.reuseport) ? ["SO_REUSEADDR", "SO_REUSEPORT"] : ["SO_REUSEADDR"]
+  return (planned + ["IPV6_V6ONLY"]).compactMap { otherSide(situation, $0) }
 }
 
-private func otherSide(_ case: Case, _ option: String) -> Suggestion? {
-  var after = `case`.snapshot
+private func otherSide(_ situation: Situation, _ option: String) -> Suggestion? {
+  var after = situation.snapshot
   var settings: [String] = []
-  for blocker in `case`.outcome(`case`.planned)?.blockers ?? [] {
-    let socket = `case`.socket(blocker)
+  for blocker in situation.outcome(situation.planned)?.blockers ?? [] {
+    let socket = situation.socket(blocker)
     guard let (changed, setting) = socket.changed(option) else { continue }
     after.sockets[blocker.socket] = changed
     if !settings.contains(setting) { settings.append(setting) }
   }
   guard !settings.isEmpty else { return nil }
-  let works = outcomes(of: `case`.attempt, in: after).first { $0.options == `case`.planned }?.verdict == .ok
+  let works = outcomes(of: situation.attempt, in: after).first { $0.options == situation.planned }?.verdict == .ok
   // A changed SO_REUSEPORT leaves the order of earlier binds open, which a restart of the other side settles.
   guard works || option == "SO_REUSEPORT" else { return nil }
   return Suggestion(

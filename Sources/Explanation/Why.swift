@@ -2,34 +2,34 @@ import BindRules
 import SocketModel
 
 /// The reason in at most three sentences: who stands in the way, then the fact that decides.
-func why(_ case: Case, outcome: BindOutcome, cause: Cause?) -> [String] {
+func why(_ situation: Situation, outcome: BindOutcome, cause: Cause?) -> [String] {
   switch outcome.verdict {
-  case .ok: return sharing(`case`)
+  case .ok: return sharing(situation)
   case .fails(.addressInUse):
-    return whoIsInTheWay(`case`) + howTheyMeet(`case`, cause) + decidingFact(`case`, outcome, cause)
-  case .fails: return beforeThePort(`case`, cause)
+    return whoIsInTheWay(situation) + howTheyMeet(situation, cause) + decidingFact(situation, outcome, cause)
+  case .fails: return beforeThePort(situation, cause)
   case .undetermined:
-    if let cause, [.privilegedPort, .addressNotLocal].contains(cause) { return beforeThePort(`case`, cause) }
-    return whoIsInTheWay(`case`) + howTheyMeet(`case`, cause) + missingFacts(`case`, outcome, cause)
+    if let cause, [.privilegedPort, .addressNotLocal].contains(cause) { return beforeThePort(situation, cause) }
+    return whoIsInTheWay(situation) + howTheyMeet(situation, cause) + missingFacts(situation, outcome, cause)
   }
 }
 
 /// Why a bind works although the port is in use; empty where it is simply free.
-private func sharing(_ case: Case) -> [String] {
-  let inUse = (`case`.outcome([])?.blockers ?? []).map(`case`.socket)
-  guard !inUse.isEmpty, !`case`.planned.isEmpty else { return [] }
-  let who = whoIsInTheWay(inUse, `case`).joined(separator: "; ")
-  let optionOf = { (socket: SocketObservation) in socket.sureOptions.intersection(`case`.planned) }
+private func sharing(_ situation: Situation) -> [String] {
+  let inUse = (situation.outcome([])?.blockers ?? []).map(situation.socket)
+  guard !inUse.isEmpty, !situation.planned.isEmpty else { return [] }
+  let who = whoIsInTheWay(inUse, situation).joined(separator: "; ")
+  let optionOf = { (socket: SocketObservation) in socket.sureOptions.intersection(situation.planned) }
   let isByReuseport = inUse.allSatisfy { optionOf($0) == .reuseport }
   return ["\(who), and both sides set \(isByReuseport ? "SO_REUSEPORT" : "SO_REUSEADDR")"]
 }
 
-private func whoIsInTheWay(_ case: Case) -> [String] { whoIsInTheWay(`case`.blockingSockets, `case`) }
+private func whoIsInTheWay(_ situation: Situation) -> [String] { whoIsInTheWay(situation.blockingSockets, situation) }
 
-private func whoIsInTheWay(_ sockets: [SocketObservation], _ case: Case) -> [String] {
+private func whoIsInTheWay(_ sockets: [SocketObservation], _ situation: Situation) -> [String] {
   let order: [SocketRole] = [.listener, .bound, .udp, .selfConnection, .client, .serverConnection, .timeWait]
   return order.compactMap { role in
-    let group = sockets.filter { `case`.role($0) == role }
+    let group = sockets.filter { situation.role($0) == role }
     return group.isEmpty ? nil : sentence(role, group)
   }
 }
@@ -65,13 +65,13 @@ private func sentence(_ role: SocketRole, _ sockets: [SocketObservation]) -> Str
 }
 
 /// The flag that decided, once who is in the way is said.
-private func decidingFact(_ case: Case, _ outcome: BindOutcome, _ cause: Cause?) -> [String] {
-  let sockets = `case`.blockingSockets
+private func decidingFact(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?) -> [String] {
+  let sockets = situation.blockingSockets
   switch cause {
   case .reuseportOtherUser:
     let owners = Set(sockets.compactMap(\.uid)).sorted().map(String.init).listed()
     return [
-      "both sides set SO_REUSEPORT, but the sockets belong to uid \(owners), this one to uid \(`case`.attempt.uid)"
+      "both sides set SO_REUSEPORT, but the sockets belong to uid \(owners), this one to uid \(situation.attempt.uid)"
     ]
   case .reuseportMissing: return ["SO_REUSEPORT has to be set on both sides, and the other side did not set it"]
   case .udpMixedOptions: return ["both sides mean to share, but not by the same option"]
@@ -79,36 +79,36 @@ private func decidingFact(_ case: Case, _ outcome: BindOutcome, _ cause: Cause?)
   case .listener, .inheritedDescriptor, .wildcardOverlap, .dualStackOverlap:
     let listens = sockets.contains { $0.state == .listen }
     if listens {
-      return `case`.planned.contains(.reuseaddr) ? ["SO_REUSEADDR never helps against a listening socket"] : []
+      return situation.planned.contains(.reuseaddr) ? ["SO_REUSEADDR never helps against a listening socket"] : []
     }
   default: break
   }
   guard !sockets.isEmpty else { return [] }
   if sockets.contains(where: { $0.reuseaddr.sure == false }) {
-    return `case`.planned.contains(.reuseaddr) || `case`.attempt.transport == .tcp
+    return situation.planned.contains(.reuseaddr) || situation.attempt.transport == .tcp
       ? ["SO_REUSEADDR has to be set on both sides, and the other side did not set it"] : []
   }
-  if !`case`.planned.contains(.reuseaddr), sockets.allSatisfy({ $0.reuseaddr.sure == true }) {
+  if !situation.planned.contains(.reuseaddr), sockets.allSatisfy({ $0.reuseaddr.sure == true }) {
     return ["the other side set SO_REUSEADDR, this one does not"]
   }
   return []
 }
 
-private func missingFacts(_ case: Case, _ outcome: BindOutcome, _ cause: Cause?) -> [String] {
+private func missingFacts(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?) -> [String] {
   let kinds = Set(outcome.missing.map(\.kind))
   var sentences: [String] = []
   let flags = [(MissingFact.Kind.reuseaddr, "SO_REUSEADDR"), (.reuseport, "SO_REUSEPORT"), (.v6only, "IPV6_V6ONLY")]
     .filter { kinds.contains($0.0) }.map(\.1)
   if !flags.isEmpty {
-    let reasons = Set(outcome.missing.compactMap { $0.socket }.compactMap { reason(`case`.snapshot.sockets[$0]) })
+    let reasons = Set(outcome.missing.compactMap { $0.socket }.compactMap { reason(situation.snapshot.sockets[$0]) })
     let because = reasons.isEmpty ? "" : ": \(reasons.sorted().listed())"
     sentences.append("it depends on whether \(flags.listed(atMost: 3)) is set there, which is not visible\(because)")
   }
   if kinds.contains(.bindOrder) {
     if cause == .reuseportMissing || cause == .reuseportOtherUser || cause == .udpMixedOptions {
-      sentences += decidingFact(`case`, outcome, cause)
+      sentences += decidingFact(situation, outcome, cause)
     }
-    sentences.append(orderSentence(`case`, cause))
+    sentences.append(orderSentence(situation, cause))
   }
   if kinds.contains(.layer3Domain) {
     sentences.append("it depends on the VRF in which each socket was bound, which BPF iterators may tell root")
@@ -132,13 +132,13 @@ private func missingFacts(_ case: Case, _ outcome: BindOutcome, _ cause: Cause?)
   return sentences
 }
 
-private func orderSentence(_ case: Case, _ cause: Cause?) -> String {
-  guard `case`.attempt.transport == .tcp else {
+private func orderSentence(_ situation: Situation, _ cause: Cause?) -> String {
+  guard situation.attempt.transport == .tcp else {
     return "it depends on the order of earlier binds: the first UDP socket in the kernel's chain decides"
   }
   if cause == .reuseportMissing || cause == .reuseportOtherUser {
     return
-      "so it fails, unless an earlier SO_REUSEPORT socket of uid \(`case`.attempt.uid) is what the kernel remembers"
+      "so it fails, unless an earlier SO_REUSEPORT socket of uid \(situation.attempt.uid) is what the kernel remembers"
       + " of the port"
   }
   return "it depends on the order of earlier binds: the kernel remembers the last SO_REUSEPORT user of a port"
@@ -158,11 +158,11 @@ private func reason(_ socket: SocketObservation) -> String? {
 }
 
 /// Errors that come before the port is looked at.
-private func beforeThePort(_ case: Case, _ cause: Cause?) -> [String] {
-  let attempt = `case`.attempt
+private func beforeThePort(_ situation: Situation, _ cause: Cause?) -> [String] {
+  let attempt = situation.attempt
   switch cause {
   case .privilegedPort:
-    let start = `case`.snapshot.host.unprivilegedPortStart.map(String.init) ?? "1024"
+    let start = situation.snapshot.host.unprivilegedPortStart.map(String.init) ?? "1024"
     return ["ports below \(start) need CAP_NET_BIND_SERVICE, which uid \(attempt.uid) does not have"]
   case .addressNotLocal: return ["no interface of this host has the address \(attempt.address)"]
   case .addressOnOtherDevice:

@@ -4,18 +4,18 @@ public import SocketModel
 // A different address, another port, another user; and what helps where the port was not even looked at.
 
 /// One address of the host instead of the wildcard, where nobody has that one.
-func otherAddress(_ case: Case) -> [Suggestion] {
+func otherAddress(_ situation: Situation) -> [Suggestion] {
   let named: Set<SocketRole> = [.listener, .bound, .udp]
-  guard named.isSuperset(of: `case`.blockingSockets.map(`case`.role)) else { return [] }
-  guard `case`.attempt.address.isUnspecified else { return hostsOwnAddress(`case`) }
-  for address in `case`.snapshot.host.ownAddresses where address.family == `case`.attempt.family {
-    var changed = `case`.attempt
+  guard named.isSuperset(of: situation.blockingSockets.map(situation.role)) else { return [] }
+  guard situation.attempt.address.isUnspecified else { return hostsOwnAddress(situation) }
+  for address in situation.snapshot.host.ownAddresses where address.family == situation.attempt.family {
+    var changed = situation.attempt
     changed.address = address
-    guard `case`.verdict(nil, changed) == .ok else { continue }
+    guard situation.verdict(nil, changed) == .ok else { continue }
     return [
       Suggestion(
         kind: "other-address", certainty: .checked,
-        text: "bind \(Endpoint(address: address, port: `case`.attempt.port).text) instead of the wildcard:"
+        text: "bind \(Endpoint(address: address, port: situation.attempt.port).text) instead of the wildcard:"
           + " nobody holds the port there")
     ]
   }
@@ -23,8 +23,8 @@ func otherAddress(_ case: Case) -> [Suggestion] {
 }
 
 /// The other way round: whoever has the wildcard could bind what it needs.
-private func hostsOwnAddress(_ case: Case) -> [Suggestion] {
-  let blocking = `case`.blockingSockets.filter { $0.remote == nil }
+private func hostsOwnAddress(_ situation: Situation) -> [Suggestion] {
+  let blocking = situation.blockingSockets.filter { $0.remote == nil }
   guard !blocking.isEmpty, blocking.allSatisfy({ $0.local.address.plain.isUnspecified }) else { return [] }
   return [
     Suggestion(
@@ -34,12 +34,12 @@ private func hostsOwnAddress(_ case: Case) -> [Suggestion] {
 }
 
 /// The owner of the sockets in the way, where only the user keeps SO_REUSEPORT from working.
-func otherUser(_ case: Case, _ cause: Cause?) -> [Suggestion] {
-  let owners = Set(`case`.blockingSockets.map(\.uid))
+func otherUser(_ situation: Situation, _ cause: Cause?) -> [Suggestion] {
+  let owners = Set(situation.blockingSockets.map(\.uid))
   guard cause == .reuseportOtherUser, owners.count == 1, let owner = owners.first, let uid = owner else { return [] }
-  var changed = `case`.attempt
+  var changed = situation.attempt
   changed.uid = uid
-  guard `case`.verdict(nil, changed) == .ok else { return [] }
+  guard situation.verdict(nil, changed) == .ok else { return [] }
   return [
     Suggestion(
       kind: "other-user", certainty: .checked,
@@ -48,8 +48,8 @@ func otherUser(_ case: Case, _ cause: Cause?) -> [Suggestion] {
 }
 
 /// Keeping clients off the port from now on.
-func reservePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
-  let (host, port) = (`case`.snapshot.host, `case`.attempt.port.rawValue)
+func reservePort(_ situation: Situation, _ cause: Cause?) -> [Suggestion] {
+  let (host, port) = (situation.snapshot.host, situation.attempt.port.rawValue)
   guard cause == .outgoingConnection || cause == .selfConnection, let range = host.localPortRange,
     range.contains(port), let reserved = host.localReservedPorts, !reserved.contains(where: { $0.contains(port) })
   else { return [] }
@@ -65,19 +65,19 @@ func reservePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
 }
 
 /// The nearest port on which the planned bind works.
-func otherPort(_ case: Case) -> [Suggestion] {
-  guard let nearby = `case`.nearby else { return [] }
+func otherPort(_ situation: Situation) -> [Suggestion] {
+  guard let nearby = situation.nearby else { return [] }
   let byPort = Dictionary(grouping: nearby.sockets, by: \.local.port)
-  let seesAll = `case`.snapshot.visibility.boundSocketsComplete
-  let isEphemeral = { (port: UInt16) in `case`.snapshot.host.localPortRange?.contains(port) ?? false }
-  for number in nearby.ports where number != `case`.attempt.port.rawValue {
-    guard isEphemeral(`case`.attempt.port.rawValue) || !isEphemeral(number) else { continue }
-    var changed = `case`.attempt
+  let seesAll = situation.snapshot.visibility.boundSocketsComplete
+  let isEphemeral = { (port: UInt16) in situation.snapshot.host.localPortRange?.contains(port) ?? false }
+  for number in nearby.ports where number != situation.attempt.port.rawValue {
+    guard isEphemeral(situation.attempt.port.rawValue) || !isEphemeral(number) else { continue }
+    var changed = situation.attempt
     changed.port = Port(number)
-    var there = `case`.snapshot
+    var there = situation.snapshot
     there.sockets = byPort[changed.port] ?? []
     there.visibility.boundSocketsComplete = true
-    guard there.sockets.isEmpty, `case`.verdict(nil, changed, in: there) == .ok else { continue }
+    guard there.sockets.isEmpty, situation.verdict(nil, changed, in: there) == .ok else { continue }
     let certainty: Suggestion.Certainty =
       seesAll ? .checked : .conditional("nobody has it bound without listening, which you cannot see")
     let text = seesAll ? "use port \(number), which is free" : "use port \(number)"
@@ -88,16 +88,16 @@ func otherPort(_ case: Case) -> [Suggestion] {
 
 // MARK: Errors before the port
 
-func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
-  let attempt = `case`.attempt
+func beforeThePort(_ situation: Situation, _ cause: Cause?) -> [Suggestion] {
+  let attempt = situation.attempt
   switch cause {
-  case .privilegedPort: return privileged(`case`)
+  case .privilegedPort: return privileged(situation)
   case .addressNotLocal:
     return [
       Suggestion(
         kind: "local-address", certainty: .conditional("the server need not have this very address"),
         text: "bind the wildcard or an address that `ip address` shows"),
-      freebind(`case`),
+      freebind(situation),
     ].compactMap { $0 }
   case .addressOnOtherDevice:
     return [
@@ -108,7 +108,7 @@ func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
   case .addressTentative:
     return [
       Suggestion(kind: "wait", certainty: .conditional("no duplicate is found"), text: "try again in 2 seconds"),
-      freebind(`case`),
+      freebind(situation),
     ].compactMap { $0 }
   case .scopeMissing:
     return [
@@ -119,7 +119,7 @@ func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
   case .mappedOnV6only:
     var changed = attempt
     changed.v6only = false
-    let works = `case`.verdict(nil, changed) == .ok
+    let works = situation.verdict(nil, changed) == .ok
     return [
       Suggestion(
         kind: "set-option", option: "IPV6_V6ONLY",
@@ -146,23 +146,23 @@ func beforeThePort(_ case: Case, _ cause: Cause?) -> [Suggestion] {
 }
 
 /// IP_FREEBIND, judged as if any address might be bound.
-private func freebind(_ case: Case) -> Suggestion? {
-  var changed = `case`.snapshot
+private func freebind(_ situation: Situation) -> Suggestion? {
+  var changed = situation.snapshot
   changed.host.ipv4NonlocalBind = true
   changed.host.ipv6NonlocalBind = true
-  guard `case`.verdict(in: changed) == .ok else { return nil }
+  guard situation.verdict(in: changed) == .ok else { return nil }
   return Suggestion(
     kind: "set-option", option: "IP_FREEBIND", certainty: .checked,
     text: "set IP_FREEBIND before bind(), to bind an address that the host does not have yet")
 }
 
-private func privileged(_ case: Case) -> [Suggestion] {
-  let attempt = `case`.attempt
-  let host = `case`.snapshot.host
+private func privileged(_ situation: Situation) -> [Suggestion] {
+  let attempt = situation.attempt
+  let host = situation.snapshot.host
   let start = host.unprivilegedPortStart ?? 1024
   var permitted = attempt
   permitted.mayBindPrivileged = true
-  let works = `case`.verdict(nil, permitted) == .ok
+  let works = situation.verdict(nil, permitted) == .ok
   let certainty: Suggestion.Certainty = works ? .checked : .conditional("nothing else is in the way")
   return [
     Suggestion(

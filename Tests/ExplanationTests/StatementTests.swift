@@ -1,6 +1,6 @@
 import BindRules
 import KernelLab
-import PortwhyExplanation
+import Explanation
 import Testing
 
 private let checks = bindStatements.merging(optionStatements) { first, _ in first }

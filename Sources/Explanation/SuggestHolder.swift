@@ -2,8 +2,8 @@ import BindRules
 import SocketModel
 
 /// Stopping whoever holds the port, judged with the holder gone and its connections left over.
-func stopHolder(_ case: Case) -> [Suggestion] {
-  let holders = Holders(`case`.blockingSockets, `case`.snapshot.host)
+func stopHolder(_ situation: Situation) -> [Suggestion] {
+  let holders = Holders(situation.blockingSockets, situation.snapshot.host)
   guard !holders.pids.isEmpty else { return [] }
   guard holders.isDecisive else {
     return [
@@ -12,15 +12,15 @@ func stopHolder(_ case: Case) -> [Suggestion] {
         command: holders.command)
     ]
   }
-  let after = `case`.snapshot.withoutProcesses(holders.pids)
+  let after = situation.snapshot.withoutProcesses(holders.pids)
   var nothingLeft = after
   nothingLeft.sockets.removeAll { $0.owner == .none }
   let consequence: String
-  if `case`.verdict(in: after) == .ok {
+  if situation.verdict(in: after) == .ok {
     consequence = ""
-  } else if `case`.verdict(`case`.planned.union(.reuseaddr), in: after) == .ok {
+  } else if situation.verdict(situation.planned.union(.reuseaddr), in: after) == .ok {
     consequence = " and set SO_REUSEADDR, as its connections stay on the port for up to a minute"
-  } else if `case`.verdict(in: nothingLeft) == .ok {
+  } else if situation.verdict(in: nothingLeft) == .ok {
     consequence = " and wait until its connections have left the port, up to a minute"
   } else {
     return []
@@ -28,7 +28,7 @@ func stopHolder(_ case: Case) -> [Suggestion] {
   return [
     Suggestion(
       kind: "stop-holder",
-      certainty: `case`.seesEveryHolder ? .checked : .conditional("no process that you cannot see holds it too"),
+      certainty: situation.seesEveryHolder ? .checked : .conditional("no process that you cannot see holds it too"),
       text: "stop \(holders.name)\(consequence)", command: holders.command)
   ]
 }

@@ -1,6 +1,6 @@
 /// The bytes of a file of Tests/Fixtures/netlink: hexadecimal, `#` starts a comment.
 package func hexFixture(_ name: String) throws -> [UInt8] {
-  let folder = #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
+  let folder = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
   let path = "/\(folder)/Fixtures/netlink/\(name).hex"
   guard let text = fileText(path) else { throw FixtureError(what: "cannot open \(path)") }
   var bytes: [UInt8] = []

@@ -2,16 +2,16 @@ import BindRules
 import SocketModel
 
 /// Why two addresses that are written differently collide; empty where they are the same.
-func howTheyMeet(_ case: Case, _ cause: Cause?) -> [String] {
-  let attempt = `case`.attempt
-  let sockets = `case`.blockingSockets
+func howTheyMeet(_ situation: Situation, _ cause: Cause?) -> [String] {
+  let attempt = situation.attempt
+  let sockets = situation.blockingSockets
   if cause == .leftoverDualStackConnection {
     return [
       "a connection that came in through a dual-stack listener (IPV6_V6ONLY off) counts for IPv4 too, whatever its"
         + " address"
     ]
   }
-  let named = sockets.filter { [.listener, .bound, .udp].contains(`case`.role($0)) && $0.remote == nil }
+  let named = sockets.filter { [.listener, .bound, .udp].contains(situation.role($0)) && $0.remote == nil }
   let overlaps = Set(named.map { AddressOverlap(attempt, $0) })
   guard !overlaps.contains(.same), let first = named.first else { return [] }
   if overlaps.contains(.wildcard) {

@@ -1,5 +1,5 @@
 import BindRules
-import PortwhyExplanation
+import Explanation
 import SocketModel
 import Testing
 
@@ -29,7 +29,7 @@ private func explanation(
     transport: transport, address: .v4(.any), port: Port(8080), v6only: false, device: nil, uid: 0)
   let snapshot = Snapshot(host: host, sockets: sockets)
   return explain(
-    Case(attempt: attempt, outcomes: outcomes(of: attempt, in: snapshot), planned: [], snapshot: snapshot))
+    Situation(attempt: attempt, outcomes: outcomes(of: attempt, in: snapshot), planned: [], snapshot: snapshot))
 }
 
 private func command(
@@ -151,7 +151,7 @@ struct OwnershipTests {
       let attempt = BindAttempt(transport: .tcp, address: .v4(.any), port: Port(80), uid: 1000)
       let snapshot = Snapshot(host: host, sockets: [])
       let judged = outcomes(of: attempt, in: snapshot)
-      return explain(Case(attempt: attempt, outcomes: judged, planned: [], snapshot: snapshot))
+      return explain(Situation(attempt: attempt, outcomes: judged, planned: [], snapshot: snapshot))
         .suggestions.compactMap(\.command)
     }
     #expect(commands(1000).count == 2 && commands(1000).allSatisfy { $0.hasPrefix("sudo ") })

@@ -5,12 +5,12 @@ import SocketModel
 
 /// An option on the planned socket. SO_REUSEPORT is offered only beside sockets that all have it: against an older
 /// copy of the same server it would split the traffic in silence.
-func ourOption(_ case: Case, _ cause: Cause?) -> [Suggestion] {
-  if let v6only = ourV6only(`case`) { return [v6only] }
-  for option in [ReuseOptions.reuseaddr, .reuseport] where !`case`.planned.contains(option) {
-    guard let with = `case`.outcome(`case`.planned.union(option)) else { continue }
+func ourOption(_ situation: Situation, _ cause: Cause?) -> [Suggestion] {
+  if let v6only = ourV6only(situation) { return [v6only] }
+  for option in [ReuseOptions.reuseaddr, .reuseport] where !situation.planned.contains(option) {
+    guard let with = situation.outcome(situation.planned.union(option)) else { continue }
     let isAboutReuseaddr = with.missing.allSatisfy { $0.kind == .reuseaddr }
-    let condition = sharingCondition(`case`, option)
+    let condition = sharingCondition(situation, option)
     switch with.verdict {
     case .ok:
       return [
@@ -32,39 +32,39 @@ func ourOption(_ case: Case, _ cause: Cause?) -> [Suggestion] {
 }
 
 /// What must be meant for the option to be the right one; nil where it only gets past remains that receive nothing.
-private func sharingCondition(_ case: Case, _ option: ReuseOptions) -> String? {
-  let blocking = `case`.blockingSockets
+private func sharingCondition(_ situation: Situation, _ option: ReuseOptions) -> String? {
+  let blocking = situation.blockingSockets
   let receiving = blocking.filter { $0.state == .listen || $0.transport == .udp }
   if receiving.isEmpty {
-    let bound = blocking.contains { `case`.role($0) == .bound }
+    let bound = blocking.contains { situation.role($0) == .bound }
     return bound ? "the other socket never listens, as only one of the two may" : nil
   }
-  if `case`.attempt.transport == .udp, option == .reuseaddr, !`case`.attempt.address.isMulticast {
+  if situation.attempt.transport == .udp, option == .reuseaddr, !situation.attempt.address.isMulticast {
     return "you mean to share (unicast then goes to the last bound socket alone)"
   }
   return "the two are meant to share the traffic of the port"
 }
 
 /// Leaving IPv4 to the server that has it; no answer to mere remains, which are gone in a minute.
-private func ourV6only(_ case: Case) -> Suggestion? {
-  guard `case`.attempt.address == .v6(.any), !`case`.attempt.v6only,
-    !Set(`case`.blockingSockets.map(`case`.role)).isSubset(of: SocketRole.remains)
+private func ourV6only(_ situation: Situation) -> Suggestion? {
+  guard situation.attempt.address == .v6(.any), !situation.attempt.v6only,
+    !Set(situation.blockingSockets.map(situation.role)).isSubset(of: SocketRole.remains)
   else { return nil }
-  var changed = `case`.attempt
+  var changed = situation.attempt
   changed.v6only = true
-  guard `case`.verdict(nil, changed) == .ok else { return nil }
+  guard situation.verdict(nil, changed) == .ok else { return nil }
   return Suggestion(
     kind: "set-option", option: "IPV6_V6ONLY", certainty: .checked,
     text: "set IPV6_V6ONLY before bind(): then [::] leaves IPv4 to the other socket")
 }
 
 /// An option of the sockets in the way, which their programs have to set.
-func theirOption(_ case: Case, _ cause: Cause?) -> [Suggestion] {
-  if let v6only = theirV6only(`case`) { return [v6only] }
-  let blocking = `case`.blockingSockets
-  let roles = Set(blocking.map(`case`.role))
-  if cause == .reuseportMissing || (cause == .udpMixedOptions && `case`.planned.contains(.reuseport)) {
-    guard `case`.verdict(in: `case`.withOptionThere(.reuseport)) == .ok else { return [] }
+func theirOption(_ situation: Situation, _ cause: Cause?) -> [Suggestion] {
+  if let v6only = theirV6only(situation) { return [v6only] }
+  let blocking = situation.blockingSockets
+  let roles = Set(blocking.map(situation.role))
+  if cause == .reuseportMissing || (cause == .udpMixedOptions && situation.planned.contains(.reuseport)) {
+    guard situation.verdict(in: situation.withOptionThere(.reuseport)) == .ok else { return [] }
     return [
       Suggestion(
         kind: "set-option-there", option: "SO_REUSEPORT",
@@ -74,7 +74,7 @@ func theirOption(_ case: Case, _ cause: Cause?) -> [Suggestion] {
   }
   guard !roles.isEmpty, roles.isSubset(of: SocketRole.remains),
     blocking.contains(where: { $0.reuseaddr.sure != true }),
-    `case`.verdict(`case`.planned.union(.reuseaddr), in: `case`.withOptionThere(.reuseaddr)) == .ok
+    situation.verdict(situation.planned.union(.reuseaddr), in: situation.withOptionThere(.reuseaddr)) == .ok
   else { return [] }
   return [
     Suggestion(
@@ -84,23 +84,23 @@ func theirOption(_ case: Case, _ cause: Cause?) -> [Suggestion] {
   ]
 }
 
-private func theirV6only(_ case: Case) -> Suggestion? {
-  let indices = (`case`.outcome(`case`.planned)?.blockers ?? []).map(\.socket)
+private func theirV6only(_ situation: Situation) -> Suggestion? {
+  let indices = (situation.outcome(situation.planned)?.blockers ?? []).map(\.socket)
   let dual = indices.filter { index in
-    let socket = `case`.snapshot.sockets[index]
+    let socket = situation.snapshot.sockets[index]
     return socket.local.address == .v6(.any) && socket.v6only?.sure == false && socket.remote == nil
   }
-  guard !dual.isEmpty, `case`.attempt.address.plain.family == .ipv4 else { return nil }
-  var changed = `case`.snapshot
+  guard !dual.isEmpty, situation.attempt.address.plain.family == .ipv4 else { return nil }
+  var changed = situation.snapshot
   for index in dual { changed.sockets[index].v6only = .known(true, .sockDiag) }
-  guard `case`.verdict(in: changed) == .ok else { return nil }
+  guard situation.verdict(in: changed) == .ok else { return nil }
   return Suggestion(
     kind: "set-option-there", option: "IPV6_V6ONLY", certainty: .checked,
-    text: "let \(dual.map { `case`.snapshot.sockets[$0] }.holderNames) set IPV6_V6ONLY before bind(), which leaves"
+    text: "let \(dual.map { situation.snapshot.sockets[$0] }.holderNames) set IPV6_V6ONLY before bind(), which leaves"
       + " IPv4 to you")
 }
 
-extension Case {
+extension Situation {
   /// The situation with this option on every socket in the way.
   fileprivate func withOptionThere(_ option: ReuseOptions) -> Snapshot {
     var changed = snapshot

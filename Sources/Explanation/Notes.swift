@@ -2,16 +2,16 @@ import BindRules
 import SocketModel
 
 /// Remarks that do not decide, but that a reader of the verdict should know.
-func notes(_ case: Case, outcome: BindOutcome) -> [Note] {
+func notes(_ situation: Situation, outcome: BindOutcome) -> [Note] {
   [
-    hiddenOwner(`case`), optionSetLate(`case`), listenRace(`case`, outcome), unrelatedSharing(`case`),
-    ephemeralRange(`case`, outcome), securityModule(`case`, outcome), controlGroupProgram(`case`, outcome),
+    hiddenOwner(situation), optionSetLate(situation), listenRace(situation, outcome), unrelatedSharing(situation),
+    ephemeralRange(situation, outcome), securityModule(situation, outcome), controlGroupProgram(situation, outcome),
   ].compactMap { $0 }
 }
 
-private func hiddenOwner(_ case: Case) -> Note? {
-  guard `case`.blockingSockets.contains(where: { $0.owner == .hidden }) else { return nil }
-  guard `case`.snapshot.visibility.reasons.contains("no-holder") else {
+private func hiddenOwner(_ situation: Situation) -> Note? {
+  guard situation.blockingSockets.contains(where: { $0.owner == .hidden }) else { return nil }
+  guard situation.snapshot.visibility.reasons.contains("no-holder") else {
     return Note(kind: "hidden-owner", text: "the process behind a socket in the way is not visible to you")
   }
   return Note(
@@ -21,10 +21,10 @@ private func hiddenOwner(_ case: Case) -> Note? {
 }
 
 /// A connection keeps the options its listener had when it came in (`sk_clone_lock`).
-private func optionSetLate(_ case: Case) -> Note? {
-  let listens = `case`.snapshot.sockets.contains { $0.state == .listen && $0.reuseaddr.sure == true }
-  let without = `case`.snapshot.sockets.contains { socket in
-    SocketRole.remains.contains(`case`.role(socket)) && socket.reuseaddr.sure == false
+private func optionSetLate(_ situation: Situation) -> Note? {
+  let listens = situation.snapshot.sockets.contains { $0.state == .listen && $0.reuseaddr.sure == true }
+  let without = situation.snapshot.sockets.contains { socket in
+    SocketRole.remains.contains(situation.role(socket)) && socket.reuseaddr.sure == false
   }
   guard listens, without else { return nil }
   return Note(
@@ -34,11 +34,11 @@ private func optionSetLate(_ case: Case) -> Note? {
 }
 
 /// Sockets that share a TCP port with SO_REUSEADDR may both be bound, but one alone can listen.
-private func listenRace(_ case: Case, _ outcome: BindOutcome) -> Note? {
-  guard `case`.attempt.transport == .tcp, outcome.verdict == .ok, outcome.options.contains(.reuseaddr) else {
+private func listenRace(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
+  guard situation.attempt.transport == .tcp, outcome.verdict == .ok, outcome.options.contains(.reuseaddr) else {
     return nil
   }
-  let bound = (`case`.outcome([])?.blockers ?? []).map(`case`.socket).filter { `case`.role($0) == .bound }
+  let bound = (situation.outcome([])?.blockers ?? []).map(situation.socket).filter { situation.role($0) == .bound }
   guard let first = bound.first else { return nil }
   return Note(
     kind: "listen-race",
@@ -46,8 +46,8 @@ private func listenRace(_ case: Case, _ outcome: BindOutcome) -> Note? {
 }
 
 /// Different programs in one SO_REUSEPORT group: each gets a part of the other's clients.
-private func unrelatedSharing(_ case: Case) -> Note? {
-  let receiving = `case`.snapshot.sockets.filter {
+private func unrelatedSharing(_ situation: Situation) -> Note? {
+  let receiving = situation.snapshot.sockets.filter {
     ($0.transport == .udp || $0.state == .listen) && $0.reuseport.sure == true && $0.remote == nil
   }
   struct Group: Hashable {
@@ -72,8 +72,8 @@ private func unrelatedSharing(_ case: Case) -> Note? {
 }
 
 /// The port is one that connect(2) may pick as the local end of any connection.
-private func ephemeralRange(_ case: Case, _ outcome: BindOutcome) -> Note? {
-  let (host, port) = (`case`.snapshot.host, `case`.attempt.port.rawValue)
+private func ephemeralRange(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
+  let (host, port) = (situation.snapshot.host, situation.attempt.port.rawValue)
   guard outcome.verdict == .ok, let range = host.localPortRange, range.contains(port),
     let reserved = host.localReservedPorts, !reserved.contains(where: { $0.contains(port) })
   else { return nil }
@@ -83,10 +83,10 @@ private func ephemeralRange(_ case: Case, _ outcome: BindOutcome) -> Note? {
       + " the server starts; net.ipv4.ip_local_reserved_ports keeps it out")
 }
 
-private func securityModule(_ case: Case, _ outcome: BindOutcome) -> Note? {
-  guard let modules = `case`.snapshot.host.securityModules, outcome.verdict == .ok else { return nil }
+private func securityModule(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
+  guard let modules = situation.snapshot.host.securityModules, outcome.verdict == .ok else { return nil }
   // Landlock's rules are about TCP ports (`hook_socket_bind`); the BPF module says nothing by being there.
-  let isTCP = `case`.attempt.transport == .tcp
+  let isTCP = situation.attempt.transport == .tcp
   let named = modules.filter {
     ["selinux", "apparmor", "tomoyo", "smack"].contains($0) || ($0 == "landlock" && isTCP)
   }
@@ -98,8 +98,8 @@ private func securityModule(_ case: Case, _ outcome: BindOutcome) -> Note? {
       + " not looked at")
 }
 
-private func controlGroupProgram(_ case: Case, _ outcome: BindOutcome) -> Note? {
-  guard `case`.snapshot.host.controlGroupBindPrograms == true, outcome.verdict == .ok else { return nil }
+private func controlGroupProgram(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
+  guard situation.snapshot.host.controlGroupBindPrograms == true, outcome.verdict == .ok else { return nil }
   return Note(
     kind: "control-group-program",
     text: "a control group program is asked at every bind() here (systemd: SocketBindDeny=): it can refuse it with"

@@ -1,6 +1,6 @@
 import BindRules
 @testable import KernelLab
-import PortwhyExplanation
+import Explanation
 import PortwhyKit
 import SocketModel
 import Testing

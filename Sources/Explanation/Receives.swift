@@ -78,18 +78,20 @@ public struct Receipt: Sendable, Hashable {
 ///
 /// Kernel functions `inet_lhash2_lookup` (TCP), `udp4_lib_lookup2` and `__udp4_lib_mcast_deliver` and their IPv6
 /// twins. Which sockets joined a multicast group cannot be seen per socket.
-func receives(_ case: Case, _ outcome: BindOutcome) -> [Receipt] {
+func receives(_ situation: Situation, _ outcome: BindOutcome) -> [Receipt] {
   guard outcome.verdict == .ok else { return [] }
-  let planned = ReceivingSocket(`case`.attempt, outcome.options)
-  let others = `case`.snapshot.sockets.indices.compactMap { ReceivingSocket(`case`.snapshot.sockets[$0], index: $0) }
-    .filter { $0.hasDeviceInCommon(with: planned) }
+  let planned = ReceivingSocket(situation.attempt, outcome.options)
+  let others = situation.snapshot.sockets.indices.compactMap {
+    ReceivingSocket(situation.snapshot.sockets[$0], index: $0)
+  }
+  .filter { $0.hasDeviceInCommon(with: planned) }
   var receipts: [Receipt] = []
   for family in AddressFamily.allCases {
-    for share in shares(planned, others, family, `case`.attempt.transport) {
+    for share in shares(planned, others, family, situation.attempt.transport) {
       if let index = receipts.firstIndex(where: { $0.isSame(as: share) }) {
         receipts[index].family = nil
       } else {
-        receipts.append(share.receipt(family, `case`, planned))
+        receipts.append(share.receipt(family, situation, planned))
       }
     }
   }
@@ -229,8 +231,8 @@ extension Receipt {
 }
 
 extension Share {
-  fileprivate func receipt(_ family: AddressFamily, _ case: Case, _ planned: ReceivingSocket) -> Receipt {
-    let holders = sockets.map { `case`.snapshot.sockets[$0].holderText }.reduce(into: [String]()) {
+  fileprivate func receipt(_ family: AddressFamily, _ situation: Situation, _ planned: ReceivingSocket) -> Receipt {
+    let holders = sockets.map { situation.snapshot.sockets[$0].holderText }.reduce(into: [String]()) {
       if !$0.contains($1) { $0.append($1) }
     }.listed()
     let what = traffic == .connections ? "new connections" : "datagrams"

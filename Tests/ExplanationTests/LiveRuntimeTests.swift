@@ -1,7 +1,7 @@
 import Glibc
 import KernelLab
 import Netlink
-import PortwhyExplanation
+import Explanation
 import ProcessEvidence
 import SocketModel
 import Testing

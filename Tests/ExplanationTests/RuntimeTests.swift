@@ -1,5 +1,5 @@
 import BindRules
-import PortwhyExplanation
+import Explanation
 import SocketModel
 import Testing
 
@@ -31,7 +31,7 @@ private func explanation(
     transport: transport, address: .v4(.any), port: Port(8080), v6only: false, device: nil, uid: 0)
   let snapshot = Snapshot(host: host, sockets: sockets)
   return explain(
-    Case(
+    Situation(
       attempt: attempt, outcomes: outcomes(of: attempt, in: snapshot), planned: options, snapshot: snapshot,
       runtime: runtime.flatMap(Runtime.init(named:))))
 }

@@ -1,7 +1,7 @@
 import BindRules
 import Glibc
 @testable import KernelLab
-import PortwhyExplanation
+import Explanation
 import PortwhyKit
 import SocketModel
 import Testing
