@@ -8,10 +8,12 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -448,7 +450,50 @@ void portwhy_resume(void) {
 
 static int traced(long result) { return result == 0 ? 0 : errno; }
 
-int portwhy_seize(int thread) { return traced(ptrace(PTRACE_SEIZE, thread, 0, 0)); }
+/* `ptrace_attach` waits for cred_guard_mutex and starts again after any handler: only a jump leaves it. */
+static timer_t deadline;
+static int has_deadline;
+static sigjmp_buf escape;
+static volatile sig_atomic_t may_escape;
+
+static void escape_seizing(int number) {
+  (void)number;
+  if (may_escape) siglongjmp(escape, 1);
+}
+
+static int deadline_signal(void) { return SIGRTMAX - 1; }
+
+int portwhy_prepare_seizing(void) {
+  struct sigaction action = {.sa_handler = escape_seizing};
+  struct sigevent event;
+  memset(&event, 0, sizeof event);
+  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_signo = deadline_signal();
+  event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+  if (sigaction(deadline_signal(), &action, 0) != 0 || timer_create(CLOCK_MONOTONIC, &event, &deadline) != 0) {
+    return errno;
+  }
+  let_through(deadline_signal());
+  has_deadline = 1;
+  return 0;
+}
+
+int portwhy_seize(int thread) {
+  if (!has_deadline) return traced(ptrace(PTRACE_SEIZE, thread, 0, 0));
+  struct itimerspec soon = {{0, 0}, {0, 100000000}}, never = {{0, 0}, {0, 0}};
+  if (sigsetjmp(escape, 0)) {
+    may_escape = 0;
+    let_through(deadline_signal());
+    return ETIMEDOUT;
+  }
+  may_escape = 1;
+  timer_settime(deadline, 0, &soon, 0);
+  int error = traced(ptrace(PTRACE_SEIZE, thread, 0, 0));
+  may_escape = 0;
+  timer_settime(deadline, 0, &never, 0);
+  return error;
+}
+
 int portwhy_interrupt(int thread) { return traced(ptrace(PTRACE_INTERRUPT, thread, 0, 0)); }
 int portwhy_detach(int thread, int number) { return traced(ptrace(PTRACE_DETACH, thread, 0, (long)number)); }
 

@@ -4,7 +4,7 @@ import ProcessEvidence
 import SocketModel
 
 /// A system call of the filter, taken apart.
-struct SeenCall {
+struct SeenCall: Sendable {
   var thread: Int32
   var function: SocketCall
   var descriptor: Int32
@@ -46,8 +46,48 @@ struct SeenCall {
   }
 }
 
+/// A call that waits for its answer, looked at.
+struct WaitingCall: Sendable {
+  var call: SeenCall
+  /// Of bind(2).
+  var address: [UInt8]
+  /// The inode of the socket.
+  var inode: UInt64
+
+  enum Look: Sendable {
+    case call(WaitingCall)
+    /// No TCP or UDP socket, or nobody waits any more.
+    case nothing
+    case notPermitted
+  }
+
+  /// Looks at what is to be bound. May block for ever: see `LookingThread`.
+  static func look(_ notification: Notification, listener: Int32) -> Look {
+    guard let call = SeenCall(notification.value) else { return .nothing }
+    let socket: Int32
+    do throws(SystemError) {
+      socket = try duplicateDescriptor(call.descriptor, of: call.thread)
+    } catch {
+      return error == .notPermitted ? .notPermitted : .nothing
+    }
+    let inode = portedSocket(socket)
+    // A duplicate that outlives the program's own descriptor would keep the port: it is not kept over the call.
+    close(socket)
+    guard let inode else { return .nothing }
+    let address = call.addressBytes()
+    // What was read by the thread's number was another's if the call is not waited for any more.
+    guard portwhy_still_waits(listener, notification.value.id) != 0 else { return .nothing }
+    return .call(WaitingCall(call: call, address: address, inode: inode))
+  }
+}
+
+/// Plain numbers, which the importer does not mark as such.
+struct Notification: @unchecked Sendable {
+  let value: portwhy_notification
+}
+
 /// A call that the kernel makes while its thread is seized.
-struct RunningCall {
+struct RunningCall: Sendable {
   var call: SeenCall
   var address: [UInt8]
   /// The inode of the socket.
@@ -67,10 +107,12 @@ package enum UnseenReason: String, Sendable, Hashable {
   case notPermitted = "not-permitted"
   /// Another call than the one that was waited for.
   case lostTrack = "lost-track"
+  /// The look did not end in time.
+  case tooSlow = "too-slow"
 }
 
 /// Duplicates the descriptor of a thread, pidfd_getfd(2); throws what the kernel said.
-func duplicate(_ descriptor: Int32, of thread: Int32) throws(SystemError) -> Int32 {
+func duplicateDescriptor(_ descriptor: Int32, of thread: Int32) throws(SystemError) -> Int32 {
   // A thread may have descriptors of its own (CLONE_FILES); before Linux 6.9 only the process can be asked.
   var handle = portwhy_open_thread(thread)
   if handle < 0, errno == EINVAL {

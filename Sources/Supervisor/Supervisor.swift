@@ -1,6 +1,5 @@
 import CSupervisor
 import Glibc
-import ProcessEvidence
 import SocketModel
 
 /// Runs beside a command: sees each bind(2) and listen(2) of its tree, and what the kernel answered.
@@ -26,6 +25,7 @@ package final class Supervisor {
   private var ending: CommandEnding?
   private var jobControl: JobControl
   private let ownNamespace: UInt64
+  private var looks = BoundedLooks()
 
   /// Takes over what `RunningCommand` started. `alarm` is how another thread calls `SupervisorDelegate.alarmed`.
   package init(_ started: RunningCommand, alarm: Alarm, delegate: any SupervisorDelegate) {
@@ -41,6 +41,7 @@ package final class Supervisor {
 
   /// Until the command has ended.
   package func run() -> CommandEnding {
+    _ = portwhy_prepare_seizing()
     while true {
       if let ending {
         letEverythingGo()
@@ -82,34 +83,43 @@ package final class Supervisor {
   private func receive() {
     var notification = portwhy_notification()
     guard portwhy_receive(listener, &notification) == 0 else { return }
-    if let seen = SeenCall(notification) { prepare(seen, notification.id) }
+    let (waiting, listener) = (Notification(value: notification), listener)
+    switch looks.find({ WaitingCall.look(waiting, listener: listener) }) {
+    case .call(let call): seize(call)
+    case .nothing: break
+    case .notPermitted: missed(notification, .notPermitted)
+    case nil: missed(notification, .tooSlow)
+    }
     // Whatever was found out, the kernel makes the call.
     _ = portwhy_go_on(listener, notification.id)
   }
 
-  /// Looks at what is to be bound, and seizes the thread where it is a TCP or UDP socket.
-  private func prepare(_ call: SeenCall, _ id: UInt64) {
-    let address = call.addressBytes()
-    if call.function == .bind, !address.isEmpty, !CallAddress.mayBe(address) { return }
-    let socket: Int32
-    do throws(SystemError) {
-      socket = try duplicate(call.descriptor, of: call.thread)
-    } catch {
-      if error == .notPermitted { delegate?.unseen(call.function, thread: call.thread, .notPermitted) }
+  private func missed(_ notification: portwhy_notification, _ reason: UnseenReason) {
+    let isListen = portwhy_call_of(notification.architecture, notification.number) == PORTWHY_LISTEN
+    delegate?.unseen(isListen ? .listen : .bind, thread: notification.thread, reason)
+  }
+
+  /// Has the thread stand still when the call has been made.
+  private func seize(_ waiting: WaitingCall) {
+    let thread = waiting.call.thread
+    guard seized(thread) else {
+      delegate?.unseen(waiting.call.function, thread: thread, .notPermitted)
       return
     }
-    let inode = portedSocket(socket)
-    // A duplicate that outlives the program's own descriptor would keep the port: it is not kept over the call.
-    close(socket)
-    // What was read by the thread's number was another's if the call is not waited for any more.
-    guard let inode, portwhy_still_waits(listener, id) != 0 else { return }
-    guard portwhy_seize(call.thread) == 0 else {
-      delegate?.unseen(call.function, thread: call.thread, .notPermitted)
-      return
-    }
-    _ = portwhy_interrupt(call.thread)
-    running[call.thread] = RunningCall(
-      call: call, address: address, inode: inode, startedAt: monotonicMicroseconds())
+    _ = portwhy_interrupt(thread)
+    running[thread] = RunningCall(
+      call: waiting.call, address: waiting.address, inode: waiting.inode, startedAt: monotonicMicroseconds())
+  }
+
+  private func seized(_ thread: Int32) -> Bool {
+    let error = portwhy_seize(thread)
+    // The deadline may have come just after the thread was seized.
+    return error == 0 || error == ETIMEDOUT && isTraced(thread)
+  }
+
+  private func isTraced(_ thread: Int32) -> Bool {
+    let status = fileContents("/proc/\(thread)/status").map(StatusFile.init)
+    return status?.number("TracerPid:") == UInt64(getpid())
   }
 
   /// A seized thread stands still: its call has been made.
@@ -126,9 +136,10 @@ package final class Supervisor {
       return
     }
     if result >= 0 {
-      let worked = delegate?.wantsWorkedCalls == true ? workedCall(run) : nil
+      let made = run
+      let worked = delegate?.wantsWorkedCalls == true ? looks.find { WorkedCall(made) } : nil
       letGo(run)
-      if let worked { delegate?.worked(worked) }
+      if let worked = worked.flatMap({ $0 }) { delegate?.worked(worked) }
       return
     }
     guard let error = Self.explainable(result), let failed = failedCall(run, error) else { return letGo(run) }
@@ -145,37 +156,15 @@ package final class Supervisor {
     return [EFAULT, EBADF, ENOTSOCK, EINTR].contains(number) ? nil : SystemError(rawValue: number)
   }
 
+  /// What is to be known of the failure; nil where the thread is gone.
   private func failedCall(_ run: RunningCall, _ errno: SystemError) -> FailedCall? {
-    guard let caller = Caller(thread: run.call.thread) else { return nil }
     failures += 1
-    var failed = FailedCall(
-      number: failures, function: run.call.function, errno: errno, address: CallAddress(run.address),
-      addressChanged: false, caller: caller, descriptor: run.call.descriptor, madeAt: monotonicMicroseconds())
-    if run.call.function == .bind { failed.addressChanged = run.call.addressBytes() != run.address }
-    guard let number = try? duplicate(run.call.descriptor, of: run.call.thread),
-      let socket = OwnedDescriptor(number), socketInode(number) == run.inode
-    else { return failed }
-    failed.socket = try? OwnSocket(descriptor: socket.number)
-    if run.call.function == .listen { failed.address = CallAddress(localName(of: socket.number)) }
-    let cookie = portwhy_namespace_cookie(socket.number)
-    if cookie != 0, ownNamespace != 0, cookie != ownNamespace {
-      // The socket's, which need not be the thread's (setns(2)); that one needs CAP_NET_ADMIN there.
-      let ofSocket = portwhy_namespace_of(socket.number)
-      failed.namespace = NamespaceHandle(
-        ofSocket >= 0 ? ofSocket : openNamespace("/proc/\(run.call.thread)/ns/net"))
+    let (number, ownNamespace) = (failures, ownNamespace)
+    guard let found = looks.find({ FailedCall(run, errno, number: number, ownNamespace: ownNamespace) }) else {
+      delegate?.unseen(run.call.function, thread: run.call.thread, .tooSlow)
+      return nil
     }
-    return failed
-  }
-
-  private func workedCall(_ run: RunningCall) -> WorkedCall? {
-    guard let number = try? duplicate(run.call.descriptor, of: run.call.thread),
-      let socket = OwnedDescriptor(number), socketInode(number) == run.inode,
-      let own = try? OwnSocket(descriptor: socket.number),
-      let address = CallAddress(localName(of: socket.number)), let caller = Caller(thread: run.call.thread)
-    else { return nil }
-    return WorkedCall(
-      function: run.call.function, process: caller.process, command: caller.command, transport: own.transport,
-      address: address, inode: run.inode)
+    return found
   }
 
   private func letGo(_ run: RunningCall) {
@@ -193,8 +182,7 @@ package final class Supervisor {
       if let end = run.heldUntil {
         if end <= now { letGo(run) }
       } else if run.startedAt + Self.suspicious <= now {
-        let tracer = fileContents("/proc/\(run.call.thread)/status").map(StatusFile.init)?.number("TracerPid:")
-        if tracer == UInt64(getpid()) {
+        if isTraced(run.call.thread) {
           running[run.call.thread]?.startedAt = now
         } else {
           running[run.call.thread] = nil

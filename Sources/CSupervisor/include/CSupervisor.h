@@ -70,8 +70,10 @@ int portwhy_still_waits(int listener, uint64_t id);
 /* The kernel makes the call, SECCOMP_IOCTL_NOTIF_SEND with SECCOMP_USER_NOTIF_FLAG_CONTINUE. 0 or errno. */
 int portwhy_go_on(int listener, uint64_t id);
 
-/* ptrace(2): PTRACE_SEIZE and PTRACE_INTERRUPT, PTRACE_DETACH, PTRACE_GETREGSET. 0 or errno. */
+/* PTRACE_SEIZE; ETIMEDOUT after 100 ms: another thread of the process may keep its lock over an execve(2) that reads
+   from a file system in user space. 0 or errno. */
 int portwhy_seize(int thread);
+/* ptrace(2): PTRACE_INTERRUPT, PTRACE_DETACH, PTRACE_GETREGSET. 0 or errno. */
 int portwhy_interrupt(int thread);
 int portwhy_detach(int thread, int signal);
 /* Where a stopped thread is and what its last system call returned. */
@@ -83,6 +85,9 @@ int portwhy_open_thread(int thread);
 int portwhy_open_process(int process);
 /* pidfd_getfd(2). */
 int portwhy_take_descriptor(int pidfd, int descriptor);
+
+/* The deadline of portwhy_seize, for the calling thread. 0 or errno. */
+int portwhy_prepare_seizing(void);
 
 /* prctl(2) PR_SET_CHILD_SUBREAPER: what COMMAND leaves behind stays below this process, which Yama wants to see. */
 void portwhy_adopt_orphans(void);
