@@ -3,7 +3,7 @@
    binder [-u] [-6] [-m] [-r] [-p] [-f] [-l] [-T] [-V] [-i] [-w MS] [-n TIMES] ADDRESS PORT [PORT…]
      -u UDP, -6 AF_INET6, -m MPTCP, -r SO_REUSEADDR, -p SO_REUSEPORT, -l listen(2) too, -f go on at the next PORT where
      bind fails, -T in a second thread, -V in a child of vfork(2), -i by i386's int 0x80 (static programs of x86-64 have
-     it too), -w waits before each, -n tries as often, -k stays until standard input ends
+     it too), -w waits before each, -n tries as often, -k stays until nobody reads its standard output
    binder storm THREADS LOOPS MICROSECONDS RESTART PORT
      binds that fail and binds that work in threads, under a timer's signals where MICROSECONDS is not 0
    binder landlock COMMAND …      in a Landlock sandbox that allows no bind
@@ -20,6 +20,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -170,7 +171,8 @@ static int plain(int argc, char **argv) {
   } else {
     carry_out(&plan);
   }
-  if (stays) while (getchar() != EOF) {}
+  struct pollfd reader = {1, 0, 0};
+  if (stays) poll(&reader, 1, 60000);
   return plan.status;
 }
 
