@@ -196,6 +196,16 @@ struct FailureLogTests {
     #expect(story.log.finish().count == 20)
   }
 
+  @Test("programs are told what a process got afterwards")
+  func sequels() {
+    var story = Story(FailureLog(isComplete: true))
+    story.fails(at(8080))
+    story.fails(at(5173))
+    #expect(story.gets(at(8080)) == [.sequel([1], at(8080), isSame: true)])
+    #expect(story.gets(at(5174)) == [.sequel([2], at(5174), isSame: false)])
+    #expect(story.log.finish() == [])
+  }
+
   @Test("UDP has its port with bind(), and TCP of the same port is another matter")
   func transports() {
     var story = Story()

@@ -96,6 +96,9 @@ final class CommandWatch: SupervisorDelegate {
       switch output {
       case .line(let text): if !settings.json { printer.line(text) }
       case .screen(let numbers): show(numbers)
+      case .sequel(let numbers, let endpoint, let isSame):
+        let then = ReportedCall.Sequel(endpoint: endpoint, isSame: isSame)
+        for failure in numbers.compactMap({ log.failure($0) }) { report(failure, then: then) }
       }
     }
   }
@@ -124,11 +127,12 @@ final class CommandWatch: SupervisorDelegate {
     }
   }
 
-  private func report(_ failure: FailedAttempt) {
+  private func report(_ failure: FailedAttempt, then: ReportedCall.Sequel? = nil) {
     guard let call = calls[failure.number], var report = explained[failure.number]?.failure?.report else { return }
     report.call = ReportedCall(
       function: call.function, errno: call.errno, endpoint: failure.kind.endpoint, pid: call.caller.process,
       tid: call.caller.thread, command: call.caller.command, descriptor: call.descriptor, tries: failure.tries,
+      then: then,
       stoppedMicroseconds: stoppedFor[failure.number] ?? 0)
     printer.report(report)
   }

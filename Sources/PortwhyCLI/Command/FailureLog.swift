@@ -11,6 +11,8 @@ struct FailureLog {
     case screen([UInt64])
     /// One line, without `portwhy: `.
     case line(String)
+    /// For programs: the process of these failures has this address now.
+    case sequel([UInt64], Endpoint, isSame: Bool)
   }
 
   /// Screens, and lines, of one run; the rest is counted.
@@ -86,6 +88,7 @@ struct FailureLog {
       let wasPrinted = same.contains { failures[$0].state == .printed }
       let tries = same.map { failures[$0].tries }.reduce(0, +)
       for index in same { failures[index].state = .dropped }
+      if isComplete { return [.sequel(same.map { failures[$0].number }, endpoint, isSame: true)] }
       guard wasPrinted || isVerbose else { return [] }
       let text = "\(failure.who) has \(endpoint.text) now, after \(tries) failed tr\(tries == 1 ? "y" : "ies")"
       return line(text)
@@ -94,6 +97,7 @@ struct FailureLog {
     guard let first = related.first else { return [] }
     let text = drift(related.map { failures[$0] }, to: endpoint, isUnasked: failures[first].inode == inode)
     for index in related { failures[index].state = .dropped }
+    if isComplete { return [.sequel(related.map { failures[$0].number }, endpoint, isSame: false)] }
     return line(text)
   }
 

@@ -47,6 +47,15 @@ struct CommandWordingTests {
       "\(ending.errors)")
   }
 
+  @Test("the port that the server took, in the report too")
+  func sequel() throws {
+    let reports = try withTakenPorts { _ in try CommandReports([binder, "-fl", "127.0.0.1", "5173", "5174"]) }
+    #expect(reports.lines == ["bind EADDRINUSE 127.0.0.1:5173"])
+    let then = reports.calls.first?["then"]
+    #expect(then?["address"]?.text == "127.0.0.1" && then?["port"]?.integer == 5174 && then?["same"]?.bool == false)
+    #expect(try reports.problems() == [])
+  }
+
   @Test("retries once, with their number")
   func retries() throws {
     let ending = try withTakenPorts { _ in
