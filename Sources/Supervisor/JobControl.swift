@@ -31,7 +31,9 @@ struct JobControl {
     let terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
     guard terminal >= 0 else { return false }
     defer { close(terminal) }
-    return tcgetpgrp(terminal) == getpgrp() && isStoppedNow
+    // A shell has a process group of its own, and gives the terminal back only when it is asked to.
+    let front = tcgetpgrp(terminal)
+    return (front == getpgrp() || front == getpgid(command)) && isStoppedNow
   }
 
   /// Both run again.

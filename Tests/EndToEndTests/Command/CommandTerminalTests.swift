@@ -94,7 +94,7 @@ struct CommandTerminalTests {
   @Test("a shell inside has its own job control, and its suspend is seen outside")
   func innerShell() throws {
     try inShell { shell in
-      _ = shell.run("portwhy -- bash --norc --noprofile -i", until: "$ ")
+      _ = shell.run("portwhy -- bash --norc --noprofile -i", until: "\nbash-")
       _ = shell.run("sh -c 'echo up; exec sleep 50'", until: "\nup")
       #expect(shell.press(suspend, until: "Stopped").contains("Stopped"))
       #expect(shell.run("suspend -f", until: "> ").contains("Stopped"))

@@ -3,7 +3,8 @@
    binder [-u] [-6] [-m] [-r] [-p] [-f] [-l] [-T] [-V] [-i] [-w MS] [-n TIMES] ADDRESS PORT [PORT…]
      -u UDP, -6 AF_INET6, -m MPTCP, -r SO_REUSEADDR, -p SO_REUSEPORT, -l listen(2) too, -f go on at the next PORT where
      bind fails, -T in a second thread, -V in a child of vfork(2), -i by i386's int 0x80 (static programs of x86-64 have
-     it too), -w waits before each, -n tries as often, -k stays until nobody reads its standard output
+     it too), -w waits before each, -n tries as often, -U makes the socket that
+     user's, -D SO_BINDTODEVICE, -v IPV6_V6ONLY, -k stays until nobody reads its standard output
    binder storm THREADS LOOPS MICROSECONDS RESTART PORT
      binds that fail and binds that work in threads, under a timer's signals where MICROSECONDS is not 0
    binder landlock COMMAND …      in a Landlock sandbox that allows no bind
@@ -19,6 +20,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -54,7 +56,14 @@ static socklen_t address_of(const char *text, int port, int family, struct socka
     struct sockaddr_in6 *name = (void *)storage;
     name->sin6_family = AF_INET6;
     name->sin6_port = htons((uint16_t)port);
-    inet_pton(AF_INET6, text, &name->sin6_addr);
+    char address[128];
+    snprintf(address, sizeof address, "%s", text);
+    char *zone = strchr(address, '%');
+    if (zone) {
+      *zone = 0;
+      name->sin6_scope_id = if_nametoindex(zone + 1);
+    }
+    inet_pton(AF_INET6, address, &name->sin6_addr);
     return sizeof *name;
   }
   struct sockaddr_in *name = (void *)storage;
@@ -86,8 +95,8 @@ static int do_bind(int s, const struct sockaddr_storage *name, socklen_t length)
 }
 
 struct plan {
-  int type, family, protocol, reuseaddr, reuseport, listens, goes_on, milliseconds, times, count;
-  const char *address;
+  int type, family, protocol, reuseaddr, reuseport, listens, goes_on, milliseconds, times, count, user, v6only;
+  const char *address, *device;
   char **ports;
   int status;
 };
@@ -100,6 +109,14 @@ static void *carry_out(void *argument) {
       int one = 1, s = socket(plan->family, plan->type, plan->protocol);
       if (plan->reuseaddr) setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
       if (plan->reuseport) setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+      if (plan->user >= 0 && fchown(s, (uid_t)plan->user, (gid_t)-1) != 0) perror("fchown");
+      if (plan->v6only >= 0) setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &plan->v6only, sizeof plan->v6only);
+      if (plan->device
+          && setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, plan->device, (socklen_t)strlen(plan->device)) != 0) {
+        fprintf(stderr, "setsockopt: %s\n", strerror(errno));
+        plan->status = 5;
+        return 0;
+      }
       struct sockaddr_storage name;
       socklen_t length = address_of(plan->address, atoi(plan->ports[i]), plan->family, &name);
       if (do_bind(s, &name, length) != 0) {
@@ -131,9 +148,9 @@ static void *carry_out(void *argument) {
 }
 
 static int plain(int argc, char **argv) {
-  struct plan plan = {.type = SOCK_STREAM, .family = AF_INET, .times = 1};
+  struct plan plan = {.type = SOCK_STREAM, .family = AF_INET, .times = 1, .user = -1, .v6only = -1};
   int in_thread = 0, in_child = 0, stays = 0, option;
-  while ((option = getopt(argc, argv, "u6mrpflTVikw:n:")) != -1) {
+  while ((option = getopt(argc, argv, "u6mrpflTVikw:n:U:D:v:")) != -1) {
     switch (option) {
     case 'u': plan.type = SOCK_DGRAM; break;
     case '6': plan.family = AF_INET6; break;
@@ -146,6 +163,9 @@ static int plain(int argc, char **argv) {
     case 'V': in_child = 1; break;
     case 'i': uses_interrupt++; break;
     case 'k': stays = 1; break;
+    case 'U': plan.user = atoi(optarg); break;
+    case 'D': plan.device = optarg; break;
+    case 'v': plan.v6only = atoi(optarg); break;
     case 'w': plan.milliseconds = atoi(optarg); break;
     case 'n': plan.times = atoi(optarg); break;
     default: return 64;
