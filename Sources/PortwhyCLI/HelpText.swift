@@ -1,14 +1,14 @@
 /// What `--help` prints, within 80 columns; the manual page and the completions are held against it by a test.
 let helpText = """
   usage: portwhy [OPTIONS] [TARGET]
-         portwhy [-nv] [--json] [--no-bpf] [--color WHEN] [-o FILE] -- COMMAND …
+         portwhy [-nv] [--json] [--no-bpf] [--color WHEN] -- COMMAND [ARGUMENT…]
          portwhy --explain [TOPIC]
 
   Says whether a bind() and a listen() on TARGET would work, with which socket
   options, and if not, which sockets and whose are in the way.
   Without TARGET: every port in use. It only looks, and changes nothing.
   With COMMAND: runs it, and explains the bind() or listen() of it that fails,
-  at the moment it fails; on standard error, or at the end of FILE.
+  at the moment it fails.
 
   TARGET: items separated by commas, each [ADDRESS:]PORTS[/tcp|/udp], or a URL
     PORTS           8080, 8000-8010, or a service name such as http

@@ -82,6 +82,15 @@ struct CommandTruthTests {
     #expect(tree.notes.contains("own-tree"), "\(tree.notes)")
   }
 
+  @Test("comes in time, whatever another thread of the program keeps from being read")
+  func stuck() throws {
+    let start = ContinuousClock.now
+    let reports = try withTakenPorts { _ in try CommandReports([binder, "stuck", "127.0.0.1", "8080"]) }
+    guard reports.ending.status != 77 else { return say("NOT RUN: userfaultfd(2) is not permitted\n") }
+    #expect(reports.ending.status == 3 && reports.lines == ["bind EADDRINUSE 127.0.0.1:8080"])
+    #expect(ContinuousClock.now - start < .seconds(10))
+  }
+
   @Test("counts every failure of a storm, invents none, and leaves every result as it is")
   func storm() throws {
     let (quiet, windy) = try withTakenPorts { _ in

@@ -12,6 +12,7 @@
    binder twice ADDRESS PORT      bind(2) of one socket twice
    binder pair ADDRESS PORT       two sockets with SO_REUSEADDR, both listen
    binder exec THREADS ADDRESS PORT COMMAND …  threads that bind while another one runs COMMAND
+   binder stuck ADDRESS PORT      a thread whose address lies in memory that never comes (userfaultfd(2)), and a bind
    binder crowd PROCESSES ADDRESS PORT   as many children that fail to bind
    binder report                  what a program can see of its start: descriptors, signals, ids, environment */
 #define _GNU_SOURCE
@@ -20,6 +21,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -30,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -326,6 +329,26 @@ static int exec_beside(char **argv) {
   return run(argv + 3);
 }
 
+static void *bind_from(void *address) {
+  bind(socket(AF_INET, SOCK_STREAM, 0), address, sizeof(struct sockaddr_in));
+  return 0;
+}
+
+static int stuck(char **argv) {
+  int faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+  struct uffdio_api api = {.api = UFFD_API};
+  void *page = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  struct uffdio_register range = {{(uintptr_t)page, 4096}, UFFDIO_REGISTER_MODE_MISSING, 0};
+  if (faults < 0 || ioctl(faults, UFFDIO_API, &api) != 0 || ioctl(faults, UFFDIO_REGISTER, &range) != 0) return 77;
+  pthread_t thread;
+  pthread_create(&thread, 0, bind_from, page);
+  usleep(50000);
+  struct sockaddr_storage name;
+  socklen_t length = address_of(argv[0], atoi(argv[1]), AF_INET, &name);
+  int s = socket(AF_INET, SOCK_STREAM, 0);
+  _exit(bind(s, (void *)&name, length) == 0 ? 0 : 3);
+}
+
 static int crowd(char **argv) {
   int processes = atoi(argv[0]);
   for (int i = 0; i < processes; i++) {
@@ -372,6 +395,7 @@ int main(int argc, char **argv, char **environment) {
   if (!strcmp(mode, "twice") && argc == 4) return twice(argv + 2);
   if (!strcmp(mode, "pair") && argc == 4) return pair(argv + 2);
   if (!strcmp(mode, "exec") && argc > 5) return exec_beside(argv + 2);
+  if (!strcmp(mode, "stuck") && argc == 4) return stuck(argv + 2);
   if (!strcmp(mode, "crowd") && argc == 5) return crowd(argv + 2);
   if (!strcmp(mode, "report")) return report(environment);
   return plain(argc, argv);
