@@ -5,10 +5,6 @@ package import SocketModel
 package struct Policies: Sendable, Hashable {
   /// The security context of the thread; nil for none.
   package var label: String?
-  /// Seccomp filters of the program's own.
-  package var otherFilters = 0
-  /// No execve(2) gives it privileges, as systemd and unprivileged users of Landlock have it.
-  package var hasNoNewPrivileges = false
 
   package init() {}
 }

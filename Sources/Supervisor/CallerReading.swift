@@ -12,9 +12,6 @@ extension Caller {
     let users = status.text("Uid:")?.split(whereSeparator: { $0 == "\t" || $0 == " " }) ?? []
     uid = users.count > 1 ? UInt32(users[1]) ?? .max : .max
     capabilities = status.text("CapEff:").flatMap { UInt64($0, radix: 16) } ?? 0
-    hasNoNewPrivileges = status.number("NoNewPrivs:") == 1
-    // Linux 5.10 counts them.
-    otherFilters = max(0, Int(status.number("Seccomp_filters:") ?? 1) - 1)
     executable = linkTarget("/proc/\(process)/exe")
     let theirs = linkTarget("/proc/\(thread)/ns/user")
     let ours = linkTarget("/proc/self/ns/user")

@@ -19,10 +19,6 @@ package struct Caller: Sendable, Hashable {
   package var isInOurUserNamespace: Bool?
   /// The security context (/proc/TID/attr/current) of SELinux, AppArmor or Smack; nil for none.
   package var securityLabel: String?
-  /// No execve(2) gives it privileges (`NoNewPrivs`).
-  package var hasNoNewPrivileges: Bool
-  /// The seccomp filters of the thread besides the one of this program.
-  package var otherFilters: Int
 
   /// CAP_NET_BIND_SERVICE is in the effective set.
   package var mayBindPrivileged: Bool { capabilities & 1 << 10 != 0 }

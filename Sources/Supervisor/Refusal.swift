@@ -34,7 +34,12 @@ package enum Refusal {
     return nil
   }
 
-  private static let tooOld = "this needs Linux 5.19"
+  private static var tooOld: String {
+    var name = utsname()
+    guard uname(&name) == 0 else { return "watching a command needs Linux 5.19" }
+    let release = withUnsafeBytes(of: name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    return "watching a command needs Linux 5.19, and this is \(release)"
+  }
 
   /// What a step of the start that failed means.
   static func text(_ step: portwhy_step, _ error: SystemError) -> String {

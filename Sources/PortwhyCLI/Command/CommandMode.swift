@@ -89,6 +89,10 @@ enum CommandMode {
     }
     explainer.add(.stop)
     while !explainer.isOver, monotonicMicroseconds() < end { _ = done.wait(until: end) }
+    // Its thread may be the one that is stuck.
+    for line in watch.unexplained where !settings.json {
+      _ = SystemCalls.write("portwhy: \(line)\n", to: printer.descriptor)
+    }
   }
 
   private static func refuse(_ reason: String) -> Int32 {

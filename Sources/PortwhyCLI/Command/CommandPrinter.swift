@@ -6,7 +6,7 @@ final class CommandPrinter {
   private let settings: CommandSettings
   private let explainer: Explainer
   /// Standard error, or the file of `-o`.
-  private let descriptor: Int32
+  let descriptor: Int32
 
   init(_ settings: CommandSettings, _ explainer: Explainer, descriptor: Int32) {
     self.settings = settings

@@ -91,6 +91,13 @@ final class CommandWatch: SupervisorDelegate {
     show(log.finish())
   }
 
+  /// Lines about failures whose explanation did not come in time.
+  var unexplained: [String] {
+    calls.keys.sorted().filter { explained[$0] == nil }.compactMap { log.failure($0) }.map {
+      "\($0.call) failed: \($0.kind.errno); why could not be found in time"
+    }
+  }
+
   private func show(_ outputs: [FailureLog.Output]) {
     for output in outputs {
       switch output {

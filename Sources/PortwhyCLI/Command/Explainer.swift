@@ -136,8 +136,6 @@ final class Explainer: Sendable {
     let isHere = call.namespace == nil && call.caller.isInOurUserNamespace == true
     made.mayBindPrivileged = isHere ? .some(.some(call.caller.mayBindPrivileged)) : .some(nil)
     made.policies.label = call.caller.securityLabel
-    made.policies.otherFilters = call.caller.otherFilters
-    made.policies.hasNoNewPrivileges = call.caller.hasNoNewPrivileges
     made.namespace = call.namespace?.path.map { .path($0) }
     made.wording = Runtime(executable: call.caller.executable)
     made.bpf = settings.bpf
