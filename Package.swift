@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The three walls of the house, kept by the compiler: what the kernel said (the evidence targets),
+// The three walls of the house, kept by the compiler: what the kernel said (Netlink, Evidence),
 // what we conclude (BindRules), how we say it (Explanation, PortwhyReport). Arrows point down only.
 let strict: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
@@ -10,8 +10,11 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-func house(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+// Pointers live in `Linux` and `Supervisor`, and in the one file of `Netlink` where libmnl hands out its buffers.
+let safe = strict + [.strictMemorySafety()]
+
+func house(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = safe) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -30,47 +33,33 @@ let package = Package(
   name: "portwhy",
   products: [
     .executable(name: "portwhy", targets: ["portwhy"]),
-    // The library: answers as data (PortwhyKit, with the types of the others) and as text (PortwhyReport). Neither
-    // ArgumentParser nor Foundation is behind it.
+    // The library: answers as data (PortwhyKit, with the types of the others) and as text (PortwhyReport). Foundation is
+    // not behind it.
     .library(
       name: "PortwhyKit", targets: ["PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel"]),
     // For Fuzzing/ alone, which has a package of its own.
     .library(name: "PortwhyCLI", targets: ["PortwhyCLI"]),
   ],
-  dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
-  ],
   targets: [
-    .systemLibrary(name: "CNetlink", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    .target(name: "CLinux", publicHeadersPath: "."),
+    .target(name: "CArguments"),
     house("SocketModel"),
     house("BindRules", ["SocketModel"]),
-    house("NetlinkWire", ["SocketModel"]),
-    house("Netlink", ["CNetlink", "NetlinkWire", "SocketModel"]),
-    house("ProcessEvidence", ["CNetlink", "SocketModel"]),
-    house("HostEvidence", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"]),
-    house("BindProbe", ["BindRules", "SocketModel"]),
-    .systemLibrary(name: "CBPF"),
-    house("BPFEvidence", ["CBPF", "SocketModel"]),
+    house("Linux", ["CLinux", "SocketModel"], settings: strict),
+    house("Netlink", ["CMnl", "Linux", "SocketModel"]),
+    house("Evidence", ["BindRules", "Linux", "Netlink", "SocketModel"]),
     house("Explanation", ["BindRules", "SocketModel"]),
-    house(
-      "PortwhyKit",
-      [
-        "BPFEvidence", "BindProbe", "BindRules", "HostEvidence", "Netlink", "Explanation", "ProcessEvidence",
-        "SocketModel",
-      ]),
+    house("PortwhyKit", ["BindRules", "Evidence", "Explanation", "Linux", "Netlink", "SocketModel"]),
     house("PortwhyReport", ["BindRules", "Explanation", "PortwhyKit", "SocketModel"]),
-    .target(name: "CArguments"),
     // What happens beside a command that runs: `portwhy -- COMMAND`.
-    .target(name: "CSupervisor"),
-    house("Supervisor", ["CSupervisor", "ProcessEvidence", "SocketModel"]),
+    house("Supervisor", ["CLinux", "Evidence", "Linux", "SocketModel"], settings: strict),
     house(
       "PortwhyCLI",
       [
-        "CArguments", "PortwhyKit", "PortwhyReport", "Explanation", "ProcessEvidence", "BindRules",
-        "SocketModel", "Supervisor",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Evidence", "Linux", "Supervisor", "PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel",
       ]),
-    .executableTarget(name: "portwhy", dependencies: ["PortwhyCLI"], swiftSettings: strict),
+    .executableTarget(name: "portwhy", dependencies: ["CArguments", "Linux", "PortwhyCLI"], swiftSettings: safe),
 
     // Test support and tools, in no product: real sockets in private network namespaces, the conformance runner, the
     // bench, and the short-lived servers and crowds of processes of the tests that need them.
@@ -78,41 +67,40 @@ let package = Package(
     .systemLibrary(name: "CBPFTests", path: "Tests/Support/CBPFTests"),
     support("JSONTestSupport", settings: strict),
     support("FixtureTestSupport", settings: strict),
-    support("NetlinkTestSupport", ["CNetlink", "Netlink", "NetlinkWire", "SocketModel"], settings: strict),
+    support("NetlinkTestSupport", ["CLinux", "Netlink", "SocketModel"], settings: strict),
     .systemLibrary(name: "CKernelLab", path: "Tests/Support/CKernelLab"),
     support("KernelLab", ["BindRules", "CKernelLab", "SocketModel"], settings: strict),
-    tool("conformance", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"], settings: strict),
+    tool(
+      "conformance", ["BindRules", "Explanation", "KernelLab", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      settings: strict),
     tool("bench", ["CKernelLab", "KernelLab", "SocketModel"], settings: strict),
     tool("churn"),
     // Programs that bind, for the tests of `portwhy -- COMMAND`.
     .executableTarget(name: "binder", path: "Tests/Support/binder"),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
-    tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
+    tests("KernelConformanceTests", ["BindRules", "Explanation", "KernelLab", "PortwhyKit", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
-    tests("BindProbeTests", ["BindProbe", "BindRules", "KernelLab", "SocketModel"]),
     tests(
       "PortwhyKitTests",
       [
-        "BPFEvidence", "BindProbe", "BindRules", "CNetlink", "HostEvidence", "KernelLab", "Netlink",
-        "Explanation",
-        "PortwhyKit",
+        "BindRules", "CLinux", "Evidence", "Explanation", "KernelLab", "Linux", "Netlink", "PortwhyKit",
         "SocketModel",
       ]),
-    tests("NetlinkWireTests", ["FixtureTestSupport", "NetlinkWire", "SocketModel"]),
+    tests("LinuxTests", ["Linux", "SocketModel"]),
+    tests("NetlinkTests", ["FixtureTestSupport", "Linux", "Netlink", "NetlinkTestSupport", "SocketModel"]),
     tests(
-      "NetlinkTests",
-      ["CNetlink", "FixtureTestSupport", "Netlink", "NetlinkTestSupport", "NetlinkWire", "SocketModel"]),
-    tests(
-      "HostEvidenceTests",
-      ["CNetlink", "HostEvidence", "Netlink", "NetlinkTestSupport", "NetlinkWire", "SocketModel"]),
-    tests("ProcessEvidenceTests", ["CProcessTestSupport", "ProcessEvidence", "SocketModel"]),
+      "EvidenceTests",
+      [
+        "BindRules", "CBPFTests", "CLinux", "CProcessTestSupport", "Evidence", "KernelLab", "Linux", "Netlink",
+        "NetlinkTestSupport", "SocketModel",
+      ]),
     tests(
       "ExplanationTests",
       [
-        "BindRules", "FixtureTestSupport", "KernelLab", "Netlink", "Explanation", "PortwhyKit",
-        "PortwhyReport", "ProcessEvidence", "SocketModel",
+        "BindRules", "Evidence", "Explanation", "FixtureTestSupport", "KernelLab", "Netlink", "PortwhyKit",
+        "PortwhyReport", "SocketModel",
       ],
       exclude: ["Golden"]),
     tests(
@@ -125,8 +113,7 @@ let package = Package(
     tests(
       "PortwhyCLITests",
       [
-        "BindRules", "PortwhyCLI", "Explanation", "PortwhyKit", "SocketModel",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "BindRules", "CArguments", "Explanation", "Linux", "PortwhyCLI", "PortwhyKit", "SocketModel",
       ]),
     // Runs the built binary, which SwiftPM builds before any test.
     tests(
@@ -135,7 +122,5 @@ let package = Package(
         "BindRules", "CProcessTestSupport", "JSONTestSupport", "KernelLab", "Explanation", "PortwhyKit",
         "PortwhyReport", "SocketModel",
       ]),
-
-    tests("BPFEvidenceTests", ["BPFEvidence", "CBPF", "CBPFTests", "SocketModel"]),
   ]
 )

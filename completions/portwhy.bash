@@ -1,4 +1,5 @@
 # bash completion for portwhy. Needs neither bash-completion nor any setting of COMP_WORDBREAKS.
+# Written by `make generate` from Sources/PortwhyCLI/Options.
 
 # What the program knows itself: candidates, one a line, without their descriptions. Silent whatever happens.
 _portwhy_ask() {
@@ -46,7 +47,7 @@ _portwhy() {
         case $word in
         --) return 0 ;;
         --explain) explains=yes ;;
-        --runtime | --device | --uid | --netns | --timeout | --interval | --from | --color) skip=yes ;;
+        --runtime | --device | --uid | --as | --netns | --timeout | --interval | --from | --color) skip=yes ;;
         -*) ;;
         *) target=yes ;;
         esac
@@ -54,26 +55,29 @@ _portwhy() {
 
     local -a found=()
     case $previous in
-    --color) mapfile -t found < <(compgen -W "auto always never" -- "$value") ;;
-    --runtime) mapfile -t found < <(_portwhy_ask "$1" runtimes "$value") ;;
+    --runtime) mapfile -t found < <(_portwhy_ask "$1" runtimes "$value" "${earlier[@]}") ;;
     --device) mapfile -t found < <(_portwhy_ask "$1" interfaces "$value" "${earlier[@]}") ;;
-    --uid) mapfile -t found < <(_portwhy_ask "$1" users "$value") ;;
-    --explain) mapfile -t found < <(_portwhy_ask "$1" topics "$value") ;;
-    --from) _portwhy_files ;;
+    --uid) mapfile -t found < <(_portwhy_ask "$1" users "$value" "${earlier[@]}") ;;
+    --as) mapfile -t found < <(compgen -W "freebsd macos" -- "$value") ;;
     --netns)
+        # A word with a slash is a file.
         if [[ $value == */* ]]; then
             _portwhy_files
         else
             mapfile -t found < <(_portwhy_ask "$1" namespaces "$value")
         fi
         ;;
-    --timeout | --interval) ;;
+    --timeout) ;;
+    --interval) ;;
+    --from) _portwhy_files ;;
+    --color) mapfile -t found < <(compgen -W "auto always never" -- "$value") ;;
+    --explain) mapfile -t found < <(_portwhy_ask "$1" topics "$value" "${earlier[@]}") ;;
     *)
         if [[ $typed == -* ]]; then
-            mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only
-                --runtime --device --uid --netns --probe --deep --no-bpf
-                --wait --timeout --watch --interval --from --json -q --quiet -v --verbose -n --numeric --color
-                --explain --version -h --help" -- "$typed")
+            mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only --runtime --device --uid --as --netns --probe
+                --deep --no-bpf
+                --wait --timeout --watch --interval --from
+                --json -q --quiet -v --verbose -n --numeric --color --explain --version -h --help" -- "$typed")
             stem=
         elif [[ $explains && ! $target ]]; then
             mapfile -t found < <(_portwhy_ask "$1" topics "$value")

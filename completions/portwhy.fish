@@ -1,11 +1,12 @@
 # fish completion for portwhy.
+# Written by `make generate` from Sources/PortwhyCLI/Options.
 
 # What the program knows itself, with descriptions after a tab: __portwhy_ask WHAT WORD [EARLIER WORDS…].
 # Silent whatever happens.
 function __portwhy_ask
     set -l words (commandline -opc)
     command -q $words[1]; or return
-    command $words[1] ---complete $argv 2>/dev/null
+    command $words[1] ---complete $argv $words[2..] 2>/dev/null
 end
 
 # The word at the cursor without its quotes; of --option=VALUE the value.
@@ -15,17 +16,11 @@ end
 
 # The ports in use, for what follows the last comma or colon.
 function __portwhy_targets
-    set -l words (commandline -opc)
     set -l word (__portwhy_word)
     set -l head (string replace -r '[^,:]*$' '' -- "$word")
-    for line in (__portwhy_ask targets "$word" $words[2..])
+    for line in (__portwhy_ask targets "$word")
         echo -- $head$line
     end
-end
-
-function __portwhy_interfaces
-    set -l words (commandline -opc)
-    __portwhy_ask interfaces (__portwhy_word) $words[2..]
 end
 
 # A word with a slash is a file.
@@ -51,7 +46,7 @@ function __portwhy_wants_word
             continue
         end
         switch $word
-            case --runtime --device --uid --netns --timeout --interval --from --color
+            case --runtime --device --uid --as --netns --timeout --interval --from --color
                 set skip yes
             case '-*'
             case '*'
@@ -70,25 +65,26 @@ complete -c portwhy -l reuseaddr -d 'it sets SO_REUSEADDR'
 complete -c portwhy -l reuseport -d 'it sets SO_REUSEPORT'
 complete -c portwhy -l v6only -d 'it sets IPV6_V6ONLY'
 complete -c portwhy -l no-v6only -d 'it clears IPV6_V6ONLY'
-complete -c portwhy -l runtime -x -k -a '(__portwhy_ask runtimes (__portwhy_word))' -d 'it is a server of this kind'
-complete -c portwhy -l device -x -k -a '(__portwhy_interfaces)' -d 'it is bound to this interface'
-complete -c portwhy -l uid -x -k -a '(__portwhy_ask users (__portwhy_word))' -d 'it belongs to this user'
-complete -c portwhy -l netns -x -k -a '(__portwhy_namespaces)' -d 'in this network namespace'
-complete -c portwhy -l probe -d 'settle what is undetermined by a real bind'
-complete -c portwhy -l no-bpf -d 'no BPF iterators'
+complete -c portwhy -l runtime -x -k -a '(__portwhy_ask runtimes (__portwhy_word))' -d 'it is a server of this kind, such as node, and sets the options that these set by themselves'
+complete -c portwhy -l device -x -k -a '(__portwhy_ask interfaces (__portwhy_word))' -d 'it is bound to the interface IF (SO_BINDTODEVICE)'
+complete -c portwhy -l uid -x -k -a '(__portwhy_ask users (__portwhy_word))' -d 'it belongs to this user, name or number'
+complete -c portwhy -l as -x -a 'freebsd macos' -d 'say what this system would answer besides'
+complete -c portwhy -l netns -x -k -a '(__portwhy_namespaces)' -d 'in this network namespace: that of a process, a name of ip-netns, or a file'
+complete -c portwhy -l probe -d 'settle what is undetermined by a real TCP bind that never listens; the manual page says what it can disturb'
 complete -c portwhy -l deep -d 'also other network namespaces and firewall redirects'
+complete -c portwhy -l no-bpf -d 'no BPF iterators, which root may use where they decide'
 complete -c portwhy -l wait -d 'look until the planned bind works'
-complete -c portwhy -l timeout -x -d 'with --wait, give up after this long'
+complete -c portwhy -l timeout -x -d 'with --wait: give up after this long'
 complete -c portwhy -l watch -d 'look again and again'
-complete -c portwhy -l interval -x -d 'with --watch, from one look to the next'
-complete -c portwhy -l from -r -F -d 'answer from a saved report'
-complete -c portwhy -l json -d 'the report as JSON'
-complete -c portwhy -s q -l quiet -d 'nothing but the exit status'
-complete -c portwhy -s v -l verbose -d 'the deciding rules and every source, too'
+complete -c portwhy -l interval -x -d 'with --watch: from one look to the next (1)'
+complete -c portwhy -l from -r -F -d 'answer from a report that --json wrote (-: standard input), not from this host'
+complete -c portwhy -l json -d 'the report as JSON, a line for each look'
+complete -c portwhy -s q -l quiet -d 'nothing; the exit status alone'
+complete -c portwhy -s v -l verbose -d 'the deciding rules and where every fact comes from, too'
 complete -c portwhy -s n -l numeric -d 'no user names'
-complete -c portwhy -l color -x -a 'auto always never' -d 'colour the answer'
-complete -c portwhy -l explain -k -a '(__portwhy_ask topics (__portwhy_word))' -d 'the long text of a topic'
+complete -c portwhy -l color -x -a 'auto always never' -d 'colours: auto (the default), always or never'
+complete -c portwhy -l explain -k -a '(__portwhy_ask topics (__portwhy_word))' -d 'instead: the long text of TOPIC, such as time-wait; without TOPIC their list'
 complete -c portwhy -l version -d 'the version'
-complete -c portwhy -s h -l help -d 'a short help'
+complete -c portwhy -s h -l help -d 'this text'
 complete -c portwhy -k -n '__portwhy_wants_word; and __portwhy_explains' -a '(__portwhy_ask topics (__portwhy_word))'
 complete -c portwhy -k -n '__portwhy_wants_word; and not __portwhy_explains' -a '(__portwhy_targets)'

@@ -25,37 +25,43 @@ package enum CallFinding: Sendable, Hashable {
 extension CallFinding {
   /// The explanation of the call, from that of the bind that was judged.
   package func explanation(
-    _ function: SocketCall, _ errno: SystemError, _ judged: Explanation, host: HostFacts
-  ) -> Explanation {
-    var explanation = Explanation(cause: nil, why: [], notes: judged.notes)
+    _ function: SocketCall, _ errno: SystemError, _ judged: Diagnosis, host: HostFacts
+  ) -> Diagnosis {
+    var explanation = Diagnosis(cause: cause, notes: judged.notes)
     switch self {
     case .refusedByPolicy(let now, let policies):
-      explanation.cause = .refusedByPolicy
       explanation.why =
         ["the port is not the reason: by its rules \(Self.rules(now)), and the kernel asks its policies before"]
         + policies.sentences(errno, host)
       explanation.suggestions = policies.suggestions(errno)
     case .goneMeanwhile(let now):
-      explanation.cause = .goneMeanwhile
       explanation.why = ["what was in the way is not there any more: a moment after the call \(Self.rules(now))"]
       if now == .ok {
-        explanation.suggestions = [Suggestion(kind: "try-again", certainty: .checked, text: "try again")]
+        explanation.suggestions = [Suggestion(kind: .tryAgain, certainty: .checked, text: "try again")]
       }
     case .alreadyBound:
-      explanation.cause = .alreadyBound
       explanation.why = ["the socket has an address already, and bind() gives one only once"]
       explanation.suggestions = [
         Suggestion(
-          kind: "new-socket", certainty: .checked, text: "bind the address with a socket of its own, or bind once")
+          kind: .newSocket, certainty: .checked, text: "bind the address with a socket of its own, or bind once")
       ]
     case .unexplained(let now):
       explanation.why = [
         "\(function.rawValue)() said \(errno), and by what portwhy can see \(Self.rules(now))"
       ]
       explanation.notes.append(
-        Note(kind: "unexplained", text: "if that happens again, it is worth a report, with the output of --json"))
+        Note(kind: .unexplained, text: "if that happens again, it is worth a report, with the output of --json"))
     }
     return explanation
+  }
+
+  private var cause: Cause? {
+    switch self {
+    case .refusedByPolicy: .refusedByPolicy
+    case .goneMeanwhile: .goneMeanwhile
+    case .alreadyBound: .alreadyBound
+    case .unexplained: nil
+    }
   }
 
   private static func rules(_ now: CallResult) -> String {
@@ -83,12 +89,25 @@ extension Policies {
   }
 
   fileprivate func suggestions(_ errno: SystemError) -> [Suggestion] {
-    let look =
+    let (text, command) =
       errno == .accessDenied
-      ? ("the audit log says which rule it was", "journalctl -k -g 'apparmor|avc|landlock'")
-      : ("systemd-cgls and the unit's settings say which rule it is", "systemctl show -p SocketBindDeny UNIT")
+      ? ("the audit log says which rule it was", ["journalctl", "-k", "-g", "apparmor|avc|landlock"])
+      : (
+        "systemd-cgls and the unit's settings say which rule it is",
+        ["systemctl", "show", "-p", "SocketBindDeny", "UNIT"]
+      )
     return [
-      Suggestion(kind: "look-at-policy", certainty: .conditional("you may read it"), text: look.0, command: look.1)
+      Suggestion(kind: .lookAtPolicy, certainty: .when(.mayReadIt), text: text, command: Command(command))
     ]
   }
+}
+
+extension Note {
+  /// Of a socket in the way that belongs to the command whose call failed.
+  package static func ownTree(_ holder: ProcessRecord) -> Note {
+    Note(kind: .ownTree, text: "\(holder.text) belongs to this very command")
+  }
+
+  package static let addressChanged = Note(
+    kind: .addressChanged, text: "the address in the program's memory changed while the call was made")
 }

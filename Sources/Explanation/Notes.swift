@@ -11,11 +11,11 @@ func notes(_ situation: Situation, outcome: BindOutcome) -> [Note] {
 
 private func hiddenOwner(_ situation: Situation) -> Note? {
   guard situation.blockingSockets.contains(where: { $0.owner == .hidden }) else { return nil }
-  guard situation.snapshot.visibility.reasons.contains("no-holder") else {
-    return Note(kind: "hidden-owner", text: "the process behind a socket in the way is not visible to you")
+  guard situation.snapshot.visibility.reasons.contains(.noHolder) else {
+    return Note(kind: .hiddenOwner, text: "the process behind a socket in the way is not visible to you")
   }
   return Note(
-    kind: "hidden-owner",
+    kind: .hiddenOwner,
     text: "no process that could be looked at holds a socket in the way: one of another pid or user namespace does,"
       + " a thread with descriptors of its own, a message to another process, or it has just been closed")
 }
@@ -28,7 +28,7 @@ private func optionSetLate(_ situation: Situation) -> Note? {
   }
   guard listens, without else { return nil }
   return Note(
-    kind: "option-set-late",
+    kind: .optionSetLate,
     text: "the listener has SO_REUSEADDR, but connections of the port do not: it was set after they came in,"
       + " or they belong to an earlier server")
 }
@@ -41,7 +41,7 @@ private func listenRace(_ situation: Situation, _ outcome: BindOutcome) -> Note?
   let bound = (situation.outcome([])?.blockers ?? []).map(situation.socket).filter { situation.role($0) == .bound }
   guard let first = bound.first else { return nil }
   return Note(
-    kind: "listen-race",
+    kind: .listenRace,
     text: "\(first.holderText) has the port bound too: whoever calls listen() first wins, the other's listen() fails")
 }
 
@@ -65,7 +65,7 @@ private func unrelatedSharing(_ situation: Situation) -> Note? {
     guard group.count > 1, Set(processes.compactMap(\.executable)).count > 1 else { continue }
     let names = Array(Set(processes.map(\.command))).sorted().listed(atMost: 3)
     return Note(
-      kind: "unrelated-sharing",
+      kind: .unrelatedSharing,
       text: "\(names) share \(socket.local.text) by SO_REUSEPORT: each gets a part of the other's traffic")
   }
   return nil
@@ -78,7 +78,7 @@ private func ephemeralRange(_ situation: Situation, _ outcome: BindOutcome) -> N
     let reserved = host.localReservedPorts, !reserved.contains(where: { $0.contains(port) })
   else { return nil }
   return Note(
-    kind: "ephemeral-port",
+    kind: .ephemeralPort,
     text: "the kernel gives ports \(range.lowerBound)-\(range.upperBound) to clients, so one may hold this port when"
       + " the server starts; net.ipv4.ip_local_reserved_ports keeps it out")
 }
@@ -93,7 +93,7 @@ private func securityModule(_ situation: Situation, _ outcome: BindOutcome) -> N
   guard !named.isEmpty else { return nil }
   let say = named.count == 1 ? "it says" : "they say"
   return Note(
-    kind: "security-module",
+    kind: .securityModule,
     text: "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(say) to the planned program is"
       + " not looked at")
 }
@@ -101,7 +101,7 @@ private func securityModule(_ situation: Situation, _ outcome: BindOutcome) -> N
 private func controlGroupProgram(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
   guard situation.snapshot.host.controlGroupBindPrograms == true, outcome.verdict == .ok else { return nil }
   return Note(
-    kind: "control-group-program",
+    kind: .controlGroupProgram,
     text: "a control group program is asked at every bind() here (systemd: SocketBindDeny=): it can refuse it with"
       + " EPERM, and is not looked at")
 }

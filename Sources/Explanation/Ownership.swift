@@ -1,5 +1,5 @@
 import BindRules
-import SocketModel
+public import SocketModel
 
 // The chain behind the process that holds a socket: what started it, on whose behalf it holds the port, and where
 // the port is to be changed.
@@ -32,13 +32,13 @@ extension SocketObservation {
       let manager = activation.userManager.map { "systemd of uid \($0)" } ?? "systemd"
       notes.append(
         Note(
-          kind: "socket-activation",
+          kind: .socketActivation,
           text: "\(manager) holds the port for \(activation.unit) and starts \(activation.activates) when needed"))
     }
     for process in processes {
       guard let target = process.forwardsTo else { continue }
       notes.append(
-        Note(kind: "published-port", text: "docker-proxy publishes \(target.text) of a container on this port"))
+        Note(kind: .publishedPort, text: "docker-proxy publishes \(target.text) of a container on this port"))
     }
     switch inheritance {
     case .otherPrograms(let creator, let heirs):
@@ -46,13 +46,13 @@ extension SocketObservation {
       let from = creator.map { " from \($0.text)" } ?? ""
       notes.append(
         Note(
-          kind: "inherited-descriptor",
+          kind: .inheritedDescriptor,
           text: "\(names) inherited the socket\(from): the port is free only when all of them have gone;"
             + " SOCK_CLOEXEC prevents this"))
     case .leaderGone(let heir, let leader):
       notes.append(
         Note(
-          kind: "inherited-descriptor",
+          kind: .inheritedDescriptor,
           text:
             "\(heir.text) is of the process group of pid \(leader), which has gone: it may have"
             + " inherited the socket, which SOCK_CLOEXEC prevents"))
@@ -69,38 +69,76 @@ extension SocketObservation {
       8472: "a VXLAN interface", 51820: "a WireGuard interface", 8848: "the connection synchronisation of IPVS",
     ]
     guard let name = known[local.port.rawValue] else { return nil }
-    return Note(kind: "hidden-guess", text: "\(local.port) is the usual port of \(name), which no process holds")
+    return Note(kind: .hiddenGuess, text: "\(local.port) is the usual port of \(name), which no process holds")
   }
 
   fileprivate func whereToChange(_ host: HostFacts) -> Suggestion? {
     if let activation {
       let key = transport == .tcp ? "ListenStream=" : "ListenDatagram="
       return Suggestion(
-        kind: "change-socket-unit", certainty: .conditional("you want to move it"),
+        kind: .changeSocketUnit, certainty: .when(.wantsToMove),
         text: "change \(key) in \(activation.unit), not the port in the configuration of \(activation.activates)",
-        command: host.systemctl("edit \(shellWord(activation.unit))", manager: activation.userManager))
+        command: host.systemctl("edit", [activation.unit], manager: activation.userManager))
     }
     guard owner == .kernel, let kernelOwner else { return nil }
     switch kernelOwner.kind {
-    case "vxlan", "geneve", "bareudp":
+    case .vxlan, .geneve, .bareudp:
       return Suggestion(
-        kind: "change-interface", certainty: .conditional("its peers change too"),
-        text: "create \(kernelOwner) with another destination port (ip link: dstport)")
-    case "wireguard":
+        kind: .changeInterface, certainty: .when(.peersChange),
+        text: "create \(kernelOwner.text) with another destination port (ip link: dstport)")
+    case .wireguard:
       guard let interface = kernelOwner.interface else { return nil }
       return Suggestion(
-        kind: "change-interface", certainty: .conditional("its peers change their endpoint"),
-        text: "give \(kernelOwner) another port",
-        command: host.asRoot("wg set \(shellWord(interface)) listen-port PORT"))
-    case "ipvs":
+        kind: .changeInterface, certainty: .when(.peersChangeEndpoint),
+        text: "give \(kernelOwner.text) another port",
+        // wg(8) reads its words one by one and knows no `--`.
+        command: interface.hasPrefix("-") ? nil : host.asRoot(["wg", "set", interface, "listen-port", "PORT"]))
+    case .ipvs:
       return Suggestion(
-        kind: "stop-holder", certainty: .conditional("this host need not take over connections"),
-        text: "stop the backup daemon", command: host.asRoot("ipvsadm --stop-daemon backup"))
-    case "nfsd":
+        kind: .stopHolder, certainty: .when(.noTakeover),
+        text: "stop the backup daemon", command: host.asRoot(["ipvsadm", "--stop-daemon", "backup"]))
+    case .nfsd:
       return Suggestion(
-        kind: "stop-holder", certainty: .conditional("nobody needs the exports"), text: "stop the NFS server",
-        command: host.systemctl("stop nfs-server.service", manager: nil))
-    default: return nil
+        kind: .stopHolder, certainty: .when(.exportsUnneeded), text: "stop the NFS server",
+        command: host.systemctl("stop", ["nfs-server.service"], manager: nil))
+    case .lockd, nil: return nil
     }
+  }
+}
+
+/// What can be seen of a descriptor that a child process inherited (fork(2) and execve(2) without SOCK_CLOEXEC).
+///
+/// The kernel does not say who made a socket, so this is a conclusion from who holds it, for the wording only.
+public enum Inheritance: Sendable, Hashable {
+  /// Different programs hold the socket. `creator` is the one of them that is the parent of another; nil where none
+  /// is: it may have gone.
+  case otherPrograms(creator: ProcessRecord?, heirs: [ProcessRecord])
+  /// One program alone holds it, but what was started as the leader of its process group has gone.
+  case leaderGone(heir: ProcessRecord, leader: Int32)
+}
+
+extension SocketObservation {
+  /// How the socket came to its holders by inheritance; nil where nothing speaks for that.
+  ///
+  /// A manager that hands sockets over on purpose is no such case: systemd, and the helpers of container engines.
+  public var inheritance: Inheritance? {
+    guard owner == .process, activation == nil, remote == nil, let first = processes.first else { return nil }
+    let managers: Set<String> = ["systemd", "docker-proxy", "dockerd", "conmon", "rootlessport", "containerd"]
+    guard !processes.contains(where: { $0.pid == 1 || managers.contains($0.command) }) else { return nil }
+    let programs = Set(processes.map { $0.executable ?? "" })
+    if programs.count > 1, !programs.contains("") { return .of(processes) }
+    let leaders = Set(processes.map(\.goneLeader))
+    if leaders.count == 1, let leader = first.goneLeader { return .leaderGone(heir: first, leader: leader) }
+    return nil
+  }
+}
+
+extension Inheritance {
+  fileprivate static func of(_ processes: [ProcessRecord]) -> Inheritance {
+    let creator = processes.first { candidate in
+      processes.contains { $0.parent == candidate.pid && $0.executable != candidate.executable }
+    }
+    let heirs = processes.filter { $0.executable != creator?.executable }
+    return .otherPrograms(creator: creator, heirs: heirs)
   }
 }

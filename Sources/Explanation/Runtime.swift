@@ -32,7 +32,7 @@ public struct Runtime: Sendable, Hashable {
     /// Chooses the address to bind.
     public var address: String?
 
-    /// One with these parts, each as its property says.
+    /// What is not given has no setting.
     public init(
       reuseaddr: String? = nil, reuseport: String? = nil, v6only: String? = nil, address: String? = nil
     ) {
@@ -62,7 +62,7 @@ public struct Runtime: Sendable, Hashable {
   /// Where the default or the setting is documented.
   public var source: String
 
-  /// One with these parts, each as its property says.
+  /// An entry of the catalogue.
   public init(
     _ name: String, aliases: [String] = [], executables: [String] = [], reuseaddr: Bool, reuseport: Bool = false,
     v6only: V6Only, settings: Settings, evidence: Evidence, source: String
@@ -93,7 +93,9 @@ extension Runtime {
   public static func nearest(to word: String) -> String? {
     let word = String(word.lowercased().prefix(64))
     let all = catalogue.flatMap { [$0.name] + $0.aliases }
-    let best = all.map { (name: $0, distance: editDistance(word, $0)) }.min { $0.distance < $1.distance }
+    let best = all.map { (name: $0, distance: editDistance(Array(word), Array($0))) }.min {
+      $0.distance < $1.distance
+    }
     guard let best, best.distance <= max(2, word.count / 3), best.distance < best.name.count else { return nil }
     return best.name
   }
@@ -115,20 +117,4 @@ extension Runtime {
   private static func index(executable name: String) -> Int? {
     catalogue.indices.first { catalogue[$0].executables.contains(name) }
   }
-}
-
-/// How many letters have to be inserted, removed or replaced (Levenshtein).
-private func editDistance(_ left: String, _ right: String) -> Int {
-  let right = Array(right)
-  var row = Array(0...right.count)
-  for (i, letter) in left.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for j in right.indices {
-      let replaced = diagonal + (right[j] == letter ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
-    }
-  }
-  return row[right.count]
 }

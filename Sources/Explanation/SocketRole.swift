@@ -44,7 +44,7 @@ public enum SocketRole: Sendable, Hashable, CaseIterable {
   /// What a server that has gone may leave behind.
   static let remains: Set<SocketRole> = [.serverConnection, .timeWait]
 
-  /// The cause where a socket of this role on the very address is in the way.
+  /// The cause where a socket of this role on exactly this address is in the way.
   var cause: Cause {
     switch self {
     case .listener, .request: .listener

@@ -1,39 +1,36 @@
 internal import BindRules
 internal import Explanation
+package import Linux
 internal import PortwhyKit
 internal import PortwhyReport
 internal import SocketModel
+internal import Supervisor
 
 /// The program: parse, ask, render, write, exit status.
 public enum CommandLineProgram {
-  /// Runs with the words this process was started with.
-  public static func run() -> Int32 {
-    SystemCalls.occupyClosedStandardDescriptors()
-    let arguments = SystemCalls.arguments
-    guard let place = CommandMode.separator(arguments) else { return run(arguments) }
-    do throws(UsageError) {
-      return CommandMode.run(try CommandSettings(reading: Array(arguments[..<place])), command: place + 2)
-    } catch {
-      complain(error.message)
-      return ExitStatus.usage.rawValue
-    }
-  }
-
   /// Runs with the words after the program's name and returns the exit status. Data goes to standard output,
   /// everything else is one line on standard error.
-  public static func run(_ arguments: [String]) -> Int32 {
+  ///
+  /// `start` has the same words as they came, for `-- COMMAND`. After a command that a signal ended, this process ends the
+  /// same way.
+  package static func run(_ arguments: [String], start: ProgramStart) -> Int32 {
+    SystemCalls.occupyClosedStandardDescriptors()
+    // COMMAND gets them as they were.
+    RunningCommand.rememberSignals()
     SystemCalls.makeWritingFail()
     if arguments.first == CompletionSource.word {
       _ = SystemCalls.write(CompletionSource.text(Array(arguments.dropFirst())), to: 1)
       return ExitStatus.ok.rawValue
     }
     do {
-      return try run(Invocation(CommandWords.reading(arguments), lookup: hostLookup)).rawValue
+      let invocation = try Invocation(GivenOptions(arguments), lookup: hostLookup)
+      guard case .command(let words, let settings) = invocation.task else { return try run(invocation).rawValue }
+      return CommandMode.run(words, settings, start, number: arguments.count - words.count + 1)
     } catch let error as UsageError {
       complain(error.message)
       return ExitStatus.usage.rawValue
     } catch let error as PortwhyError {
-      complain(text(error))
+      complain(Shown.hidingSecrets(text(error)))
       return ExitStatus(error).rawValue
     } catch {
       complain("internal error: \(error)")
@@ -44,12 +41,13 @@ public enum CommandLineProgram {
   private static var hostLookup: Invocation.Lookup {
     Invocation.Lookup(
       services: { ServiceTable(parsing: SystemCalls.contents(of: "/etc/services") ?? "") },
+      hosts: { HostNames(parsing: SystemCalls.contents(of: "/etc/hosts") ?? "", own: SystemCalls.hostName) },
       uid: SystemCalls.uid(ofUser:))
   }
 
   private static func run(_ invocation: Invocation) throws -> ExitStatus {
     switch (invocation.task, invocation.pace) {
-    case (.help, _): return write(helpText, status: .ok)
+    case (.help, _): return write(HelpScreen.text(), status: .ok)
     case (.version, _): return write("portwhy \(portwhyVersion)\n", status: .ok)
     case (.explain(let topic), _): return write(explain(topic, invocation), status: .ok)
     case (.saved(let file, let question), _):
@@ -57,7 +55,7 @@ public enum CommandLineProgram {
       return show(saved.report, invocation, users: saved.users)
     case (.answer(let question), .wait(let timeout)): return try wait(question, timeout: timeout, invocation)
     case (_, .watch(let interval)): return try watch(interval, invocation)
-    case (.answer, _), (.overview, _): return try show(answer(invocation), invocation)
+    case (.answer, _), (.overview, _), (.command, _): return try show(answer(invocation), invocation)
     }
   }
 
@@ -68,7 +66,7 @@ public enum CommandLineProgram {
       switch invocation.task {
       case .answer(let question): try Portwhy.answer(question)
       case .overview(let transports, let namespace): try Portwhy.overview(transports, in: namespace)
-      case .help, .version, .explain, .saved: throw PortwhyError.internalError("nothing to look at")
+      case .help, .version, .explain, .saved, .command: throw PortwhyError.internalError("nothing to look at")
       }
     for line in contradictionLines(report) { complain(line) }
     return (report, Clock.microseconds &- start)

@@ -1,10 +1,11 @@
 internal import Explanation
+internal import Linux
 internal import PortwhyKit
 internal import SocketModel
 
 /// What the shells' completions ask the program for: `portwhy ---complete WHAT WORD [EARLIER WORDS…]`.
 ///
-/// Not an option, so that no help lists it and ArgumentParser never sees it. A line of the answer is a candidate,
+/// Not an option, so that no help lists it. A line of the answer is a candidate,
 /// and after a tab what it is. Whatever goes wrong, there are no candidates: a shell that waits for the user's next
 /// key is no place for a message.
 enum CompletionSource {
@@ -12,30 +13,42 @@ enum CompletionSource {
 
   /// The lines for these words, those after `---complete`.
   static func text(_ arguments: [String]) -> String {
-    guard let kind = arguments.first else { return "" }
+    guard let kind = arguments.first.flatMap(CompletionKind.init(rawValue:)) else { return "" }
     let typed = arguments.dropFirst().first ?? ""
-    let line = EarlierWords(arguments.dropFirst(2))
+    let earlier = GivenOptions(halfTyped: Array(arguments.dropFirst(2)))
     let all: [Candidate] =
       switch kind {
-      case "targets": targets(typed, line)
-      case "interfaces": ((try? Portwhy.interfaceNames(in: line.namespace)) ?? []).map { Candidate($0, "") }
-      case "namespaces": Portwhy.otherNamespaces().map { Candidate($0.reference.description, $0.description) }
-      case "topics": Catalogue.topics.map { Candidate($0.slug, $0.summary) }
-      case "runtimes": Runtime.catalogue.map { Candidate($0.name, defaults($0)) }
-      case "users": users(SystemCalls.contents(of: "/etc/passwd") ?? "")
-      default: []
+      case .targets: targets(typed, earlier)
+      case .interfaces: ((try? Portwhy.interfaceNames(in: namespace(earlier))) ?? []).map { Candidate($0, "") }
+      case .namespaces: Portwhy.otherNamespaces().map { Candidate($0.reference.description, $0.description) }
+      case .topics: Catalogue.topics.map { Candidate($0.slug, $0.summary) }
+      case .runtimes: Runtime.catalogue.map { Candidate($0.name, defaults($0)) }
+      case .users: users(SystemCalls.contents(of: "/etc/passwd") ?? "")
       }
-    let fitting = kind == "targets" ? all : all.filter { $0.value.hasPrefix(typed) }
+    let fitting = kind == .targets ? all : all.filter { $0.value.hasPrefix(typed) }
     return fitting.map(\.line).joined()
   }
 
-  private static func targets(_ typed: String, _ line: EarlierWords) -> [Candidate] {
-    let word = TargetWord(typed, transports: line.transports)
+  private static func targets(_ typed: String, _ earlier: GivenOptions) -> [Candidate] {
+    let word = TargetWord(typed, transports: Set(earlier.transports))
     let services = { ServiceTable(parsing: SystemCalls.contents(of: "/etc/services") ?? "") }
     return word.candidates(services: services) { ports, isWanted in
       (try? Portwhy.portsInUse(
-        TransportProtocol.allCases, ports: ports, in: line.namespace, nameTime: nameTime,
+        TransportProtocol.allCases, ports: ports, in: namespace(earlier), nameTime: nameTime,
         namesUpTo: TargetWord.mostShown, where: isWanted)) ?? []
+    }
+  }
+
+  static func namespace(_ earlier: GivenOptions) -> NamespaceReference? {
+    earlier.value(.netns).flatMap(NamespaceReference.init)
+  }
+
+  /// passwd(5), and no other source of users, which may be on the network.
+  static func users(_ text: String) -> [Candidate] {
+    text.split(separator: "\n").compactMap { line in
+      let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+      guard fields.count >= 3, !fields[0].isEmpty, UInt32(fields[2]) != nil else { return nil }
+      return Candidate(String(fields[0]), "uid \(fields[2])")
     }
   }
 

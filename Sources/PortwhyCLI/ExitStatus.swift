@@ -1,6 +1,13 @@
 internal import BindRules
 internal import PortwhyKit
 
+/// What is wrong with what was typed: one line, lower case, the bad part in double quotes.
+struct UsageError: Error, Hashable {
+  var message: String
+
+  init(_ message: String) { self.message = message }
+}
+
 /// The exit status of the program, a promise to scripts; from 64 on as sysexits.h(3) numbers them.
 enum ExitStatus: Int32 {
   /// Every attempt works, or there was nothing to judge.

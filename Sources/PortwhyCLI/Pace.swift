@@ -8,22 +8,13 @@ enum Pace: Hashable {
   /// `--watch`: milliseconds from one look to the next.
   case watch(interval: UInt64)
 
-  init(_ options: CommandWords) throws(UsageError) {
-    if options.timeout != nil && !options.wait { throw UsageError("--timeout needs --wait") }
-    if options.interval != nil && !options.watch { throw UsageError("--interval needs --watch") }
-    let together = options.given.filter(["--wait", "--watch", "--from"].contains)
-    if together.count > 1 { throw UsageError("\(together[0]) and \(together[1]) contradict each other") }
-    // A bind that is tried again and again is one that a starting server meets.
-    if options.probe, let option = options.first(of: ["--wait", "--watch"]) {
-      throw UsageError("--probe and \(option) contradict each other")
-    }
-    if options.wait {
-      if options.target == nil { throw UsageError("--wait needs a TARGET") }
+  init(_ given: GivenOptions) throws(UsageError) {
+    if given.has(.wait) {
       // A year: longer is never, which is without --timeout.
-      self = .wait(timeout: try Self.milliseconds("--timeout", options.timeout, from: 0, to: 31_536_000))
-    } else if options.watch {
-      if options.quiet { throw UsageError("-q and --watch contradict each other") }
-      self = .watch(interval: try Self.milliseconds("--interval", options.interval, from: 100, to: 86_400) ?? 1000)
+      self = .wait(timeout: try Self.milliseconds("--timeout", given.value(.timeout), from: 0, to: 31_536_000))
+    } else if given.has(.watch) {
+      self = .watch(
+        interval: try Self.milliseconds("--interval", given.value(.interval), from: 100, to: 86_400) ?? 1000)
     } else {
       self = .once
     }
@@ -35,7 +26,7 @@ enum Pace: Hashable {
   ) throws(UsageError) -> UInt64? {
     guard let word else { return nil }
     guard let number = milliseconds(word), (least...most * 1000).contains(number) else {
-      throw UsageError("\(option) \"\(word)\" is not in \(least == 0 ? "0" : "0.\(least / 100)")-\(most) seconds")
+      throw UsageError("\(option) \(Shown(word)) is not in \(least == 0 ? "0" : "0.\(least / 100)")-\(most) seconds")
     }
     return number
   }

@@ -1,4 +1,5 @@
 internal import BindRules
+internal import Linux
 internal import PortwhyKit
 internal import PortwhyReport
 internal import SocketModel
@@ -7,31 +8,17 @@ internal import SocketModel
 
 extension Invocation {
   /// Without TARGET the binds are those of the report; what plans a bind replaces its part of the saved plan.
-  static func savedQuestion(
-    _ options: CommandWords, _ transports: [TransportProtocol], _ lookup: Lookup
-  ) throws(UsageError) -> SavedQuestion {
-    var question = SavedQuestion(families: families(options), v6only: options.v6only)
-    if let option = options.first(of: ["--netns", "--probe", "--deep", "--no-bpf"]) {
-      throw UsageError("\(option) and --from contradict each other")
-    }
-    if !transports.isEmpty { question.transports = Set(transports) }
-    if options.reuseaddr || options.reuseport {
-      question.options = (options.reuseaddr ? .reuseaddr : ReuseOptions()).union(
-        options.reuseport ? .reuseport : [])
-    }
-    question.runtime = try runtime(options.runtime)
-    question.device = try device(options.device)
-    question.uid = try options.uid.map { word throws(UsageError) in try uid(word, lookup) }
-    guard let target = options.target else {
-      if let option = options.first(of: ["-4", "-6"]) { throw UsageError("\(option) needs a TARGET") }
-      return question
-    }
-    let parser = TargetParser(transports: transports, families: question.families, services: lookup.services)
-    let items = try parser.items(target)
-    if options.v6only == true && !attemptsIPv6(Question(items: items, families: question.families)) {
-      throw UsageError("--v6only, but TARGET attempts IPv4 only")
-    }
-    question.items = items
+  static func savedQuestion(_ given: GivenOptions, _ lookup: Lookup) throws(UsageError) -> SavedQuestion {
+    var question = SavedQuestion(families: given.families, plan: Plan(v6only: given.v6only))
+    question.hasBindCapability = given.has(.capNetBind)
+    question.verdictOnly = given.has(.quiet)
+    question.systems = systems(given)
+    if !given.transports.isEmpty { question.transports = Set(given.transports) }
+    if !given.reuseOptions.isEmpty { question.options = given.reuseOptions }
+    question.runtime = try runtime(given)
+    question.device = try device(given)
+    question.uid = try uid(given, lookup)
+    question.items = try given.operand.map { target throws(UsageError) in try items(target, given, lookup) }
     return question
   }
 
@@ -40,7 +27,7 @@ extension Invocation {
     switch task {
     case .overview: true
     case .saved: report.targets.allSatisfy(\.attempts.isEmpty)
-    case .answer, .explain, .help, .version: false
+    case .answer, .explain, .help, .version, .command: false
     }
   }
 }
@@ -48,7 +35,7 @@ extension Invocation {
 extension CommandLineProgram {
   /// Whatever is wrong with the file or does not fit the question is wrong with the command line.
   static func savedReport(_ file: String, _ question: SavedQuestion) throws(UsageError) -> SavedReport {
-    let name = file == "-" ? "standard input" : "\"\(file)\""
+    let name = file == "-" ? "standard input" : "\(Shown(file))"
     switch SystemCalls.read(file, limit: JSONReport.maximumSize) {
     case .failed(let reason): throw UsageError("cannot read \(name): \(reason)")
     case .bytes(let bytes):
@@ -76,7 +63,7 @@ extension CommandLineProgram {
         let words = (question.transports ?? []).map(\.rawValue).sorted().joined(separator: " or ")
         throw UsageError("the report in \(name) has no \(words) port")
       case .interfacesMissing(let interface):
-        throw UsageError("the report in \(name) does not list the interfaces, so not \"\(interface)\"")
+        throw UsageError("the report in \(name) does not list the interfaces, so not \(Shown(interface))")
       }
     }
   }

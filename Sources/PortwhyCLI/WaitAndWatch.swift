@@ -1,5 +1,6 @@
 internal import BindRules
 internal import Glibc
+internal import Linux
 internal import PortwhyKit
 internal import PortwhyReport
 internal import SocketModel

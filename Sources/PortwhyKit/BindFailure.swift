@@ -1,7 +1,7 @@
 public import BindRules
-import Glibc
+import Linux
 public import Explanation
-import ProcessEvidence
+package import Evidence
 public import SocketModel
 
 /// Why a bind(2) or listen(2) failed: the whole report as data. `PortwhyReport` renders it as text and as JSON.
@@ -36,8 +36,10 @@ extension Portwhy {
   public static func explainBindFailure(
     descriptor: Int32, address: String, call: SocketCall? = nil, errno: Int32? = nil
   ) throws(PortwhyError) -> BindFailure {
-    try explainBindFailure(
-      of: PlannedSocket(descriptor: descriptor), address: address, call: call, errno: errno)
+    let socket = try readSocket(descriptor)
+    let place = try BindAddress(address, family: socket.family)
+    return try explainCall(
+      MadeCall(of: socket, place.address, place.port, function: call, errno: errno.map(SystemError.init)))
   }
 
   /// The same for an address that is no text; an IPv6 address that needs a zone is none of them.
@@ -46,36 +48,45 @@ extension Portwhy {
   ) throws(PortwhyError) -> BindFailure {
     try explainCall(
       MadeCall(
-        socket: PlannedSocket(descriptor: descriptor), address: .address(address.address, zone: nil),
-        port: address.port, function: call, errno: errno.map(SystemError.init)))
+        of: readSocket(descriptor), .address(address.address, zone: nil), address.port, function: call,
+        errno: errno.map(SystemError.init)))
   }
 
-  /// The same for a socket that is closed already, described by hand.
+  /// The same for a socket that is closed already: what it was is said by hand.
+  /// - Parameters:
+  ///   - plan: its options and its owner.
+  ///   - transport: TCP for SOCK_STREAM, UDP for SOCK_DGRAM.
+  ///   - family: AF_INET or AF_INET6, where `*:8080` is the wildcard of one of them; AF_INET where it is not said.
+  ///   - address: as above.
+  ///   - call: as above.
+  ///   - errno: as above.
   public static func explainBindFailure(
-    of socket: PlannedSocket, address: String, call: SocketCall? = nil, errno: Int32? = nil
+    of plan: Plan, _ transport: TransportProtocol = .tcp, family: AddressFamily? = nil, address: String,
+    call: SocketCall? = nil, errno: Int32? = nil
   ) throws(PortwhyError) -> BindFailure {
-    let place = try BindAddress(address, family: socket.family)
+    let place = try BindAddress(address, family: family)
     return try explainCall(
-      MadeCall(
-        socket: socket, address: place.address, port: place.port, function: call,
-        errno: errno.map(SystemError.init)))
+      MadeCall(plan, transport, place.address, place.port, function: call, errno: errno.map(SystemError.init)))
+  }
+
+  private static func readSocket(_ descriptor: Int32) throws(PortwhyError) -> OwnSocket {
+    do throws(SystemError) { return try OwnSocket(descriptor: descriptor) } catch {
+      throw .invalidQuestion(ErrorWords.noSocket(descriptor, error))
+    }
   }
 
   /// Explains a call that was made, by this or another process.
   package static func explainCall(_ call: MadeCall) throws(PortwhyError) -> BindFailure {
-    guard call.port.rawValue > 0 else {
-      throw .invalidQuestion("port 0 means any free port: there is nothing to explain")
-    }
-    let socket = call.socket
-    let question = call.question
-    var report = try answer(question)
+    guard call.port.rawValue > 0 else { throw .invalidQuestion(ErrorWords.portZero) }
+    var report = try answer(call.question)
     guard var target = report.targets.first, var attempt = target.attempts.first,
-      let outcome = attempt.outcome(socket.options)
-    else { throw .internalError("no answer for \(call.port)") }
+      let outcome = attempt.outcome(call.plan.options)
+    else { throw .internalError(ErrorWords.noAnswer(call.port)) }
     let blockers = target.planBlockers
     let own = blockers.compactMap { blocker in blocker.processes.first { $0.pid == call.process } }
     let isOwnProgram = !blockers.isEmpty && own.count == blockers.count
-    attempt.explanation.tell(isOwnProgram, own.flatMap(\.descriptors), outcome)
+    attempt.explanation.addOwnProgram(
+      isOwnProgram ? own.flatMap(\.descriptors) : nil, wouldWork: outcome.verdict == .ok)
     target.attempts[0] = attempt
     report.targets[0] = target
     return BindFailure(
@@ -85,7 +96,11 @@ extension Portwhy {
 
 /// A call that was made, and everything about it that decides its explanation.
 package struct MadeCall: Sendable {
-  package var socket: PlannedSocket
+  /// The socket's options and owner.
+  package var plan: Plan
+  package var transport: TransportProtocol
+  /// The socket itself, where it is there: it does not stand in its own way.
+  package var socket: OwnSocket?
   package var address: QuestionAddress
   package var port: Port
   /// nil where it was not said.
@@ -93,7 +108,7 @@ package struct MadeCall: Sendable {
   /// nil where it was not said.
   package var errno: SystemError?
   /// The process that called.
-  package var process: Int32 = getpid()
+  package var process = ownProcess()
   /// CAP_NET_BIND_SERVICE of the thread that called; nil for what its uid is to have, `.some(nil)` for not known.
   package var mayBindPrivileged: Bool??
   package var policies = Policies()
@@ -104,30 +119,39 @@ package struct MadeCall: Sendable {
   package var bpf = true
   package var isThorough = false
 
+  /// A call on a socket that is described by hand.
   package init(
-    socket: PlannedSocket, address: QuestionAddress, port: Port, function: SocketCall? = nil,
-    errno: SystemError? = nil
+    _ plan: Plan, _ transport: TransportProtocol, _ address: QuestionAddress, _ port: Port,
+    function: SocketCall? = nil, errno: SystemError? = nil
   ) {
-    self.socket = socket
+    self.plan = plan
+    self.transport = transport
     self.address = address
     self.port = port
     self.function = function
     self.errno = errno
   }
 
+  /// A call on this very socket.
+  package init(
+    of socket: OwnSocket, _ address: QuestionAddress, _ port: Port, function: SocketCall? = nil,
+    errno: SystemError? = nil
+  ) {
+    self.init(Plan(socket), socket.transport, address, port, function: function, errno: errno)
+    self.socket = socket
+  }
+
   fileprivate var question: Question {
-    let item = QuestionItem(addresses: [address], ports: port.rawValue...port.rawValue, transport: socket.transport)
-    var question = Question(
-      items: [item], options: socket.options, v6only: socket.v6only, device: socket.device, uid: socket.uid,
-      namespace: namespace)
-    question.ownSocket = socket.own?.inode
-    let isBound = socket.own?.isBound == true
+    let item = QuestionItem(addresses: [address], ports: port.rawValue...port.rawValue, transport: transport)
+    var question = Question(items: [item], plan: plan, namespace: namespace)
+    question.ownSocket = socket?.inode
+    let isBound = socket?.isBound == true
     // The bind bucket remembers this socket's own bind as well, and only the others are asked about.
     question.bpf = bpf && !isBound
     question.thorough = isThorough
     question.wording = wording
     // A socket that has its port can only have failed to listen, unless the error is that of a second bind(2).
-    let isListening = isBound && socket.transport == .tcp && errno != .invalidArgument
+    let isListening = isBound && transport == .tcp && errno != .invalidArgument
     let function = function ?? (isListening ? .listen : errno == nil ? nil : .bind)
     guard let function else { return question }
     question.observed = ObservedCall(
@@ -137,23 +161,12 @@ package struct MadeCall: Sendable {
   }
 }
 
-extension Explanation {
-  /// Adds what only the program itself can say.
-  fileprivate mutating func tell(_ isOwnProgram: Bool, _ descriptors: [Int32], _ outcome: BindOutcome) {
-    if outcome.verdict == .ok {
-      notes.append(
-        Note(kind: "gone-meanwhile", text: "what made it fail is not there any more: the same bind would work now"))
-    }
-    guard isOwnProgram else { return }
-    let numbers = descriptors.sorted().map(String.init).joined(separator: ", ")
-    let which = descriptors.count == 1 ? "descriptor \(numbers)" : "descriptors \(numbers)"
-    notes.append(
-      Note(kind: "own-program", text: "this program itself is in its own way, with \(which): does it bind twice?"))
-    suggestions.removeAll { $0.kind == "stop-holder" || $0.kind == "find-holder" }
-    suggestions.insert(
-      Suggestion(
-        kind: "close-own", certainty: .conditional("\(which) \(descriptors.count == 1 ? "is" : "are") not needed"),
-        text: "close that before this bind, or bind once and use the one socket"), at: 0)
+extension Plan {
+  /// The options and the owner of this socket (getsockopt(2), fstat(2)).
+  init(_ socket: OwnSocket) {
+    self.init(v6only: socket.v6only, device: socket.device, uid: socket.uid)
+    if socket.reuseaddr { options.insert(.reuseaddr) }
+    if socket.reuseport { options.insert(.reuseport) }
   }
 }
 
@@ -164,7 +177,7 @@ private struct BindAddress {
 
   init(_ text: String, family: AddressFamily?) throws(PortwhyError) {
     guard let colon = text.lastIndex(of: ":"), let port = Port(decimal: text[text.index(after: colon)...]) else {
-      throw .invalidQuestion("\"\(text)\" has no port: ADDRESS:PORT is expected")
+      throw .invalidQuestion(ErrorWords.noPort(text))
     }
     self.port = port
     var host = text[..<colon]
@@ -175,7 +188,7 @@ private struct BindAddress {
     }
     let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
     guard let parsed = parts.first.flatMap({ IPAddress($0) }) else {
-      throw .invalidQuestion("\"\(text)\" is no address: names are not looked up")
+      throw .invalidQuestion(ErrorWords.noAddress(text))
     }
     address = .address(parsed, zone: parts.count > 1 ? String(parts[1]) : nil)
   }

@@ -1,7 +1,7 @@
-import HostEvidence
+import Evidence
+import Linux
 import Netlink
 import Explanation
-import ProcessEvidence
 import SocketModel
 
 /// What `--deep` finds besides the answer: where else the port is used, and what takes its traffic first.
@@ -16,7 +16,7 @@ struct DeepFindings {
     let reader = ProcessReader()
     redirects = HostReader().portRedirects()
     for namespace in reader.otherNetworkNamespaces() {
-      let found = inNetworkNamespace(namespace.path) {
+      let found = try? inNetworkNamespace(at: [namespace.path]) {
         ports.transports.flatMap { (try? SocketDump().sockets($0, ports: ports[$0])) ?? [] }
       }
       // Connections are no use of the port that somebody looks for.
@@ -28,36 +28,16 @@ struct DeepFindings {
   }
 
   func notes(_ transport: TransportProtocol, _ port: Port) -> [Note] {
-    redirects(transport, port)
-      + elsewhere.compactMap { namespace, sockets in
-        note(namespace, sockets.filter { $0.transport == transport && $0.local.port == port })
-      }
-  }
-
-  private func redirects(_ transport: TransportProtocol, _ port: Port) -> [Note] {
-    let caught = redirects.filter { $0.transport == transport && $0.ports.contains(port.rawValue) }
     var notes: [Note] = []
-    for rule in caught {
-      let note = Note(
-        kind: "redirected",
-        text:
-          "a firewall rule in \(rule.chain) sends traffic for this port\(rule.target.map { " to \($0)" } ?? " elsewhere"),"
-          + " before a socket sees it: a bind works, but what the rule matches never arrives")
+    for rule in redirects where rule.transport == transport && rule.ports.contains(port.rawValue) {
+      let note = Note.redirected(chain: rule.chain, to: rule.target.map { "\($0)" })
       if !notes.contains(note) { notes.append(note) }
     }
+    for (namespace, sockets) in elsewhere {
+      let ofPort = sockets.filter { $0.transport == transport && $0.local.port == port }
+      guard !ofPort.isEmpty else { continue }
+      notes.append(.otherNamespace(ofPort, name: namespace.name, inode: namespace.inode))
+    }
     return notes
-  }
-
-  private func note(_ namespace: OtherNamespace, _ sockets: [SocketObservation]) -> Note? {
-    guard !sockets.isEmpty else { return nil }
-    let processes = sockets.flatMap(\.processes)
-    let container = processes.lazy.compactMap(\.container).first
-    let holder = processes.first?.text ?? "a hidden process"
-    let place =
-      namespace.name ?? container.map { "container \($0.count == 64 ? String($0.prefix(12)) : $0)" }
-      ?? "net:[\(namespace.inode)]"
-    return Note(
-      kind: "other-namespace",
-      text: "\(holder) has the port in another network namespace (\(place)), which does not block this one")
   }
 }

@@ -9,7 +9,7 @@ func withInferredFlags(_ sockets: [SocketObservation]) -> [SocketObservation] {
   guard !listeners.isEmpty else { return sockets }
   return sockets.map { socket in
     guard socket.transport == .tcp, socket.state != .listen, socket.remote != nil,
-      let parent = listeners.first(where: { covers(sockets[$0], socket) })
+      let parent = listeners.first(where: { sockets[$0].mayHaveAccepted(socket) })
     else { return socket }
     var guessed = socket
     guessed.reuseaddr = inferred(socket.reuseaddr, from: parent, sockets[parent].reuseaddr)
@@ -24,13 +24,4 @@ func withInferredFlags(_ sockets: [SocketObservation]) -> [SocketObservation] {
 private func inferred(_ own: Knowledge<Bool>, from parent: Int, _ listeners: Knowledge<Bool>) -> Knowledge<Bool> {
   guard case .unknown(let reason) = own, let value = listeners.sure else { return own }
   return .inferred(value, from: parent, because: reason)
-}
-
-/// Whether a listener could have accepted the connection: its address is the connection's own or a wildcard.
-private func covers(_ listener: SocketObservation, _ child: SocketObservation) -> Bool {
-  if listener.local.address == child.local.address { return true }
-  switch listener.local.address {
-  case .v4(let address): return address == .any && child.family == .ipv4
-  case .v6(let address): return address == .any && child.family == .ipv6
-  }
 }

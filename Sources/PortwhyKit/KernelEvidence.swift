@@ -1,13 +1,13 @@
-import BPFEvidence
+import Evidence
 import BindRules
-import ProcessEvidence
+import Linux
 import SocketModel
 
 // BPF iterators cost more than the rest of an answer on an idle host, so they are asked only where they decide
 // something, and only after the dump: it is the dump that gives the sockets the cookies they are matched by.
 
 /// How much of an answer has to be settled.
-enum Thoroughness {
+enum EvidenceScope {
   /// What the headline says: the planned options, and SO_REUSEADDR beside them.
   case headline
   /// All four combinations.
@@ -31,7 +31,7 @@ extension BindOutcome {
 
 extension Question {
   /// How much of the answer is settled by BPF iterators; nil for not asking them. What they can settle is not probed.
-  var thoroughness: Thoroughness? { bpf ? (thorough || probe ? .everything : .headline) : nil }
+  var evidenceScope: EvidenceScope? { bpf ? (thorough || probe ? .everything : .headline) : nil }
 }
 
 enum KernelEvidence {

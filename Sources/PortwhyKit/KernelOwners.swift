@@ -1,4 +1,4 @@
-import HostEvidence
+import Evidence
 import Netlink
 import SocketModel
 
@@ -26,7 +26,7 @@ func nameKernelOwners(_ sockets: inout [SocketObservation], _ ports: [KernelPort
     guard let owner = owners.first else { continue }
     sockets[index].owner = .kernel
     // Several tunnels of one kind share a socket.
-    sockets[index].kernelOwner = owners.count == 1 ? owner : KernelOwner(kind: owner.kind)
+    sockets[index].kernelOwner = owners.count == 1 ? owner : KernelOwner(word: owner.word)
     sockets[index].reuseaddr = socket.reuseaddr.becauseKernels
     sockets[index].reuseport = socket.reuseport.becauseKernels
     sockets[index].v6only = socket.v6only?.becauseKernels
@@ -41,13 +41,13 @@ extension KernelPort {
     }
     switch owner.kind {
     // rpc.nfsd(8) can be told an address (`--host`), which the kernel's list of ports does not show.
-    case "nfsd": return true
+    case .nfsd: return true
     // The group that the master sends to (`make_receive_sock`).
-    case "ipvs": return socket.local.address.isMulticast
+    case .ipvs: return socket.local.address.isMulticast
     // These make an IPv6 socket IPv6-only (`vxlan_create_sock`, `geneve_create_sock`, `wg_socket_init`).
-    case "vxlan", "geneve", "wireguard":
+    case .vxlan, .geneve, .wireguard:
       return socket.local.address.isUnspecified && socket.v6only?.sure != false
-    default: return socket.local.address.isUnspecified
+    case .bareudp, .lockd, nil: return socket.local.address.isUnspecified
     }
   }
 }

@@ -34,6 +34,7 @@ struct ObservedCall: Sendable, Hashable {
         judged[each].listen = function == .bind ? nil : .fails(errno)
         judged[each].blockers = []
         judged[each].missing = []
+        judged[each].likely = nil
       }
       judged[index].source = .probe
     case .goneMeanwhile, .unexplained:
@@ -56,6 +57,7 @@ struct ObservedCall: Sendable, Hashable {
     settled.listen = .fails(errno)
     settled.source = .probe
     settled.missing = []
+    settled.likely = nil
     return settled
   }
 
@@ -91,6 +93,7 @@ extension BindOutcome {
   fileprivate var ofBoundSocket: BindOutcome {
     var result = self
     result.bind = .ok
+    result.likely = nil
     switch (bind, listen) {
     case (.fails(.addressInUse), _): result.listen = bind
     case (.fails, _): result.listen = .undetermined

@@ -1,6 +1,5 @@
-import HostEvidence
+import Evidence
 import Netlink
-import ProcessEvidence
 public import SocketModel
 
 /// A port that somebody uses, in as few words as a shell shows beside it.

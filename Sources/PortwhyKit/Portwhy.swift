@@ -1,11 +1,8 @@
-import BPFEvidence
-import BindProbe
+import Evidence
 public import BindRules
-import Glibc
-import HostEvidence
+import Linux
 import Netlink
 import Explanation
-import ProcessEvidence
 public import SocketModel
 
 /// The answers of the library.
@@ -18,32 +15,61 @@ public enum Portwhy {
   }
 
   static func answerHere(
-    _ question: Question, _ instruments: Instruments = Instruments()
+    _ question: Question, _ evidenceSources: EvidenceSources = EvidenceSources()
   ) throws(PortwhyError) -> Report {
+    for _ in 1..<SecondLook.answers {
+      let (report, gathering) = try look(question, evidenceSources)
+      if try isConfirmed(report, gathering, question) { return report }
+    }
+    let (report, gathering) = try look(question, evidenceSources)
+    if try isConfirmed(report, gathering, question) { return report }
+    return try look(question, evidenceSources, isMoving: true).report
+  }
+
+  /// Whether no socket that could stand in the way of an ok has moved against the dump.
+  private static func isConfirmed(
+    _ report: Report, _ gathering: Gathering, _ question: Question
+  ) throws(PortwhyError) -> Bool {
+    // A probe has asked the bind table itself.
+    guard !question.probe, let ports = question.portsByTransport.tcp, report.hasOk(decides: false) else { return true }
+    return try SecondLook.confirms(
+      gathering, ports, own: question.ownSocket, decides: report.hasOk(decides: true)
+    ) { port in question.items.contains { $0.transport == .tcp && $0.ports.contains(port) } }
+  }
+
+  /// One answer from one dump; with `isMoving` no ok of it is sure.
+  private static func look(
+    _ question: Question, _ evidenceSources: EvidenceSources, isMoving: Bool = false
+  ) throws(PortwhyError) -> (report: Report, gathering: Gathering) {
     let started = Clock.now
-    var scene = try Scene(question, instruments)
-    let deep = question.deep ? DeepFindings(question.portsByTransport) : nil
+    var gathering = try Gathering(question, evidenceSources)
+    let deep = question.deep && !question.verdictOnly ? DeepFindings(question.portsByTransport) : nil
     var targets: [TargetReport] = []
     for item in question.items {
       var unused = UnusedPorts()
       for number in item.ports {
         let port = Port(number)
         // A probe is of one port.
-        let isAlone = scene.isUsed(item.transport, port) || question.probe
+        let isAlone = gathering.isUsed(item.transport, port) || question.probe
         var target: TargetReport
-        if !isAlone, let known = unused.answer(port, scene.host) {
+        if !isAlone, let known = unused.answer(port, gathering.host) {
           target = known
         } else {
-          target = try answer(port, item, question, &scene)
-          unused.keep(target, scene.host)
+          target = try answer(port, item, question, &gathering, isMoving)
+          unused.keep(target, gathering.host)
         }
-        target.notes += scene.notes(item.transport, port, question)
+        if !question.verdictOnly { target.notes += gathering.notes(item.transport, port, question) }
         target.notes += deep?.notes(item.transport, port) ?? []
         targets.append(target)
       }
     }
-    return Report(
-      version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)
+    // It belongs to no port in particular, and is said once.
+    if gathering.vanished > 0, !question.verdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
+    var report = Report(
+      version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
+      targets: targets)
+    if !question.verdictOnly { report.addForeign(question.systems) }
+    return (report, gathering)
   }
 
   /// Looks at every port in use of these transports.
@@ -57,17 +83,18 @@ public enum Portwhy {
   private static func overviewHere(_ transports: [TransportProtocol]) throws(PortwhyError) -> Report {
     let started = Clock.now
     // /proc has to be walked through anyway for sockets that are most of the host's.
-    let scene = try Scene(
+    let gathering = try Gathering(
       ports: ByTransport(transports, 0...(.max)), needs: [.networkNamespace, .localPortRange, .userMapping],
       bpf: false)
-    let plan = Plan(uid: scene.host.uid)
+    let plan = Plan(uid: gathering.host.uid)
     let targets = transports.flatMap { transport in
-      Dictionary(grouping: scene.sockets[transport] ?? [], by: \.local.port).sorted { $0.key < $1.key }.map {
+      Dictionary(grouping: gathering.sockets[transport] ?? [], by: \.local.port).sorted { $0.key < $1.key }.map {
         TargetReport(transport: transport, port: $0.key, plan: plan, verdict: nil, sockets: $0.value, attempts: [])
       }
     }
     return Report(
-      version: portwhyVersion, capturedAt: started, host: scene.host, visibility: scene.visibility, targets: targets)
+      version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
+      targets: targets)
   }
 
   /// The four outcomes of one attempt on this host, in the order of `ReuseOptions.combinations`, with the snapshot
@@ -78,83 +105,95 @@ public enum Portwhy {
     _ attempt: BindAttempt, bpf: Bool = true
   ) throws(PortwhyError) -> (outcomes: [BindOutcome], snapshot: Snapshot) {
     let port = attempt.port.rawValue
-    var scene = try Scene(
+    var gathering = try Gathering(
       ports: ByTransport([attempt.transport], port...port), needs: attempt.hostNeeds,
       lookups: attempt.address.localIPv4.map { [$0] } ?? [], bpf: bpf)
-    let judged = try scene.settled(
+    let judged = try gathering.settled(
       attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)
-    return (judged.outcomes[0], judged.snapshot)
+    let outcomes = withLikelyOutcomes(judged.outcomes[0], of: attempt, in: judged.snapshot, usual: \.usualOptions)
+    return (outcomes, judged.snapshot)
   }
 
   private static func answer(
-    _ port: Port, _ item: QuestionItem, _ question: Question, _ scene: inout Scene
+    _ port: Port, _ item: QuestionItem, _ question: Question, _ gathering: inout Gathering,
+    _ isMoving: Bool
   ) throws(PortwhyError) -> TargetReport {
-    let planning = Planning(question: question, item: item, port: port, host: scene.host)
-    var judged = try scene.settled(
-      item.transport, port, planning.attempts, planned: planning.plan.options, question.thoroughness)
-    if planning.attempts.indices.contains(where: { wantsAddresses(judged, $0, planning.plan.options) }) {
-      try scene.readAddresses()
-      judged = Judgement(of: planning.attempts, in: scene.snapshot(item.transport, port))
+    let binds = PlannedBinds(question: question, item: item, port: port, host: gathering.host)
+    var judged = try gathering.settled(
+      item.transport, port, binds.attempts, planned: binds.plan.options, question.evidenceScope)
+    if !question.verdictOnly,
+      binds.attempts.indices.contains(where: { wantsAddresses(judged, $0, binds.plan.options) })
+    {
+      try gathering.readAddresses()
+      judged = Judgement(of: binds.attempts, in: gathering.snapshot(item.transport, port))
     }
+    if isMoving, item.transport == .tcp { judged = judged.doubtingEveryOk() }
     let snapshot = judged.snapshot
     var attempts: [AttemptReport] = []
-    for (attempt, outcomes) in zip(planning.attempts, judged.outcomes) {
-      attempts.append(try report(attempt, outcomes, question, snapshot, scene))
+    for (attempt, outcomes) in zip(binds.attempts, judged.outcomes) {
+      attempts.append(try report(attempt, outcomes, question, snapshot, gathering))
     }
     return TargetReport(
-      transport: item.transport, port: port, plan: planning.plan,
-      verdict: verdict(attempts, planned: planning.plan.options), sockets: snapshot.sockets, attempts: attempts,
-      notes: planning.notes, buckets: snapshot.buckets,
+      transport: item.transport, port: port, plan: binds.plan,
+      verdict: verdict(attempts, planned: binds.plan.options), sockets: snapshot.sockets, attempts: attempts,
+      notes: question.verdictOnly ? [] : binds.notes(snapshot.host), buckets: snapshot.buckets,
       isChainOrdered: snapshot.isChainOrdered)
   }
 
   private static func report(
-    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ snapshot: Snapshot, _ scene: Scene
+    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ snapshot: Snapshot,
+    _ gathering: Gathering
   ) throws(PortwhyError) -> AttemptReport {
-    let probed =
-      question.probe ? try probe(attempt, judged, question, scene) : Probing.Result(outcomes: judged)
-    let planned = question.options(attempt.transport)
+    var probed =
+      question.probe ? try probe(attempt, judged, question, gathering) : Probing.Result(outcomes: judged)
+    guard !question.verdictOnly else {
+      return AttemptReport(attempt: attempt, outcomes: probed.outcomes, contradictions: probed.contradictions)
+    }
+    probed.outcomes = withLikelyOutcomes(probed.outcomes, of: attempt, in: snapshot, usual: \.usualOptions)
+    let planned = question.plan.resolved(attempt.transport).options
     var settled: (outcomes: [BindOutcome], finding: CallFinding?) = (probed.outcomes, nil)
     if let observed = question.observed {
-      settled = observed.settle(probed.outcomes, planned: planned, on: scene.host.kernel)
+      settled = observed.settle(probed.outcomes, planned: planned, on: gathering.host.kernel)
     }
     var explanation = explain(
       Situation(
         attempt: attempt, outcomes: settled.outcomes, planned: planned, snapshot: snapshot,
-        nearby: scene.nearby(attempt.transport), runtime: question.runtime ?? question.wording))
+        nearby: gathering.nearby(attempt.transport), runtime: question.plan.runtime ?? question.wording,
+        questionOptions: question.commandOptions))
     // A socket that is there has its options, whatever its runtime sets by default.
-    if question.runtime == nil { explanation.notes.removeAll { $0.kind == "runtime-default" } }
+    if question.plan.runtime == nil { explanation.notes.removeAll { $0.kind == .runtimeDefault } }
     if let finding = settled.finding, let observed = question.observed, let errno = observed.errno {
-      explanation = finding.explanation(observed.function, errno, explanation, host: scene.host)
+      explanation = finding.explanation(observed.function, errno, explanation, host: gathering.host)
     }
     explanation.notes += probed.notes
-    if question.probe { explanation.suggestions.removeAll { $0.kind == "probe" } }
-    explanation.suggestions = question.completing(explanation.suggestions)
+    if question.probe { explanation.suggestions.removeAll { $0.kind == .probe } }
     return AttemptReport(
       attempt: attempt, outcomes: settled.outcomes, explanation: explanation, contradictions: probed.contradictions,
-      leftOpen: scene.leftOpen(attempt.transport, judged, question))
+      leftOpen: gathering.leftOpen(attempt.transport, judged, question))
   }
 
   private static func probe(
-    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ scene: Scene
+    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ gathering: Gathering
   ) throws(PortwhyError) -> Probing.Result {
-    let (host, instruments) = (scene.host, scene.instruments)
-    let planned = question.options(attempt.transport)
+    let (host, evidenceSources) = (gathering.host, gathering.evidenceSources)
+    let planned = question.plan.resolved(attempt.transport).options
     let probing = Probing(
-      attempt: attempt, planned: planned, kernel: host.kernel, bind: { instruments.bind(attempt, $0, host) },
+      attempt: attempt, planned: planned, kernel: host.kernel, bind: { evidenceSources.bind(attempt, $0, host) },
       // As thoroughly as the first time: what only an iterator told would be undetermined without it.
       judgeAgain: { () throws(PortwhyError) in
-        var anew = try Scene(question, instruments)
-        return try anew.settled(
-          attempt.transport, attempt.port, [attempt], planned: planned, question.thoroughness
-        ).outcomes[0]
+        var anew = try Gathering(question, evidenceSources)
+        let judged = try anew.settled(
+          attempt.transport, attempt.port, [attempt], planned: planned, question.evidenceScope)
+        let port = attempt.port.rawValue
+        let isWhole = try SecondLook.confirms(anew, port...port, own: question.ownSocket, decides: true) { $0 == port }
+        return (isWhole ? judged : judged.doubtingEveryOk()).outcomes[0]
       })
     return try probing.settle(judged)
   }
 }
 
 /// What an answer asks the kernel with besides the dumps; tests put in their own.
-struct Instruments {
+struct EvidenceSources {
   /// Whether dumps show TCP sockets that are bound and neither listen nor are connected.
   var listsBoundSockets: (KernelVersion) -> Bool = { $0 >= KernelVersion(major: 6, minor: 8) }
   /// The same sockets found through their holders' descriptors, but for the inodes that are known already.
@@ -167,14 +206,14 @@ struct Instruments {
   var mayGiveEvidence: () -> Bool = { BPFEvidence.obstacle() == nil }
   /// Whether the network namespace may have VRFs, and so more than one bind table for a TCP port.
   var mayHaveVRFs: () -> Bool = { HostReader().mayHaveVRFs }
-  var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { BindProbe.probe($0, $1, on: $2) }
+  var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { probe($0, $1, on: $2) }
 }
 
-extension Scene {
-  fileprivate init(_ question: Question, _ instruments: Instruments) throws(PortwhyError) {
+extension Gathering {
+  fileprivate init(_ question: Question, _ evidenceSources: EvidenceSources) throws(PortwhyError) {
     try self.init(
       ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups, bpf: question.bpf,
-      instruments
+      verdictOnly: question.verdictOnly, evidenceSources
     ) { transport, port in
       question.items.contains { $0.transport == transport && $0.ports.contains(port) }
     }
@@ -198,16 +237,4 @@ func verdict(_ attempts: [AttemptReport], planned: ReuseOptions) -> CallResult {
   let verdicts = attempts.map { $0.outcome(planned)?.verdict ?? .undetermined }
   let failed = verdicts.first { if case .fails = $0 { true } else { false } }
   return failed ?? (verdicts.contains(.undetermined) ? .undetermined : .ok)
-}
-
-package enum Clock {
-  /// What goes forward only, to measure with.
-  package static var microseconds: UInt64 { MonotonicClock.microseconds }
-
-  /// Seconds since the epoch, CLOCK_REALTIME.
-  static var now: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-  }
 }

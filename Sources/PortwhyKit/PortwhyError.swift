@@ -1,3 +1,4 @@
+import Explanation
 import Netlink
 
 /// Why there is no answer at all.
@@ -14,9 +15,7 @@ public enum PortwhyError: Error, Sendable, Hashable {
   init(_ error: NetlinkError) {
     switch error {
     case .interfaceMissing(.sockDiag, let errno):
-      self = .kernelInterfaceMissing(
-        "the kernel's sock_diag interface is missing or forbidden (\(errno)): check for a seccomp filter,"
-          + " and for CONFIG_INET_DIAG (modprobe inet_diag tcp_diag udp_diag)")
+      self = .kernelInterfaceMissing(ErrorWords.sockDiagMissing(errno))
     case .interfaceMissing: self = .kernelInterfaceMissing("\(error)")
     default: self = .internalError("\(error)")
     }

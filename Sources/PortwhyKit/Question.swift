@@ -1,5 +1,6 @@
 public import BindRules
-public import Explanation
+import Explanation
+import Linux
 public import SocketModel
 
 /// An address of a question.
@@ -19,7 +20,7 @@ public struct QuestionItem: Sendable, Hashable {
   /// TCP or UDP.
   public var transport: TransportProtocol
 
-  /// One with these parts, each as its property says.
+  /// Each of these addresses with each of these ports.
   public init(addresses: [QuestionAddress], ports: ClosedRange<UInt16>, transport: TransportProtocol) {
     self.addresses = addresses
     self.ports = ports
@@ -28,18 +29,12 @@ public struct QuestionItem: Sendable, Hashable {
 }
 
 /// What somebody wants to know: the binds they plan.
+@dynamicMemberLookup
 public struct Question: Sendable, Hashable {
   /// No two items share a port of one transport, so each gives its targets once.
   public var items: [QuestionItem]
-  /// The reuse options the planned socket sets.
-  public var options: ReuseOptions
-  /// IPV6_V6ONLY of the planned socket; nil for the host's default (`net.ipv6.bindv6only`).
-  public var v6only: Bool?
-  /// The interface of SO_BINDTODEVICE.
-  public var device: String?
-  /// The owner of the planned socket; nil for the default: the user who called sudo(8), else the effective one,
-  /// and 0 for a privileged port.
-  public var uid: UInt32?
+  /// The planned socket.
+  public var plan: Plan
   /// The families `-4` and `-6` ask for; nil where neither was given: both, and one the host lacks is skipped
   /// with a note.
   public var families: Set<AddressFamily>?
@@ -47,8 +42,6 @@ public struct Question: Sendable, Hashable {
   public var namespace: NamespaceReference?
   /// Settle undetermined TCP outcomes by real binds that never listen.
   public var probe: Bool
-  /// The runtime of the planned server: what it sets by default counts for TCP where nothing else was said.
-  public var runtime: Runtime?
   /// Also look for what costs more than the answer: the port in other network namespaces, and firewall rules that
   /// redirect it. This alone runs another program (`nft` or `iptables-save`).
   public var deep = false
@@ -56,6 +49,10 @@ public struct Question: Sendable, Hashable {
   public var bpf = true
   /// Settle all four combinations as far as possible, not only what the headline says.
   public var thorough = false
+  /// The systems that are asked besides, each judged by the facts of the same sockets; changes no verdict.
+  public var systems: [BSDSystem] = []
+  /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
+  public var verdictOnly = false
   /// The runtime whose words the suggestions use, where what it sets by default is not to count.
   var wording: Runtime?
   /// The call that was made, where the question is about one.
@@ -63,39 +60,97 @@ public struct Question: Sendable, Hashable {
   /// The inode of the planned socket where it is there already: it does not stand in its own way.
   var ownSocket: UInt64?
 
-  /// One with these parts, each as its property says.
+  /// A question about these items; what is not said is as each property has it.
   public init(
-    items: [QuestionItem], options: ReuseOptions = [], v6only: Bool? = nil, device: String? = nil,
-    uid: UInt32? = nil, families: Set<AddressFamily>? = nil, namespace: NamespaceReference? = nil,
-    probe: Bool = false, runtime: Runtime? = nil
+    items: [QuestionItem], plan: Plan = Plan(), families: Set<AddressFamily>? = nil,
+    namespace: NamespaceReference? = nil, probe: Bool = false
   ) {
     self.items = items
-    self.options = options
-    self.v6only = v6only
-    self.device = device
-    self.uid = uid
+    self.plan = plan
     self.families = families
     self.namespace = namespace
     self.probe = probe
-    self.runtime = runtime
+  }
+
+  /// A part of the plan.
+  public subscript<Part>(dynamicMember part: WritableKeyPath<Plan, Part>) -> Part {
+    get { plan[keyPath: part] }
+    set { plan[keyPath: part] = newValue }
   }
 }
 
 extension Question {
-  /// The reuse options of the planned socket of this transport: those asked for and those its runtime sets.
-  public func options(_ transport: TransportProtocol) -> ReuseOptions {
-    guard let runtime, transport == .tcp else { return options }
-    return options.union(runtime.reuseaddr ? .reuseaddr : []).union(runtime.reuseport ? .reuseport : [])
+  /// The options of this question on the command line, for the commands that call portwhy again.
+  var commandOptions: [String] {
+    var words = plan.commandOptions
+    if let families, families.count == 1 { words.append(families.contains(.ipv4) ? "-4" : "-6") }
+    if !bpf { words.append("--no-bpf") }
+    if let namespace { words += option("--netns", namespace.description) }
+    return words
+  }
+}
+
+/// Which network namespace a question is about, where it is not the asking thread's own.
+public enum NamespaceReference: Sendable, Hashable, CustomStringConvertible {
+  /// That of a process, by its number in the reader's pid namespace.
+  case process(Int32)
+  /// One that `ip netns` has named: a file in /run/netns or /var/run/netns (ip-netns(8)).
+  case name(String)
+  /// A file of nsfs, or a bind mount of one (namespaces(7)).
+  case path(String)
+
+  /// Reads a word: a number is a process, anything with a slash a path, the rest a name; nil for what is none.
+  public init?(_ word: String) {
+    if word.contains("/") {
+      self = .path(word)
+    } else if word.isDecimal {
+      guard let pid = Int32(word), pid > 0 else { return nil }
+      self = .process(pid)
+    } else {
+      guard !word.isEmpty, word != ".", word != "..", !word.utf8.contains(0) else { return nil }
+      self = .name(word)
+    }
   }
 
-  /// IPV6_V6ONLY of the planned socket: as asked for, else as its runtime has it; nil for the host's default.
-  func v6only(_ transport: TransportProtocol) -> Bool? {
-    if let v6only { return v6only }
-    guard let runtime, transport == .tcp else { return nil }
-    switch runtime.v6only {
-    case .set: return true
-    case .cleared: return false
-    case .host: return nil
+  /// The word that is read as this.
+  public var description: String {
+    switch self {
+    case .process(let pid): String(pid)
+    case .name(let text), .path(let text): text
+    }
+  }
+
+  private var paths: [String] {
+    switch self {
+    case .process(let pid): ["/proc/\(pid)/ns/net"]
+    case .name(let name): ["/run/netns/\(name)", "/var/run/netns/\(name)"]
+    case .path(let path): [path]
+    }
+  }
+
+  /// Runs `body` in the namespace, on a thread of its own.
+  func look<Value>(_ body: () throws(PortwhyError) -> Value) throws(PortwhyError) -> Value {
+    let result: Result<Value, PortwhyError>
+    do throws(NamespaceEntryError) {
+      result = try inNetworkNamespace(at: paths) { Result(catching: body) }
+    } catch {
+      throw PortwhyError(error, self)
+    }
+    return try result.get()
+  }
+}
+
+extension PortwhyError {
+  fileprivate init(_ error: NamespaceEntryError, _ namespace: NamespaceReference) {
+    switch (error, namespace) {
+    case (.absent, .process(let pid)): self = .invalidQuestion(ErrorWords.noProcess(pid))
+    case (.absent, .name(let name)): self = .invalidQuestion(ErrorWords.noNamedNamespace(name))
+    case (.absent, .path(let path)): self = .invalidQuestion(ErrorWords.noFile(path))
+    case (.noNetworkNamespace, _): self = .invalidQuestion(ErrorWords.noNamespace(namespace.description))
+    case (.mayNotOpen, .process(let pid)): self = .notPermitted(ErrorWords.mayNotOpenNamespaces(of: pid))
+    case (.mayNotOpen(let errno), _): self = .notPermitted(ErrorWords.mayNotOpen(namespace.description, errno))
+    case (.mayNotEnter, _): self = .notPermitted(ErrorWords.mayNotEnter(namespace.description))
+    case (.failed(let call, let errno), _): self = .internalError(ErrorWords.failed(call, errno))
     }
   }
 }

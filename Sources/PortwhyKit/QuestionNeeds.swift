@@ -1,5 +1,5 @@
 import BindRules
-import HostEvidence
+import Evidence
 import SocketModel
 
 // The facts of the host that a bind needs: what no verdict uses is not read.
@@ -16,7 +16,7 @@ extension Question {
 
   var hostNeeds: HostNeeds {
     var needs: HostNeeds = [.networkNamespace, .sudoUser, .localPortRange, .securityModules, .capability]
-    needs.formUnion([.unprivilegedPortStart, .localReservedPorts, .userMapping, .controlGroupPrograms])
+    needs.formUnion([.unprivilegedPortStart, .localReservedPorts, .userMapping, .controlGroupPrograms, .freshSockets])
     for address in items.flatMap(\.addresses) {
       switch address {
       case .wildcard: needs.formUnion([.ipv6Availability, .bindv6only])
@@ -25,7 +25,7 @@ extension Question {
         if zone != nil { needs.insert(.interfaces) }
       }
     }
-    if device != nil { needs.formUnion([.interfaces, .l3mdevAccept]) }
+    if plan.device != nil { needs.formUnion([.interfaces, .l3mdevAccept]) }
     return needs
   }
 }
@@ -52,7 +52,7 @@ extension IPAddress {
 extension BindAttempt {
   var hostNeeds: HostNeeds {
     var needs = HostNeeds(binding: address)
-    needs.formUnion([.unprivilegedPortStart, .userMapping])
+    needs.formUnion([.unprivilegedPortStart, .userMapping, .freshSockets])
     if device != nil || scope != nil { needs.formUnion([.interfaces, .l3mdevAccept]) }
     return needs
   }
@@ -75,6 +75,6 @@ extension Question {
     let zones = items.flatMap(\.addresses).compactMap { address in
       if case .address(_, let zone) = address { zone } else { nil }
     }
-    return (device.map { [$0] } ?? []) + zones
+    return (plan.device.map { [$0] } ?? []) + zones
   }
 }

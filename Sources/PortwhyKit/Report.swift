@@ -2,31 +2,6 @@ public import BindRules
 public import Explanation
 public import SocketModel
 
-/// What the user plans, apart from address and port.
-public struct Plan: Sendable, Hashable {
-  /// The reuse options the planned socket sets.
-  public var options: ReuseOptions
-  /// `--v6only` or `--no-v6only`; nil for the host's default.
-  public var v6only: Bool?
-  /// The interface name of `--device`.
-  public var device: String?
-  /// The uid of the planned socket.
-  public var uid: UInt32
-  /// The name of the runtime; nil where none was named.
-  public var runtime: String?
-
-  /// One with these parts, each as its property says.
-  public init(
-    options: ReuseOptions = [], v6only: Bool? = nil, device: String? = nil, uid: UInt32, runtime: String? = nil
-  ) {
-    self.options = options
-    self.v6only = v6only
-    self.device = device
-    self.uid = uid
-    self.runtime = runtime
-  }
-}
-
 /// One attempt with its four outcomes and the explanation of the planned one.
 public struct AttemptReport: Sendable, Hashable {
   /// What was judged.
@@ -34,16 +9,18 @@ public struct AttemptReport: Sendable, Hashable {
   /// In the order of `ReuseOptions.combinations`.
   public var outcomes: [BindOutcome]
   /// Why the planned combination ends as it does, and what helps.
-  public var explanation: Explanation
+  public var explanation: Diagnosis
   /// Real binds that answered otherwise than sure rules: bugs to be reported. Empty unless it was probed.
   public var contradictions: [ProbeContradiction]
   /// Combinations that are undetermined only because BPF iterators were not asked: nothing that is planned needed
   /// them. `Question.thorough` has them asked.
   public var leftOpen: Set<ReuseOptions>
+  /// What other systems would answer (`Question.systems`), in the order asked.
+  public var foreign: [ForeignReport] = []
 
-  /// One with these parts, each as its property says.
+  /// An attempt that was not probed.
   public init(
-    attempt: BindAttempt, outcomes: [BindOutcome], explanation: Explanation,
+    attempt: BindAttempt, outcomes: [BindOutcome], explanation: Diagnosis = Diagnosis(),
     contradictions: [ProbeContradiction] = [], leftOpen: Set<ReuseOptions> = []
   ) {
     self.attempt = attempt
@@ -80,7 +57,7 @@ public struct TargetReport: Sendable, Hashable {
   /// `Snapshot.isChainOrdered`.
   public var isChainOrdered: Bool
 
-  /// One with these parts, each as its property says.
+  /// A target of the overview where it has no attempts.
   public init(
     transport: TransportProtocol, port: Port, plan: Plan, verdict: CallResult?, sockets: [SocketObservation],
     attempts: [AttemptReport], notes: [Note] = [], buckets: [BindBucket] = [],
@@ -116,7 +93,7 @@ public struct Report: Sendable, Hashable {
   /// The call of a program that is explained; nil where nothing was run.
   public var call: ReportedCall?
 
-  /// One with these parts, each as its property says.
+  /// An answer of that version.
   public init(
     version: String, capturedAt: Double, host: HostFacts, visibility: Visibility, targets: [TargetReport]
   ) {

@@ -1,8 +1,9 @@
 public import BindRules
-public import Explanation
+import Explanation
 public import SocketModel
 
 /// What is asked of a saved report: each part that is given takes the place of the saved one.
+@dynamicMemberLookup
 public struct SavedQuestion: Sendable, Hashable {
   /// The binds of TARGET; nil for those of the report.
   public var items: [QuestionItem]?
@@ -10,44 +11,50 @@ public struct SavedQuestion: Sendable, Hashable {
   public var families: Set<AddressFamily>?
   /// Only the ports of these transports; nil for all. For `items` their own transport counts.
   public var transports: Set<TransportProtocol>?
-  /// The reuse options; nil for those of the report.
-  public var options: ReuseOptions?
-  /// IPV6_V6ONLY; nil for that of the report.
-  public var v6only: Bool?
-  /// The interface; nil for that of the report.
-  public var device: String?
-  /// The owner; nil for that of the report.
-  public var uid: UInt32?
-  /// The runtime; nil for that of the report.
-  public var runtime: Runtime?
+  /// What replaces its part of the saved plan: whatever is given here, and all that a given runtime sets by default.
+  public var plan: Plan
+  /// Whether the options of `plan` replace the saved ones even where there are none.
+  public var withoutOptions: Bool
+  /// The systems that are asked besides, as `Question.systems`.
+  public var systems: [BSDSystem] = []
+  /// Answer with the verdict alone, as `Question.verdictOnly`.
+  public var verdictOnly = false
 
-  /// One with these parts, each as its property says.
+  /// Without arguments the question that the report was the answer to.
   public init(
     items: [QuestionItem]? = nil, families: Set<AddressFamily>? = nil, transports: Set<TransportProtocol>? = nil,
-    options: ReuseOptions? = nil, v6only: Bool? = nil, device: String? = nil, uid: UInt32? = nil,
-    runtime: Runtime? = nil
+    plan: Plan = Plan(), withoutOptions: Bool = false
   ) {
     self.items = items
     self.families = families
     self.transports = transports
-    self.options = options
-    self.v6only = v6only
-    self.device = device
-    self.uid = uid
-    self.runtime = runtime
+    self.plan = plan
+    self.withoutOptions = withoutOptions
   }
 
-  /// The plan of a saved target with what replaces its parts, as a question.
-  func plan(replacing saved: Plan, _ transport: TransportProtocol) -> Question {
-    var plan = Question(items: items ?? [], families: families)
-    plan.runtime = runtime ?? saved.runtime.flatMap(Runtime.init(named:))
-    plan.options = options ?? (runtime == nil ? saved.options : [])
-    plan.v6only = v6only ?? (runtime == nil ? saved.v6only : nil)
-    plan.device = device ?? saved.device
-    plan.uid = uid ?? saved.uid
-    return plan
+  /// A part of what replaces the saved plan.
+  public subscript<Part>(dynamicMember part: WritableKeyPath<Plan, Part>) -> Part {
+    get { plan[keyPath: part] }
+    set { plan[keyPath: part] = newValue }
   }
 
+  /// The question about a saved target of this transport.
+  func question(replacing saved: Plan, _ transport: TransportProtocol) -> Question {
+    var question = Question(items: items ?? [], plan: plan, families: families)
+    question.verdictOnly = verdictOnly
+    // A runtime means nothing for UDP.
+    if plan.runtimeName == nil || transport == .udp {
+      if plan.options.isEmpty && !withoutOptions { question.plan.options = saved.options }
+      question.plan.v6only = plan.v6only ?? saved.v6only
+      question.plan.runtimeName = plan.runtimeName ?? saved.runtimeName
+    } else if saved.v6only != Plan(runtime: saved.runtime).resolved(transport).v6only {
+      // For TCP it takes the place of what the saved one set, not of what was asked for.
+      question.plan.v6only = plan.v6only ?? saved.v6only
+    }
+    question.plan.device = plan.device ?? saved.device
+    question.plan.uid = plan.uid ?? saved.uid
+    return question
+  }
 }
 
 /// What a saved report cannot answer.
@@ -72,6 +79,8 @@ extension Portwhy {
     var report = saved
     report.version = portwhyVersion
     report.targets = []
+    var saved = saved
+    saved.host.checkedNames = saved.missingNames
     if let items = question.items {
       for item in items {
         for port in item.ports { report.targets.append(try target(Port(port), item, question, saved)) }
@@ -82,6 +91,7 @@ extension Portwhy {
       }
       if report.targets.isEmpty && !saved.targets.isEmpty { throw .nothingToAnswer }
     }
+    if !question.verdictOnly { report.addForeign(question.systems) }
     return report
   }
 
@@ -92,16 +102,16 @@ extension Portwhy {
     guard var target = saved.targets.first(where: { $0.transport == item.transport && $0.port == port }) else {
       throw .portMissing(port, item.transport)
     }
-    var question = changes.plan(replacing: target.plan, item.transport)
+    var question = changes.question(replacing: target.plan, item.transport)
     // The overview has no plan of anybody.
-    if target.attempts.isEmpty { question.uid = changes.uid }
-    if saved.host.interfaces == nil, let name = question.device ?? item.zone { throw .interfacesMissing(name) }
-    let planning = Planning(question: question, item: item, port: port, host: saved.host)
+    if target.attempts.isEmpty { question.plan.uid = changes.plan.uid }
+    if saved.host.interfaces == nil, let name = question.plan.device ?? item.zone { throw .interfacesMissing(name) }
+    let binds = PlannedBinds(question: question, item: item, port: port, host: saved.host)
     let savedOptions = target.plan.options
-    let planned: Set = ["privileged-port", "family-skipped"]
-    target.notes = planning.notes + target.notes.filter { !planned.contains($0.kind) }
-    target.plan = planning.plan
-    return judged(target, planning.attempts, question, saved, keepsOptions: target.plan.options == savedOptions)
+    target.notes.removeAll { $0.kind == .privilegedPort || $0.kind == .familySkipped }
+    if !question.verdictOnly { target.notes = binds.notes(saved.host) + target.notes }
+    target.plan = binds.plan
+    return judged(target, binds.attempts, question, saved, keepsOptions: target.plan.options == savedOptions)
   }
 
   /// A port of the report with its own attempts.
@@ -111,22 +121,26 @@ extension Portwhy {
     guard !target.attempts.isEmpty else { return target }
     var target = target
     let savedOptions = target.plan.options
-    let question = changes.plan(replacing: target.plan, target.transport)
-    let v6only = question.v6only(target.transport)
-    let changesV6only = changes.v6only != nil || changes.runtime != nil
-    target.plan = Plan(
-      options: question.options(target.transport), v6only: v6only, device: question.device,
-      uid: changes.uid ?? target.plan.uid, runtime: changes.runtime?.name ?? target.plan.runtime)
-    if let name = changes.device, saved.host.interfaces == nil { throw .interfacesMissing(name) }
-    if changes.uid != nil { target.notes.removeAll { $0.kind == "privileged-port" } }
+    let question = changes.question(replacing: target.plan, target.transport)
+    let changesV6only = changes.plan.v6only != nil || changes.plan.runtimeName != nil
+    let uid = target.plan.uid
+    target.plan = question.plan.resolved(target.transport)
+    target.plan.uid = changes.plan.uid ?? uid
+    let plan = target.plan
+    if let name = changes.plan.device, saved.host.interfaces == nil { throw .interfacesMissing(name) }
+    if changes.plan.uid != nil { target.notes.removeAll { $0.kind == .privilegedPort } }
     let attempts = target.attempts.map { report in
       var attempt = report.attempt
-      if let uid = changes.uid {
+      if let uid = changes.plan.uid {
         attempt.uid = uid
         attempt.mayBindPrivileged = PlannedUser.mayBindPrivileged(uid, saved.host)
       }
-      if changesV6only, attempt.family == .ipv6 { attempt.v6only = v6only ?? saved.host.bindv6only ?? false }
-      if let device = changes.device { attempt.device = Planning.device(device, saved.host) }
+      if changes.plan.hasBindCapability { attempt.mayBindPrivileged = saved.host.rootMayBindPrivileged }
+      if changesV6only, attempt.family == .ipv6 {
+        attempt.v6only = plan.v6only ?? saved.host.bindv6only ?? false
+        attempt.isV6onlyKnown = (plan.v6only ?? saved.host.bindv6only) != nil
+      }
+      if let device = changes.plan.device { attempt.device = PlannedBinds.device(device, saved.host) }
       return attempt
     }
     return judged(target, attempts, question, saved, keepsOptions: target.plan.options == savedOptions)
@@ -144,23 +158,35 @@ extension Portwhy {
     result.attempts = attempts.map { attempt in
       let before = target.attempts.first { $0.attempt == attempt }
       let probed = before?.outcomes.filter { $0.source == .probe } ?? []
-      let outcomes = outcomes(of: attempt, in: snapshot).map { outcome in
+      let judged = outcomes(of: attempt, in: snapshot).map { outcome in
         probed.first { $0.options == outcome.options } ?? outcome
       }
+      guard !question.verdictOnly else { return AttemptReport(attempt: attempt, outcomes: judged) }
+      let outcomes = withLikelyOutcomes(judged, of: attempt, in: snapshot, usual: \.usualOptions)
       var explanation = explain(
         Situation(
           attempt: attempt, outcomes: outcomes, planned: target.plan.options, snapshot: snapshot,
-          runtime: question.runtime))
+          runtime: question.plan.runtime, questionOptions: question.commandOptions))
       if let before, keepsOptions {
         // What only the writing host could say, of a probe for instance.
-        let kinds = Set(explanation.notes.map(\.kind))
-        explanation.notes += before.explanation.notes.filter { !kinds.contains($0.kind) }
+        let words = Set(explanation.notes.map(\.word))
+        explanation.notes += before.explanation.notes.filter { !words.contains($0.word) }
       }
-      explanation.suggestions = question.completing(explanation.suggestions)
       return AttemptReport(attempt: attempt, outcomes: outcomes, explanation: explanation)
     }
     result.verdict = verdict(result.attempts, planned: target.plan.options)
     return result
+  }
+}
+
+extension Report {
+  /// The interface names that the writing host looked for and did not find: nobody's, as an alternative name either.
+  fileprivate var missingNames: [String] {
+    targets.flatMap(\.attempts).map(\.attempt).flatMap { attempt -> [String] in
+      var names = attempt.missingZone.map { [$0] } ?? []
+      if case .missing(let name)? = attempt.device { names.append(name) }
+      return names
+    }
   }
 }
 

@@ -28,14 +28,3 @@ extension BindAttempt {
   /// The interface of its scope by name; nil for no scope.
   func zone(_ host: HostFacts) -> String? { missingZone ?? scope.map { deviceName($0, host: host) } }
 }
-
-/// `a`, `a and b`, `a, b and c`.
-func enumeration(_ items: [String], last: String = "and") -> String {
-  guard let final = items.last, items.count > 1 else { return items.first ?? "" }
-  return Array(items.dropLast()).joined(separator: ", ") + " \(last) " + final
-}
-
-/// `1 socket`, `2 sockets`.
-func counted(_ count: Int, _ noun: String) -> String {
-  "\(count) \(noun)" + (count == 1 ? "" : "s")
-}

@@ -1,3 +1,4 @@
+internal import Explanation
 internal import PortwhyKit
 internal import SocketModel
 
@@ -11,7 +12,7 @@ struct OverviewTable {
   private static let addressesShown = 2
 
   func lines() -> [String] {
-    if report.targets.isEmpty { return ["no port is in use"] }
+    if report.targets.isEmpty { return [TableWords.nothingInUse] }
     let clients = report.targets.filter(isClientPort)
     let folds = clients.count > Self.clientPortsShown && !style.verbose
     var table = TextTable(header: ["PORT", "STATE", "ADDRESSES", "SHARING", "OWNER"], rows: [], indent: 0)
@@ -35,7 +36,7 @@ struct OverviewTable {
   private func row(_ target: TargetReport) -> TextTable.Row {
     .init([
       "\(target.port)/\(target.transport.rawValue)", states(target.sockets), addresses(main(target.sockets)),
-      sharing(main(target.sockets)), owner(target.sockets),
+      sharingText(main(target.sockets)), owner(target.sockets),
     ])
   }
 
@@ -64,30 +65,13 @@ struct OverviewTable {
     return texts.prefix(Self.addressesShown).joined(separator: " ") + " +\(rest)"
   }
 
-  /// What all of them set: `reuseaddr`, `reuseport`, `both`, `none`; `mixed` where they differ, `?` where a flag
-  /// is not known.
-  private func sharing(_ sockets: [SocketObservation]) -> String {
-    let words = Set(sockets.map(sharing))
-    return words.count > 1 ? (words.contains("?") ? "?" : "mixed") : words.first ?? ""
-  }
-
-  private func sharing(_ socket: SocketObservation) -> String {
-    guard let address = socket.reuseaddr.sure, let port = socket.reuseport.sure else { return "?" }
-    return switch (address, port) {
-    case (true, true): "both"
-    case (true, false): "reuseaddr"
-    case (false, true): "reuseport"
-    case (false, false): "none"
-    }
-  }
-
   /// The owners of the main sockets, each once.
   private func owner(_ sockets: [SocketObservation]) -> String {
-    let owners = OwnerText(sockets: sockets, style: style)
+    let owners = style.owners(sockets)
     var texts: [String] = []
-    var likenesses: Set<String> = []
-    for socket in main(sockets) where likenesses.insert(owners.likeness(socket)).inserted {
-      texts.append(owners.text(socket))
+    var keys: Set<String> = []
+    for socket in main(sockets) where keys.insert(owners.foldingKey(socket)).inserted {
+      texts.append(owners(socket))
     }
     let rest = texts.count - 2
     return texts.prefix(2).joined(separator: "; ") + (rest > 0 ? "; … and \(rest) more" : "")
@@ -100,7 +84,7 @@ struct OverviewTable {
     for target in clients {
       guard let socket = target.sockets.first else { continue }
       let state = stateName(socket)
-      let owner = socket.owner == .none ? "none" : OwnerText(sockets: target.sockets, style: style).text(socket)
+      let owner = socket.owner == .none ? "none" : style.owners(target.sockets)(socket)
       if let index = groups.firstIndex(where: { $0.state == state && $0.owner == owner }) {
         groups[index].ports.append(target.port.rawValue)
       } else {
@@ -109,14 +93,13 @@ struct OverviewTable {
     }
     return groups.map { group in
       let span = group.ports.count == 1 ? "\(group.ports[0])/tcp" : counted(group.ports.count, "port") + "/tcp"
-      return .init([span, group.state, "outgoing", "", group.owner])
+      return .init([span, group.state, TableWords.outgoing, "", group.owner])
     }
   }
 
   private func hiddenOwners() -> [String] {
     let hidden = report.targets.filter { $0.sockets.contains { $0.owner == .hidden } }.count
-    guard hidden > 0, report.visibility.reasons.contains("not-root") else { return [] }
-    let text = "\(counted(hidden, "port")) with a hidden owner: sudo portwhy shows more"
-    return ["", text]
+    guard hidden > 0, report.visibility.reasons.contains(.notRoot) else { return [] }
+    return ["", TableWords.hiddenOwners(hidden)]
   }
 }

@@ -22,8 +22,7 @@ func missingWord(_ fact: MissingFact) -> String {
 
 /// What listen(2) answers; nil for UDP and where bind(2) fails, undetermined where bind(2) is.
 func listenResult(_ outcome: BindOutcome, transport: TransportProtocol) -> CallResult? {
-  guard transport == .tcp else { return nil }
-  return outcome.bind == .undetermined ? outcome.listen ?? .undetermined : outcome.listen
+  transport == .tcp ? outcome.listen : nil
 }
 
 /// An unconnected UDP socket is in TCP_CLOSE, which the state already calls `BOUND`.
@@ -42,13 +41,6 @@ func deviceName(_ device: BindDevice) -> String {
 
 func deviceIndex(_ device: BindDevice) -> InterfaceIndex? {
   if case .interface(let index, _) = device { index } else { nil }
-}
-
-func fastReuseportWord(_ value: BindBucket.FastReuseport) -> String {
-  switch value {
-  case .any: "any"
-  case .strict: "strict"
-  }
 }
 
 /// The socket a flag was guessed from; nil where it was not guessed.

@@ -1,3 +1,6 @@
+internal import Explanation
+internal import SocketModel
+
 /// How the answer is put on a screen; everything it needs to know of the terminal and the user's wishes.
 public struct ScreenStyle: Sendable, Hashable {
   /// Columns, held within 40...100.
@@ -13,7 +16,7 @@ public struct ScreenStyle: Sendable, Hashable {
   /// How long gathering the answer took, in microseconds; shown where `verbose`.
   public var elapsedMicroseconds: UInt64?
 
-  /// One with these parts, each as its property says.
+  /// A terminal of 80 columns without colour where nothing is said.
   public init(
     width: Int = 80, color: Bool = false, verbose: Bool = false, numeric: Bool = false,
     users: [UInt32: String] = [:], elapsedMicroseconds: UInt64? = nil
@@ -38,6 +41,21 @@ public struct ScreenStyle: Sendable, Hashable {
 
   private func name(_ uid: UInt32) -> String? {
     numeric ? nil : users[uid].map(TerminalText.escaped)
+  }
+
+  /// Who stands behind each of these sockets, escaped.
+  func owners(_ sockets: [SocketObservation]) -> Owners {
+    Owners(words: OwnerWords(sockets, showsAll: verbose))
+  }
+
+  /// The words of owners, made harmless.
+  struct Owners {
+    fileprivate var words: OwnerWords
+
+    func callAsFunction(_ socket: SocketObservation) -> String { TerminalText.escaped(words.text(socket)) }
+
+    /// What makes rows alike: the owner without pids and times.
+    func foldingKey(_ socket: SocketObservation) -> String { words.foldingKey(socket) }
   }
 
   /// Colours repeat what the words say; SGR parameters of ECMA-48.

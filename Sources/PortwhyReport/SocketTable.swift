@@ -1,4 +1,5 @@
 internal import BindRules
+internal import Explanation
 internal import PortwhyKit
 internal import SocketModel
 
@@ -42,7 +43,7 @@ struct SocketTable {
     for group in groups {
       for index in group.shown { table.rows.append(.init(columns.map { $0.cell(target.sockets[index]) })) }
       if group.hidden > 0 {
-        table.rows.append(.init(remark: "… and \(group.hidden) more \(group.name)"))
+        table.rows.append(.init(remark: group.remark))
       }
     }
     return table
@@ -65,7 +66,7 @@ struct SocketTable {
   }
 
   private func columns(_ layout: Layout) -> [Column] {
-    let owners = OwnerText(sockets: target.sockets, style: style)
+    let owners = style.owners(target.sockets)
     let hasPeers = target.sockets.contains { $0.remote != nil }
     var columns = [Column(title: "STATE") { stateName($0) + ($0.ulp.map { " " + TerminalText.escaped($0) } ?? "") }]
     switch layout {
@@ -83,7 +84,7 @@ struct SocketTable {
     columns.append(Column(title: "REUSEADDR") { flagText($0.reuseaddr) })
     columns.append(Column(title: "REUSEPORT") { flagText($0.reuseport) })
     let owner = Column(title: layout == .endpointsWithOwner ? "LOCAL, PEER, OWNER" : "OWNER") { socket in
-      let owner = owners.text(socket)
+      let owner = owners(socket)
       let peer = peerStandsAlone ? nil : peer(socket).map { "peer " + $0 }
       let parts = layout == .endpointsWithOwner ? [local(socket), peer, owner] : [owner, peer]
       return parts.compactMap(\.self).joined(separator: ", ")
@@ -111,25 +112,26 @@ struct SocketTable {
   // MARK: Order and folding
 
   private struct Group {
-    var name: String
     var shown: [Int]
-    var hidden: Int
+    var hidden = 0
+    /// Says what is hidden.
+    var remark = ""
   }
 
   private func shownGroups() -> [Group] {
     var groups: [[Int]] = []
-    var places: [Likeness: Int] = [:]
-    let owners = OwnerText(sockets: target.sockets, style: style)
+    var places: [FoldingKey: Int] = [:]
+    let owners = style.owners(target.sockets)
     for index in ordered() {
-      let likeness = Likeness(target.sockets[index], rank: rank(index), owner: owners)
-      if let place = places[likeness] {
+      let foldingKey = FoldingKey(target.sockets[index], rank: rank(index), owner: owners)
+      if let place = places[foldingKey] {
         groups[place].append(index)
       } else {
-        places[likeness] = groups.count
+        places[foldingKey] = groups.count
         groups.append([index])
       }
     }
-    if style.verbose { return groups.map { Group(name: "", shown: $0, hidden: 0) } }
+    if style.verbose { return groups.map { Group(shown: $0) } }
     return folded(groups)
   }
 
@@ -144,13 +146,13 @@ struct SocketTable {
       }
       // A remark takes a line too, so four of a kind are shown as four.
       let count = indices.count > Self.alikeShown + 1 ? Self.alikeShown : indices.count
-      let name = target.sockets[indices[0]].state.description
-      result.append(Group(name: name, shown: Array(indices.prefix(count)), hidden: indices.count - count))
+      let hidden = indices.count - count
+      let remark = TableWords.more(hidden, target.sockets[indices[0]].state)
+      result.append(Group(shown: Array(indices.prefix(count)), hidden: hidden, remark: remark))
       rows += count + (indices.count > count ? 1 : 0)
     }
     if rest > 0 {
-      result.append(
-        Group(name: rest == 1 ? "socket (-v shows all)" : "sockets (-v shows all)", shown: [], hidden: rest))
+      result.append(Group(shown: [], hidden: rest, remark: TableWords.moreSockets(rest)))
     }
     return result
   }
@@ -182,19 +184,19 @@ struct SocketTable {
 
   private func rank(_ index: Int) -> Int { ranks[index] ?? 2 }
 
-  private struct Likeness: Hashable {
+  private struct FoldingKey: Hashable {
     var state: SocketState
     var family: AddressFamily
     var flags: [String]
     var rank: Int
     var owner: String
 
-    init(_ socket: SocketObservation, rank: Int, owner: OwnerText) {
+    init(_ socket: SocketObservation, rank: Int, owner: ScreenStyle.Owners) {
       state = socket.state
       family = socket.family
       flags = [flagText(socket.reuseaddr), flagText(socket.reuseport), socket.v6only.map(flagText) ?? "-"]
       self.rank = rank
-      self.owner = owner.likeness(socket)
+      self.owner = owner.foldingKey(socket)
     }
   }
 
@@ -202,45 +204,13 @@ struct SocketTable {
 
   private func flagLegend() -> [String] {
     let showsV6only = showsV6only
-    var unknown: Set<UnknownReason> = []
-    var guessed = false
-    for socket in target.sockets {
-      let flags = [socket.reuseaddr, socket.reuseport] + (showsV6only ? socket.v6only.map { [$0] } ?? [] : [])
-      for flag in flags {
-        if case .unknown(let reason) = flag { unknown.insert(reason) }
-        if case .inferred = flag { guessed = true }
-      }
+    let flags = target.sockets.flatMap { socket in
+      [socket.reuseaddr, socket.reuseport] + (showsV6only ? socket.v6only.map { [$0] } ?? [] : [])
     }
-    var lines: [String] = []
-    for reason in UnknownReason.allCases where unknown.contains(reason) {
-      lines.append("? not known: " + reasonText(reason))
-    }
-    if guessed { lines.append("yes? no? guessed from the listener it came from, never relied on") }
-    return lines.flatMap {
+    return Explanation.flagLegend(flags).flatMap {
       TerminalText.wrapped(TerminalText.words($0), columns: style.width - 4).enumerated().map {
         ($0.offset == 0 ? "  " : "    ") + $0.element
       }
     }
-  }
-}
-
-/// `yes`, `no`, guessed `yes?`, unknown `?`.
-func flagText(_ flag: Knowledge<Bool>) -> String {
-  switch flag {
-  case .known(let value, _): value ? "yes" : "no"
-  case .inferred(let value, _, _): value ? "yes?" : "no?"
-  case .unknown: "?"
-  }
-}
-
-func reasonText(_ reason: UnknownReason) -> String {
-  switch reason {
-  case .hidden: "the owner could not be looked at"
-  case .yama: "the Yama security module forbids looking at the owner (kernel.yama.ptrace_scope)"
-  case .noOwner: "no process holds the socket, so nobody can be asked"
-  case .kernel: "the kernel itself holds the socket"
-  case .vanished: "the socket or its owner was gone before it could be read"
-  case .subflow: "a subflow of an MPTCP connection, whose descriptor tells of the first one alone"
-  case .oldKernel: "this kernel has no way to tell (pidfd_getfd needs Linux 5.6)"
   }
 }

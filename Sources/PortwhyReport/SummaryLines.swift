@@ -1,4 +1,5 @@
 internal import BindRules
+internal import Explanation
 internal import PortwhyKit
 internal import SocketModel
 
@@ -39,7 +40,7 @@ struct SummaryLines {
   private func runs() -> [Run] {
     var runs: [Run] = []
     for target in report.targets {
-      let verdict = verdict(target)
+      let verdict = headline(target).short
       if let run = runs.last, run.isContinued(by: target, verdict) {
         runs[runs.count - 1].last = target.port
       } else {
@@ -53,18 +54,6 @@ struct SummaryLines {
     Headline(target: target, host: report.host, visibility: report.visibility, style: style)
   }
 
-  /// `free`, `works`, `fails (EADDRINUSE)`, `listen fails (EADDRINUSE)`, `undetermined`.
-  private func verdict(_ target: TargetReport) -> String {
-    switch target.verdict {
-    case .ok: return headline(target).isFree ? "free" : "works"
-    case .fails(let errno):
-      let bindWorks = target.attempts.allSatisfy { $0.outcome(target.plan.options)?.bind == .ok }
-      return (bindWorks ? "listen" : "bind") + " fails (\(errno))"
-    case .undetermined: return "undetermined"
-    case nil: return "not asked"
-    }
-  }
-
   /// The socket that stands first in the way, and how many more there are.
   private func holder(_ target: TargetReport) -> String {
     let blockers = target.attempts.flatMap { $0.outcome(target.plan.options)?.blockers ?? [] }.map(\.socket)
@@ -72,7 +61,7 @@ struct SummaryLines {
     let known = ids.filter { target.sockets.indices.contains($0) }
     guard let first = known.first(where: { target.sockets[$0].state == .listen }) ?? known.first else { return "" }
     let socket = target.sockets[first]
-    let owner = OwnerText(sockets: target.sockets, style: style).text(socket)
+    let owner = style.owners(target.sockets)(socket)
     return "\(stateName(socket)) \(owner)" + (known.count > 1 ? " and \(known.count - 1) more" : "")
   }
 

@@ -1,7 +1,7 @@
 /// Text that somebody else chose, made harmless for a terminal and a log.
 public enum TerminalText {
   /// Whether a character controls the terminal, breaks the line, hides or turns the direction of what follows.
-  static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
+  package static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.value >= 0x20 && scalar.value < 0x7f { return false }
     return switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true
@@ -54,7 +54,7 @@ public enum TerminalText {
 
   /// Lines of at most `columns`, broken between words; a word that is too long stands alone and is not cut, so
   /// that a command can be copied.
-  static func wrapped(_ words: [String], columns: Int, separator: String = " ") -> [String] {
+  package static func wrapped(_ words: [String], columns: Int, separator: String = " ") -> [String] {
     var lines: [String] = []
     var line = ""
     var taken = 0
@@ -85,7 +85,7 @@ public enum TerminalText {
 
 extension String {
   /// The words between blanks; by bytes, which takes a fifth of the time of characters.
-  var words: [String] {
+  package var words: [String] {
     var words: [String] = []
     var rest = utf8[...]
     while let start = rest.firstIndex(where: { $0 != UInt8(ascii: " ") }) {

@@ -8,16 +8,11 @@ public enum TopicScreen {
       TerminalText.words("\(topic.slug): \(topic.title)"), columns: style.width - 2
     ).enumerated().map { style.paint(($0.offset == 0 ? "" : "  ") + $0.element, .bold) }
     var lines = heading
-    let parts = [
-      ("", topic.what), ("how to recognise it", topic.signs), ("what helps", topic.helps),
-      ("what does not help", topic.inVain),
-    ]
-    for (title, statements) in parts where !statements.isEmpty {
+    for (title, statements) in topic.sections {
       lines.append("")
       if !title.isEmpty { lines.append(style.paint(title, .bold)) }
       for statement in statements { lines += item(statement.text, style) }
     }
-    lines += ["", style.paint("see also", .bold)] + item(topic.references.joined(separator: ", "), style)
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -26,7 +21,7 @@ public enum TopicScreen {
     let width = Catalogue.topics.map(\.slug.utf8.count).max() ?? 0
     var lines = [style.paint("causes", .bold)] + list(Catalogue.topics.filter(\.isCause), width, style)
     lines += ["", style.paint("topics", .bold)] + list(Catalogue.topics.filter { !$0.isCause }, width, style)
-    return (lines + ["", "portwhy --explain TOPIC tells more."]).joined(separator: "\n") + "\n"
+    return (lines + ["", Catalogue.hint]).joined(separator: "\n") + "\n"
   }
 
   private static func list(_ topics: [Topic], _ width: Int, _ style: ScreenStyle) -> [String] {

@@ -1,4 +1,5 @@
 internal import BindRules
+internal import Explanation
 internal import PortwhyKit
 internal import SocketModel
 
@@ -44,20 +45,13 @@ struct VerboseSections {
     var parts: [String] = []
     for rule in BindRule.allCases {
       let ids = outcome.blockers.filter { $0.rule == rule }.map(\.socket)
-      if !ids.isEmpty { parts.append("\(rule.rawValue) (\(kernelFunction(rule))), \(sockets(ids))") }
+      if !ids.isEmpty { parts.append("\(rule.rawValue) (\(rule.kernelFunction)), \(sockets(ids))") }
     }
     if !outcome.missing.isEmpty {
       parts.append("missing " + outcome.missing.map(missingWord).joined(separator: " "))
     }
     if outcome.source == .probe { parts.append("by a real bind") }
     return parts.isEmpty ? nil : parts.joined(separator: "; ")
-  }
-
-  private func kernelFunction(_ rule: BindRule) -> String {
-    switch rule {
-    case .tcpListener, .tcpReuseaddr, .tcpReuseportUser: "inet_bind_conflict"
-    case .udpReuseaddr, .udpReuseportUser: "udp_lib_lport_inuse"
-    }
   }
 
   private func sockets(_ ids: [Int]) -> String {

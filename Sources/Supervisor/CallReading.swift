@@ -1,5 +1,6 @@
-import CSupervisor
-import ProcessEvidence
+import CLinux
+import Evidence
+import Linux
 import SocketModel
 
 // What is read while the thread of a call stands still. All of it may block for ever: see `LookingThread`.
@@ -15,14 +16,14 @@ extension FailedCall {
     address = CallAddress(run.address)
     addressChanged = run.call.function == .bind && run.call.addressBytes() != run.address
     descriptor = run.call.descriptor
-    madeAt = monotonicMicroseconds()
+    madeAt = Clock.microseconds
     guard let own = run.duplicate() else { return }
     socket = try? OwnSocket(descriptor: own.number)
     if run.call.function == .listen { address = CallAddress(localName(of: own.number)) }
     let cookie = portwhy_namespace_cookie(own.number)
     if cookie != 0, ownNamespace != 0, cookie != ownNamespace {
       // The socket's, which need not be the thread's (setns(2)); that one needs CAP_NET_ADMIN there.
-      let ofSocket = portwhy_namespace_of(own.number)
+      let ofSocket = portwhy_socket_namespace(own.number)
       namespace = NamespaceHandle(ofSocket >= 0 ? ofSocket : openNamespace("/proc/\(run.call.thread)/ns/net"))
     }
   }

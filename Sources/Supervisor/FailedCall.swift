@@ -1,4 +1,4 @@
-package import ProcessEvidence
+package import Evidence
 package import SocketModel
 
 /// Who made a call, as /proc/TID tells while the thread stands still.

@@ -1,4 +1,4 @@
-import Glibc
+import Linux
 import Synchronization
 
 /// Looks at the command's processes on a thread of its own, because some looks may never end: memory behind
@@ -18,19 +18,7 @@ final class LookingThread: Sendable {
     guard let work = Alarm(), let done = Alarm() else { return nil }
     self.work = work
     self.done = done
-    let me = Unmanaged.passRetained(self).toOpaque()
-    var thread = pthread_t()
-    let error = pthread_create(
-      &thread, nil,
-      { me in
-        if let me { Unmanaged<LookingThread>.fromOpaque(me).takeRetainedValue().run() }
-        return nil
-      }, me)
-    guard error == 0 else {
-      Unmanaged<LookingThread>.fromOpaque(me).release()
-      return nil
-    }
-    pthread_detach(thread)
+    guard startThread({ self.run() }) else { return nil }
   }
 
   /// What `look` finds; nil where it takes longer. Then this thread is of no use any more.
@@ -38,7 +26,7 @@ final class LookingThread: Sendable {
     let found = Answer<Found>()
     state.withLock { $0.job = { found.value.withLock { $0 = look() } } }
     work.raise()
-    guard done.wait(until: monotonicMicroseconds() + microseconds) else { return nil }
+    guard done.wait(until: Clock.microseconds + microseconds) else { return nil }
     return found.value.withLock { $0 }
   }
 

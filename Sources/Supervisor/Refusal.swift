@@ -1,4 +1,4 @@
-import CSupervisor
+import CLinux
 import Glibc
 import SocketModel
 
@@ -20,12 +20,12 @@ package enum Refusal {
         return "Yama lets only root look at processes (kernel.yama.ptrace_scope is 2): sudo portwhy -- …"
       }
     }
-    let handle = portwhy_open_process(getpid())
+    let handle = portwhy_pidfd_open(getpid())
     guard handle >= 0 else {
       return errno == ENOSYS ? tooOld : "pidfd_open(2) is forbidden here (\(SystemError(rawValue: errno)))"
     }
     defer { close(handle) }
-    let duplicate = portwhy_take_descriptor(handle, handle)
+    let duplicate = portwhy_pidfd_getfd(handle, handle)
     guard duplicate >= 0 else {
       return "pidfd_getfd(2) is forbidden here (\(SystemError(rawValue: errno))), as in a container whose seccomp"
         + " profile does: docker run --cap-add SYS_PTRACE"

@@ -1,5 +1,6 @@
-import CSupervisor
+import CLinux
 import Glibc
+package import Linux
 package import SocketModel
 
 /// A command that was started under the filter, with its keeper.
@@ -23,15 +24,16 @@ package struct RunningCommand: Sendable {
   /// Starts the command, as execvp(3) finds it. To be called before there is a second thread.
   ///
   /// - Parameters:
-  ///   - words: the command and its arguments, as execve(2) gave them, nil at the end.
-  ///   - environment: that of the command.
-  package static func start(
-    words: UnsafePointer<UnsafePointer<CChar>?>, environment: UnsafePointer<UnsafeMutablePointer<CChar>?>
-  ) throws(Failure) -> RunningCommand {
+  ///   - start: how this program was started; the command gets its words from that number on, and its environment.
+  ///   - number: of the command's own word; 0 is the name of this program.
+  package static func start(_ start: ProgramStart, command number: Int) throws(Failure) -> RunningCommand {
+    guard let words = start.words, let environment = start.environment else {
+      throw .unwatchable("the words of the command are not there")
+    }
     let signals = portwhy_take_signals()
     guard signals >= 0 else { throw .unwatchable("signals cannot be read: \(SystemError(rawValue: errno))") }
     var command = portwhy_command()
-    var step = portwhy_fork_command(words, environment, &command)
+    var step = portwhy_fork_command(words + number, environment, &command)
     guard step == PORTWHY_STARTED else {
       let error = SystemError(rawValue: command.error)
       portwhy_drop_command(&command)

@@ -1,6 +1,6 @@
-import CSupervisor
+import CLinux
 import Glibc
-import ProcessEvidence
+import Evidence
 import SocketModel
 
 /// A system call of the filter, taken apart.
@@ -116,14 +116,14 @@ func duplicateDescriptor(_ descriptor: Int32, of thread: Int32) throws(SystemErr
   // A thread may have descriptors of its own (CLONE_FILES); before Linux 6.9 only the process can be asked.
   var handle = portwhy_open_thread(thread)
   if handle < 0, errno == EINVAL {
-    handle = portwhy_open_process(thread)
+    handle = portwhy_pidfd_open(thread)
     if handle < 0, let process = StatusFile(fileContents("/proc/\(thread)/status") ?? []).number("Tgid:") {
-      handle = portwhy_open_process(Int32(truncatingIfNeeded: process))
+      handle = portwhy_pidfd_open(Int32(truncatingIfNeeded: process))
     }
   }
   guard handle >= 0 else { throw SystemError(rawValue: errno) }
   defer { close(handle) }
-  let duplicate = portwhy_take_descriptor(handle, descriptor)
+  let duplicate = portwhy_pidfd_getfd(handle, descriptor)
   guard duplicate >= 0 else { throw SystemError(rawValue: errno) }
   return duplicate
 }

@@ -1,5 +1,6 @@
-import CSupervisor
+import CLinux
 import Glibc
+import Linux
 import SocketModel
 
 /// Runs beside a command: sees each bind(2) and listen(2) of its tree, and what the kernel answered.
@@ -68,7 +69,7 @@ package final class Supervisor {
       close(process.value)
       delegate?.ended(process: process.key)
     }
-    let now = monotonicMicroseconds()
+    let now = Clock.microseconds
     if let deadline = delegate?.deadline, deadline <= now { delegate?.tick(now: now) }
     checkRunning(now)
   }
@@ -108,7 +109,7 @@ package final class Supervisor {
     }
     _ = portwhy_interrupt(thread)
     running[thread] = RunningCall(
-      call: waiting.call, address: waiting.address, inode: waiting.inode, startedAt: monotonicMicroseconds())
+      call: waiting.call, address: waiting.address, inode: waiting.inode, startedAt: Clock.microseconds)
   }
 
   private func seized(_ thread: Int32) -> Bool {
@@ -145,7 +146,7 @@ package final class Supervisor {
     guard let error = Self.explainable(result), let failed = failedCall(run, error) else { return letGo(run) }
     guard delegate?.failed(failed) == true else { return letGo(run) }
     run.number = failed.number
-    run.heldUntil = monotonicMicroseconds() + Self.longestHold
+    run.heldUntil = Clock.microseconds + Self.longestHold
     running[thread] = run
   }
 
@@ -201,7 +202,7 @@ package final class Supervisor {
   /// Has `SupervisorDelegate.ended` called when a process ends; false where it has ended already.
   package func watch(process: Int32) -> Bool {
     if process == command || watched[process] != nil { return ending == nil }
-    let handle = portwhy_open_process(process)
+    let handle = portwhy_pidfd_open(process)
     guard handle >= 0 else { return false }
     watched[process] = handle
     return true

@@ -1,7 +1,8 @@
-// The file of this target that calls the system besides CSupervisor.
+// The file of this target that calls the system besides CLinux.
 
-import CSupervisor
+import CLinux
 import Glibc
+import Linux
 import SocketModel
 
 func closeDescriptor(_ number: Int32) { close(number) }
@@ -17,13 +18,6 @@ struct OwnedDescriptor: ~Copyable {
   }
 
   deinit { close(number) }
-}
-
-/// CLOCK_MONOTONIC.
-package func monotonicMicroseconds() -> UInt64 {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
 }
 
 /// A whole file of at most 16 KiB; nil where it cannot be read.
@@ -101,7 +95,7 @@ func ready(_ descriptors: [Int32], until moment: UInt64?) -> [Bool] {
   var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
   var milliseconds: Int32 = -1
   if let moment {
-    let now = monotonicMicroseconds()
+    let now = Clock.microseconds
     milliseconds = moment > now ? Int32(clamping: (moment - now + 999) / 1000) : 0
   }
   guard poll(&entries, nfds_t(entries.count), milliseconds) > 0 else {
@@ -132,7 +126,7 @@ package final class Alarm: Sendable {
     _ = read(descriptor, &count, 8)
   }
 
-  /// Waits until it is raised, or a moment of `monotonicMicroseconds` comes; whether it was.
+  /// Waits until it is raised, or a moment of `Clock.microseconds` comes; whether it was.
   package func wait(until moment: UInt64? = nil) -> Bool {
     let isRaised = ready([descriptor], until: moment)[0]
     if isRaised { clear() }

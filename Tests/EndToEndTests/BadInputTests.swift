@@ -28,7 +28,9 @@ private let mistakes = [
   Mistake("--device", "averylongdevicename", "80", names: "\"averylongdevicename\""),
   Mistake("--color", "maybe", "80", names: "\"maybe\""), Mistake("--reuseaddr", names: "--reuseaddr"),
   Mistake("--generate-completion-script", "bash", names: "--generate-completion-script"),
-  Mistake("80\u{1b}[31m\nx", names: "80\\"),
+  Mistake("80\u{1b}[31m\nx", names: "80\\"), Mistake("-q", "--json", "80", names: "--json and -q"),
+  Mistake("--reusead", "80", names: "\"--reusead\""), Mistake("--json=yes", "80", names: "--json"),
+  Mistake("--", "/bin/true", names: "\"/bin/true\""), Mistake("-vx", "80", names: "\"-x\""),
 ]
 
 @Suite("Exit statuses")
@@ -42,6 +44,30 @@ struct ExitStatusTests {
     #expect(ending.errors.filter { $0 == "\n" }.count == 1)
     #expect(ending.errors.contains(mistake.named), "\(ending.errors)")
     #expect(ending.errors.unicodeScalars.dropLast().allSatisfy { $0.value >= 0x20 && $0.value != 0x7f })
+  }
+
+  @Test(
+    "no password is repeated, wherever it stands",
+    arguments: [
+      "u:SECRET@host:80", "jdbc:postgresql://u:SECRET@h:5432/db", "http://u:SE/CRET@host:80", "--uid=SECRET@h",
+    ])
+  func secret(_ word: String) throws {
+    for words in [[word, "80"], [word], ["--netns", word, "80"], ["--from", word]] {
+      let ending = try portwhy(words)
+      #expect(ending.status == 64 && ending.output == "")
+      #expect(!ending.errors.contains("SE") && !ending.errors.contains("CRET"), "\(ending.errors)")
+    }
+  }
+
+  @Test("options stand behind TARGET too, whatever POSIXLY_CORRECT says")
+  func posixlyCorrect() throws {
+    var start = Start()
+    start.environment.append("POSIXLY_CORRECT=1")
+    for words in [["1", "--version"], ["--explain", "time-wait", "--color=never"], ["time-wait", "--explain"]] {
+      let ending = try portwhy(words, start)
+      #expect(ending.status == 0 && ending.errors == "")
+      #expect(try ending == portwhy(words))
+    }
   }
 
   @Test(

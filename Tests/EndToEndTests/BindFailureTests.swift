@@ -68,7 +68,7 @@ struct BindFailureTests {
     }
     #expect(errno == EADDRINUSE)
     #expect(failure.outcome.bind == .fails(.addressInUse))
-    #expect(failure.cause?.rawValue == "listener")
+    #expect(failure.cause == .listener)
     #expect(failure.report.targets.first?.plan.options == .reuseaddr)
     #expect(failure.isOwnProgram == false)
     #expect(failure.blockers.flatMap(\.processes).map(\.pid) == [pid])
@@ -86,8 +86,8 @@ struct BindFailureTests {
     }
     #expect(errno == EADDRINUSE)
     #expect(failure.isOwnProgram)
-    #expect(failure.attempt.explanation.notes.contains { $0.kind == "own-program" })
-    #expect(failure.attempt.explanation.suggestions.allSatisfy { $0.command?.contains("kill") != true })
+    #expect(failure.attempt.explanation.notes.contains { $0.kind == .ownProgram })
+    #expect(failure.attempt.explanation.suggestions.allSatisfy { $0.command?.argv?.contains("kill") != true })
     #expect(failure.text.contains("with descriptor \(first)"), "\(failure.text)")
   }
 
@@ -127,11 +127,11 @@ struct BindFailureTests {
     }
     #expect(calls == [EADDRINUSE, EADDRINUSE])
     #expect(dual.outcome.bind == .fails(.addressInUse))
-    #expect(only.outcome.verdict == .ok && only.attempt.explanation.notes.contains { $0.kind == "gone-meanwhile" })
+    #expect(only.outcome.verdict == .ok && only.attempt.explanation.notes.contains { $0.kind == .goneMeanwhile })
     #expect(only.attempt.attempt.address == .v6(.any) && only.attempt.attempt.v6only)
     #expect(device.report.targets.first?.plan.device == "dev0")
     #expect(user.report.targets.first?.plan.uid == 65534 && user.report.targets.first?.plan.options == .reuseport)
-    #expect(user.cause?.rawValue == "reuseport-other-user")
+    #expect(user.cause == .reuseportOtherUser)
   }
 
   @Test("UDP, an address that is not here, and a closed socket described by hand")
@@ -146,13 +146,13 @@ struct BindFailureTests {
         return (
           [first, second], try datagrams.explain("*:5353"),
           try Portwhy.explainBindFailure(descriptor: away.descriptor, address: endpoint),
-          try Portwhy.explainBindFailure(of: PlannedSocket(.udp, options: .reuseaddr), address: "127.0.0.1:5353")
+          try Portwhy.explainBindFailure(of: Plan(options: .reuseaddr), .udp, address: "127.0.0.1:5353")
         )
       }
     }
     #expect(calls == [EADDRINUSE, EADDRNOTAVAIL])
     #expect(udp.outcome.bind == .fails(.addressInUse) && udp.report.targets.first?.transport == .udp)
-    #expect(away.outcome.bind == .fails(.addressNotAvailable) && away.cause?.rawValue == "address-not-local")
+    #expect(away.outcome.bind == .fails(.addressNotAvailable) && away.cause == .addressNotLocal)
     #expect(byHand.outcome.bind == .fails(.addressInUse))
   }
 

@@ -71,7 +71,7 @@ private func checks(_ ports: Ports, server: Int) -> [Check] {
     }
   }
   return [
-    status(1...1, ["\(ports.held)"], holds: "perl(\(server))"),
+    status(1...1, ["\(ports.held)"], holds: "perl (pid \(server))"),
     report(["0.0.0.0:\(ports.held)"]) { $0.binds.prefix(2) == ["EADDRINUSE", "EADDRINUSE"] && $0.pids == [server] },
     status(0...0, ["-q", "--reuseport", "0.0.0.0:\(ports.shared)"]),
     report(["0.0.0.0:\(ports.shared)"]) {
@@ -103,7 +103,7 @@ private func libraryChecks(_ ports: Ports) -> [Check] {
   func verdict(_ expected: CallResult, _ address: IPv4Address, _ port: UInt16, _ options: ReuseOptions = []) -> Check
   {
     let item = QuestionItem(addresses: [.address(.v4(address), zone: nil)], ports: port...port, transport: .tcp)
-    var question = Question(items: [item], options: options)
+    var question = Question(items: [item], plan: Plan(options: options))
     question.thorough = true
     return {
       let report = try Portwhy.answer(question)

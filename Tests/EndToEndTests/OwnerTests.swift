@@ -80,7 +80,7 @@ struct OwnerTests {
     #expect(socket["reuseaddr"] == .null && socket["unknown_because"]?.text == "hidden")
     #expect(seen.answer.document["visibility"]?["complete"]?.bool == false)
     #expect(seen.screen.headline.contains("as nobody: bind fails (EADDRINUSE)"))
-    #expect(seen.screen.output.contains("root, hidden") && seen.screen.output.contains("sudo portwhy"))
+    #expect(seen.screen.output.contains("hidden (uid 0)") && seen.screen.output.contains("sudo portwhy"))
   }
 
   @Test("on a host with thousands of open files an iterator names every holder")
@@ -110,7 +110,7 @@ struct OwnerTests {
       """, .asNobody, attempt: nobody)
     #expect(seen.answer.states.filter { $0 == "ESTABLISHED" }.count == 30)
     let rows = seen.screen.lines.filter { $0.hasPrefix("  ESTABLISHED") }
-    #expect(rows.count == 3 && rows.allSatisfy { $0.contains("127.0.0.1:") && $0.hasSuffix("root, hidden") })
+    #expect(rows.count == 3 && rows.allSatisfy { $0.contains("127.0.0.1:") && $0.hasSuffix("hidden (uid 0)") })
     #expect(seen.screen.output.contains("and 27 more ESTABLISHED"))
     #expect(seen.screen.lines.count <= 24, "\(seen.screen.output)")
   }

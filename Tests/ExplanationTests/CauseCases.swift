@@ -11,7 +11,7 @@ struct CauseCase: Sendable, CustomTestStringConvertible {
   var name: String
   /// Of one of the attempts; nil where only a note names the matter.
   var cause: Cause?
-  var note: String?
+  var note: Note.Kind?
   var holders: [Holder] = []
   var transport: TransportProtocol = .tcp
   /// nil for both wildcards.
@@ -38,7 +38,7 @@ struct CauseCase: Sendable, CustomTestStringConvertible {
     let asked: [QuestionAddress] = (addresses ?? []).map { .address(ip($0), zone: zone) }
     let item = QuestionItem(
       addresses: addresses == nil ? [.wildcard] : asked, ports: port.rawValue...port.rawValue, transport: transport)
-    var question = Question(items: [item], options: options, v6only: v6only, device: device, uid: uid)
+    var question = Question(items: [item], plan: Plan(options: options, v6only: v6only, device: device, uid: uid))
     // The screens are those of a host without BPF, so that they are the same everywhere.
     question.bpf = false
     return question
@@ -55,7 +55,7 @@ let causeCases: [CauseCase] = [
     name: "listener-reuseport", cause: .listener, holders: [Holder(.listening, .tcp, any, options: reuseport)]),
   CauseCase(name: "bound-not-listening", cause: .boundNotListening, holders: [Holder(.bound, .tcp, any)]),
   CauseCase(
-    name: "listen-race", note: "listen-race", holders: [Holder(.bound, .tcp, any, options: reuseaddr)],
+    name: "listen-race", note: .listenRace, holders: [Holder(.bound, .tcp, any, options: reuseaddr)],
     options: reuseaddr),
   CauseCase(
     name: "udp-socket", cause: .udpSocket, holders: [Holder(.bound, .udp, any, options: reuseaddr)], transport: .udp),
@@ -93,7 +93,7 @@ let causeCases: [CauseCase] = [
       Holder(.child(.established, listenerStays: false), .tcp, ip("::"), v6only: false, peer: ip("::1"))
     ]),
   CauseCase(
-    name: "option-set-late", cause: .listener, note: "option-set-late",
+    name: "option-set-late", cause: .listener, note: .optionSetLate,
     holders: [
       Holder(
         .child(.established, listenerStays: true), .tcp, any, peer: a, changes: [Change(.end, .reuseaddr(true))])
@@ -120,7 +120,7 @@ let causeCases: [CauseCase] = [
   CauseCase(
     name: "hidden", cause: .hidden, options: reuseaddr, uid: 65534, asNobody: true, child: .hidesConnection),
   CauseCase(
-    name: "hidden-owner", cause: .listener, note: "hidden-owner", uid: 65534, asNobody: true,
+    name: "hidden-owner", cause: .listener, note: .hiddenOwner, uid: 65534, asNobody: true,
     child: .hidesListener),
   CauseCase(
     name: "shared-port", cause: .sharedPort, holders: [Holder(.listening, .tcp, any, options: reuseport)],
@@ -129,10 +129,10 @@ let causeCases: [CauseCase] = [
     name: "shared-port-specific", cause: .sharedPort, holders: [Holder(.bound, .udp, any, options: reuseaddr)],
     transport: .udp, addresses: ["127.0.0.1"], options: reuseaddr),
   CauseCase(
-    name: "unrelated-sharing", cause: .listener, note: "unrelated-sharing",
+    name: "unrelated-sharing", cause: .listener, note: .unrelatedSharing,
     holders: [Holder(.listening, .tcp, any, options: reuseport)], child: .sharesByReuseport),
   CauseCase(
-    name: "ephemeral-port", note: "ephemeral-port", sysctls: ["ipv4/ip_local_port_range": "2000 2999"]),
+    name: "ephemeral-port", note: .ephemeralPort, sysctls: ["ipv4/ip_local_port_range": "2000 2999"]),
   CauseCase(name: "privileged-port", cause: .privilegedPort, uid: 1000, port: .privileged),
   CauseCase(name: "address-not-local", cause: .addressNotLocal, addresses: ["203.0.113.1"]),
   CauseCase(name: "address-on-other-device", cause: .addressOnOtherDevice, addresses: ["::1"], device: "dev0"),

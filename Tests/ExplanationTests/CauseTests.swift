@@ -26,7 +26,7 @@ struct CauseTests {
     // family-missing needs a kernel started without IPv6, listen-only one before 6.8: see WithoutKernelTests.
     let ofCalls: [Cause] = [.refusedByPolicy, .goneMeanwhile, .alreadyBound]  // CommandTruthTests, BindFailureTests
     let shown = Set(causeCases.compactMap(\.cause) + [.familyMissing, .listenOnly] + ofCalls)
-    #expect(Set(Cause.all).subtracting(shown) == [])
+    #expect(Set(Cause.allCases).subtracting(shown) == [])
   }
 }
 
@@ -94,9 +94,9 @@ extension Report {
     target.sockets = target.sockets.map { names.scrub($0) }
     var report = self
     report.host.securityModules = nil
-    report.visibility = Visibility(reasons: example.asNobody ? ["not-root"] : [])
+    report.visibility = Visibility(reasons: example.asNobody ? [.notRoot] : [])
     let snapshot = Snapshot(host: report.host, visibility: report.visibility, sockets: target.sockets)
-    let nearby = Nearby(ports: (target.port.rawValue + 1)...(target.port.rawValue + 16), sockets: [])
+    let nearby = NearbyPorts(ports: (target.port.rawValue + 1)...(target.port.rawValue + 16), sockets: [])
     target.attempts = target.attempts.map { attempt in
       let outcomes = outcomes(of: attempt.attempt, in: snapshot)
       let explanation = explain(
@@ -149,7 +149,7 @@ private struct Names {
 
 @Suite("A cause that this kernel does not produce")
 struct WithoutKernelTests {
-  private func explained(_ attempt: BindAttempt, _ snapshot: Snapshot, _ options: ReuseOptions) -> Explanation {
+  private func explained(_ attempt: BindAttempt, _ snapshot: Snapshot, _ options: ReuseOptions) -> Diagnosis {
     let outcomes = outcomes(of: attempt, in: snapshot)
     return explain(
       Situation(attempt: attempt, outcomes: outcomes, planned: options, snapshot: snapshot))

@@ -2,7 +2,7 @@ import Glibc
 import KernelLab
 import Netlink
 import Explanation
-import ProcessEvidence
+import Evidence
 import SocketModel
 import Testing
 

@@ -22,7 +22,7 @@ private func closed(reuseaddr: Bool?) -> SocketObservation {
 private func explanation(
   _ sockets: [SocketObservation], _ options: ReuseOptions = [], runtime: String? = nil,
   transport: TransportProtocol = .tcp
-) -> Explanation {
+) -> Diagnosis {
   var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 0)
   host.unprivilegedPortStart = 1024
   host.ipv6Available = true
@@ -98,7 +98,7 @@ struct RuntimeWordingTests {
   @Test("beside closed connections that had SO_REUSEADDR, a runtime that sets it has no TIME_WAIT problem")
   func timeWait() {
     let note = explanation([closed(reuseaddr: true)], .reuseaddr, runtime: "node").notes.first {
-      $0.kind == "runtime-default"
+      $0.kind == .runtimeDefault
     }
     #expect(note?.text == "node sets SO_REUSEADDR by itself, so TIME_WAIT is not your problem")
   }
@@ -113,7 +113,7 @@ struct RuntimeWordingTests {
   @Test("a suggestion about an option names the setting of the planned runtime")
   func setting() {
     let suggestion = explanation([closed(reuseaddr: true)], runtime: "swiftnio").suggestions.first
-    #expect(suggestion?.option == "SO_REUSEADDR")
+    #expect(suggestion?.option == .reuseaddr)
     #expect(suggestion?.text.contains(".serverChannelOption(.socketOption(.so_reuseaddr), value: 1)") == true)
   }
 
@@ -124,27 +124,27 @@ struct RuntimeWordingTests {
     socket.transport = .udp
     socket.state = .close
     let notes = explanation([socket], runtime: "node", transport: .udp).notes
-    #expect(notes.contains { $0.kind == "runtime-default" && $0.text.contains("TCP only") })
+    #expect(notes.contains { $0.kind == .runtimeDefault && $0.text.contains("TCP only") })
   }
 
   @Test("a dual-stack listener in the way of IPv4 is told its own setting, but only where that would help")
-  func otherSide() {
+  func settingThere() {
     let dual = explanation([listener("/usr/bin/node", .v6(.any), v6only: false)], .reuseaddr)
-    let suggestion = dual.suggestions.first { $0.kind == "other-side" }
-    #expect(suggestion?.option == "IPV6_V6ONLY")
+    let suggestion = dual.suggestions.first { $0.kind == .otherSide }
+    #expect(suggestion?.option == .v6only)
     #expect(suggestion?.text.contains("ipv6Only: true") == true)
     let both = explanation(
       [listener("/usr/bin/node", .v6(.any), v6only: false), listener("/usr/bin/node", .v4(.any))], .reuseaddr)
-    #expect(!both.suggestions.contains { $0.kind == "other-side" })
+    #expect(!both.suggestions.contains { $0.kind == .otherSide })
     let stranger = explanation([listener("/opt/thing", .v6(.any), v6only: false)], .reuseaddr)
-    #expect(!stranger.suggestions.contains { $0.kind == "other-side" })
+    #expect(!stranger.suggestions.contains { $0.kind == .otherSide })
   }
 
   @Test("SO_REUSEPORT on the other side is named only to somebody who plans to share the port")
   func sharing() {
     let sockets = [listener("/usr/sbin/nginx", .v4(.any))]
-    #expect(!explanation(sockets).suggestions.contains { $0.kind == "other-side" })
-    let planned = explanation(sockets, .reuseport).suggestions.first { $0.kind == "other-side" }
+    #expect(!explanation(sockets).suggestions.contains { $0.kind == .otherSide })
+    let planned = explanation(sockets, .reuseport).suggestions.first { $0.kind == .otherSide }
     #expect(planned?.text == "set SO_REUSEPORT there, in nginx `listen PORT reuseport;`")
   }
 }

@@ -4,7 +4,7 @@ import Explanation
 import Testing
 
 private let checks = bindStatements.merging(optionStatements) { first, _ in first }
-  .merging(trafficStatements) { first, _ in first }
+  .merging(trafficStatements) { first, _ in first }.merging(foreignStatements) { first, _ in first }
 
 private let statements = Set(Catalogue.topics.flatMap(\.statements).compactMap(\.id)).sorted()
 
@@ -26,8 +26,8 @@ struct StatementTests {
   func complete() {
     let slugs = Catalogue.topics.map(\.slug)
     #expect(Set(slugs).count == slugs.count)
-    #expect(Cause.all.filter { Catalogue.topic($0.rawValue) == nil } == [])
-    #expect(Set(Cause.all).count == Cause.all.count)
+    #expect(Cause.allCases.filter { Catalogue.topic($0.rawValue) == nil } == [])
+    #expect(Set(Cause.allCases).count == Cause.allCases.count)
   }
 
   @Test("each says what it is, how to recognise it and where to read more", arguments: Catalogue.topics)

@@ -10,20 +10,20 @@ import Testing
 /// A situation, the suggestion that it must bring, and what the test does about it: carry it out, then really bind.
 struct SuggestionCase: Sendable, CustomTestStringConvertible {
   var situation: CauseCase
-  var kind: String
-  var option: String?
+  var kind: Suggestion.Kind
+  var option: Suggestion.Option?
   /// Does what the suggestion says and says how to bind then.
   var follow:
     @Sendable (inout NetworkNamespace, borrowing BuiltScenario, Suggestion) throws -> (Attempt, ReuseOptions)
 
-  var testDescription: String { "\(kind) \(option ?? "") for \(situation.name)" }
+  var testDescription: String { "\(kind) \(option?.rawValue ?? "") for \(situation.name)" }
 }
 
 private let any = ip("0.0.0.0")
 private let a = ip("127.0.0.1")
 
 private func row(
-  _ name: String, _ kind: String, _ option: String? = nil,
+  _ name: String, _ kind: Suggestion.Kind, _ option: Suggestion.Option? = nil,
   _ follow:
     @escaping @Sendable (inout NetworkNamespace, borrowing BuiltScenario, Suggestion) throws -> (
       Attempt, ReuseOptions
@@ -44,39 +44,39 @@ private func close(_ scenario: borrowing BuiltScenario) throws {
 }
 
 private let suggestionCases: [SuggestionCase] = [
-  row("leftover-connection", "set-option", "SO_REUSEADDR") { _, _, _ in (Attempt(.tcp, any), reuseaddr) },
-  row("udp-socket", "set-option", "SO_REUSEADDR") { _, _, _ in (Attempt(.udp, any), reuseaddr) },
-  row("udp-mixed-options", "set-option", "SO_REUSEPORT") { _, _, _ in (Attempt(.udp, any), both) },
-  row("listener-reuseport", "set-option", "SO_REUSEPORT") { _, _, _ in (Attempt(.tcp, any), reuseport) },
-  row("dual-stack-overlap-reverse", "set-option", "IPV6_V6ONLY") { _, _, _ in
+  row("leftover-connection", .setOption, .reuseaddr) { _, _, _ in (Attempt(.tcp, any), reuseaddr) },
+  row("udp-socket", .setOption, .reuseaddr) { _, _, _ in (Attempt(.udp, any), reuseaddr) },
+  row("udp-mixed-options", .setOption, .reuseport) { _, _, _ in (Attempt(.udp, any), both) },
+  row("listener-reuseport", .setOption, .reuseport) { _, _, _ in (Attempt(.tcp, any), reuseport) },
+  row("dual-stack-overlap-reverse", .setOption, .v6only) { _, _, _ in
     (Attempt(.tcp, ip("::"), v6only: true), none)
   },
-  row("reuseport-other-user", "other-user") { _, _, _ in (Attempt(.tcp, any, uid: 1000), reuseport) },
-  row("wildcard-overlap", "other-address") { _, _, suggestion in
+  row("reuseport-other-user", .otherUser) { _, _, _ in (Attempt(.tcp, any, uid: 1000), reuseport) },
+  row("wildcard-overlap", .otherAddress) { _, _, suggestion in
     let address = suggestion.text.split(separator: " ")[1].split(separator: ":")[0]
     return (Attempt(.udp, ip(String(address))), none)
   },
-  row("listener", "stop-holder") { _, scenario, _ in
+  row("listener", .stopHolder) { _, scenario, _ in
     try close(scenario)
     return (Attempt(.tcp, any), none)
   },
-  row("leftover-connection", "stop-holder") { _, scenario, _ in
+  row("leftover-connection", .stopHolder) { _, scenario, _ in
     try close(scenario)
     return (Attempt(.tcp, any), reuseaddr)
   },
-  row("time-wait-reuseaddr", "set-option-there", "SO_REUSEADDR") { _, _, _ in
+  row("time-wait-reuseaddr", .setOptionThere, .reuseaddr) { _, _, _ in
     // The next restart: that server had the option.
     (Attempt(.tcp, any), reuseaddr)
   },
-  row("privileged-port", "unprivileged-port-start") { lab, _, _ in
+  row("privileged-port", .unprivilegedPortStart) { lab, _, _ in
     try lab.setSysctl("ipv4/ip_unprivileged_port_start", "1")
     return (Attempt(.tcp, any, uid: 1000, mayBindPrivileged: false), none)
   },
-  row("privileged-port", "raise-privilege") { _, _, _ in (Attempt(.tcp, any, uid: 1000), none) },
-  row("mapped-on-v6only", "set-option", "IPV6_V6ONLY") { _, _, _ in
+  row("privileged-port", .raisePrivilege) { _, _, _ in (Attempt(.tcp, any, uid: 1000), none) },
+  row("mapped-on-v6only", .setOption, .v6only) { _, _, _ in
     (Attempt(.tcp, ip("::ffff:127.0.0.1"), v6only: false), none)
   },
-  row("scope-missing", "add-scope") { _, _, _ in (Attempt(.tcp, ip("fe80::77"), scope: .dev0), none) },
+  row("scope-missing", .addScope) { _, _, _ in (Attempt(.tcp, ip("fe80::77"), scope: .dev0), none) },
 ].compactMap { $0 }
 
 @Suite("A suggestion")
@@ -116,11 +116,11 @@ struct SuggestionTests {
       let third = try bound(.tcp, "0.0.0.0", Port(port.rawValue + 2))
       let item = QuestionItem(
         addresses: [.address(.v4(.any), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
-      let report = try Portwhy.answer(Question(items: [item], uid: 0))
+      let report = try Portwhy.answer(Question(items: [item], plan: Plan(uid: 0)))
       first.keep()
       second.keep()
       third.keep()
-      let offer = report.targets[0].attempts[0].explanation.suggestions.first { $0.kind == "other-port" }
+      let offer = report.targets[0].attempts[0].explanation.suggestions.first { $0.kind == .otherPort }
       return (port.rawValue, offer)
     }
     #expect(offered?.text == "use port \(asked + 3), which is free")
@@ -150,9 +150,9 @@ struct SuggestionTests {
       let outcomes = outcomes(of: attempt, in: snapshot)
       let found = explain(
         Situation(attempt: attempt, outcomes: outcomes, planned: [], snapshot: snapshot))
-      let stop = found.suggestions.first { $0.kind == "stop-holder" }
+      let stop = found.suggestions.first { $0.kind == .stopHolder }
       #expect((stop?.certainty == .checked) == isSure)
-      #expect(stop?.command == "kill 7")
+      #expect(stop?.command?.argv == ["kill", "7"])
     }
   }
 }

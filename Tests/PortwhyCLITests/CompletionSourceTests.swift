@@ -1,3 +1,4 @@
+import Linux
 import PortwhyKit
 import SocketModel
 import Testing
@@ -77,22 +78,29 @@ struct CompletionSourceTests {
     let lines = candidates("8080", in: inUse([8080], by: "a\tb\nc\u{1b}[31m")).map(\.line).joined()
     #expect(lines.filter { $0 == "\n" }.count == 1 && lines.filter { $0 == "\t" }.count == 1)
     #expect(lines.unicodeScalars.allSatisfy { $0 == "\n" || $0 == "\t" || $0.value >= 0x20 })
-    for value in ["two words", "$(id>pwn)", "a;b", "`id`", "x|y", "\u{9B}31m", "it's"] {
+    for value in [
+      "two words", "$(id>pwn)", "a;b", "`id`", "x|y", "\u{9B}31m", "it's", "*:80", "[::1]", "a?", "^a^b", "--help",
+      "-rf", "=ls",
+      "a\u{202E}b", "a\u{200B}b", "a\u{FE0F}", "a\u{3164}b", "a\u{2800}b", "\u{FFFD}", "a\u{E0041}",
+    ] {
       #expect(Candidate(value, "").line == "", "\(value)")
     }
-    for value in ["[::1]:8080", "8000-8010/udp", "veth0@if2", "*:80", "é"] {
+    for value in ["8080", "8000-8010/udp", "veth0@if2", "localhost:", "a=b", "é"] {
       #expect(Candidate(value, "").line == value + "\n")
     }
   }
 
   @Test("earlier words say protocol and namespace")
   func earlierWords() {
-    #expect(EarlierWords(["-u"]).transports == [.udp])
-    #expect(EarlierWords(["-nut4"]).transports == [.tcp, .udp])
-    #expect(EarlierWords(["--udp", "--uid", "u"]).transports == [.udp])
-    #expect(EarlierWords(["--netns", "web"]).namespace == .name("web"))
-    #expect(EarlierWords(["--netns=17"]).namespace == .process(17))
-    #expect(EarlierWords(["--netns"]).namespace == nil)
+    let earlier = { (words: String...) in GivenOptions(halfTyped: words) }
+    #expect(earlier("-u").transports == [.udp])
+    #expect(earlier("-nut4").transports == [.tcp, .udp])
+    #expect(earlier("--udp", "--uid", "u").transports == [.udp])
+    #expect(CompletionSource.namespace(earlier("--netns", "web")) == .name("web"))
+    #expect(CompletionSource.namespace(earlier("--netns=17")) == .process(17))
+    #expect(CompletionSource.namespace(earlier("--netns")) == nil)
+    // The value of another option is none of these.
+    #expect(earlier("--uid", "--", "--device=-u").transports == [])
   }
 
   @Test("users come from passwd(5) with their numbers, and what is no entry is left out")
@@ -108,8 +116,8 @@ struct CompletionSourceTests {
     ] {
       #expect(CompletionSource.text(words) == "")
     }
-    #expect(!helpText.contains(CompletionSource.word))
-    #expect(CommandLineProgram.run([CompletionSource.word, "nothing"]) == 0)
+    #expect(!HelpScreen.text().contains(CompletionSource.word))
+    #expect(CommandLineProgram.run([CompletionSource.word, "nothing"], start: ProgramStart(words: nil, environment: nil)) == 0)
   }
 
   @Test("topics and runtimes are those of the catalogues, filtered by what is typed")

@@ -17,7 +17,7 @@ struct ContradictionTests {
       sockets: [],
       attempts: [
         AttemptReport(
-          attempt: attempt, outcomes: [], explanation: Explanation(cause: nil, why: []),
+          attempt: attempt, outcomes: [], explanation: Diagnosis(cause: nil, why: []),
           contradictions: contradicted ? [found] : [])
       ])
     return Report(

@@ -215,28 +215,39 @@ struct FailureLogTests {
   }
 }
 
+private func task(_ words: [String]) throws -> Invocation.Task {
+  try Invocation(
+    GivenOptions(words), lookup: .init(services: { ServiceTable(parsing: "") }, uid: { _ in nil })
+  ).task
+}
+
 @Suite("The words before -- COMMAND")
 struct CommandSettingsTests {
   @Test("are the few that say how it is told")
   func taken() throws {
-    let settings = try CommandSettings(reading: ["-nv", "--json", "--no-bpf", "--color=never", "-o", "file"])
+    let words = ["-nv", "--json", "--no-bpf", "--color=never", "-o", "file", "--", "npm", "start"]
+    guard case .command(["npm", "start"], let settings) = try task(words) else { return #expect(Bool(false)) }
     #expect(settings.numeric && settings.verbose && settings.json && !settings.bpf)
     #expect(settings.color == .never && settings.output == "file")
-    #expect(try CommandSettings(reading: ["-ofile"]).output == "file")
-    #expect(try CommandSettings(reading: []) == CommandSettings())
+    var short = CommandSettings()
+    #expect(try task(["--", "npm"]) == .command(["npm"], short))
+    short.output = "file"
+    #expect(try task(["-ofile", "--", "npm"]) == .command(["npm"], short))
   }
 
   @Test(
     "that ask or plan something else are refused",
-    arguments: [["8080"], ["-q"], ["--wait"], ["-o"], ["--color"], ["--color", "blue"], ["-t"], ["--help"], ["-"]])
+    arguments: [["8080"], ["-q"], ["--wait"], ["-o"], ["--color"], ["--color", "blue"], ["-t"], ["-"]])
   func refused(_ words: [String]) {
-    #expect(throws: UsageError.self) { try CommandSettings(reading: words) }
+    #expect(throws: UsageError.self) { try task(words + ["--", "npm"]) }
   }
 
   @Test("end at the first --, which a command must follow")
-  func separator() {
-    #expect(CommandMode.separator(["-n", "--", "a", "--", "b"]) == 1)
-    #expect(CommandMode.separator(["--"]) == nil && CommandMode.separator(["8080"]) == nil)
+  func separator() throws {
+    #expect(try task(["-n", "--", "a", "--", "b"]) != task(["--", "a", "--", "b"]))
+    guard case .command(let words, _) = try task(["-n", "--", "a", "--", "b"]) else { return #expect(Bool(false)) }
+    #expect(words == ["a", "--", "b"])
+    #expect(throws: UsageError.self) { try task(["--"]) }
   }
 }
 

@@ -11,7 +11,7 @@ private var lookup: Invocation.Lookup {
 }
 
 private func invocation(_ words: String) throws -> Invocation {
-  try Invocation(CommandWords.reading(words.split(separator: " ").map(String.init)), lookup: lookup)
+  try Invocation(GivenOptions(words.split(separator: " ").map(String.init)), lookup: lookup)
 }
 
 private func question(_ words: String) throws -> Question {
@@ -86,7 +86,7 @@ struct InvocationTests {
       ("--uid 4294967295 80", "\"4294967295\""), ("--uid 99999999999 80", "\"99999999999\""),
       ("--uid -1 80", "unknown user \"-1\""), ("--wait --timeout -1 80", "--timeout \"-1\" is not in"),
       ("--watch --interval x 80", "--interval \"x\" is not in"), ("--watch --interval", "--interval needs a value"),
-      ("--watch --interval --json", "--interval \"--json\" is not in"),
+      ("--watch --interval --json", "--interval needs a value"),
       ("--device --wait 80", "--device needs a value"), ("--from", "--from needs a value"),
       ("--device averyveryverylongname 80", "\"averyveryverylongname\""), ("--device a/b 80", "\"a/b\""),
       ("--device a:b 80", "\"a:b\""),
@@ -114,9 +114,9 @@ struct InvocationTests {
   @Test("plans what a runtime sets for TCP, and what was said besides")
   func runtime() throws {
     let node = try question("--runtime node 80")
-    #expect(node.options(.tcp) == .reuseaddr && node.options(.udp) == [])
-    #expect(try question("--runtime HAProxy 80").options(.tcp) == [.reuseaddr, .reuseport])
-    #expect(try question("--runtime socketserver --reuseport 80").options(.tcp) == .reuseport)
+    #expect(node.plan.resolved(.tcp).options == .reuseaddr && node.plan.resolved(.udp).options == [])
+    #expect(try question("--runtime HAProxy 80").plan.resolved(.tcp).options == [.reuseaddr, .reuseport])
+    #expect(try question("--runtime socketserver --reuseport 80").plan.resolved(.tcp).options == .reuseport)
   }
 
   @Test("takes --v6only where IPv6 is attempted")
@@ -188,15 +188,20 @@ struct ExplainTests {
   @Test("takes no other option but --color, and says which one it does not take")
   func alone() throws {
     #expect(try invocation("--explain --color never time-wait").color == .never)
-    let taken: Set = ["--explain", "--color", "--help", "-h", "--version"]
-    for name in options(in: helpText).subtracting(taken) {
-      let words = try words(giving: name)
-      let given = try CommandWords.reading(words).given
-      #expect(given.count == 1)
-      #expect(throws: UsageError("\(given[0]) says nothing beside --explain"), "\(name)") {
-        try invocation((words + ["--explain"]).joined(separator: " "))
+    for row in OptionTable.portwhy.rows where !["--explain", "--color", "-h", "--version"].contains(row.name) {
+      for name in row.names {
+        #expect(throws: UsageError("\(row.name) says nothing beside --explain"), "\(name)") {
+          try invocation((words(giving: row, name) + ["--explain"]).joined(separator: " "))
+        }
       }
     }
+  }
+
+  @Test("takes its topic after = and as the operand, but not twice")
+  func twice() throws {
+    #expect(try invocation("--explain=listener --explain=time-wait").task == .explain(Catalogue.topic("time-wait")))
+    #expect(throws: UsageError("unexpected argument \"listener\"")) { try invocation("--explain=time-wait listener") }
+    #expect(throws: UsageError("no topic \"\", --explain alone lists them")) { try invocation("--explain=") }
   }
 }
 
@@ -264,16 +269,14 @@ struct PaceTests {
 @Suite("A lone TARGET")
 struct LoneTargetTests {
   @Test(
-    "is read without ArgumentParser just as with it",
-    arguments: ["8080", "127.0.0.1:80", "[::1]:80/udp", "80x", "", "http", "a-b", "1,2"])
+    "is read as it stands", arguments: ["8080", "127.0.0.1:80", "[::1]:80/udp", "80x", "", "http", "a-b", "1,2"])
   func same(word: String) throws {
-    let short = try CommandWords.reading([word])
-    #expect(short == CommandWords(try PortwhyOptions.reading([word])))
-    #expect(short.target == word)
+    #expect(try GivenOptions([word]) == GivenOptions(halfTyped: [word]))
+    #expect(try GivenOptions([word]).operand == word)
   }
 
   @Test("and none at all likewise")
   func none() throws {
-    #expect(try CommandWords.reading([]) == CommandWords(try PortwhyOptions.reading([])))
+    #expect(try GivenOptions([]).operand == nil && present(GivenOptions([])) == [])
   }
 }

@@ -1,6 +1,6 @@
-import ArgumentParser
 import Glibc
 import Explanation
+import Linux
 import Testing
 
 @testable import PortwhyCLI
@@ -15,21 +15,10 @@ func options(in text: String) -> Set<String> {
   Set(text.matches(of: /(?:^|[\s,\[(|'\/])(--[a-z0-9][a-z0-9-]*|-[a-zA-Z0-9])(?![\w-])/).map { String($0.1) })
 }
 
-/// This option as it is given: with a value where it takes one.
-func words(giving option: String) throws -> [String] {
-  do {
-    _ = try PortwhyOptions.reading([option])
-    return [option]
-  } catch {
-    _ = try PortwhyOptions.reading([option, "1"])
-    return [option, "1"]
-  }
-}
+/// Every option by all its names.
+private var accepted: Set<String> { Set(OptionTable.portwhy.rows.flatMap(\.names)) }
 
-/// What ArgumentParser accepts, by its own account.
-private var accepted: Set<String> {
-  options(in: PortwhyOptions.usageString() + "\n" + PortwhyOptions.helpMessage())
-}
+private let helpText = HelpScreen.text()
 
 @Suite("The texts that are shipped")
 struct ShippedTextTests {
@@ -83,6 +72,33 @@ struct ShippedTextTests {
     #expect(Set(short + long) == accepted)
   }
 
+  @Test("the synopsis and the options of the manual page are those of the option table, and so are the completions")
+  func generated() throws {
+    let page = try shipped("man/portwhy.1")
+    let head = ".\\\" From the option table: make generate.\n"
+    var parts = page.split(separator: head, omittingEmptySubsequences: false).map(String.init)
+    try #require(parts.count == 3)
+    for (number, end, text) in [(1, "synopsis", ManualOptions.synopsis()), (2, "options", ManualOptions.options())] {
+      let rest = try #require(parts[number].firstRange(of: ".\\\" End of the \(end).\n"))
+      parts[number] = head + text + parts[number][rest.lowerBound...]
+    }
+    try expect("man/portwhy.1", is: parts.joined())
+    try expect("completions/portwhy.bash", is: BashCompletion.script())
+    try expect("completions/_portwhy", is: ZshCompletion.script())
+    try expect("completions/portwhy.fish", is: FishCompletion.script())
+  }
+
+  /// With PORTWHY_RECORD the file is written, and the test fails where it was another.
+  private func expect(_ path: String, is text: String) throws {
+    let present = try shipped(path)
+    if getenv("PORTWHY_RECORD") != nil, present != text {
+      let file = try #require(fopen(#filePath.replacing(/Tests\/.*/, with: path), "w"))
+      fputs(text, file)
+      fclose(file)
+    }
+    #expect(present == text, "\(path): make generate")
+  }
+
   @Test("the manual page names every runtime")
   func runtimes() throws {
     let names = Set(Runtime.catalogue.map(\.name))
@@ -106,9 +122,9 @@ struct ShippedTextTests {
     #expect(page[start..<end] == expected)
   }
 
-  @Test("every option that takes a value is known as one to the bash and fish completions")
+  @Test("every option that takes the next word is known as one to the bash and fish completions")
   func valued() throws {
-    let valued = Set(PortwhyOptions.helpMessage().matches(of: /(--[a-z0-9-]+) </).map { String($0.1) })
+    let valued = Set(OptionTable.portwhy.rows.filter(\.value.takesNextWord).flatMap(\.names))
     #expect(valued.count > 6)
     let bash = try #require(try shipped("completions/portwhy.bash").firstMatch(of: /(--runtime [^)]*)\) skip=yes/))
     #expect(options(in: String(bash.1)) == valued)

@@ -1,5 +1,4 @@
-import BPFEvidence
-import BindProbe
+import Evidence
 import BindRules
 import Glibc
 import KernelLab
@@ -26,7 +25,7 @@ private func ask(
     let held = listener(port)
     defer { close(held) }
     var asked = Asked()
-    let instruments = Instruments(
+    let evidenceSources = EvidenceSources(
       evidence: { _, _, dump, _, _ in
         asked.evidence += 1
         let bucket = BindBucket(
@@ -41,10 +40,10 @@ private func ask(
       })
     let item = QuestionItem(
       addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
-    var question = Question(items: [item], options: options, uid: 0, probe: probe)
+    var question = Question(items: [item], plan: Plan(options: options, uid: 0), probe: probe)
     question.bpf = bpf
     question.thorough = thorough
-    let report = try Portwhy.answerHere(question, instruments)
+    let report = try Portwhy.answerHere(question, evidenceSources)
     return (report.targets.first?.attempts.first, asked)
   }
 }
@@ -55,7 +54,7 @@ struct ProbedEvidenceTests {
   func contradiction() throws {
     let (attempt, asked) = try ask(.reuseport, probe: true) { _ in .ok }
     #expect(attempt?.contradictions.map(\.predicted.bind) == [.fails(.addressInUse)])
-    #expect(attempt?.explanation.notes.map(\.kind).contains("probe-contradiction") == true)
+    #expect(attempt?.explanation.notes.map(\.kind).contains(.probeContradiction) == true)
     #expect(asked.evidence == 4, "once for the answer and once for each confirmation")
   }
 
@@ -104,8 +103,8 @@ struct VRFReadTests {
       defer { close(held) }
       let item = QuestionItem(
         addresses: [.address(.v4(.any), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
-      let question = Question(items: [item], options: [], uid: 0)
-      return try Portwhy.answerHere(question, Instruments(mayHaveVRFs: { mayHaveVRFs })).host
+      let question = Question(items: [item], plan: Plan(options: [], uid: 0))
+      return try Portwhy.answerHere(question, EvidenceSources(mayHaveVRFs: { mayHaveVRFs })).host
     }
     #expect((host.tcpL3mdevAccept != nil) == mayHaveVRFs && (host.mayHaveVRFs != nil) == mayHaveVRFs)
   }

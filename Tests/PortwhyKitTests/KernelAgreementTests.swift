@@ -1,5 +1,5 @@
 import BindRules
-import CNetlink
+import CLinux
 import Glibc
 import KernelLab
 import Explanation
@@ -31,7 +31,7 @@ private func ask(
 ) throws -> String {
   let item = QuestionItem(
     addresses: [.address(IPAddress(address) ?? .v4(.any), zone: nil)], ports: port...port, transport: .tcp)
-  let report = try Portwhy.answer(Question(items: [item], options: options, device: device, probe: true))
+  let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: options, device: device), probe: true))
   guard let attempt = report.targets.first?.attempts.first, let outcome = attempt.outcome(options) else {
     return "none"
   }
@@ -134,7 +134,7 @@ struct SettledByProbeTests {
         Question(items: [QuestionItem(addresses: [.wildcard], ports: 53...53, transport: .udp)], probe: true))
     }
     let notes = report.targets[0].attempts[0].explanation.notes
-    #expect(notes.contains { $0.kind == "probe-refused" && $0.text.contains("UDP") })
+    #expect(notes.contains { $0.kind == .probeRefused && $0.text.contains("UDP") })
   }
 
   @Test("nothing unless it is asked to")

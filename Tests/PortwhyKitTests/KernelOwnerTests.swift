@@ -7,7 +7,7 @@ import Testing
 struct KernelOwnerTests {
   struct Row: Sendable, CustomTestStringConvertible {
     var says: String
-    var kind: String
+    var kind: KernelOwner.Kind
     var address: IPAddress
     var v6only: Bool?
     var transport = TransportProtocol.udp
@@ -21,20 +21,20 @@ struct KernelOwnerTests {
   private static let group = IPAddress.v4(IPv4Address(224, 0, 0, 81))
 
   static let rows = [
-    Row(says: "a VXLAN interface at 0.0.0.0", kind: "vxlan", address: .v4(.any), isKernels: true),
-    Row(says: "a VXLAN interface at ::", kind: "vxlan", address: .v6(.any), v6only: true, isKernels: true),
+    Row(says: "a VXLAN interface at 0.0.0.0", kind: .vxlan, address: .v4(.any), isKernels: true),
+    Row(says: "a VXLAN interface at ::", kind: .vxlan, address: .v6(.any), v6only: true, isKernels: true),
     Row(
-      says: ":: beside a VXLAN interface of IPv4", kind: "vxlan", address: .v6(.any), v6only: true, families: [.ipv4],
+      says: ":: beside a VXLAN interface of IPv4", kind: .vxlan, address: .v6(.any), v6only: true, families: [.ipv4],
       isKernels: false),
-    Row(says: "::1 beside a VXLAN interface", kind: "vxlan", address: loopback, v6only: false, isKernels: false),
-    Row(says: "one IPv4 address beside it", kind: "vxlan", address: own, isKernels: false),
-    Row(says: "a dual-stack socket beside it", kind: "vxlan", address: .v6(.any), v6only: false, isKernels: false),
-    Row(says: "a WireGuard interface at ::", kind: "wireguard", address: .v6(.any), v6only: true, isKernels: true),
-    Row(says: "a bareudp interface at ::", kind: "bareudp", address: .v6(.any), v6only: false, isKernels: true),
-    Row(says: "a group of IPVS", kind: "ipvs", address: group, isKernels: true),
-    Row(says: "the wildcard beside IPVS", kind: "ipvs", address: .v4(.any), isKernels: false),
-    Row(says: "an NFS server at one address", kind: "nfsd", address: own, transport: .tcp, isKernels: true),
-    Row(says: "a lock manager at one address", kind: "lockd", address: own, transport: .tcp, isKernels: false),
+    Row(says: "::1 beside a VXLAN interface", kind: .vxlan, address: loopback, v6only: false, isKernels: false),
+    Row(says: "one IPv4 address beside it", kind: .vxlan, address: own, isKernels: false),
+    Row(says: "a dual-stack socket beside it", kind: .vxlan, address: .v6(.any), v6only: false, isKernels: false),
+    Row(says: "a WireGuard interface at ::", kind: .wireguard, address: .v6(.any), v6only: true, isKernels: true),
+    Row(says: "a bareudp interface at ::", kind: .bareudp, address: .v6(.any), v6only: false, isKernels: true),
+    Row(says: "a group of IPVS", kind: .ipvs, address: group, isKernels: true),
+    Row(says: "the wildcard beside IPVS", kind: .ipvs, address: .v4(.any), isKernels: false),
+    Row(says: "an NFS server at one address", kind: .nfsd, address: own, transport: .tcp, isKernels: true),
+    Row(says: "a lock manager at one address", kind: .lockd, address: own, transport: .tcp, isKernels: false),
   ]
 
   @Test("is the kernel's only where the kernel would have bound it", arguments: rows)

@@ -1,5 +1,5 @@
 import BindRules
-import CNetlink
+import CLinux
 import Glibc
 import KernelLab
 import PortwhyKit
@@ -13,7 +13,7 @@ private func question(
     items: [
       QuestionItem(
         addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
-    ], options: options, namespace: namespace)
+    ], plan: Plan(options: options), namespace: namespace)
 }
 
 /// The namespace of the calling thread, for other threads.

@@ -17,16 +17,16 @@ private func offer(complete: Bool) throws -> (offset: Int?, certainty: Suggestio
       transport: .tcp, family: .ipv4, local: Endpoint(address: .v4(.any), port: Port(port.rawValue + 1)),
       state: .close,
       reuseaddr: .known(false, .getsockopt), reuseport: .known(false, .getsockopt), uid: 0, inode: 1)
-    let instruments = Instruments(
+    let evidenceSources = EvidenceSources(
       listsBoundSockets: { _ in false },
       boundSockets: { ports, _ in
         (ports.contains(boundOnly.local.port.rawValue) && complete ? [boundOnly] : [], complete)
       })
     let item = QuestionItem(
       addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
-    let report = try Portwhy.answerHere(Question(items: [item], uid: 0), instruments)
+    let report = try Portwhy.answerHere(Question(items: [item], plan: Plan(uid: 0)), evidenceSources)
     let suggestions = report.targets.first?.attempts.first?.explanation.suggestions ?? []
-    let found = suggestions.first { $0.kind == "other-port" }
+    let found = suggestions.first { $0.kind == .otherPort }
     let number = found.flatMap { $0.text.split { !$0.isNumber }.first.flatMap { Int($0) } }
     return (number.map { $0 - Int(port.rawValue) }, found?.certainty)
   }

@@ -16,10 +16,10 @@ struct OtherProtocolTests {
       let held = listener(port)
       defer { close(held) }
       let item = QuestionItem(addresses: [.wildcard], ports: port.rawValue...port.rawValue, transport: .udp)
-      var question = Question(items: [item], uid: 0, runtime: Runtime(named: "node"))
+      var question = Question(items: [item], plan: Plan(uid: 0, runtime: Runtime(named: "node")))
       question.bpf = false
       let target = try Portwhy.answerHere(question).targets.first
-      return (target?.notes.filter { $0.kind == "other-protocol" }.map(\.text) ?? [], port)
+      return (target?.notes.filter { $0.kind == .otherProtocol }.map(\.text) ?? [], port)
     }
     #expect(texts.count == 1)
     #expect(texts.first?.hasSuffix("(portwhy --uid 0 --runtime node --no-bpf \(port)/tcp)") == true, "\(texts)")

@@ -10,7 +10,8 @@ import Testing
 private func ask(
   _ ports: ClosedRange<UInt16>, _ transport: TransportProtocol = .tcp, uid: UInt32? = nil
 ) throws -> [TargetReport] {
-  var question = Question(items: [QuestionItem(addresses: [.wildcard], ports: ports, transport: transport)], uid: uid)
+  var question = Question(
+    items: [QuestionItem(addresses: [.wildcard], ports: ports, transport: transport)], plan: Plan(uid: uid))
   question.bpf = false
   return try Portwhy.answerHere(question).targets
 }
@@ -41,7 +42,7 @@ struct RangeTests {
       var other = other
       for index in other.attempts.indices {
         other.attempts[index].explanation.suggestions.removeAll {
-          $0.kind == "other-port" && $0.certainty == .checked
+          $0.kind == .otherPort && $0.certainty == .checked
         }
       }
       #expect(one == other, "\(one.transport) \(one.port)")

@@ -18,11 +18,11 @@ struct UnseenTests {
   @Test("is said where the host has it, and only there")
   func modules() {
     let named = notes { $0.securityModules = ["landlock", "apparmor", "bpf"] }
-    #expect(named.map(\.kind) == ["security-module"])
+    #expect(named.map(\.kind) == [.securityModule])
     #expect(named.first?.text.hasPrefix("landlock and apparmor can still refuse") == true)
     #expect(notes { $0.securityModules = ["bpf"] }.isEmpty && notes { $0.securityModules = nil }.isEmpty)
     #expect(notes(.udp) { $0.securityModules = ["landlock"] }.isEmpty, "Landlock has no rules for UDP")
-    #expect(notes { $0.controlGroupBindPrograms = true }.map(\.kind) == ["control-group-program"])
+    #expect(notes { $0.controlGroupBindPrograms = true }.map(\.kind) == [.controlGroupProgram])
     #expect(notes { $0.controlGroupBindPrograms = false }.isEmpty)
   }
 }

@@ -22,7 +22,7 @@ let cases: [Case] = [
   Case(name: "three-hundred-time-wait", report: report([timeWaitTarget(count: 300)])),
   Case(
     name: "planned-reuseaddr",
-    report: report([timeWaitTarget(count: 1, plan: Plan(options: .reuseaddr, uid: 1000), verdict: .ok)])),
+    report: report([timeWaitTarget(count: 1, plan: Plan(options: .reuseaddr, uid: 1000))])),
   Case(name: "hidden-owner", report: hiddenOwner),
   Case(name: "dual-stack", report: dualStack),
   Case(name: "udp", report: udp),
@@ -43,205 +43,95 @@ let cases: [Case] = [
 ]
 
 func free(_ port: UInt16) -> TargetReport {
-  target(
-    port: port, verdict: .ok, sockets: [],
-    attempts: ["0.0.0.0", "::"].map { attempt($0, port: port, outcomes: outcomes(worksFourTimes)) })
+  target(port: port, sockets: [], attempts: ["0.0.0.0", "::"].map { attempt($0, port: port) })
 }
 
 func listenerTarget(port: UInt16 = 8080, processes: [ProcessRecord]) -> TargetReport {
   let listener = socket(
     .listen, "0.0.0.0", port, uid: 33, inode: 4711, cookie: 42, owner: .process, processes: processes)
-  let blockers = [Blocker(socket: 0, rule: .tcpListener)]
-  return target(
-    port: port, verdict: inUse, sockets: [listener],
-    attempts: ["0.0.0.0", "::"].map {
-      attempt(
-        $0, port: port, outcomes: outcomes(listenerInTheWay, blockers: blockers), explanation: stopNginx)
-    })
+  return target(port: port, sockets: [listener], attempts: ["0.0.0.0", "::"].map { attempt($0, port: port) })
 }
 
-func timeWaitTarget(
-  count: Int, plan: Plan = Plan(uid: 1000), verdict: CallResult = inUse
-) -> TargetReport {
+func timeWaitTarget(count: Int, plan: Plan = Plan(uid: 1000)) -> TargetReport {
   let sockets = (0..<count).map { index -> SocketObservation in
     let left = UInt32(41_000 + index * 10)
     return socket(
       .timeWait, "10.0.0.5", 8080, peer: ("10.0.0.9", UInt16(51000 + index)), reuseaddr: yes(.bpf),
       reuseport: no(.bpf), cookie: UInt64(index), timer: left)
   }
-  let explanation = Explanation(
-    cause: Cause(rawValue: "time-wait"),
-    why: [
-      "\(count) connections of a server that has gone are still in TIME_WAIT; they set SO_REUSEADDR, so a new "
-        + "server that sets it too may bind"
-    ],
-    suggestions: [
-      Suggestion(
-        kind: "set-option", option: "SO_REUSEADDR", certainty: .checked, text: "set SO_REUSEADDR before bind()"),
-      Suggestion(kind: "wait", certainty: .checked, text: "wait 41 s", command: "portwhy --wait 8080"),
-    ])
-  let blockers = (0..<count).map { Blocker(socket: $0, rule: .tcpReuseaddr) }
-  return target(
-    plan: plan, verdict: verdict, sockets: sockets,
-    attempts: ["0.0.0.0", "::"].map {
-      attempt($0, outcomes: outcomes(worksWithReuseaddr, blockers: blockers), explanation: explanation)
-    })
+  return target(plan: plan, sockets: sockets, attempts: ["0.0.0.0", "::"].map { attempt($0) })
 }
 
-/// The same listener, and no BPF iterator asked about SO_REUSEPORT, which nobody plans.
+/// The same listener, and no BPF iterator asked about its bucket: nobody plans SO_REUSEPORT.
 let leftOpen: Report = {
   var target = listenerTarget(processes: [nginx()])
-  let results = listenerInTheWay.prefix(2) + [(.undetermined, .undetermined), (.undetermined, .undetermined)]
   for index in target.attempts.indices {
-    target.attempts[index].outcomes = outcomes(
-      Array(results), blockers: [Blocker(socket: 0, rule: .tcpListener)],
-      missing: [MissingFact(.reuseport, socket: 0)])
     target.attempts[index].leftOpen = [.reuseport, [.reuseaddr, .reuseport]]
   }
   return report([target])
 }()
 
-let notRoot = Visibility(unreadableProcesses: 3, reasons: ["not-root"])
+let notRoot = Visibility(unreadableProcesses: 3, reasons: [.notRoot])
 
 let hiddenOwner = report(
   [
     target(
-      verdict: inUse,
       sockets: [
         socket(
           .listen, "0.0.0.0", 8080, reuseaddr: .unknown(.hidden), reuseport: .unknown(.hidden), uid: 33,
           inode: 4711, owner: .hidden)
-      ],
-      attempts: [
-        attempt(
-          "0.0.0.0",
-          outcomes: outcomes(
-            [(inUse, nil), (inUse, nil), (inUse, nil), (inUse, nil)],
-            blockers: [Blocker(socket: 0, rule: .tcpListener)]),
-          explanation: Explanation(
-            cause: Cause(rawValue: "listener"),
-            why: ["a process of www-data that could not be looked at listens on 0.0.0.0:8080"],
-            suggestions: [
-              Suggestion(
-                kind: "look-as-root", certainty: .checked, text: "see which process it is",
-                command: "sudo portwhy 8080")
-            ]))
-      ])
+      ], attempts: [attempt("0.0.0.0")], visibility: notRoot)
   ], visibility: notRoot)
 
 let dualStack: Report = {
   let listener = socket(
     .listen, "::", 8080, v6only: yes(.sockDiag), uid: 1000, inode: 4712, owner: .process,
     processes: [ProcessRecord(pid: 900, command: "node", descriptors: [18])])
-  let blockers = [Blocker(socket: 0, rule: .tcpListener)]
   return report([
     target(
-      verdict: inUse, sockets: [listener],
-      attempts: [
-        attempt("0.0.0.0", outcomes: outcomes(worksFourTimes)),
-        attempt(
-          "::", outcomes: outcomes(listenerInTheWay, blockers: blockers),
-          explanation: Explanation(
-            cause: Cause(rawValue: "listener"), why: ["node(900) listens on [::]:8080, for IPv6 only"],
-            suggestions: [
-              Suggestion(kind: "stop-holder", certainty: .checked, text: "stop it", command: "kill 900")
-            ])),
-      ], notes: [Note(kind: "other-protocol", text: "1 UDP socket has the same port; that is never in the way")])
+      sockets: [listener], attempts: [attempt("0.0.0.0"), attempt("::")],
+      notes: [.otherProtocol(1, of: .udp, Command(argv: ["portwhy", "8080/udp"]))])
   ])
 }()
 
-let udp: Report = {
-  let avahi = socket(
-    .close, "0.0.0.0", 5353, transport: .udp, reuseaddr: no(), reuseport: yes(), uid: 107, inode: 99,
-    owner: .process,
-    processes: [
-      ProcessRecord(pid: 555, command: "avahi-daemon", descriptors: [12], unit: "avahi-daemon.service")
-    ])
-  let results: [(CallResult, CallResult?)] = Array(repeating: (inUse, nil), count: 4)
-  return report([
-    target(
-      port: 5353, transport: .udp, verdict: inUse, sockets: [avahi],
-      attempts: [
-        attempt(
-          "0.0.0.0", port: 5353, transport: .udp,
-          outcomes: outcomes(results, blockers: [Blocker(socket: 0, rule: .udpReuseportUser)]),
-          explanation: Explanation(
-            cause: Cause(rawValue: "udp-holder"),
-            why: ["avahi-daemon(555) holds 0.0.0.0:5353 with SO_REUSEPORT, but belongs to uid 107, you to 1000"]))
-      ])
-  ])
-}()
+private let avahi = ProcessRecord(
+  pid: 555, command: "avahi-daemon", descriptors: [12], unit: "avahi-daemon.service")
 
-let sharedPort: Report = {
-  let other = socket(
-    .close, "0.0.0.0", 5353, transport: .udp, reuseaddr: yes(), uid: 107, inode: 99, owner: .process,
-    processes: [ProcessRecord(pid: 555, command: "avahi-daemon", descriptors: [12])])
-  let receives = [
-    Receipt(
-      traffic: .unicast, family: nil, receiver: .this, rule: .lastBound, sockets: [0],
-      text: "takes all unicast datagrams away from avahi-daemon (pid 555): the last bound socket gets them"),
-    Receipt(
-      traffic: .multicast, family: .ipv4, receiver: .each, rule: .multicastCopy, sockets: [0],
-      text: "each socket that joined a multicast group gets a copy; who joined cannot be seen per socket"),
-  ]
-  return report([
-    target(
-      port: 5353, transport: .udp, plan: Plan(options: .reuseaddr, uid: 1000), verdict: .ok, sockets: [other],
-      attempts: [
-        attempt(
-          "0.0.0.0", port: 5353, transport: .udp,
-          outcomes: outcomes([(inUse, nil), (.ok, nil), (inUse, nil), (.ok, nil)]),
-          explanation: Explanation(cause: .sharedPort, why: [], receives: receives))
-      ])
-  ])
-}()
+let udp = report([
+  target(
+    port: 5353, transport: .udp, plan: Plan(options: .reuseport, uid: 1000),
+    sockets: [
+      socket(
+        .close, "0.0.0.0", 5353, transport: .udp, reuseaddr: no(), reuseport: yes(), uid: 107, inode: 99,
+        owner: .process, processes: [avahi])
+    ], attempts: [attempt("0.0.0.0", port: 5353, transport: .udp)])
+])
 
-let undetermined: Report = {
-  let hidden = socket(
-    .established, "10.0.0.5", 8080, peer: ("10.0.0.9", 40000), reuseaddr: .unknown(.hidden),
-    reuseport: .unknown(.hidden), uid: 33, inode: 5, owner: .hidden)
-  return report(
-    [
-      target(
-        plan: Plan(options: .reuseaddr, uid: 1000), verdict: .undetermined, sockets: [hidden],
-        attempts: [
-          attempt(
-            "0.0.0.0",
-            outcomes: outcomes(
-              [
-                (inUse, nil), (.undetermined, .undetermined), (.undetermined, .undetermined),
-                (.undetermined, .undetermined),
-              ],
-              blockers: [Blocker(socket: 0, rule: .tcpReuseaddr)],
-              missing: [MissingFact(.reuseaddr, socket: 0), MissingFact(.reuseport, socket: 0)]),
-            explanation: Explanation(
-              cause: nil, why: ["whether the connection of www-data set SO_REUSEADDR decides, and you may not look"],
-              suggestions: [
-                Suggestion(
-                  kind: "look-as-root", certainty: .checked, text: "settle it",
-                  command: "sudo portwhy --reuseaddr 8080")
-              ]))
-        ])
-    ], visibility: notRoot)
-}()
+let sharedPort = report([
+  target(
+    port: 5353, transport: .udp, plan: Plan(options: .reuseaddr, uid: 1000),
+    sockets: [
+      socket(
+        .close, "0.0.0.0", 5353, transport: .udp, reuseaddr: yes(), uid: 107, inode: 99, owner: .process,
+        processes: [avahi])
+    ], attempts: [attempt("0.0.0.0", port: 5353, transport: .udp)])
+])
 
-let nothingVisible = report(
+let undetermined = report(
   [
     target(
-      verdict: .undetermined, sockets: [],
-      attempts: ["0.0.0.0", "::"].map {
-        attempt(
-          $0,
-          outcomes: outcomes(
-            Array(repeating: (.undetermined, .undetermined), count: 4), missing: [MissingFact(.boundSockets)]),
-          explanation: Explanation(
-            cause: nil, why: [],
-            suggestions: [
-              Suggestion(
-                kind: "look-as-root", certainty: .checked, text: "settle it", command: "sudo portwhy 8080")
-            ]))
-      })
-  ], visibility: Visibility(boundSocketsComplete: false, reasons: ["not-root", "old-kernel"]))
+      plan: Plan(options: .reuseaddr, uid: 1000),
+      sockets: [
+        socket(
+          .established, "10.0.0.5", 8080, peer: ("10.0.0.9", 40000), reuseaddr: .unknown(.hidden),
+          reuseport: .unknown(.hidden), uid: 33, inode: 5, owner: .hidden)
+      ], attempts: [attempt("0.0.0.0")], visibility: notRoot)
+  ], visibility: notRoot)
+
+private let old = Visibility(boundSocketsComplete: false, reasons: [.notRoot, .oldKernel])
+
+let nothingVisible = report(
+  [target(sockets: [], attempts: ["0.0.0.0", "::"].map { attempt($0) }, visibility: old)], visibility: old)
 
 let queuedChild: Report = {
   let listener = socket(
@@ -258,20 +148,12 @@ let queuedChild: Report = {
     reuseport: .unknown(.noOwner), v6only: .unknown(.noOwner))
   return report([
     target(
-      verdict: inUse, sockets: [child, listener, request],
-      attempts: [
-        attempt(
-          "0.0.0.0",
-          outcomes: outcomes(
-            listenerInTheWay,
-            blockers: [Blocker(socket: 0, rule: .tcpReuseaddr), Blocker(socket: 1, rule: .tcpListener)]))
-      ])
+      sockets: [child, listener, request], attempts: [attempt("0.0.0.0")])
   ])
 }()
 
 let longIPv6 = report([
   target(
-    verdict: inUse,
     sockets: [
       socket(
         .established, "2001:db8:1234:5678:9abc:def0:1234:5678", 8080,
@@ -284,9 +166,7 @@ let longIPv6 = report([
             pid: 4242, command: "server", descriptors: [3], container: "3f2a9c0d11223344556677889900aabb")
         ]),
     ],
-    attempts: [
-      attempt("::", outcomes: outcomes(worksWithReuseaddr, blockers: [Blocker(socket: 0, rule: .tcpReuseaddr)]))
-    ])
+    attempts: [attempt("::")])
 ])
 
 let hostile = ProcessRecord(
@@ -295,7 +175,7 @@ let hostile = ProcessRecord(
 
 let listenFails = report([
   target(
-    plan: Plan(options: .reuseaddr, uid: 0), verdict: inUse,
+    plan: Plan(options: .reuseaddr, uid: 0),
     sockets: [
       socket(
         .listen, "127.0.0.1", 8080, uid: 0, inode: 1, owner: .process,
@@ -322,7 +202,7 @@ let rangeOfTwenty = report(
 
 func used(_ port: UInt16, _ sockets: [SocketObservation]) -> TargetReport {
   let transport = sockets.first?.transport ?? .tcp
-  return target(port: port, transport: transport, verdict: nil, sockets: sockets, attempts: [])
+  return target(port: port, transport: transport, sockets: sockets, attempts: [])
 }
 
 let overview = report(

@@ -3,7 +3,7 @@ import Explanation
 import PortwhyKit
 import SocketModel
 
-// Hand-made answers, one for each kind of screen.
+// What the answers of the tests are made of: sockets and host facts by hand, the rest by the rules and the engine.
 
 let users: [UInt32: String] = [0: "root", 33: "www-data", 1000: "alice"]
 
@@ -11,6 +11,10 @@ func host() -> HostFacts {
   var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18, stable: 44, release: "6.18.44"), uid: 1000)
   host.networkNamespace = 4_026_531_840
   host.localPortRange = 32768...60999
+  host.unprivilegedPortStart = 1024
+  host.ipv6Available = true
+  host.tcpL3mdevAccept = false
+  host.mayHaveVRFs = false
   host.interfaces = [
     NetworkInterface(index: InterfaceIndex(rawValue: 1), name: "lo", isUp: true),
     NetworkInterface(index: InterfaceIndex(rawValue: 2), name: "eth0", isUp: true),
@@ -61,38 +65,41 @@ let worksFourTimes: [(CallResult, CallResult?)] = Array(repeating: (.ok, .ok), c
 let worksWithReuseaddr: [(CallResult, CallResult?)] = [(inUse, nil), (.ok, .ok), (inUse, nil), (.ok, .ok)]
 let listenerInTheWay: [(CallResult, CallResult?)] = [(inUse, nil), (inUse, nil), (inUse, nil), (inUse, nil)]
 
+/// One attempt; where `outcomes` is nil, `target` has the rules judge it.
 func attempt(
   _ address: String, port: UInt16 = 8080, transport: TransportProtocol = .tcp, v6only: Bool = false,
-  uid: UInt32 = 1000, outcomes: [BindOutcome], explanation: Explanation = Explanation(cause: nil, why: [])
+  uid: UInt32 = 1000, outcomes: [BindOutcome]? = nil
 ) -> AttemptReport {
   AttemptReport(
     attempt: BindAttempt(
       transport: transport, address: ip(address), port: Port(port), v6only: v6only, uid: uid),
-    outcomes: outcomes, explanation: explanation)
+    outcomes: outcomes ?? [])
 }
 
+/// A target whose outcomes come from the rules and whose words come from the engine, as a real one's do.
 func target(
-  port: UInt16 = 8080, transport: TransportProtocol = .tcp, plan: Plan = Plan(uid: 1000), verdict: CallResult?,
-  sockets: [SocketObservation], attempts: [AttemptReport], notes: [Note] = []
+  port: UInt16 = 8080, transport: TransportProtocol = .tcp, plan: Plan = Plan(uid: 1000),
+  sockets: [SocketObservation], attempts: [AttemptReport], notes: [Note] = [], visibility: Visibility = Visibility()
 ) -> TargetReport {
-  TargetReport(
-    transport: transport, port: Port(port), plan: plan, verdict: verdict, sockets: sockets, attempts: attempts,
-    notes: notes)
+  let snapshot = Snapshot(host: host(), visibility: visibility, sockets: sockets)
+  let attempts = attempts.map { attempt in
+    var attempt = attempt
+    if attempt.outcomes.isEmpty { attempt.outcomes = BindRules.outcomes(of: attempt.attempt, in: snapshot) }
+    attempt.explanation = explain(
+      Situation(
+        attempt: attempt.attempt, outcomes: attempt.outcomes, planned: plan.options, snapshot: snapshot,
+        runtime: plan.runtime, questionOptions: plan.commandOptions))
+    return attempt
+  }
+  let verdicts = attempts.map { $0.outcome(plan.options)?.verdict ?? .undetermined }
+  let failed = verdicts.first { if case .fails = $0 { true } else { false } }
+  let verdict = failed ?? (verdicts.contains(.undetermined) ? .undetermined : .ok)
+  return TargetReport(
+    transport: transport, port: Port(port), plan: plan, verdict: attempts.isEmpty ? nil : verdict, sockets: sockets,
+    attempts: attempts, notes: notes)
 }
 
 func report(_ targets: [TargetReport], visibility: Visibility = Visibility()) -> Report {
   Report(
     version: "0.1.0", capturedAt: 1_769_860_800, host: host(), visibility: visibility, targets: targets)
 }
-
-let stopNginx = Explanation(
-  cause: Cause(rawValue: "listener"),
-  why: ["nginx(812) listens on 0.0.0.0:8080; a listening socket is in the way whatever options are set"],
-  suggestions: [
-    Suggestion(
-      kind: "stop-holder", certainty: .checked, text: "stop the service that listens",
-      command: "sudo systemctl stop nginx.service"),
-    Suggestion(
-      kind: "set-option", option: "SO_REUSEADDR", certainty: .conditional("nginx leaves connections in TIME_WAIT"),
-      text: "set SO_REUSEADDR before bind() as well"),
-  ])

@@ -1,5 +1,6 @@
 import FixtureTestSupport
 import BindRules
+import Explanation
 import JSONTestSupport
 import PortwhyKit
 import SocketModel
@@ -99,6 +100,10 @@ struct JSONReportTests {
     ]
     report.host.controlGroupBindPrograms = false
     report.host.namespaceMaker = 1000
+    report.host.freshSockets = [
+      FreshSocket(.tcp, .ipv4, refusal: .addressFamilyNotSupported),
+      FreshSocket(.udp, .ipv6, device: InterfaceIndex(rawValue: 2), v6only: true),
+    ]
     let document = try json(report)
     #expect(SchemaValidator(schema: try schema()).violations(document) == [])
     let host = try #require(document["host"])
@@ -132,13 +137,53 @@ struct JSONReportTests {
 
   @Test("names what is missing, with the socket whose fact it is")
   func missing() throws {
-    let outcome = try json(undetermined)["targets"]?.elements.first?["attempts"]?.elements.first?["outcomes"]?
-      .elements[1]
-    #expect(outcome?["missing"] == .array([.string("reuseaddr:0"), .string("reuseport:0")]))
-    #expect(outcome?["listen"] == .string("undetermined"))
+    let outcomes = try json(undetermined)["targets"]?.elements.first?["attempts"]?.elements.first?["outcomes"]?
+      .elements
+    #expect(outcomes?[1]["missing"] == .array([.string("reuseaddr:0")]))
+    #expect(outcomes?[3]["missing"] == .array([.string("reuseaddr:0"), .string("bind-order")]))
+    #expect(outcomes?[1]["listen"] == .string("undetermined"))
     let free = try json(nothingVisible)["targets"]?.elements.first?["attempts"]?.elements.first?["outcomes"]?
       .elements[0]
     #expect(free?["missing"] == .array([.string("bound-sockets-of-other-users")]))
+  }
+}
+
+@Suite("A command in a report")
+struct JSONCommandTests {
+  @Test("stands there quoted for a shell and as words, and null where there is none")
+  func words() throws {
+    let suggestions = try json(undetermined)["targets"]?.elements.first?["attempts"]?.elements.first?["suggestions"]?
+      .elements
+    #expect(suggestions?.first?["command"] == .string("sudo portwhy --reuseaddr --uid 1000 8080"))
+    #expect(
+      suggestions?.first?["argv"]?.elements.map(\.text) == [
+        "sudo", "portwhy", "--reuseaddr", "--uid", "1000", "8080",
+      ])
+    #expect(suggestions?.last?["command"] == .null && suggestions?.last?["argv"] == .null)
+  }
+
+  @Test("of version 0.1, which has no words, is kept as it stands")
+  func saved() throws {
+    let text = JSONReport.render(undetermined, users: users)
+    let old = text.replacing(/,"argv":(null|\[[^\]]*\])/, with: "")
+    #expect(old != text)
+    let read = try JSONReport.read(Array(old.utf8)).report
+    let suggestion = try #require(read.targets.first?.attempts.first?.explanation.suggestions.first)
+    #expect(suggestion.command?.text == "sudo portwhy --reuseaddr --uid 1000 8080" && suggestion.command?.argv == nil)
+  }
+
+  @Test("may have kinds, causes, conditions and reasons that another version added: they are kept")
+  func unknownWords() throws {
+    let text = JSONReport.render(undetermined, users: users)
+    let newer = text.replacing("\"kind\":\"look-as-root\"", with: "\"kind\":\"look-twice\"")
+      .replacing("\"cause\":\"hidden\"", with: "\"cause\":\"eclipsed\"")
+      .replacing("\"condition\":\"you may use sudo\"", with: "\"condition\":\"the moon is full\"")
+      .replacing("\"reasons\":[\"not-root\"]", with: "\"reasons\":[\"not-root\",\"not-awake\"]")
+    let saved = try JSONReport.read(Array(newer.utf8)).report
+    #expect(JSONReport.render(saved, users: users) == newer)
+    #expect(saved.targets.first?.attempts.first?.explanation.cause == nil)
+    #expect(Screen.render(saved, style: ScreenStyle()).contains("if the moon is full:"))
+    #expect(try Portwhy.answer(from: saved).targets.first?.attempts.first?.explanation.cause == .hidden)
   }
 }
 

@@ -16,7 +16,7 @@ let ownership: Report = {
   own.parent = 1
   own.goneLeader = 70
   var tunnel = socket(.close, "0.0.0.0", 4789, transport: .udp, reuseaddr: .unknown(.kernel), owner: .kernel)
-  tunnel.kernelOwner = KernelOwner(kind: "vxlan", interface: "vx0")
+  tunnel.kernelOwner = KernelOwner(kind: .vxlan, interface: "vx0")
   return report([
     used(22, [activated]), used(4789, [tunnel]),
     used(8080, [socket(.listen, "0.0.0.0", 8080, inode: 2, owner: .process, processes: [proxy])]),

@@ -59,7 +59,7 @@ struct ReadBackTests {
     report.host.ipv4LocalRoutes = [LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local)]
     report.host.securityModules = ["apparmor"]
     report.host.namespaceMaker = 1000
-    report.visibility = Visibility(unreadableProcesses: 3, boundSocketsComplete: false, reasons: ["not-root"])
+    report.visibility = Visibility(unreadableProcesses: 3, boundSocketsComplete: false, reasons: [.notRoot])
     #expect(try JSONReport.read(bytes(report)).report == report)
   }
 
@@ -86,9 +86,9 @@ struct ReadBackTests {
     elsewhere.attempt.mayBindPrivileged = true
     elsewhere.outcomes[1].source = .probe
     elsewhere.outcomes[2].bind = .fails(SystemError(rawValue: 12345))
-    let plan = Plan(options: .reuseport, v6only: false, device: "eth9", uid: 7, runtime: "node")
+    let plan = Plan(options: .reuseport, v6only: false, device: "eth9", uid: 7, runtime: Runtime(named: "node"))
     let report = report([
-      target(plan: plan, verdict: .fails(.noDevice), sockets: [odd], attempts: [listening, elsewhere])
+      target(plan: plan, sockets: [odd], attempts: [listening, elsewhere])
     ])
     #expect(try JSONReport.read(bytes(report)).report == report)
   }
@@ -103,7 +103,7 @@ struct ReadBackTests {
         options: [], bind: .ok, listen: .ok, source: .probe)
     }
     #expect(try Portwhy.answer(from: report).targets[0].verdict == .ok)
-    let other = try Portwhy.answer(from: report, SavedQuestion(uid: 5))
+    let other = try Portwhy.answer(from: report, SavedQuestion(plan: Plan(uid: 5)))
     #expect(other.targets[0].verdict == inUse)
   }
 
@@ -114,10 +114,10 @@ struct ReadBackTests {
     saved.host.unprivilegedPortStart = 1024
     saved.host.tcpL3mdevAccept = false
     saved.host.mayHaveVRFs = true
-    #expect(try Portwhy.answer(from: saved, SavedQuestion(options: [])).targets[0].verdict == inUse)
+    #expect(try Portwhy.answer(from: saved, SavedQuestion(withoutOptions: true)).targets[0].verdict == inUse)
     saved.host.interfaces?.append(
       NetworkInterface(index: InterfaceIndex(rawValue: 7), name: "red", isUp: true, vrfTable: 100))
-    let answer = try Portwhy.answer(from: saved, SavedQuestion(options: []))
+    let answer = try Portwhy.answer(from: saved, SavedQuestion(withoutOptions: true))
     #expect(answer.targets[0].verdict == .undetermined)
     let explanation = answer.targets[0].attempts[0].explanation
     #expect(explanation.cause == .timeWait, "seen, and not hidden")
@@ -126,7 +126,7 @@ struct ReadBackTests {
     let screen = Screen.render(answer, style: ScreenStyle(users: [:])).replacing("\n  ", with: " ")
     #expect(screen.contains("(not known: the VRF of 1 socket)"))
     saved.targets[0].sockets[0].bucketDomain = 0
-    #expect(try Portwhy.answer(from: saved, SavedQuestion(options: [])).targets[0].verdict == inUse)
+    #expect(try Portwhy.answer(from: saved, SavedQuestion(withoutOptions: true)).targets[0].verdict == inUse)
   }
 
   @Test("lets the maker of the namespace, and no other uid, bind privileged ports")
@@ -134,7 +134,7 @@ struct ReadBackTests {
     var saved = report([timeWaitTarget(count: 1)])
     saved.host.namespaceMaker = 5
     for (uid, expected) in [(5, true), (6, false)] as [(UInt32, Bool?)] {
-      let answer = try Portwhy.answer(from: saved, SavedQuestion(uid: uid))
+      let answer = try Portwhy.answer(from: saved, SavedQuestion(plan: Plan(uid: uid)))
       #expect(Set(answer.targets[0].attempts.map(\.attempt.mayBindPrivileged)) == [expected], "uid \(uid)")
     }
   }
@@ -168,7 +168,9 @@ struct ReadBackTests {
       ("{\"a\":NaN}", 5, "expected a value"), ("{'a':1}", 1, "expected a key"), ("tru", 0, "expected \"true\""),
     ])
   func malformed(_ text: String, _ offset: Int, _ expected: String) {
-    #expect(problem(text) == ReportReadError(offset: offset, problem: expected))
+    let error = problem(text)
+    #expect(error?.offset == offset)
+    #expect(error?.problem == expected)
   }
 
   @Test("may be deep and big only within bounds")
@@ -176,7 +178,7 @@ struct ReadBackTests {
     #expect(problem(String(repeating: "[", count: 100_000))?.problem == "more than 32 levels deep")
     let deep = String(repeating: "[", count: 31) + String(repeating: "]", count: 31)
     #expect(problem("{\"schema\":\(deep)}")?.problem == "expected a string")
-    let long = [UInt8](repeating: UInt8(ascii: " "), count: JSONText.maximumSize + 1)
+    let long = [UInt8](repeating: UInt8(ascii: " "), count: JSONReport.maximumSize + 1)
     #expect(throws: ReportReadError(offset: 128 << 20, problem: "longer than 128 MiB")) { try JSONReport.read(long) }
   }
 
@@ -186,20 +188,19 @@ struct ReadBackTests {
       ("\"port\":8080", "\"port\":70000"), ("\"port\":8080", "\"port\":8080.0"), ("\"port\":8080", "\"port\":8081"),
       ("\"pid\":812", "\"pid\":-1"), ("\"fds\":[6]", "\"fds\":[6,null]"), ("\"socket\":0", "\"socket\":1"),
       ("\"socket\":0", "\"socket\":-1"), ("\"socket\":0", "\"socket\":99999999999999999999"),
-      ("\"rule\":\"tcp.listener\"", "\"rule\":\"x\""), ("\"state\":\"LISTEN\"", "\"state\":\"STATE_7\""),
-      ("\"state\":\"LISTEN\"", "\"state\":\"STATE_999\""), ("\"bind\":\"EADDRINUSE\"", "\"bind\":\"EWHAT\""),
+      ("\"rule\":\"tcp.listener\"", "\"rule\":1"), ("\"state\":\"LISTEN\"", "\"state\":10"),
+      ("\"bind\":\"EADDRINUSE\"", "\"bind\":98"),
       ("\"cookie\":\"000000000000002a\"", "\"cookie\":\"00000000000000+a\""),
       ("\"local_address\":\"0.0.0.0\"", "\"local_address\":\"::\""),
       ("\"index\":1", "\"index\":0"), ("\"ip_local_port_range\":[32768,60999]", "\"ip_local_port_range\":[2,1]"),
       ("T12:00:00.000Z", "T12:60:00.000Z"), ("2026-01-31", "2026-02-31"),
       ("\"reuseaddr\":\"getsockopt\"", "\"reuseaddr\":null"),
-      ("\"reuseaddr\":\"getsockopt\"", "\"reuseaddr\":\"guess\""),
       ("\"reuseaddr\":\"getsockopt\"", "\"reuseaddr\":\"inferred\""),
-      ("\"certainty\":\"checked\"", "\"certainty\":\"sure\""), ("\"uid\":33", "\"uid\":-33"),
+      ("\"certainty\":\"checked\"", "\"certainty\":true"), ("\"uid\":33", "\"uid\":-33"),
       ("\"missing\":[]", "\"missing\":[\"reuseaddr:1\"]"),
-      ("\"missing\":[]", "\"missing\":[\"reuseaddr:-1\"]"), ("\"missing\":[]", "\"missing\":[\"\"]"),
-      ("\"owner\":\"process\"", "\"owner\":\"\""),
-      ("\"errno\":\"EADDRINUSE\"", "\"errno\":null"), ("\"address\":\"0.0.0.0\"", "\"address\":\"0.0.0\""),
+      ("\"missing\":[]", "\"missing\":[\"reuseaddr:-1\"]"), ("\"missing\":[]", "\"missing\":[null]"),
+      ("\"owner\":\"process\"", "\"owner\":{}"), ("\"executable\":\"/usr", "\"executable\":\"\u{0}/usr"),
+      ("\"errno\":\"EADDRINUSE\"", "\"errno\":98"), ("\"address\":\"0.0.0.0\"", "\"address\":\"0.0.0\""),
     ])
   func meaningless(_ found: String, _ replaced: String) throws {
     var text = JSONReport.render(report([listenerTarget(processes: [nginx()])]), users: users)
@@ -208,18 +209,6 @@ struct ReadBackTests {
     let error = try #require(problem(text))
     #expect(error.offset > 0 && error.offset < text.utf8.count)
     #expect(!error.problem.contains("\n"))
-  }
-
-  @Test("may have keys that are not known, and lack those that may be null")
-  func otherVersions() throws {
-    let text = JSONReport.render(report([listenerTarget(processes: [nginx()])]), users: users)
-    let added = text.replacing(
-      "\"pid\":812", with: "\"pid\":812,\"new\":[{\"a\":[1e3,-0.5E-2,\"\\u00e9\\ud83d\\ude00\"]}]")
-    #expect(try JSONReport.read(Array(added.utf8)).report == JSONReport.read(Array(text.utf8)).report)
-    let older = text.replacing("\"device_index\":null,", with: "").replacing(
-      "\"may_bind_privileged\":null,", with: "")
-    #expect(older != text)
-    #expect(problem(older) == nil)
   }
 
   @Test("is refused when cut off, wherever that is")

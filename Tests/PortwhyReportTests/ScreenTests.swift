@@ -105,7 +105,7 @@ struct ScreenTests {
     #expect(
       text == """
         8000-8002/tcp  free
-        8003/tcp       bind fails (EADDRINUSE)   LISTEN nginx(812) in nginx.service
+        8003/tcp       bind fails (EADDRINUSE)   LISTEN nginx (pid 812) in nginx.service
         8004-8009/tcp  free
         8010/udp       free
         8012-8019/tcp  free
@@ -117,7 +117,7 @@ struct ScreenTests {
   func numeric() throws {
     let example = try #require(cases.first { $0.name == "hidden-owner" })
     let text = Screen.render(example.report, style: ScreenStyle(numeric: true, users: users))
-    #expect(text.contains("as uid 1000") && text.contains("uid 33, hidden"))
+    #expect(text.contains("as uid 1000") && text.contains("hidden (uid 33)\n"))
     #expect(!text.contains("alice"))
   }
 }

@@ -52,3 +52,17 @@ struct ByTransportTests {
     #expect(both.contains(53) && both.contains(90) && !both.contains(60) && !Ranges().contains(0))
   }
 }
+
+struct TextSearchTests {
+  @Test(
+    "a text is found at its first place, and only whole",
+    arguments: [
+      ("abcabc", "bc", 1), ("abc", "abc", 0), ("aab", "ab", 1), ("ab", "abc", nil), ("", "a", nil), ("ab", "", 0),
+      ("é@.x", "@.", 2),
+    ] as [(String, String, Int?)])
+  func place(_ text: String, _ sought: String, _ expected: Int?) {
+    let place = text[...].place(of: sought)
+    #expect(place.map { text.utf8.distance(from: text.startIndex, to: $0.lowerBound) } == expected)
+    if let place { #expect(text[place] == sought) }
+  }
+}

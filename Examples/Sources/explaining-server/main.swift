@@ -22,8 +22,8 @@ do {
 } catch let error as IOError {
   // NIO has closed the socket by now, so its options are told by hand; a server that still has its descriptor
   // calls Portwhy.explainBindFailure(descriptor: descriptor, address: "0.0.0.0:8080", errno: errno).
-  let socket = PlannedSocket(options: .reuseaddr)
-  let failure = try Portwhy.explainBindFailure(of: socket, address: "0.0.0.0:\(port)", errno: error.errnoCode)
+  let plan = Plan(options: .reuseaddr)
+  let failure = try Portwhy.explainBindFailure(of: plan, address: "0.0.0.0:\(port)", errno: error.errnoCode)
   print("\(error)\n\n\(failure.text)", terminator: "")
   exit(1)
 }

@@ -1,6 +1,5 @@
-import SocketModel
-
-@testable import NetlinkWire
+@testable import Netlink
+@testable import SocketModel
 
 /// A byte for the parser, one that says where the message ends, then its payload.
 func fuzzAttributes(_ input: inout FuzzInput) {

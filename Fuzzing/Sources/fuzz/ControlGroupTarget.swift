@@ -1,7 +1,6 @@
 import SocketModel
 
-@testable import HostEvidence
-@testable import ProcessEvidence
+@testable import Evidence
 
 /// A byte for the kind of text, then the text.
 func fuzzControlGroups(_ input: inout FuzzInput) {
@@ -47,7 +46,7 @@ private func fuzzUnit(_ text: String) {
 }
 
 private func fuzzUnifiedGroup(_ text: String) {
-  guard let path = unifiedGroup(text) else { return }
+  guard let path = ControlGroup(parsing: text).reachablePath else { return }
   require(path.utf8.first == UInt8(ascii: "/") && !path.utf8.contains(10), "a path of one line from the root")
   require(!path.utf8.split(separator: 47).contains { Array($0) == [46, 46] }, "a path that stays below its root")
 }

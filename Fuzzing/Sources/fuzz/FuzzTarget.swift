@@ -20,7 +20,7 @@ enum FuzzTarget: String, CaseIterable {
   case target
   /// What the options of a command line mean together.
   case options
-  /// The words of a command line; ArgumentParser makes it slow.
+  /// The words of a command line.
   case words
   /// A saved report: read, judged again, shown and written.
   case report

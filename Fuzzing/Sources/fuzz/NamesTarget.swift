@@ -32,7 +32,7 @@ private func fuzzServices(_ text: String, _ word: String) {
         inUse.filter { ports.contains($0.port.rawValue) && isWanted($0.port) }
       })
   }
-  _ = EarlierWords(word.split(separator: " ").map(String.init))
+  _ = GivenOptions(halfTyped: word.split(separator: " ").map(String.init)).transports
 }
 
 /// A line of completion is one line with one tab at most and nothing that a terminal obeys.

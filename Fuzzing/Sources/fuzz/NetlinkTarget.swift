@@ -1,8 +1,5 @@
-import Netlink
-import NetlinkWire
-import SocketModel
-
 @testable import Netlink
+@testable import SocketModel
 
 /// A byte for the question, then a recording.
 func fuzzNetlink(_ input: inout FuzzInput) {

@@ -1,6 +1,6 @@
 import SocketModel
 
-@testable import ProcessEvidence
+@testable import Evidence
 
 /// A byte for what is read, then its texts.
 func fuzzProcess(_ input: inout FuzzInput) {

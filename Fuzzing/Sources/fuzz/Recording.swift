@@ -1,4 +1,4 @@
-import Netlink
+@testable import Netlink
 import SocketModel
 import Synchronization
 

@@ -30,29 +30,50 @@ func fuzzReport(_ input: inout FuzzInput) {
 /// The report with other texts in the places of some of its keys and values. Few mutations of a whole report leave it one
 /// that can be read; most edits do.
 private func edited(_ report: String, _ input: inout FuzzInput) -> [UInt8] {
-  guard let text = try? JSONText(parsing: Array(report.utf8)) else {
+  let bytes = Array(report.utf8)
+  var places: [Range<Int>] = []
+  var cursor = JSONCursor(bytes: bytes)
+  do throws(JSONError) {
+    try collectPlaces(&cursor, &places)
+  } catch {
     require(false, "a base report is JSON")
-    return []
   }
+  guard !places.isEmpty else { return bytes }
   var edits: [Int: [UInt8]] = [:]
   while !input.isEmpty {
-    let place = (Int(input.byte()) | Int(input.byte()) << 8) % text.places.count
+    let place = (Int(input.byte()) | Int(input.byte()) << 8) % places.count
     edits[place] = input.shortPart()
   }
   var result: [UInt8] = []
   var position = 0
-  var index = 0
-  while index < text.places.count {
-    let place = text.places[index]
-    guard let edit = edits[index] else {
-      index += 1
-      continue
-    }
-    result += text.bytes[position..<Int(place.start)] + edit
-    position = Int(place.end)
-    index = Int(place.next)
+  // What lies in a place that was replaced is gone with it.
+  for (index, place) in places.enumerated() where place.lowerBound >= position {
+    guard let edit = edits[index] else { continue }
+    result += bytes[position..<place.lowerBound] + edit
+    position = place.upperBound
   }
-  return result + text.bytes[position...]
+  return result + bytes[position...]
+}
+
+/// Every value from the cursor on, those around others first, and every key.
+private func collectPlaces(_ cursor: inout JSONCursor, _ places: inout [Range<Int>]) throws(JSONError) {
+  let index = places.count
+  let start = cursor.position
+  places.append(start..<start)
+  if let open = cursor.next, open == UInt8(ascii: "{") || open == UInt8(ascii: "[") {
+    if try cursor.begin() {
+      repeat {
+        if open == UInt8(ascii: "{") {
+          let key = try cursor.key().inside
+          places.append(key.lowerBound - 1..<key.upperBound + 1)
+        }
+        try collectPlaces(&cursor, &places)
+      } while try cursor.more(after: open)
+    }
+  } else {
+    try cursor.skip()
+  }
+  places[index] = start..<cursor.position
 }
 
 private func question(_ choice: UInt8, _ report: Report) -> SavedQuestion {

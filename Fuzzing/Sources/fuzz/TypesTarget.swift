@@ -1,6 +1,6 @@
 import SocketModel
 
-@testable import BPFEvidence
+@testable import Evidence
 
 /// A byte for how much of the names is missing at the end, a part with records of a BPF iterator, then a BTF file.
 func fuzzTypes(_ input: inout FuzzInput) {

@@ -12,30 +12,18 @@ func fuzzWords(_ input: inout FuzzInput) {
   let words = input.rest().split(separator: 0, omittingEmptySubsequences: false).map {
     String(decoding: $0, as: UTF8.self)
   }
-  do throws(UsageError) {
-    fuzzInvocation(try CommandWords.reading(Array(words.prefix(12))))
-  } catch {
-    check(error)
-  }
+  fuzzInvocation(Array(words.prefix(12)))
 }
 
-/// Four bytes with a bit for each option, then the values of those that have one, as short parts.
+/// Four bytes with a bit for each option, then TARGET and the values of those that have one, as short parts.
 func fuzzOptions(_ input: inout FuzzInput) {
   let bits = (0..<4).reduce(UInt32(0)) { bits, _ in bits << 8 | UInt32(input.byte()) }
-  var words = CommandWords()
-  let flags: [WritableKeyPath<CommandWords, Bool>] = [
-    \.tcp, \.udp, \.ipv4, \.ipv6, \.reuseaddr, \.reuseport, \.probe, \.numeric, \.deep, \.noBPF, \.wait, \.watch,
-    \.json, \.quiet,
-    \.verbose, \.explain, \.version, \.help,
-  ]
-  let values: [WritableKeyPath<CommandWords, String?>] = [
-    \.target, \.runtime, \.device, \.uid, \.netns, \.timeout, \.interval, \.from, \.color,
-  ]
-  for (place, flag) in flags.enumerated() { words[keyPath: flag] = bits >> UInt32(place) & 1 != 0 }
-  for (place, value) in values.enumerated() where bits >> UInt32(flags.count + place) & 1 != 0 {
-    words[keyPath: value] = String(decoding: input.shortPart(), as: UTF8.self)
+  var words: [String] = []
+  if bits >> 31 & 1 != 0 { words.append(String(decoding: input.shortPart(), as: UTF8.self)) }
+  for (place, row) in OptionTable.portwhy.rows.enumerated() where bits >> UInt32(place % 31) & 1 != 0 {
+    words.append(row.name)
+    if row.value.takesNextWord { words.append(String(decoding: input.shortPart(), as: UTF8.self)) }
   }
-  words.v6only = [nil, nil, false, true][Int(bits >> 30)]
   fuzzInvocation(words)
 }
 
@@ -48,10 +36,11 @@ func fuzzTarget(_ input: inout FuzzInput) {
 
 private let services = ServiceTable(parsing: "http 80/tcp www\nhttp-alt 8080/tcp\ndomain 53/udp\nx11-1 6001/tcp\n")
 
-private func fuzzInvocation(_ words: CommandWords) {
+private func fuzzInvocation(_ words: [String]) {
+  _ = GivenOptions(halfTyped: words)
   let lookup = Invocation.Lookup(services: { services }, uid: { $0 == "alice" ? 1000 : nil })
   do throws(UsageError) {
-    let invocation = try Invocation(words, lookup: lookup)
+    let invocation = try Invocation(GivenOptions(words), lookup: lookup)
     switch invocation.task {
     case .answer(let question): check(question.items)
     case .saved(_, let question): check(question.items ?? [])
@@ -59,6 +48,9 @@ private func fuzzInvocation(_ words: CommandWords) {
     }
   } catch {
     check(error)
+    for word in words where word.utf8.count > 4 && word.utf8.contains(UInt8(ascii: "@")) {
+      require(!error.message.contains(word), "a word with @ is not repeated")
+    }
   }
 }
 

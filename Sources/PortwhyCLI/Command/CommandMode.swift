@@ -1,4 +1,4 @@
-internal import CArguments
+internal import Linux
 internal import PortwhyKit
 internal import PortwhyReport
 internal import SocketModel
@@ -11,22 +11,11 @@ enum CommandMode {
   private static let notExecutable: Int32 = 126
   private static let notFound: Int32 = 127
 
-  /// The place of the first `--` of these words, where a command follows it.
-  static func separator(_ arguments: [String]) -> Int? {
-    guard let place = arguments.firstIndex(of: "--"), place + 1 < arguments.count else { return nil }
-    return place
-  }
-
-  /// Runs the command whose first word is the argument with this number (0 is the program's own name).
+  /// Runs the command with these words; its own is the one with this number of those this program was started with.
   ///
   /// Ends the process as the command ended, or returns a status of portwhy's own.
-  static func run(_ settings: CommandSettings, command number: Int) -> Int32 {
-    RunningCommand.rememberSignals()
-    SystemCalls.makeWritingFail()
-    guard let words = portwhy_arguments(), let environment = portwhy_environment(), let first = words[number] else {
-      return notWatched
-    }
-    let name = String(cString: first)
+  static func run(_ words: [String], _ settings: CommandSettings, _ start: ProgramStart, number: Int) -> Int32 {
+    let name = words.first ?? ""
     if let reason = Refusal.reason(command: name, path: SystemCalls.environment("PATH")) {
       return refuse(reason)
     }
@@ -40,7 +29,7 @@ enum CommandMode {
     guard let work = Alarm(), let done = Alarm() else { return refuse("no eventfd(2) is to be had") }
     let started: RunningCommand
     do throws(RunningCommand.Failure) {
-      started = try RunningCommand.start(words: words + number, environment: environment)
+      started = try RunningCommand.start(start, command: number)
     } catch {
       switch error {
       case .unwatchable(let reason): return refuse(reason)
@@ -78,8 +67,8 @@ enum CommandMode {
     _ watch: CommandWatch, _ explainer: Explainer, _ printer: CommandPrinter, _ done: Alarm, _ ending: CommandEnding,
     _ name: String, _ settings: CommandSettings
   ) {
-    let end = monotonicMicroseconds() + patience
-    watch.finish(until: monotonicMicroseconds() + Supervisor.longestHold * 2, done: done)
+    let end = Clock.microseconds + patience
+    watch.finish(until: Clock.microseconds + Supervisor.longestHold * 2, done: done)
     let failed = ending != .exited(0)
     if !settings.json {
       let remarks = CommandRemarks(
@@ -88,7 +77,7 @@ enum CommandMode {
       for text in remarks.lines { printer.line(text) }
     }
     explainer.add(.stop)
-    while !explainer.isOver, monotonicMicroseconds() < end { _ = done.wait(until: end) }
+    while !explainer.isOver, Clock.microseconds < end { _ = done.wait(until: end) }
     // Its thread may be the one that is stuck.
     for line in watch.unexplained where !settings.json {
       _ = SystemCalls.write("portwhy: \(line)\n", to: printer.descriptor)

@@ -1,3 +1,4 @@
+internal import Linux
 internal import PortwhyKit
 internal import PortwhyReport
 

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import Linux
 internal import PortwhyReport
 
 /// Lines about the command as a whole, at its end.
@@ -14,7 +14,7 @@ struct CommandRemarks {
   var isVerbose: Bool
   /// The user who called sudo(8).
   var sudoUser = SystemCalls.environment("SUDO_USER")
-  var uid = geteuid()
+  var uid = effectiveUser()
 
   var lines: [String] {
     [ranAsRoot, boundElsewhere, missed].compactMap { $0 }

@@ -1,6 +1,7 @@
+internal import Evidence
+internal import Linux
 internal import PortwhyKit
 internal import PortwhyReport
-internal import ProcessEvidence
 internal import SocketModel
 internal import Supervisor
 
@@ -71,11 +72,11 @@ final class CommandWatch: SupervisorDelegate {
   func alarmed() {
     for result in explainer.takeExplained() {
       explained[result.number] = result
-      if let call = calls[result.number] { stoppedFor[result.number] = monotonicMicroseconds() &- call.madeAt }
+      if let call = calls[result.number] { stoppedFor[result.number] = Clock.microseconds &- call.madeAt }
       supervisor?.release(call: result.number)
       log.explained(result.number, likeness: result.likeness, holder: result.holder)
     }
-    show(log.tick(monotonicMicroseconds()))
+    show(log.tick(Clock.microseconds))
   }
 
   func tick(now: UInt64) { show(log.tick(now)) }
@@ -84,7 +85,7 @@ final class CommandWatch: SupervisorDelegate {
 
   /// Everything that is still held, once the command has ended; waits for explanations that are being made.
   func finish(until moment: UInt64, done: Alarm) {
-    while calls.keys.contains(where: { explained[$0] == nil }), monotonicMicroseconds() < moment {
+    while calls.keys.contains(where: { explained[$0] == nil }), Clock.microseconds < moment {
       _ = done.wait(until: moment)
       alarmed()
     }

@@ -1,8 +1,8 @@
-internal import Glibc
 internal import Explanation
+internal import Linux
 internal import PortwhyKit
 internal import PortwhyReport
-internal import ProcessEvidence
+internal import Evidence
 internal import SocketModel
 internal import Supervisor
 internal import Synchronization
@@ -45,22 +45,7 @@ final class Explainer: Sendable {
   }
 
   /// Starts the thread; false where there is none.
-  func start() -> Bool {
-    let me = Unmanaged.passRetained(self).toOpaque()
-    var thread = pthread_t()
-    let error = pthread_create(
-      &thread, nil,
-      { me in
-        if let me { Unmanaged<Explainer>.fromOpaque(me).takeRetainedValue().run() }
-        return nil
-      }, me)
-    guard error == 0 else {
-      Unmanaged<Explainer>.fromOpaque(me).release()
-      return false
-    }
-    pthread_detach(thread)
-    return true
-  }
+  func start() -> Bool { startThread { self.run() } }
 
   func add(_ task: Task) {
     state.withLock { $0.tasks.append(task) }
@@ -112,9 +97,7 @@ final class Explainer: Sendable {
     do throws(PortwhyError) {
       var failure = try Portwhy.explainCall(madeCall(call, own, address))
       tellOwnTree(&failure, call)
-      if call.addressChanged {
-        failure.addNote("address-changed", "the address in the program's memory changed while the call was made")
-      }
+      if call.addressChanged { failure.add(.addressChanged) }
       return Explained(
         number: call.number, failure: failure, sentence: "", likeness: likeness(call, failure),
         holder: holder(failure))
@@ -128,9 +111,8 @@ final class Explainer: Sendable {
 
   private func madeCall(_ call: FailedCall, _ own: OwnSocket, _ address: CallAddress) -> MadeCall {
     var made = MadeCall(
-      socket: PlannedSocket(own),
-      address: .address(address.endpoint.address, zone: address.scope.map(String.init)),
-      port: address.endpoint.port, function: call.function, errno: call.errno)
+      of: own, .address(address.endpoint.address, zone: address.scope.map { String($0) }), address.endpoint.port,
+      function: call.function, errno: call.errno)
     made.process = call.caller.process
     // A capability counts in the user namespace that owns the network namespace; elsewhere it stays open.
     let isHere = call.namespace == nil && call.caller.isInOurUserNamespace == true
@@ -148,7 +130,7 @@ final class Explainer: Sendable {
     guard !failure.isOwnProgram else { return }
     for process in failure.blockers.flatMap(\.processes).prefix(20)
     where process.pid != call.caller.process && isBelowThisProcess(process.pid) {
-      failure.addNote("own-tree", "\(process.text) belongs to this very command")
+      failure.add(.ownTree(process))
       return
     }
   }
@@ -171,8 +153,8 @@ final class Explainer: Sendable {
 
 extension BindFailure {
   /// Adds a remark to the explanation, in both places where it stands.
-  fileprivate mutating func addNote(_ kind: String, _ text: String) {
-    attempt.explanation.notes.append(Note(kind: kind, text: text))
+  fileprivate mutating func add(_ note: Note) {
+    attempt.explanation.notes.append(note)
     report.targets[0].attempts[0] = attempt
   }
 }

@@ -1,7 +1,6 @@
-import CNetlink
+import CLinux
 import Glibc
 import Netlink
-import NetlinkWire
 import SocketModel
 
 package struct NamespaceError: Error {
@@ -67,14 +66,15 @@ extension ThreadJob: Startable {
 
 /// The rtnetlink changes that scenarios need (rtnetlink(7)).
 package enum RouteChange {
-  case setLink, newLink, newAddress, newRule
+  case setLink, newLink, newAddress, newRule, newLinkProperty
 
-  /// RTM_NEWLINK, RTM_NEWADDR or RTM_NEWRULE.
+  /// RTM_NEWLINK, RTM_NEWADDR, RTM_NEWRULE or RTM_NEWLINKPROP.
   var type: UInt8 {
     switch self {
     case .setLink, .newLink: 16
     case .newAddress: 20
     case .newRule: 32
+    case .newLinkProperty: 108
     }
   }
   /// The high byte of the flags: NLM_F_CREATE and NLM_F_EXCL for what must not exist yet.
@@ -102,8 +102,8 @@ package func change(_ change: RouteChange, _ body: [UInt8]) throws {
 /// ifinfomsg that sets IFF_UP.
 package func up(_ index: UInt8) -> [UInt8] { [0, 0, 0, 0, index, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0] }
 
-package func attribute(_ type: UInt8, _ payload: [UInt8]) -> [UInt8] {
-  [UInt8(payload.count + 4), 0, type, 0] + payload + Array(repeating: 0, count: (4 - payload.count % 4) % 4)
+package func attribute(_ type: UInt8, _ payload: [UInt8], flags: UInt8 = 0) -> [UInt8] {
+  [UInt8(payload.count + 4), 0, type, flags] + payload + Array(repeating: 0, count: (4 - payload.count % 4) % 4)
 }
 
 /// ifinfomsg of a new veth pair; the kernel names and numbers the peer.

@@ -1,0 +1,72 @@
+/* System calls about processes and their files that glibc has no function for, or a variadic one. All set errno. */
+#ifndef PORTWHY_CLINUX_PROCESSES_H
+#define PORTWHY_CLINUX_PROCESSES_H
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* pidfd_open(2), Linux 5.3. */
+static inline int portwhy_pidfd_open(int32_t pid) {
+#ifdef SYS_pidfd_open
+  return (int)syscall(SYS_pidfd_open, pid, 0);
+#else
+  return (int)syscall(434, pid, 0);
+#endif
+}
+
+/* pidfd_getfd(2), Linux 5.6; the duplicate is close-on-exec. */
+static inline int portwhy_pidfd_getfd(int pidfd, int32_t descriptor) {
+#ifdef SYS_pidfd_getfd
+  return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0);
+#else
+  return (int)syscall(438, pidfd, descriptor, 0);
+#endif
+}
+
+/* getdents64(2). */
+static inline long portwhy_getdents64(int directory, void *buffer, size_t size) {
+  return syscall(SYS_getdents64, directory, buffer, size);
+}
+
+/* openat(2), read-only and close-on-exec. */
+static inline int portwhy_open_read(int directory, const char *path, int more_flags) {
+  return openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | more_flags);
+}
+
+/* ioctl(2) SIOCGSKNS: a descriptor of the network namespace of a socket, Linux 4.9, needs CAP_NET_ADMIN. */
+static inline int portwhy_socket_namespace(int socket) {
+  return (int)syscall(SYS_ioctl, socket, 0x894C, 0);
+}
+
+/* capget(2): the effective capabilities of the calling thread, bit n is capability n. */
+static inline int portwhy_effective_capabilities(uint64_t *effective) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+  memset(data, 0, sizeof data);
+  if (syscall(SYS_capget, &header, data) != 0) return -1;
+  *effective = (uint64_t)data[1].effective << 32 | data[0].effective;
+  return 0;
+}
+
+/* prctl(2) PR_CAPBSET_READ: whether the bounding set of the calling thread has a capability; -1 where it is not known. */
+static inline int portwhy_bounding_capability(unsigned long number) {
+  return (int)syscall(SYS_prctl, 23, number, 0, 0, 0);
+}
+
+/* open_by_handle_at(2) for a cgroup2 directory by its number: on kernfs the handle is that number
+   (FILEID_KERNFS, Linux 5.5). Needs CAP_DAC_READ_SEARCH. */
+static inline int portwhy_open_control_group(int mount, uint64_t number) {
+  struct {
+    unsigned int handle_bytes;
+    int handle_type;
+    unsigned char number[8];
+  } handle = {8, 0xfe, {0}};
+  memcpy(handle.number, &number, 8);
+  return (int)syscall(SYS_open_by_handle_at, mount, &handle, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+}
+
+#endif

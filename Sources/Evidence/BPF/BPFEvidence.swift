@@ -1,0 +1,116 @@
+import Linux
+import SocketModel
+
+/// What BPF iterators tell of sockets that nobody can hand over: TIME_WAIT sockets, orphans, children that nobody
+/// accepted, sockets of other users, the bind bucket.
+///
+/// Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) in the initial user namespace, Linux 5.8 for descriptors and 5.9
+/// for the tables, and the kernel's types (CONFIG_DEBUG_INFO_BTF). Reads only; every program and descriptor is gone when
+/// a function returns.
+package struct BPFEvidence: Sendable, Hashable {
+  /// The kernel's types (Documentation/bpf/btf.rst).
+  package static let kernelTypes = "/sys/kernel/btf/vmlinux"
+
+  let layout: KernelLayout
+
+  /// More than any kernel's types.
+  private static let largestTypes = 1 << 27
+
+  /// Learns from the kernel's types where it keeps what is to be read: a few milliseconds.
+  package init(typesAt path: String = kernelTypes) throws(BPFError) {
+    guard UInt16(1).littleEndian == 1, MemoryLayout<UInt>.size == 8 else {
+      throw .invalidProgram("only for hosts with 64 bits and the lowest byte first")
+    }
+    layout = try Self.withTypes(path, atMost: Self.largestTypes) { (bytes) throws(BPFError) in
+      try KernelLayout(parsing: bytes)
+    }
+  }
+
+  init(layout: KernelLayout) { self.layout = layout }
+
+  /// Why there is certainly nothing to be had, found without reading the types or calling bpf(2): a capability or the
+  /// file is missing. nil promises nothing.
+  package static func obstacle(typesAt path: String = kernelTypes) -> BPFError? {
+    let missing = missingCapabilities()
+    if !missing.isEmpty { return .notPermitted(missing: missing) }
+    do throws(SystemError) {
+      try requireReadable(path)
+      return nil
+    } catch {
+      return .noTypes(path: path, error)
+    }
+  }
+
+  /// The TCP sockets of these local ports in the network namespace of the calling thread: listeners and connections of
+  /// every kind, TIME_WAIT sockets and requests included. Sockets that are only bound are in no table it walks: see
+  /// `socketHolders`. The time grows with all TCP sockets of all namespaces.
+  package func tcpSockets(ports: ClosedRange<UInt16>) throws(BPFError) -> [BPFSocket] {
+    try records(.tcp, try tcpProgram(layout, ports), .tcp).map(\.socket)
+  }
+
+  /// The UDP sockets of these local ports in the network namespace of the calling thread, by port, and each port's in
+  /// the order in which bind(2) looks at them where that could be seen (`chainPosition`).
+  package func udpSockets(ports: ClosedRange<UInt16>) throws(BPFError) -> [BPFSocket] {
+    guard let program = try udpProgram(layout, ports, linked: false) else { return [] }
+    let first = try records(.udp, program, .udp)
+    // The program that also finds the order takes three times as long to load.
+    guard Set(first.map(\.socket.local.port)).count < first.count,
+      let linking = try udpProgram(layout, ports, linked: true)
+    else { return inChainOrder(first) }
+    return inChainOrder(try records(.udp, linking, .udp))
+  }
+
+  /// Every descriptor of a TCP, MPTCP or UDP socket with one of these local ports, of all processes in the reader's pid
+  /// namespace and below, whoever's they are and whichever network namespace the socket belongs to. Two threads
+  /// that do not share their descriptors are both looked at. The time grows with all open descriptors.
+  ///
+  /// With `inodes` only sockets that have one of them; looking for at most 64 is faster on a host with many sockets.
+  package func socketHolders(
+    ports: ClosedRange<UInt16>, inodes: Set<UInt64>? = nil
+  ) throws(BPFError) -> [SocketHolder] {
+    let records = try records(.taskFile, try holderProgram(layout, ports, inodes: inodes), nil)
+    return records.filter { inodes?.contains($0.inode) ?? true }.map {
+      SocketHolder(
+        pid: $0.pid, descriptor: $0.descriptor, inode: $0.inode, networkNamespace: $0.namespace,
+        isMPTCP: $0.isMPTCP, socket: $0.socket)
+    }
+  }
+
+  /// Loads a program, runs it over the iterator's objects and takes its records apart, one of each socket.
+  func records(
+    _ iterator: BPFIterator, _ program: [UInt64], _ transport: TransportProtocol?
+  ) throws(BPFError) -> [SocketRecord] {
+    guard let function = layout.iterators[iterator] else { throw .missingFromKernel(iterator.rawValue) }
+    let opened = try Self.open(program, for: function)
+    let byteCount = RecordLayout(layout).byteCount
+    var records: [SocketRecord] = []
+    // A walk that pauses where a buffer was full may meet a socket twice (before 6.16).
+    var seen: Set<SeenRecord> = []
+    do throws(SystemError) {
+      try opened.readRecords(byteCount: byteCount) { bytes in
+        for start in stride(from: 0, to: bytes.byteCount, by: byteCount) {
+          guard let record = SocketRecord(bytes, at: start, layout, transport) else { continue }
+          if seen.insert(SeenRecord(record)).inserted { records.append(record) }
+        }
+      }
+    } catch {
+      throw .failed(call: "read(2) of an iterator", error)
+    }
+    return records
+  }
+}
+
+/// What two records of one socket, or of one descriptor, have in common.
+private struct SeenRecord: Hashable {
+  var address: UInt64
+  var cookie: UInt64?
+  var pid: Int32
+  var descriptor: Int32
+
+  init(_ record: SocketRecord) {
+    address = record.address
+    cookie = record.socket.cookie
+    pid = record.pid
+    descriptor = record.descriptor
+  }
+}

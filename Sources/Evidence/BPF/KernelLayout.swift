@@ -1,0 +1,221 @@
+/// Where the running kernel keeps what the programs read, from its own types.
+///
+/// A field that is nil is missing there; what it would have told stays unknown.
+struct KernelLayout: Sendable, Hashable {
+  /// `struct sock_common`, with which every socket begins, TIME_WAIT and requests included.
+  struct Common: Sendable, Hashable {
+    var port: BTFField
+    var family: BTFField
+    var state: BTFField
+    var localAddress4: BTFField
+    var remoteAddress4: BTFField
+    var remotePort: BTFField
+    var localAddress6: BTFField?
+    var remoteAddress6: BTFField?
+    var reuse: BTFField?
+    var reuseport: BTFField?
+    var ipv6only: BTFField?
+    var boundDevice: BTFField?
+    var cookie: BTFField?
+    /// `struct net *`.
+    var namespace: BTFField?
+    /// The link to the next UDP socket of the slot (`sk_node`), a pointer to the same field there.
+    var node: BTFField?
+
+    /// The bytes a program copies: all of these, but the node.
+    var byteCount: Int {
+      let fields = [
+        port, family, state, localAddress4, remoteAddress4, remotePort, localAddress6, remoteAddress6, reuse,
+        reuseport, ipv6only, boundDevice, cookie, namespace,
+      ]
+      return roundedUp(fields.compactMap { $0?.end }.max() ?? 0)
+    }
+  }
+
+  /// `struct inet_bind_bucket`.
+  struct Bucket: Sendable, Hashable {
+    var port: BTFField
+    var fastReuse: BTFField
+    var fastReuseport: BTFField
+    var fastUID: BTFField
+    var fastFamily: BTFField
+    var fastAddress4: BTFField
+    var fastIPv6only: BTFField
+    /// Missing in a kernel without IPv6.
+    var fastAddress6: BTFField?
+    /// Missing before 5.0, where layer-3 domains do not divide the buckets.
+    var layer3Domain: BTFField?
+
+    var byteCount: Int {
+      let fields = [
+        port, fastReuse, fastReuseport, fastUID, fastFamily, fastAddress4, fastIPv6only, fastAddress6, layer3Domain,
+      ]
+      return roundedUp(fields.compactMap { $0?.end }.max() ?? 0)
+    }
+  }
+
+  /// From a file to its socket.
+  struct Files: Sendable, Hashable {
+    var fileInode: BTFField
+    var filePrivateData: BTFField
+    var inodeMode: BTFField
+    var inodeNumber: BTFField
+    var socketFile: BTFField
+    var socketSock: BTFField
+    var sockProtocol: BTFField
+    var sockUID: BTFField?
+    var taskThreadGroup: BTFField
+    var pids: Pids?
+
+    /// The bytes of a `struct socket` from the first to the last of its two pointers.
+    var socketByteRange: Range<Int> {
+      min(socketFile.offset, socketSock.offset)..<max(socketFile.end, socketSock.end)
+    }
+  }
+
+  /// From a task to the number of its process in the reader's pid namespace.
+  struct Pids: Sendable, Hashable {
+    var taskThreadPid: BTFField
+    var taskSignal: BTFField
+    /// `signal_struct.pids[0]`; a process's number is `pids[PIDTYPE_TGID]`.
+    var signalPids: BTFField
+    var pidLevel: BTFField
+    /// `pid.numbers[0]`, one for each level of pid namespaces.
+    var pidNumbers: BTFField
+    var upidNumber: BTFField
+    /// The size of a `struct upid`.
+    var upidByteCount: Int
+  }
+
+  var common: Common
+  var bucket: Bucket?
+  /// `inet_connection_sock.icsk_bind_hash`.
+  var bindHash: BTFField?
+  /// `mptcp_sock.first`, the first subflow, a `struct sock *`; nil in a kernel without MPTCP.
+  var firstSubflow: BTFField?
+  /// `inet_timewait_sock.tw_tb`.
+  var timeWaitBucket: BTFField?
+  /// `inet_timewait_sock.tw_substate`.
+  var timeWaitSubstate: BTFField?
+  /// `net.ns.inum`, from a `struct net *`.
+  var namespaceInode: BTFField?
+  var files: Files?
+  /// The BTF numbers of the functions that stand for the iterators.
+  var iterators: [BPFIterator: UInt32]
+}
+
+/// An iterator of the kernel, by the function it is attached to.
+enum BPFIterator: String, Sendable, Hashable, CaseIterable {
+  case tcp = "bpf_iter_tcp"
+  case udp = "bpf_iter_udp"
+  case taskFile = "bpf_iter_task_file"
+}
+
+/// To a multiple of eight, in which the stack is divided.
+func roundedUp(_ count: Int) -> Int { (count + 7) & ~7 }
+
+extension KernelLayout {
+  private static let structures = [
+    "sock_common", "sock", "inet_connection_sock", "inet_timewait_sock", "inet_bind_bucket", "net", "file", "inode",
+    "socket", "task_struct", "signal_struct", "pid", "upid", "mptcp_sock",
+  ]
+
+  /// Looks up in a BTF file everything the programs need. Throws only if the file makes no sense or the kernel has
+  /// no sockets to read.
+  init(parsing bytes: RawSpan) throws(BPFError) {
+    let index = try BTFIndex(
+      bytes, structures: Self.structures, functions: BPFIterator.allCases.map(\.rawValue))
+    var reader = BTFFieldReader(index)
+    guard let common = try Common(&reader, bytes) else { throw .missingFromKernel("struct sock_common") }
+    self.common = common
+    bucket = try Bucket(&reader, bytes)
+    bindHash = try reader.field("inet_connection_sock", ["icsk_bind_hash"], bytes)
+    firstSubflow = try reader.field("mptcp_sock", ["first"], bytes)
+    timeWaitBucket = try reader.field("inet_timewait_sock", ["tw_tb"], bytes)
+    timeWaitSubstate = try reader.field("inet_timewait_sock", ["tw_substate"], bytes)
+    namespaceInode = try reader.field("net", ["ns", "inum"], bytes)
+    files = try Files(&reader, bytes)
+    iterators = [:]
+    for iterator in BPFIterator.allCases {
+      iterators[iterator] = reader.index.functions[iterator.rawValue]?.first.flatMap { UInt32(exactly: $0) }
+    }
+  }
+}
+
+extension KernelLayout.Common {
+  fileprivate init?(_ reader: inout BTFFieldReader, _ bytes: RawSpan) throws(BPFError) {
+    func field(_ reader: inout BTFFieldReader, _ path: String...) throws(BPFError) -> BTFField? {
+      try reader.field("sock_common", path, bytes)
+    }
+    guard let port = try field(&reader, "skc_num"), let family = try field(&reader, "skc_family"),
+      let state = try field(&reader, "skc_state"), let local = try field(&reader, "skc_rcv_saddr"),
+      let remote = try field(&reader, "skc_daddr"), let remotePort = try field(&reader, "skc_dport"),
+      port.bitCount == 16, family.bitCount == 16, state.bitCount == 8
+    else { return nil }
+    self.init(
+      port: port, family: family, state: state, localAddress4: local, remoteAddress4: remote, remotePort: remotePort)
+    localAddress6 = try field(&reader, "skc_v6_rcv_saddr")
+    remoteAddress6 = try field(&reader, "skc_v6_daddr")
+    reuse = try field(&reader, "skc_reuse")
+    reuseport = try field(&reader, "skc_reuseport")
+    ipv6only = try field(&reader, "skc_ipv6only")
+    boundDevice = try field(&reader, "skc_bound_dev_if")
+    cookie = try field(&reader, "skc_cookie")
+    namespace = try field(&reader, "skc_net", "net")
+    node = try field(&reader, "skc_node", "next")
+  }
+}
+
+extension KernelLayout.Bucket {
+  fileprivate init?(_ reader: inout BTFFieldReader, _ bytes: RawSpan) throws(BPFError) {
+    func field(_ reader: inout BTFFieldReader, _ name: String) throws(BPFError) -> BTFField? {
+      try reader.field("inet_bind_bucket", [name], bytes)
+    }
+    guard let port = try field(&reader, "port"), let fastReuse = try field(&reader, "fastreuse"),
+      let fastReuseport = try field(&reader, "fastreuseport"), let fastUID = try field(&reader, "fastuid"),
+      let fastFamily = try field(&reader, "fast_sk_family"), let address = try field(&reader, "fast_rcv_saddr"),
+      let fastIPv6only = try field(&reader, "fast_ipv6_only")
+    else { return nil }
+    self.init(
+      port: port, fastReuse: fastReuse, fastReuseport: fastReuseport, fastUID: fastUID, fastFamily: fastFamily,
+      fastAddress4: address, fastIPv6only: fastIPv6only)
+    fastAddress6 = try field(&reader, "fast_v6_rcv_saddr")
+    layer3Domain = try field(&reader, "l3mdev")
+  }
+}
+
+extension KernelLayout.Files {
+  fileprivate init?(_ reader: inout BTFFieldReader, _ bytes: RawSpan) throws(BPFError) {
+    guard let inode = try reader.field("file", ["f_inode"], bytes),
+      let privateData = try reader.field("file", ["private_data"], bytes),
+      let mode = try reader.field("inode", ["i_mode"], bytes),
+      let number = try reader.field("inode", ["i_ino"], bytes),
+      let socketFile = try reader.field("socket", ["file"], bytes),
+      let socketSock = try reader.field("socket", ["sk"], bytes),
+      let sockProtocol = try reader.field("sock", ["sk_protocol"], bytes),
+      let threadGroup = try reader.field("task_struct", ["tgid"], bytes),
+      mode.bitCount == 16, number.bitCount == 64, socketFile.bitCount == 64, socketSock.bitCount == 64,
+      sockProtocol.bitCount == 16
+    else { return nil }
+    self.init(
+      fileInode: inode, filePrivateData: privateData, inodeMode: mode, inodeNumber: number, socketFile: socketFile,
+      socketSock: socketSock, sockProtocol: sockProtocol, taskThreadGroup: threadGroup)
+    sockUID = try reader.field("sock", ["sk_uid"], bytes)
+    pids = try KernelLayout.Pids(&reader, bytes)
+  }
+}
+
+extension KernelLayout.Pids {
+  fileprivate init?(_ reader: inout BTFFieldReader, _ bytes: RawSpan) throws(BPFError) {
+    guard let threadPid = try reader.field("task_struct", ["thread_pid"], bytes),
+      let signal = try reader.field("task_struct", ["signal"], bytes),
+      let pids = try reader.field("signal_struct", ["pids"], bytes),
+      let level = try reader.field("pid", ["level"], bytes),
+      let numbers = try reader.field("pid", ["numbers"], bytes),
+      let number = try reader.field("upid", ["nr"], bytes), let size = try reader.size(ofStructure: "upid", bytes)
+    else { return nil }
+    self.init(
+      taskThreadPid: threadPid, taskSignal: signal, signalPids: pids, pidLevel: level, pidNumbers: numbers,
+      upidNumber: number, upidByteCount: size)
+  }
+}

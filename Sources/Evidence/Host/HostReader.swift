@@ -1,0 +1,193 @@
+package import Linux
+package import Netlink
+package import SocketModel
+
+/// Reads the host's and the network namespace's settings that decide a bind(2).
+///
+/// Everything is that of the calling thread: after setns(2) on a thread of its own it describes the other network
+/// namespace, sysctls included (`net_ctl_header_lookup` takes the namespace of the reading task).
+package struct HostReader: Sendable {
+  let procRoot: String
+  private let sysRoot: String
+  private let routes: RouteDump
+  private let capabilities: @Sendable () -> Capabilities?
+  private let isInBounds: @Sendable () -> Bool?
+
+  /// Reads below these roots, and takes the reader to have these capabilities; tests have some of their own.
+  package init(
+    procRoot: String = "/proc", sysRoot: String = "/sys", transport: NetlinkTransport = .kernel,
+    capabilities: @autoclosure @escaping @Sendable () -> Capabilities? = .ofThisThread,
+    isInBounds: @autoclosure @escaping @Sendable () -> Bool? = Capabilities.boundsHaveNetBindService
+  ) {
+    self.procRoot = procRoot
+    self.sysRoot = sysRoot
+    self.routes = RouteDump(transport: transport)
+    self.capabilities = capabilities
+    self.isInBounds = isInBounds
+  }
+
+  /// The facts asked for; one that is not to be had (unreadable, malformed, no rtnetlink) stays nil. Throws only
+  /// what is no lack of a fact but a defect: a malformed reply, a failing system call.
+  ///
+  /// - Parameter lookups: the addresses for `HostFacts.ipv4Lookups`.
+  package func read(_ needs: HostNeeds, lookups: [IPv4Address] = []) throws(NetlinkError) -> HostFacts {
+    var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
+    readIdentity(needs, &facts)
+    readSysctls(needs, &facts)
+    if needs.contains(.freshSockets) { facts.freshSockets = freshSockets() }
+    if needs.contains(.ipv6Availability) { facts.ipv6Available = canMakeIPv6Socket() }
+    if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
+      facts.securityModules = bindingModules(text)
+    }
+    if needs.contains(.controlGroupPrograms), case .text(let text) = readText("\(procRoot)/thread-self/cgroup"),
+      let group = ControlGroup(parsing: text).reachablePath
+    {
+      // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)).
+      let mounts = ["\(sysRoot)/fs/cgroup", "\(sysRoot)/fs/cgroup/unified"]
+      for mount in mounts where facts.controlGroupBindPrograms == nil {
+        facts.controlGroupBindPrograms = hasBindPrograms(controlGroup: mount + group)
+      }
+    }
+    try readNetwork(needs, lookups, &facts)
+    return facts
+  }
+
+  /// Whether there may be VRFs here, or may have been, found at the cost of three system calls: the driver has sysctls in each network namespace
+  /// as soon as it is loaded (`vrf_netns_init_sysctl`, Linux 5.9). True where that cannot be seen.
+  package var mayHaveVRFs: Bool {
+    let sysctls = "\(procRoot)/sys/net"
+    if exists("\(sysctls)/vrf") { return true }
+    return kernelVersion() < KernelVersion(major: 5, minor: 9) || !exists("\(sysctls)/ipv4")
+  }
+
+  private func readIdentity(_ needs: HostNeeds, _ facts: inout HostFacts) {
+    if needs.contains(.networkNamespace) {
+      facts.networkNamespace = (try? FileStatus(ofFile: "\(procRoot)/thread-self/ns/net"))?.inode
+    }
+    if needs.contains(.sudoUser) {
+      facts.sudoUID = sudoUser(environmentVariable("SUDO_UID"), effectiveUser: facts.uid)
+    }
+    if needs.contains(.capability) { readPrivilege(&facts) }
+    if needs.contains(.userMapping) { facts.overflowUID = overflowUser() }
+  }
+
+  /// `ns_capable(net->user_ns, CAP_NET_BIND_SERVICE)` for the calling thread, and who else has it.
+  private func readPrivilege(_ facts: inout HostFacts) {
+    let own = "\(procRoot)/thread-self"
+    let relation = relation(ofNetworkNamespace: "\(own)/ns/net", toUserNamespace: "\(own)/ns/user")
+    // A program of root gets what the bounding set leaves (capabilities(7)).
+    facts.rootMayBindPrivileged = relation.map { $0 != .outside && isInBounds() ?? true }
+    if case .below(let maker)? = relation { facts.namespaceMaker = maker }
+    guard let hasCapability = capabilities()?.contains(.netBindService) else { return }
+    switch relation {
+    case .own: facts.readerMayBindPrivileged = hasCapability
+    case .below(let maker)?: facts.readerMayBindPrivileged = hasCapability || maker == facts.uid
+    case .outside: facts.readerMayBindPrivileged = false
+    case nil: break
+    }
+  }
+
+  /// The uid of everybody who is not mapped; nil where all are. A map that cannot be read counts as one with gaps,
+  /// one that is absent beside a /proc that is there as a kernel without user namespaces.
+  private func overflowUser() -> UInt32? {
+    switch readText("\(procRoot)/thread-self/uid_map") {
+    case .text(let map) where mapsEveryUser(map): return nil
+    case .absent where readText("\(procRoot)/thread-self/status") != .absent: return nil
+    default: break
+    }
+    guard case .text(let text) = readText("\(procRoot)/sys/kernel/overflowuid"),
+      let uid: UInt32 = decimal(trimmed(text))
+    else { return 65534 }
+    return uid
+  }
+
+  private func readSysctls(_ needs: HostNeeds, _ facts: inout HostFacts) {
+    if needs.contains(.unprivilegedPortStart) {
+      facts.unprivilegedPortStart = sysctl("ipv4/ip_unprivileged_port_start", whenAbsent: 1024, portStart)
+    }
+    if needs.contains(.localPortRange) {
+      facts.localPortRange = sysctl("ipv4/ip_local_port_range", portRange)
+    }
+    if needs.contains(.localReservedPorts) {
+      facts.localReservedPorts = sysctl("ipv4/ip_local_reserved_ports", reservedPorts)
+    }
+    if needs.contains(.nonlocalBind) {
+      facts.ipv4NonlocalBind = sysctl("ipv4/ip_nonlocal_bind", flag)
+      facts.ipv6NonlocalBind = sysctl("ipv6/ip_nonlocal_bind", flag)
+    }
+    if needs.contains(.bindv6only) {
+      // A socket tells what the kernel makes of the sysctl; files below another root are another host's.
+      let isThisHost = procRoot == "/proc"
+      facts.bindv6only =
+        (isThisHost ? freshSocketIsV6only() : nil) ?? sysctl("ipv6/bindv6only", lowestBit) ?? freshSocketIsV6only()
+    }
+    if needs.contains(.l3mdevAccept) {
+      // Only kernels with CONFIG_NET_L3_MASTER_DEV have it; without it there are no VRFs.
+      facts.tcpL3mdevAccept = sysctl("ipv4/tcp_l3mdev_accept", whenAbsent: false, flag)
+      facts.mayHaveVRFs = mayHaveVRFs
+    }
+  }
+
+  /// The value of a sysctl below net/. Its default counts only where the kernel's other IPv4 sysctls are there, so
+  /// that a /proc that is missing or masked is not taken for an old kernel.
+  private func sysctl<Value>(
+    _ name: String, whenAbsent: Value? = nil, _ parse: (String) -> Value?
+  ) -> Value? {
+    switch readText("\(procRoot)/sys/net/\(name)") {
+    case .text(let text): return parse(text)
+    case .unreadable: return nil
+    case .absent:
+      guard let whenAbsent, case .text = readText("\(procRoot)/sys/net/ipv4/ip_local_port_range") else { return nil }
+      return whenAbsent
+    }
+  }
+
+  private func readNetwork(
+    _ needs: HostNeeds, _ lookups: [IPv4Address], _ facts: inout HostFacts
+  ) throws(NetlinkError) {
+    if !needs.isDisjoint(with: [.interfaces, .ipv4LocalRoutes]) {
+      facts.interfaces = try present { () throws(NetlinkError) in try routes.interfaces() }
+    }
+    if needs.contains(.ipv6Addresses) {
+      facts.ipv6Addresses = try present { () throws(NetlinkError) in try routes.ipv6Addresses() }
+    }
+    if needs.contains(.ipv4LocalRoutes), let interfaces = facts.interfaces {
+      try readTables([255] + Set(interfaces.compactMap(\.vrfTable)).subtracting([255]).sorted(), &facts)
+      facts.ipv4RulesAreDefault = try present { () throws(NetlinkError) in try routes.ipv4RulesAreDefault() }
+      facts.ipv4Lookups = try ipv4Lookups(lookups)
+    }
+  }
+
+  /// The routes to these addresses, for `HostFacts.ipv4Lookups`; nil where the kernel has no rtnetlink for this reader.
+  public func ipv4Lookups(_ addresses: [IPv4Address]) throws(NetlinkError) -> [RouteLookup]? {
+    try present { () throws(NetlinkError) in
+      var found: [RouteLookup] = []
+      for address in addresses { if let route = try routes.ipv4Lookup(address) { found.append(route) } }
+      return found
+    }
+  }
+
+  private func readTables(_ tables: [UInt32], _ facts: inout HostFacts) throws(NetlinkError) {
+    var all: [LocalRoute] = []
+    var absent: [UInt32] = []
+    for table in tables {
+      do throws(NetlinkError) {
+        if let found = try routes.ipv4Routes(table: table) { all += found } else { absent.append(table) }
+      } catch .interfaceMissing {
+        return
+      }
+    }
+    facts.ipv4LocalRoutes = all
+    // Older kernels answer for an absent table as for an empty one (`inet_dump_fib`).
+    if facts.kernel >= KernelVersion(major: 5, minor: 0) { facts.ipv4AbsentTables = absent }
+  }
+
+  /// What `read` gives; nil where the kernel has no rtnetlink for this reader.
+  private func present<Value>(_ read: () throws(NetlinkError) -> Value) throws(NetlinkError) -> Value? {
+    do throws(NetlinkError) {
+      return try read()
+    } catch .interfaceMissing {
+      return nil
+    }
+  }
+}

@@ -1,0 +1,148 @@
+internal import SocketModel
+
+/// The systemd unit and the container a process belongs to, as its control group names them (cgroups(7)).
+struct ControlGroup: Sendable, Hashable {
+  /// A unit of this host that can be named to systemctl(1), spelled as systemd spells it: `\x2d` is part of the
+  /// name. Nil in a slice, in a login session and for systemd itself (`session-3.scope`, `init.scope`,
+  /// `user@1000.service`): stopping those is no way to free a port.
+  var unit: String?
+  /// The full container id (Docker, podman, containerd, CRI-O) or the LXC name; of nested containers the outer
+  /// one, which the tools of this host know.
+  var container: String?
+  /// The uid of the user manager that the unit belongs to.
+  var userManager: UInt32?
+  /// Who runs the container: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`.
+  var engine: String?
+  /// The path below the cgroup2 mount; nil on a host with cgroup v1 alone.
+  var unifiedPath: String?
+
+  /// Reads the text of `/proc/PID/cgroup`, a line `HIERARCHY:CONTROLLERS:PATH` for each hierarchy.
+  ///
+  /// On a hybrid host systemd's own v1 hierarchy (`name=systemd`) and the v2 one (`0::`) say the same or v2 is
+  /// empty, so the first that names something counts. A container may show in a controller's hierarchy only.
+  init(parsing text: String) {
+    // By bytes, as the kernel does: a combining mark after a separator would make another character of it.
+    for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+      let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+        .map { Substring($0) }
+      guard fields.count == 3, fields[2].utf8.first == UInt8(ascii: "/") else { continue }
+      let place = Self.place(of: fields[2])
+      container = container ?? place.container
+      engine = engine ?? place.engine
+      let isUnified = fields[0] == "0" && fields[1].isEmpty
+      if isUnified { unifiedPath = String(fields[2]) }
+      if isUnified || fields[1] == "name=systemd" {
+        if unit == nil { userManager = place.userManager }
+        unit = unit ?? place.unit
+      }
+    }
+  }
+
+  /// The path, where it lies inside of the reader's cgroup namespace: what lies outside is written from the inside,
+  /// "/.." for each step up. A group may be called "..x".
+  var reachablePath: String? {
+    guard let unifiedPath else { return nil }
+    let isOutside = unifiedPath.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
+    return isOutside ? nil : unifiedPath
+  }
+
+  /// Walks the path from the root; below a container's own group the names are those of another systemd.
+  private static func place(of path: Substring) -> Place {
+    var place = Place()
+    var previous = ""
+    for word in path.utf8.split(separator: UInt8(ascii: "/")) {
+      let component = String(Substring(word))
+      if let container = containerName(component, after: previous) {
+        place.container = container
+        place.engine = engine(component, after: previous, in: path)
+        return place
+      }
+      if component == "payload" { break }  // systemd-nspawn(1) puts the guest's groups below it
+      // systemd puts "_" before a name that the kernel could take for a file of its own (`cg_escape`).
+      let name = component.hasPrefix("_") ? String(component.dropFirst()) : component
+      if name.hasPrefix("user@"), name.hasSuffix(".service") {
+        place.userManager = UInt32(name.dropFirst("user@".count).dropLast(".service".count))
+      }
+      if isUnit(name) { place.unit = isWorthNaming(name) ? name : nil }
+      previous = component
+    }
+    return place
+  }
+
+  private struct Place {
+    var unit: String?
+    var container: String?
+    var userManager: UInt32?
+    var engine: String?
+  }
+
+  /// The engine that names its groups so: `docker-ID.scope` and `docker/ID`, `libpod-ID`, `libpod_parent/libpod-ID`,
+  /// `nerdctl-ID`, `cri-containerd-ID`, `crio-ID` and everything in a `kubepods` slice.
+  private static func engine(_ component: String, after previous: String, in path: Substring) -> String? {
+    if previous.hasPrefix("lxc") || component.hasPrefix("lxc.payload") { return "lxc" }
+    if path.place(of: "kubepods") != nil { return "kubernetes" }
+    let prefixes = [
+      ("docker-", "docker"), ("libpod-", "podman"), ("cri-containerd-", "kubernetes"), ("crio-", "kubernetes"),
+      ("nerdctl-", "nerdctl"),
+    ]
+    if let known = prefixes.first(where: { component.hasPrefix($0.0) }) { return known.1 }
+    return previous == "docker" ? "docker" : nil
+  }
+
+  /// systemd.unit(5): the types of unit that can hold processes.
+  private static func isUnit(_ name: String) -> Bool {
+    [".service", ".scope", ".socket", ".mount", ".swap"].contains { name.hasSuffix($0) && name.count > $0.count }
+  }
+
+  private static func isWorthNaming(_ unit: String) -> Bool {
+    !(unit == "init.scope" || unit.hasPrefix("session-") && unit.hasSuffix(".scope")
+      || unit.hasPrefix("user@") && unit.hasSuffix(".service"))
+  }
+
+  /// `ID`, `docker-ID.scope`, `cri-containerd-ID.scope`, `crio-ID`, `SLICE:cri-containerd:ID`, `lxc/NAME`,
+  /// `lxc.payload.NAME`, `lxc.payload/NAME`, where ID is 64 hexadecimal digits.
+  private static func containerName(_ component: String, after previous: String) -> String? {
+    if previous == "lxc" || previous == "lxc.payload" { return component }
+    if component.hasPrefix("lxc.payload.") { return String(component.dropFirst("lxc.payload.".count)) }
+    let bytes = Array((component.hasSuffix(".scope") ? component.dropLast(".scope".count) : component[...]).utf8)
+    guard bytes.count >= 64, bytes.suffix(64).allSatisfy(isLowerHex) else { return nil }
+    let before = bytes.dropLast(64).last
+    guard before == nil || before == UInt8(ascii: "-") || before == UInt8(ascii: ":") else { return nil }
+    return String(decoding: bytes.suffix(64), as: UTF8.self)
+  }
+
+  private static func isLowerHex(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+  }
+}
+
+/// The place of the first cgroup2 mount whose root is that of the hierarchy (proc_pid_mountinfo(5)).
+func cgroup2MountPoint(mountinfo: String) -> String? {
+  // By bytes: neither a carriage return nor a combining mark in a name may hide a separator.
+  for line in mountinfo.utf8.split(separator: UInt8(ascii: "\n")) {
+    // 36 35 98:0 ROOT MOUNT_POINT OPTIONS [optional fields] - TYPE SOURCE OPTIONS
+    let fields = line.split(separator: UInt8(ascii: " ")).map { Substring($0) }
+    guard fields.count > 5, fields[3] == "/", let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count,
+      fields[dash + 1] == "cgroup2"
+    else { continue }
+    return withoutOctalEscapes(fields[4])
+  }
+  return nil
+}
+
+/// `\040` and the like, as the kernel writes blanks in mount points (kernel function `mangle`).
+private func withoutOctalEscapes(_ text: Substring) -> String {
+  var bytes: [UInt8] = []
+  var rest = Array(text.utf8)[...]
+  while let byte = rest.popFirst() {
+    if byte == UInt8(ascii: "\\"), rest.count >= 3,
+      let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
+    {
+      bytes.append(value)
+      rest = rest.dropFirst(3)
+    } else {
+      bytes.append(byte)
+    }
+  }
+  return String(decoding: bytes, as: UTF8.self)
+}

@@ -1,0 +1,136 @@
+import Linux
+import SocketModel
+
+/// One process during the walk: its open `fd` directory, through which its other files are read.
+///
+/// `../comm` relative to that directory is safe against a pid that is given to another process meanwhile.
+struct VisitedProcess: ~Copyable {
+  let pid: Int32
+  let directory: Descriptor
+
+  /// Who it is; nil where it is gone.
+  func record(descriptors: [Int32], controlGroup: ControlGroup) -> ProcessRecord? {
+    guard let command = commandName(at: "../comm", in: directory) else { return nil }
+    var record = ProcessRecord(
+      pid: pid, command: command,
+      executable: try? directory.linkTarget(of: "../exe"), descriptors: descriptors.sorted(),
+      unit: controlGroup.unit, container: controlGroup.container)
+    record.userManager = controlGroup.userManager
+    record.containerEngine = controlGroup.engine
+    record.forwardsTo = forwardedEndpoint(record)
+    readAncestry(into: &record)
+    return record
+  }
+
+  /// `/proc/PID/cgroup`; empty where it cannot be read.
+  func controlGroup() -> ControlGroup {
+    let text = (try? directory.contents(of: "../cgroup")) ?? []
+    return ControlGroup(parsing: String(decoding: text, as: UTF8.self))
+  }
+}
+
+/// A walk through all descriptors of all processes that can be seen below `procRoot`.
+///
+/// It never stops early, as forked workers share a socket. A process is represented by the descriptor table of
+/// its main thread: a thread with a table of its own (unshare(2) CLONE_FILES) and a process whose main thread
+/// has ended are not seen, as for every tool that reads `/proc/PID/fd`.
+struct ProcessWalk: ~Copyable {
+  private let proc: Descriptor
+  private let buffer: DirectoryBuffer
+  /// Processes that could not be looked at; kernel threads may be among them.
+  private(set) var refused: [Int32] = []
+  /// A refusal that only hidepid=1 gives: EPERM on the directory of the process, not EACCES on its `fd`.
+  private(set) var metHiddenDirectory = false
+  let processes: [Int32]
+
+  /// Throws where /proc is not there or shows no process.
+  init(procRoot: String) throws(SystemError) {
+    let proc = try Descriptor(directory: procRoot)
+    let buffer = DirectoryBuffer()
+    let found = try buffer.processes(in: proc)
+    guard !found.isEmpty else { throw .noEntry }
+    self.proc = proc
+    self.buffer = buffer
+    processes = found
+  }
+
+  /// Calls `visit` with each process that has descriptors of wanted sockets.
+  ///
+  /// About 3 µs for each open descriptor of the host (x86-64, kernel 6.18): 90 ms for 390 processes with 32,000
+  /// descriptors, 0.5 ms for 88 idle ones.
+  mutating func run(
+    where isWanted: (UInt64) -> Bool, visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
+  ) {
+    // Where this process seems to have none, sizes say nothing: before 6.2.
+    let sizesCount = ((try? proc.status(of: "self/fd"))?.size ?? 0) > 0
+    for pid in processes {
+      // Most kernel threads have none: on an idle host more than half of all processes.
+      if sizesCount, (try? proc.status(of: "\(pid)/fd"))?.size == 0 { continue }
+      do throws(SystemError) {
+        let process = try visited(pid)
+        let hits = try buffer.sockets(in: process.directory, where: isWanted)
+        if !hits.isEmpty { visit(process, hits) }
+      } catch {
+        // Whatever else fails (EMFILE, ENOMEM) leaves a gap too.
+        if !error.meansGone { refused.append(pid) }
+        if error == .notPermitted { metHiddenDirectory = true }
+      }
+    }
+  }
+
+  /// How many files the host has open, which the walk looks at once for each descriptor (proc_sys_fs(5), file-nr); nil
+  /// where that is not to be had.
+  borrowing func countOpenFiles() -> Int? {
+    guard let text = try? proc.contents(of: "sys/fs/file-nr") else { return nil }
+    return Int(String(decoding: text.prefix { $0 != UInt8(ascii: "\t") }, as: UTF8.self))
+  }
+
+  /// Calls `visit` with each process that has descriptors of wanted sockets, as others name them; one that has ended
+  /// since is passed over. False where /proc shows something else: then what was visited counts for nothing.
+  borrowing func confirm(
+    _ holders: [DescriptorHolder], visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
+  ) -> Bool {
+    // A /proc of another pid namespace has other numbers.
+    guard (try? proc.linkTarget(of: "self")) == "\(ownProcess())" else { return false }
+    for (pid, hits) in Dictionary(grouping: holders, by: \.pid).sorted(by: { $0.key < $1.key }) {
+      do throws(SystemError) {
+        let process = try visited(pid)
+        for hit in hits {
+          guard try process.directory.socketInode(ofDescriptor: hit.descriptor) == hit.inode else {
+            return false
+          }
+        }
+        let descriptors = hits.map { SocketDescriptor(number: $0.descriptor, inode: $0.inode) }
+        visit(process, descriptors.sorted { $0.number < $1.number })
+      } catch {
+        // A descriptor that is gone from a process that is there: it may have moved.
+        guard error.meansGone, (try? visited(pid)) == nil else { return false }
+      }
+    }
+    return true
+  }
+
+  private borrowing func visited(_ pid: Int32) throws(SystemError) -> VisitedProcess {
+    VisitedProcess(pid: pid, directory: try Descriptor(directory: "\(pid)/fd", in: proc))
+  }
+
+  /// How many of the refused processes can have descriptors at all.
+  borrowing func countUnreadable() -> Int {
+    refused.count { pid in
+      do throws(SystemError) {
+        return mayHoldDescriptors(stat: try proc.contents(of: "\(pid)/stat"))
+      } catch {
+        return !error.meansGone
+      }
+    }
+  }
+
+  /// Whether /proc hides processes: with hidepid=2 they are not listed, and process 1 always exists.
+  var hidesProcesses: Bool { metHiddenDirectory || !processes.contains(1) }
+}
+
+/// The short command name in a `/proc/PID/comm`, without its newline; nil where the process is gone.
+func commandName(at path: String, in directory: borrowing Descriptor) -> String? {
+  guard let text = try? directory.contents(of: path) else { return nil }
+  return String(decoding: text.last == UInt8(ascii: "\n") ? text.dropLast() : text[...], as: UTF8.self)
+}

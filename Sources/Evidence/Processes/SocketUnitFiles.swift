@@ -1,0 +1,109 @@
+import Linux
+package import SocketModel
+
+extension ProcessReader {
+  /// Fills in `activation` of the sockets that systemd holds, from the unit files; systemd itself is not asked.
+  ///
+  /// Only where one unit alone fits. No file is read unless a listening or unconnected socket is held by a
+  /// process named `systemd` (a container's process 1 may be any server), or is hidden and was made in systemd's own control group.
+  ///
+  /// - Parameter fileRoot: where /etc, /run, /usr and /sys are.
+  package func findActivations(_ sockets: inout [SocketObservation], fileRoot: String = "/") {
+    var units: [Bool: [SocketUnit]] = [:]
+    let managersGroup = sockets.contains { $0.owner == .hidden } ? Self.systemdsGroup(fileRoot) : nil
+    for index in sockets.indices {
+      let socket = sockets[index]
+      guard socket.remote == nil, socket.state == .listen || socket.transport == .udp else { continue }
+      let manager = socket.processes.first { $0.command == "systemd" }
+      let isHiddenManagers = socket.owner == .hidden && managersGroup != nil && socket.cgroupID == managersGroup
+      guard manager != nil || isHiddenManagers else { continue }
+      let isUsers = manager.map { $0.pid != 1 && $0.userManager != nil } ?? false
+      let known = units[isUsers] ?? SocketUnitFiles(root: fileRoot, isUsers: isUsers).units()
+      units[isUsers] = known
+      guard let unit = Self.unit(of: socket, in: known) else { continue }
+      sockets[index].activation = SocketActivation(
+        unit: unit.name, activates: unit.activates, userManager: isUsers ? manager?.userManager : nil)
+    }
+  }
+
+  private static func unit(of socket: SocketObservation, in units: [SocketUnit]) -> SocketUnit? {
+    let fitting = units.filter { unit in
+      (socket.transport == .tcp ? unit.streams : unit.datagrams).contains { $0.covers(socket.local) }
+    }
+    let enabled = fitting.filter(\.isEnabled)
+    let best = enabled.isEmpty ? fitting : enabled
+    return best.count == 1 ? best.first : nil
+  }
+
+  /// The number of the control group in which process 1 makes its sockets.
+  private static func systemdsGroup(_ fileRoot: String) -> UInt64? {
+    guard let root = try? Descriptor(directory: fileRoot) else { return nil }
+    return (try? root.status(of: "sys/fs/cgroup/init.scope"))?.inode
+  }
+}
+
+/// The unit directories of one manager, best first (systemd.unit(5), "Unit File Load Path").
+struct SocketUnitFiles {
+  private let root: String
+  private let directories: [String]
+
+  /// - Parameter isUsers: the directories that all user managers share, instead of the system manager's; those in
+  ///   home directories are not read.
+  init(root: String, isUsers: Bool) {
+    self.root = root
+    let last = isUsers ? "user" : "system"
+    let control = ["etc/systemd/\(last).control", "run/systemd/\(last).control"]
+    let early = ["run/systemd/transient", "run/systemd/generator.early"]
+    let installed = ["usr/local/lib/systemd/\(last)", "usr/lib/systemd/\(last)", "lib/systemd/\(last)"]
+    let own = ["etc/systemd/\(last)", "run/systemd/\(last)"]
+    directories =
+      isUsers
+      ? control + own + installed
+      : control + early + own + ["run/systemd/generator"] + installed + ["run/systemd/generator.late"]
+  }
+
+  /// Every socket unit but templates, masked ones and those that cannot be read; ascending by name.
+  func units() -> [SocketUnit] {
+    guard let root = try? Descriptor(directory: root) else { return [] }
+    let buffer = DirectoryBuffer()
+    var files: [String: String] = [:]
+    var dropIns: [String: [String: String]] = [:]
+    var enabled: Set<String> = []
+    for directory in directories {
+      for entry in Self.names(directory, root, buffer) {
+        let path = "\(directory)/\(entry)"
+        if entry.hasSuffix(".socket") {
+          files[entry] = files[entry] ?? path
+        } else if entry.hasSuffix(".socket.d") {
+          for name in Self.names(path, root, buffer) where name.hasSuffix(".conf") {
+            let unit = String(entry.dropLast(2))
+            dropIns[unit, default: [:]][name] = dropIns[unit]?[name] ?? "\(path)/\(name)"
+          }
+        } else if entry.hasSuffix(".wants") || entry.hasSuffix(".requires") {
+          enabled.formUnion(Self.names(path, root, buffer))
+        }
+      }
+    }
+    return files.keys.sorted().filter { $0[...].place(of: "@.") == nil }.compactMap { name in
+      guard let path = files[name], let text = Self.text(path, root), !text.isEmpty else { return nil }
+      var unit = SocketUnit(name: name)
+      unit.read(text)
+      for (_, path) in (dropIns[name] ?? [:]).sorted(by: { $0.key < $1.key }) {
+        unit.read(Self.text(path, root) ?? "")
+      }
+      unit.isEnabled = enabled.contains(name)
+      return unit
+    }
+  }
+
+  private static func names(
+    _ path: String, _ root: borrowing Descriptor, _ buffer: borrowing DirectoryBuffer
+  ) -> [String] {
+    guard let directory = try? Descriptor(directory: path, in: root) else { return [] }
+    return (try? buffer.names(in: directory)) ?? []
+  }
+
+  private static func text(_ path: String, _ root: borrowing Descriptor) -> String? {
+    (try? root.contents(of: path, limit: 64 << 10)).map { String(decoding: $0, as: UTF8.self) }
+  }
+}

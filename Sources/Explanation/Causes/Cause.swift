@@ -1,0 +1,169 @@
+import BindRules
+import SocketModel
+
+/// Why an attempt ends as it does; the raw value is the word of the report.
+public enum Cause: String, Sendable, Hashable, CaseIterable {
+  // MARK: The port is in use
+
+  /// A TCP socket in LISTEN on exactly this address.
+  case listener
+  /// A TCP socket on exactly this address, which is bound and neither listens nor is connected.
+  case boundNotListening = "bound-not-listening"
+  /// A UDP socket on exactly this address.
+  case udpSocket = "udp-socket"
+  /// One of the two addresses is the wildcard of the family of the other.
+  case wildcardOverlap = "wildcard-overlap"
+  /// An IPv6 wildcard without IPV6_V6ONLY and an IPv4 socket.
+  case dualStackOverlap = "dual-stack-overlap"
+  /// A listening socket that different programs hold: a child got it from its parent.
+  case inheritedDescriptor = "inherited-descriptor"
+  /// Sockets in TIME_WAIT.
+  case timeWait = "time-wait"
+  /// A connection of a server, in any state but TIME_WAIT.
+  case leftoverConnection = "leftover-connection"
+  /// A connection with an IPv6 address that a dual-stack listener accepted, and a bind to 0.0.0.0.
+  case leftoverDualStackConnection = "leftover-dual-stack-connection"
+  /// A client that uses the port as its own end.
+  case outgoingConnection = "outgoing-connection"
+  /// A client connected to itself.
+  case selfConnection = "self-connection"
+  /// bind(2) works, listen(2) does not.
+  case listenOnly = "listen-only"
+  /// The planned socket sets SO_REUSEPORT, the one in the way does not.
+  case reuseportMissing = "reuseport-missing"
+  /// Both sides set SO_REUSEPORT, but belong to different users.
+  case reuseportOtherUser = "reuseport-other-user"
+  /// UDP sockets of one port that share, but not by the same option.
+  case udpMixedOptions = "udp-mixed-options"
+  /// What decides is the order of earlier binds.
+  case dependsOnOrder = "depends-on-order"
+  /// What decides is not visible to the reader.
+  case hidden
+  /// It works, beside sockets that get traffic of the same port.
+  case sharedPort = "shared-port"
+
+  // MARK: The port is not looked at
+
+  /// A port below `net.ipv4.ip_unprivileged_port_start` without CAP_NET_BIND_SERVICE.
+  case privilegedPort = "privileged-port"
+  /// No interface of the host has the address.
+  case addressNotLocal = "address-not-local"
+  /// The host has the address, but not on the interface of SO_BINDTODEVICE.
+  case addressOnOtherDevice = "address-on-other-device"
+  /// Duplicate address detection for the IPv6 address has not finished (RFC 4862).
+  case addressTentative = "address-tentative"
+  /// The interface of SO_BINDTODEVICE, or of the scope, does not exist.
+  case deviceMissing = "device-missing"
+  /// The host has no IPv6.
+  case familyMissing = "family-missing"
+  /// A TCP socket cannot be bound to an IPv6 multicast address.
+  case multicastTCP = "multicast-tcp"
+  /// A link-local IPv6 address without an interface.
+  case scopeMissing = "scope-missing"
+  /// An IPv4-mapped address on an IPV6_V6ONLY socket.
+  case mappedOnV6only = "mapped-on-v6only"
+
+  // MARK: The call that was made, beside the port
+
+  /// EACCES or EPERM of a call, from a security module, Landlock or a program of the control group.
+  case refusedByPolicy = "refused-by-policy"
+  /// The call failed, and what was in its way is gone by now.
+  case goneMeanwhile = "gone-meanwhile"
+  /// A second bind(2) of one socket.
+  case alreadyBound = "already-bound"
+}
+
+extension Cause {
+  /// Everything that is written about it, in one place.
+  var entry: CauseEntry {
+    switch self {
+    case .listener: .listener
+    case .boundNotListening: .boundNotListening
+    case .udpSocket: .udpSocket
+    case .wildcardOverlap: .wildcardOverlap
+    case .dualStackOverlap: .dualStackOverlap
+    case .inheritedDescriptor: .inheritedDescriptor
+    case .timeWait: .timeWait
+    case .leftoverConnection: .leftoverConnection
+    case .leftoverDualStackConnection: .leftoverDualStackConnection
+    case .outgoingConnection: .outgoingConnection
+    case .selfConnection: .selfConnection
+    case .listenOnly: .listenOnly
+    case .reuseportMissing: .reuseportMissing
+    case .reuseportOtherUser: .reuseportOtherUser
+    case .udpMixedOptions: .udpMixedOptions
+    case .dependsOnOrder: .dependsOnOrder
+    case .hidden: .hidden
+    case .sharedPort: .sharedPort
+    case .privilegedPort: .privilegedPort
+    case .addressNotLocal: .addressNotLocal
+    case .addressOnOtherDevice: .addressOnOtherDevice
+    case .addressTentative: .addressTentative
+    case .deviceMissing: .deviceMissing
+    case .familyMissing: .familyMissing
+    case .multicastTCP: .multicastTCP
+    case .scopeMissing: .scopeMissing
+    case .mappedOnV6only: .mappedOnV6only
+    case .refusedByPolicy: .refusedByPolicy
+    case .goneMeanwhile: .goneMeanwhile
+    case .alreadyBound: .alreadyBound
+    }
+  }
+
+  /// The long text, `--explain`.
+  public var topic: Topic { Topic(self, entry.text) }
+}
+
+/// Everything that is written about one cause.
+struct CauseEntry: Sendable {
+  typealias Reason = @Sendable (Situation) -> [String]
+  typealias Remedies = @Sendable (Situation) -> [Suggestion]
+
+  /// What it is in one line, the line of the manual page, and the long text.
+  var text: TopicText
+  /// Why the addresses collide, where the cause says it; nil where the addresses themselves tell.
+  var meeting: String?
+  /// Why the planned bind fails, once it is said who is in the way; empty where that is all.
+  var reason: Reason
+  /// What helps against it in particular; what helps against any socket in the way is not repeated.
+  var remedies: Remedies
+
+  init(
+    _ title: String, summary: String, what: [Statement], signs: [Statement], helps: [Statement],
+    ineffective: [Statement] = [], references: [String], meeting: String? = nil, reason: @escaping Reason,
+    remedies: @escaping Remedies
+  ) {
+    text = TopicText(
+      title: title, summary: summary, what: what, signs: signs, helps: helps, ineffective: ineffective,
+      references: references)
+    self.meeting = meeting
+    self.reason = reason
+    self.remedies = remedies
+  }
+
+  // MARK: What several causes share
+
+  static let noReason: Reason = { _ in [] }
+  static let noRemedies: Remedies = { _ in [] }
+
+  /// SO_REUSEADDR, which takes two sides to help.
+  static let reuseaddrOnOneSide: Reason = { situation in
+    let sockets = situation.blockingSockets
+    guard !sockets.isEmpty else { return [] }
+    let isPlanned = situation.planned.contains(.reuseaddr)
+    if sockets.contains(where: { $0.reuseaddr.sure == false }) {
+      return isPlanned || situation.attempt.transport == .tcp
+        ? ["SO_REUSEADDR has to be set on both sides, and the other side did not set it"] : []
+    }
+    return !isPlanned && sockets.allSatisfy { $0.reuseaddr.sure == true }
+      ? ["the other side set SO_REUSEADDR, this one does not"] : []
+  }
+
+  /// The same beside sockets that need not listen.
+  static let unlessItListens: Reason = { situation in
+    guard situation.blockingSockets.contains(where: { $0.state == .listen }) else {
+      return reuseaddrOnOneSide(situation)
+    }
+    return situation.planned.contains(.reuseaddr) ? ["SO_REUSEADDR never helps against a listening socket"] : []
+  }
+}

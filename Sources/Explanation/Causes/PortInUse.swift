@@ -1,0 +1,218 @@
+import BindRules
+import SocketModel
+
+// Causes of EADDRINUSE that lie in one socket on the port.
+
+extension CauseEntry {
+  static let listener = CauseEntry(
+    "another socket listens on the port",
+    summary: "A TCP socket listens on exactly this address; only stopping it, another address or another port helps.",
+    what: [
+      "A server waits for connections on the address and port that you want.",
+      .shown("listener.blocks", "Two sockets cannot listen there, whatever SO_REUSEADDR says on either side."),
+    ],
+    signs: ["A line LISTEN with your address. Its OWNER is who to talk to."],
+    helps: [
+      "Stop the other server, or use another port or address.",
+      .shown(
+        "listener.gone", "Once the last process that holds the socket has closed it, the listener is gone at once."),
+    ],
+    ineffective: [
+      "SO_REUSEADDR: it is for what a server leaves behind, not for one that runs.",
+      "SO_REUSEPORT: if an older copy of your server still runs, both get a part of the clients and nobody is told.",
+    ], references: ["bind(2)", "listen(2)", "socket(7)"],
+    reason: unlessItListens,
+    remedies: noRemedies)
+
+  static let boundNotListening = CauseEntry(
+    "a socket has the port bound, but does not listen",
+    summary: "A TCP socket was bound and never listened, or its connection failed; most tools do not show it.",
+    what: [
+      .shown("bound.blocks", "bind() alone takes the port; listen() is not needed for that."),
+      .shown(
+        "bound.after-failed-connect", "A bound socket whose connect() failed keeps the port until it is closed."),
+    ],
+    signs: ["A line BOUND. ss -l and lsof with a LISTEN filter show nothing on the port."],
+    helps: [
+      "Stop the holder.",
+      .shown("bound.both-reuseaddr", "SO_REUSEADDR on both sides lets you bind and listen beside it."),
+    ],
+    ineffective: [
+      .shown("bound.one-side", "SO_REUSEADDR on your side alone: the other socket has to have it as well.")
+    ],
+    references: ["bind(2)", "socket(7)"],
+    reason: reuseaddrOnOneSide,
+    remedies: noRemedies)
+
+  static let udpSocket = CauseEntry(
+    "a UDP socket has the port",
+    summary: "A UDP socket is bound to exactly this address; UDP has no LISTEN, binding is all there is.",
+    what: [.shown("udp.blocks", "A bound UDP socket keeps others off its address and port.")],
+    signs: ["A line with /udp in the headline and the state BOUND, or ESTABLISHED for a connected socket."],
+    helps: [
+      "Stop the holder, or use another address or port.",
+      .shown(
+        "udp.both-reuseaddr",
+        "For multicast, all sockets set SO_REUSEADDR (or all SO_REUSEPORT) before bind() and then share the port."),
+    ],
+    ineffective: [
+      .shown("udp.last-bound", "Sharing for unicast by SO_REUSEADDR: the last bound socket gets everything.")
+    ], references: ["udp(7)", "socket(7)"],
+    reason: reuseaddrOnOneSide,
+    remedies: noRemedies)
+
+  static let wildcardOverlap = CauseEntry(
+    "one of the two addresses is the wildcard",
+    summary: "0.0.0.0 (or ::) covers every address, so it collides with a socket on one address, and the reverse.",
+    what: [
+      .shown("wildcard.covers", "0.0.0.0 stands for every IPv4 address of the host: it collides with 127.0.0.53."),
+      .shown("wildcard.reverse", "The reverse holds too: behind 0.0.0.0 no single address is free."),
+    ],
+    signs: ["Your address and the one in LOCAL differ, and one of them is 0.0.0.0 or [::]."],
+    helps: [
+      .shown("wildcard.other-address", "Bind the one address you need: two different addresses do not collide."),
+      "Or let the other side bind one address instead of the wildcard.",
+    ],
+    ineffective: [
+      .shown("wildcard.no-reuseaddr", "SO_REUSEADDR beside a listener: that works on BSD, not on Linux.")
+    ], references: ["ip(7)", "bind(2)"],
+    reason: unlessItListens,
+    remedies: noRemedies)
+
+  static let dualStackOverlap = CauseEntry(
+    "an IPv6 wildcard has the port for IPv4 too",
+    summary: "A socket on :: with IPV6_V6ONLY off serves IPv4 as well, so it collides with IPv4 sockets.",
+    what: [
+      .shown("dual.covers-ipv4", "A socket on [::] with IPV6_V6ONLY off takes the IPv4 port as well."),
+      .shown("dual.reverse", "So does the reverse: binding [::] that way fails while an IPv4 socket has the port."),
+    ],
+    signs: ["V6ONLY is no for the socket on [::], and the failing address is IPv4; or the two are swapped."],
+    helps: [
+      .shown("dual.v6only", "IPV6_V6ONLY on the IPv6 socket, set before bind(): the two families are then apart."),
+      "Or one dual-stack socket for both families, and no IPv4 bind at all.",
+    ],
+    ineffective: [
+      "Looking for the holder with IPv4 tools only: the socket is in the IPv6 table (tcp6), and nowhere else."
+    ], references: ["ipv6(7)"],
+    reason: unlessItListens,
+    remedies: noRemedies)
+
+  static let inheritedDescriptor = CauseEntry(
+    "different programs hold one listening socket",
+    summary: "A child process inherited the listening socket; the port stays taken until it closes it too.",
+    what: [
+      .shown("inherited.exec", "A descriptor without close-on-exec goes on in every program that a server starts."),
+      .shown("inherited.last-copy", "The port is taken until the last copy of the descriptor is closed."),
+    ],
+    signs: [
+      "Several programs with different names under OWNER, for one socket.",
+      "If only the child is left, the socket looks like its own: a holder that is no server at all gives it away.",
+    ],
+    helps: [
+      "Stop the process that inherited it.",
+      .shown("inherited.cloexec", "In the server: SOCK_CLOEXEC (or FD_CLOEXEC); then exec closes the descriptor."),
+    ],
+    ineffective: ["SO_REUSEADDR: the socket still listens, and a listener is in the way whatever you set."],
+    references: ["socket(2)", "fcntl(2)", "execve(2)"],
+    reason: unlessItListens,
+    remedies: noRemedies)
+
+  static let timeWait = CauseEntry(
+    "closed connections are in TIME_WAIT",
+    summary: "Connections of the port ended less than a minute ago; SO_REUSEADDR on both sides gets past them.",
+    what: [
+      .shown("timewait.closer", "The side that closes first keeps the connection in TIME_WAIT for about a minute."),
+      .shown("timewait.blocks", "A bind without SO_REUSEADDR fails as long as one is left."),
+    ],
+    signs: ["Lines TIME_WAIT, no process, and nothing listens. The screen says how many seconds are left."],
+    helps: [
+      .shown("timewait.both", "SO_REUSEADDR before bind(), on the new server and on the one that left them."),
+      .shown(
+        "timewait.inherits", "A connection has the options of the listener that took it, and keeps them to its end."),
+      "Or wait: portwhy --wait PORT.",
+    ],
+    ineffective: [
+      .shown(
+        "timewait.one-side",
+        "SO_REUSEADDR on the new server alone. Most answers on the web leave out that both need it."),
+      .shown("timewait.fin-timeout", "net.ipv4.tcp_fin_timeout: it does not shorten TIME_WAIT."),
+    ], references: ["socket(7)", "tcp(7)"],
+    reason: reuseaddrOnOneSide,
+    remedies: noRemedies)
+
+  static let leftoverConnection = CauseEntry(
+    "connections of a server are still there",
+    summary: "A server is gone or no longer listens, but its connections live on and keep the port.",
+    what: [
+      .shown("leftover.blocks", "A connection keeps its port in use, with or without a listener.")
+    ],
+    signs: [
+      "Lines such as ESTABLISHED, CLOSE_WAIT or FIN_WAIT2. OWNER says who still has the connection, if anybody."
+    ],
+    helps: [
+      .shown("leftover.both", "SO_REUSEADDR on both sides, as for TIME_WAIT: then only a listener is in the way."),
+      "Or stop the process that holds the connections.",
+    ],
+    ineffective: [
+      .shown("leftover.one-side", "SO_REUSEADDR on your side alone, where the old server did not set it.")
+    ], references: ["socket(7)", "tcp(7)"],
+    reason: reuseaddrOnOneSide,
+    remedies: noRemedies)
+
+  static let leftoverDualStackConnection = CauseEntry(
+    "an IPv6 connection of a dual-stack server blocks 0.0.0.0",
+    summary: "A connection that a dual-stack listener took counts for IPv4 too, although its address is IPv6.",
+    what: [
+      .shown("leftover-dual.blocks", "A connection to [::1] of a listener on [::] keeps 0.0.0.0 from being bound."),
+      .shown(
+        "leftover-dual.v6only", "It does not if the listener had IPV6_V6ONLY: the connection inherits the option."),
+    ],
+    signs: ["The failing address is 0.0.0.0, and all that is left on the port are connections with IPv6 addresses."],
+    helps: [
+      .shown("leftover-dual.address", "A bind to one IPv4 address works."),
+      .shown("leftover-dual.both", "So does SO_REUSEADDR on both sides."),
+    ],
+    ineffective: ["Looking for IPv4 connections: there are none."], references: ["ipv6(7)", "socket(7)"],
+    meeting:
+      "a connection that came in through a dual-stack listener (IPV6_V6ONLY off) counts for IPv4 too, whatever its"
+      + " address",
+    reason: reuseaddrOnOneSide,
+    remedies: noRemedies)
+
+  static let outgoingConnection = CauseEntry(
+    "a client uses the port as its own end",
+    summary:
+      "An outgoing connection got this port as its local port; reserve the port so that it cannot happen again.",
+    what: [
+      .shown(
+        "client.range", "A client without a bind gets a local port from net.ipv4.ip_local_port_range, yours included."
+      ),
+      .shown("client.blocks", "While the connection lives, and in TIME_WAIT after it, the port is in use."),
+    ],
+    signs: ["An ESTABLISHED line, nothing listens, and the port lies in the range that the screen names."],
+    helps: [
+      .shown("client.reserved", "net.ipv4.ip_local_reserved_ports keeps clients off the ports it lists."),
+      .shown("client.reserved-bind", "A bind to a reserved port works as ever."),
+      "Or choose a port below the range.",
+    ],
+    ineffective: [
+      .shown("client.reuseaddr", "SO_REUSEADDR: clients hardly ever set it, and both sides would have to.")
+    ], references: ["ip(7)"],
+    reason: reuseaddrOnOneSide,
+    remedies: reservePort)
+
+  static let selfConnection = CauseEntry(
+    "a client is connected to itself",
+    summary: "A client that retried a port of its own host got that very port as its own and connected to itself.",
+    what: [
+      .shown("self.possible", "A socket can be connected to itself: local and remote address and port are the same."),
+      .shown("self.blocks", "It holds the port like any other connection, so the server cannot start."),
+    ],
+    signs: ["One ESTABLISHED line with LOCAL and PEER alike."],
+    helps: [
+      "Stop the client. Let it wait between attempts, and give servers ports outside net.ipv4.ip_local_port_range.",
+      "net.ipv4.ip_local_reserved_ports keeps clients off the port.",
+    ], references: ["ip(7)", "connect(2)"],
+    reason: reuseaddrOnOneSide,
+    remedies: reservePort)
+}

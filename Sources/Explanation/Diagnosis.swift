@@ -1,0 +1,110 @@
+public import SocketModel
+
+/// A remark that belongs to an attempt or a port but does not decide it.
+public struct Note: Sendable, Hashable {
+  /// The kind as the report names it.
+  public var word: OpenWord<Kind>
+  /// One sentence, lower case, without a full stop.
+  public var text: String
+
+  /// A note as a report has it.
+  public init(word: OpenWord<Kind>, text: String) {
+    self.word = word
+    self.text = text
+  }
+
+  /// A note of a known kind.
+  public init(kind: Kind, text: String) { self.init(word: .known(kind), text: text) }
+
+  /// nil for a kind that this version does not know.
+  public var kind: Kind? { word.known }
+}
+
+/// Something the reader of the answer can do. It is printed, never carried out.
+public struct Suggestion: Sendable, Hashable {
+  /// How sure it is that it helps.
+  public enum Certainty: Sendable, Hashable {
+    /// The rules, run on the changed situation, say that it works.
+    case checked
+    /// It works if this holds.
+    case conditional(OpenWord<Condition>)
+
+    /// It works if this holds.
+    public static func when(_ condition: Condition) -> Certainty { .conditional(.known(condition)) }
+  }
+
+  /// The kind as the report names it.
+  public var word: OpenWord<Kind>
+  /// The socket option it is about; nil for none.
+  public var optionWord: OpenWord<Option>?
+  /// How sure it is that it helps.
+  public var certainty: Certainty
+  /// What to do, lower case, without a full stop.
+  public var text: String
+  /// What does it; nil where no one command does.
+  public var command: Command?
+
+  /// A suggestion as a report has it.
+  public init(
+    word: OpenWord<Kind>, option: OpenWord<Option>?, certainty: Certainty, text: String, command: Command?
+  ) {
+    self.word = word
+    self.optionWord = option
+    self.certainty = certainty
+    self.text = text
+    self.command = command
+  }
+
+  /// A suggestion of a known kind.
+  public init(
+    kind: Kind, option: Option? = nil, certainty: Certainty, text: String, command: Command? = nil
+  ) {
+    self.init(
+      word: .known(kind), option: option.map(OpenWord.known), certainty: certainty, text: text, command: command)
+  }
+
+  /// nil for a kind that this version does not know.
+  public var kind: Kind? { word.known }
+  /// nil for no option, and for one that this version does not know.
+  public var option: Option? { optionWord?.known }
+}
+
+/// What stands behind the outcomes of one attempt, as data; the renderers turn it into a screen or JSON.
+public struct Diagnosis: Sendable, Hashable {
+  /// The cause as the report names it; nil where nothing fails or surprises.
+  public var causeWord: OpenWord<Cause>?
+  /// The reason in at most three sentences, evidence included; lower case.
+  public var why: [String]
+  /// Who gets the traffic where the planned socket shares its port.
+  public var deliveries: [Delivery]
+  /// Remarks that do not decide it.
+  public var notes: [Note]
+  /// Best first.
+  public var suggestions: [Suggestion]
+
+  /// Without arguments it says nothing.
+  public init(
+    cause: Cause? = nil, why: [String] = [], deliveries: [Delivery] = [], notes: [Note] = [],
+    suggestions: [Suggestion] = []
+  ) {
+    self.causeWord = cause.map(OpenWord.known)
+    self.why = why
+    self.deliveries = deliveries
+    self.notes = notes
+    self.suggestions = suggestions
+  }
+
+  /// nil where nothing fails or surprises, and for a cause that this version does not know.
+  public var cause: Cause? { causeWord?.known }
+}
+
+/// The cause of what the planned bind would meet, the reason in words, and what can be done.
+public func explain(_ situation: Situation) -> Diagnosis {
+  guard let outcome = situation.outcome(situation.planned) else { return Diagnosis() }
+  let deliveries = deliveries(situation, outcome)
+  let cause = primaryCause(situation, outcome, deliveries)
+  return Diagnosis(
+    cause: cause, why: why(situation, outcome, cause), deliveries: deliveries,
+    notes: notes(situation, outcome: outcome) + ownershipNotes(situation) + runtimeNotes(situation),
+    suggestions: suggestions(situation, outcome, cause))
+}

@@ -1,0 +1,216 @@
+package import BindRules
+package import SocketModel
+
+// How bind(2) and listen(2) end, in words: one wording for the first line, the four combinations and a range.
+
+extension ReuseOptions {
+  /// The name of a combination: `none`, `SO_REUSEADDR`, `SO_REUSEPORT`, `both`.
+  package var label: String {
+    switch self {
+    case []: "none"
+    case [.reuseaddr, .reuseport]: "both"
+    default: names
+    }
+  }
+}
+
+extension BindOutcome {
+  /// `ok`, `EADDRINUSE`, `listen EADDRINUSE`, `undetermined`; `?` where it was left open, which is no answer.
+  package func resultText(isLeftOpen: Bool = false) -> String {
+    if isLeftOpen { return bind == .ok ? "listen ?" : "?" }
+    return switch (bind, verdict) {
+    case (.ok, .fails(let errno)): "listen \(errno)"
+    case (.ok, .undetermined): "listen undetermined"
+    case (_, let verdict): verdict.description
+    }
+  }
+}
+
+/// How attempts that end alike with every combination of options end.
+package struct Ending {
+  private var planned: BindOutcome?
+  private var others: [BindOutcome]
+  private var transport: TransportProtocol
+  private var isFree: Bool
+  private var leftOpen: Set<ReuseOptions>
+  private var missing: [MissingFact]
+
+  /// - Parameters:
+  ///   - outcomes: the four of one of the attempts.
+  ///   - missing: what any of them lacks for the planned combination.
+  ///   - leftOpen: the combinations that were not looked into.
+  ///   - isFree: nothing uses the port, and every combination works.
+  package init(
+    _ outcomes: [BindOutcome], planned: ReuseOptions, _ transport: TransportProtocol, missing: [MissingFact],
+    leftOpen: Set<ReuseOptions>, isFree: Bool
+  ) {
+    self.planned = outcomes.first { $0.options == planned }
+    others = outcomes.filter { $0.options != planned }
+    self.transport = transport
+    self.isFree = isFree
+    self.leftOpen = leftOpen
+    self.missing = missing
+  }
+
+  /// How the planned combination ends, and which others end otherwise: for the first line.
+  package var text: String {
+    guard let planned else { return CallResult.undetermined.description }
+    let options = planned.options
+    if isFree && !options.isEmpty { return ending(planned) + " with and without \(options.names)" }
+    return (options.isEmpty ? "" : "with \(options.names) ") + ending(planned) + otherwise(planned)
+  }
+
+  private func ending(_ outcome: BindOutcome) -> String {
+    switch (outcome.bind, outcome.verdict) {
+    case (_, .ok): (isFree ? "free, " : "") + (transport == .tcp ? "bind and listen work" : "bind works")
+    case (.ok, .fails(let errno)): "bind works, listen fails (\(errno))"
+    case (_, .fails(let errno)): "bind fails (\(errno))"
+    case (let bind, .undetermined):
+      (bind == .ok ? "bind works, listen undetermined" : "undetermined") + missing.inBrackets
+    }
+  }
+
+  /// Which other combinations end better, or for a planned option: that it is needed.
+  private func otherwise(_ planned: BindOutcome) -> String {
+    if planned.verdict == .ok { return withoutThePlanned(planned) }
+    let working = minimal(others.filter { $0.verdict == .ok }.map(\.options))
+    if !working.isEmpty { return ", works " + with(working) }
+    if planned.verdict == .undetermined { return "" }
+    let undetermined = others.filter { $0.verdict == .undetermined }
+    if undetermined.isEmpty { return ", no option helps" }
+    // The order of earlier binds is no fact to hope for, and what was not looked into need not be undetermined: both
+    // stand in the section "bind".
+    let open = minimal(
+      undetermined.filter { outcome in
+        !leftOpen.contains(outcome.options) && outcome.missing.contains { $0.kind != .bindOrder }
+      }.map(\.options))
+    if !open.isEmpty { return ", undetermined " + with(open) }
+    let failing = minimal(others.filter(\.fails).map(\.options))
+    return failing.isEmpty ? "" : ", also " + with(failing)
+  }
+
+  private func withoutThePlanned(_ planned: BindOutcome) -> String {
+    if planned.options.isEmpty {
+      let failing = others.filter(\.fails)
+      return failing.isEmpty ? "" : ", fails " + with(minimal(failing.map(\.options)))
+    }
+    guard let bare = others.first(where: { $0.options.isEmpty }) else { return "" }
+    return switch bare.verdict {
+    case .ok: ", and without options too"
+    case .fails(let errno): ", fails without options (\(errno))"
+    case .undetermined: ", undetermined without options"
+    }
+  }
+
+  /// The combinations that contain no other of the list.
+  private func minimal(_ combinations: [ReuseOptions]) -> [ReuseOptions] {
+    combinations.filter { candidate in !combinations.contains { $0.isStrictSubset(of: candidate) } }
+  }
+
+  private func with(_ combinations: [ReuseOptions]) -> String {
+    if combinations.contains([]) { return "without options" }
+    return "with " + combinations.map(\.names).listed(atMost: .max, "or")
+  }
+}
+
+extension BindOutcome {
+  fileprivate var fails: Bool {
+    if case .fails = verdict { true } else { false }
+  }
+}
+
+/// The answer of a port in a word or two, for a line of a range: `free`, `works`, `bind fails (EADDRINUSE)`.
+package func shortEnding(_ verdict: CallResult?, isFree: Bool, bindWorks: Bool) -> String {
+  switch verdict {
+  case .ok: isFree ? "free" : "works"
+  case .fails(let errno): (bindWorks ? "listen" : "bind") + " fails (\(errno))"
+  case .undetermined: CallResult.undetermined.description
+  case nil: "not asked"
+  }
+}
+
+extension BindRule {
+  /// The kernel function whose conflict it is.
+  package var kernelFunction: String {
+    switch self {
+    case .tcpListener, .tcpReuseaddr, .tcpReuseportUser: "inet_bind_conflict"
+    case .udpReuseaddr, .udpReuseportUser: "udp_lib_lport_inuse"
+    }
+  }
+}
+
+// MARK: What is missing
+
+extension Collection where Element == MissingFact {
+  /// ` (not known: …)`; what only hides is said as what is seen.
+  fileprivate var inBrackets: String {
+    if isEmpty { return "" }
+    if allSatisfy({ $0.kind == .boundSockets }) {
+      return ": nothing visible is in the way, but sockets that are only bound cannot be seen"
+    }
+    return " (not known: \(items.listed(atMost: .max)))"
+  }
+
+  /// Facts of the same sockets together: `SO_REUSEADDR and SO_REUSEPORT of 2 sockets`.
+  private var items: [String] {
+    var groups: [(names: [String], sockets: Set<Int>)] = []
+    for kind in MissingFact.Kind.allCases {
+      let matching = filter { $0.kind == kind }
+      if matching.isEmpty { continue }
+      let sockets = Set(matching.compactMap(\.socket))
+      if let index = groups.firstIndex(where: { $0.sockets == sockets && !sockets.isEmpty }) {
+        groups[index].names.append(kind.text)
+      } else {
+        groups.append(([kind.text], sockets))
+      }
+    }
+    return groups.map { group in
+      group.names.listed(atMost: .max)
+        + (group.sockets.isEmpty ? "" : " of " + counted(group.sockets.count, "socket"))
+    }
+  }
+}
+
+extension MissingFact.Kind {
+  /// The fact, as "not known:" goes on.
+  fileprivate var text: String {
+    switch self {
+    case .reuseaddr: "SO_REUSEADDR"
+    case .reuseport: "SO_REUSEPORT"
+    case .v6only: "IPV6_V6ONLY"
+    case .uid: "the user"
+    case .bindOrder: "the order of earlier binds"
+    case .filters: "what filters say"
+    case .reuseportGroup: "whether the SO_REUSEPORT group is full"
+    case .boundSockets: "sockets that are only bound"
+    case .capability: "CAP_NET_BIND_SERVICE"
+    case .unprivilegedPortStart: "net.ipv4.ip_unprivileged_port_start"
+    case .localAddresses: "the local addresses"
+    case .nonlocalBind: "ip_nonlocal_bind"
+    case .interfaces: "the interfaces"
+    case .addressFamily: "whether the family is there"
+    case .l3mdevAccept: "net.ipv4.tcp_l3mdev_accept"
+    case .layer3Domain: "the VRF"
+    case .movingSockets: "where sockets are that move between listening, bound and connected"
+    case .kernelVersion: "this kernel version's rule"
+    }
+  }
+}
+
+// MARK: The first line
+
+/// What is attempted, by whom, and how it ends; the texts given are harmless already.
+///
+/// - Parameters:
+///   - subject: `8080/tcp`.
+///   - user: whose socket it is; nil where there is nothing to attempt.
+///   - endings: addresses that end alike, with the text of their `Ending`.
+package func firstLine(
+  _ subject: String, device: String?, user: String?, _ endings: [(addresses: [String], text: String)]
+) -> String {
+  guard let user, let first = endings.first else { return subject + ": nothing to attempt" }
+  let plan = (device.map { ", device \($0)" } ?? "") + ", as \(user)"
+  if endings.count == 1 { return "\(subject) on \(first.addresses.listed(atMost: .max))\(plan): \(first.text)" }
+  let parts = endings.map { "on \($0.addresses.listed(atMost: .max)) \($0.text)" }
+  return "\(subject)\(plan): \(parts.joined(separator: "; "))"
+}

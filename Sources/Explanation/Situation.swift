@@ -1,0 +1,76 @@
+public import BindRules
+public import SocketModel
+
+/// What one attempt is explained from: the rules' answers and the facts they were drawn from.
+public struct Situation: Sendable, Hashable {
+  /// The bind that was judged.
+  public var attempt: BindAttempt
+  /// The four outcomes, in the order of `ReuseOptions.combinations`.
+  public var outcomes: [BindOutcome]
+  /// The options the user plans to set.
+  public var planned: ReuseOptions
+  /// The sockets of the port, as given to the rules.
+  public var snapshot: Snapshot {
+    didSet { isListenedOn = snapshot.hasListener }
+  }
+  /// Every socket's role asks for it.
+  private var isListenedOn: Bool
+  /// Other ports, and every socket on them, for a free one to offer; nil where they were not looked at.
+  public var nearby: NearbyPorts?
+  /// The planned server's runtime (`--runtime`); nil where it was not said.
+  public var runtime: Runtime?
+  /// The options of the question, as the command line has them: without them a command that asks portwhy again would
+  /// ask another question.
+  public var questionOptions: [String]
+
+  /// What is judged, what came of it and the facts; the rest where it is known.
+  public init(
+    attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot,
+    nearby: NearbyPorts? = nil,
+    runtime: Runtime? = nil, questionOptions: [String] = []
+  ) {
+    self.attempt = attempt
+    self.outcomes = outcomes
+    self.planned = planned
+    self.snapshot = snapshot
+    self.isListenedOn = snapshot.hasListener
+    self.nearby = nearby
+    self.runtime = runtime
+    self.questionOptions = questionOptions
+  }
+
+  func outcome(_ options: ReuseOptions) -> BindOutcome? {
+    outcomes.first { $0.options == options }
+  }
+
+  func socket(_ blocker: Blocker) -> SocketObservation { snapshot.sockets[blocker.socket] }
+
+  /// The sockets in the way of the planned bind.
+  var blockingSockets: [SocketObservation] { (outcome(planned)?.blockers ?? []).map(socket) }
+
+  func role(_ socket: SocketObservation) -> SocketRole {
+    SocketRole(socket, host: snapshot.host, isListenedOn: isListenedOn)
+  }
+
+  /// What the rules say to a changed plan or situation.
+  func verdict(
+    _ options: ReuseOptions? = nil, _ attempt: BindAttempt? = nil, in snapshot: Snapshot? = nil
+  ) -> CallResult {
+    let changed = BindRules.outcomes(of: attempt ?? self.attempt, in: snapshot ?? self.snapshot)
+    return changed.first { $0.options == options ?? planned }?.verdict ?? .undetermined
+  }
+}
+
+/// Ports beside the one asked for, with every socket on them.
+public struct NearbyPorts: Sendable, Hashable {
+  /// The ports that were looked at.
+  public var ports: ClosedRange<UInt16>
+  /// What the kernel lists; options and owners need not be known.
+  public var sockets: [SocketObservation]
+
+  /// Every socket on these ports.
+  public init(ports: ClosedRange<UInt16>, sockets: [SocketObservation]) {
+    self.ports = ports
+    self.sockets = sockets
+  }
+}

@@ -1,0 +1,98 @@
+import BindRules
+import SocketModel
+
+/// What can be done, best first. Everything marked `checked` was run through the rules on the changed situation.
+func suggestions(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?) -> [Suggestion] {
+  let remedies = cause?.entry.remedies(situation) ?? []
+  let own: [Suggestion]
+  switch outcome.verdict {
+  case .ok: return []
+  case .fails(.addressInUse):
+    own =
+      ourOption(situation) + waiting(situation) + stopHolder(situation) + whereToChange(situation)
+      + lookCloser(situation, outcome) + otherAddress(situation) + optionThere(situation) + remedies
+  case .fails: return worded(remedies, situation)
+  case .undetermined:
+    own =
+      lookCloser(situation, outcome) + ourOption(situation) + stopHolder(situation) + waiting(situation)
+      + optionThere(situation) + remedies
+  }
+  // Another port is the last resort.
+  return worded(own, situation) + settingThere(situation) + otherPort(situation)
+}
+
+/// The suggestions in the words of the planned runtime.
+private func worded(_ suggestions: [Suggestion], _ situation: Situation) -> [Suggestion] {
+  // The kernel's own sockets cannot be told to set an option, nor did they.
+  let isKernels = situation.blockingSockets.contains { $0.owner == .kernel }
+  return suggestions.filter { !isKernels || $0.kind != .setOption }.map { $0.worded(for: situation.runtime) }
+}
+
+extension Situation {
+  /// A portwhy command with the question's options and these, about this attempt.
+  func asking(_ options: [String] = []) -> [String] { ["portwhy"] + questionOptions + options + [target] }
+
+  /// TARGET of a command that asks about this attempt again; a wildcard as the bare port.
+  private var target: String {
+    let suffix = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
+    let scope = attempt.missingZone ?? attempt.scope.map { snapshot.host.interface($0)?.name ?? String($0.rawValue) }
+    let zone = scope.map { "%" + $0 } ?? ""
+    switch attempt.address {
+    case _ where attempt.address.isUnspecified: return suffix
+    case .v4(let address): return "\(address):\(suffix)"
+    case .v6(let address): return "[\(address)\(zone)]:\(suffix)"
+    }
+  }
+
+  /// Whether no holder can be hidden from the reader, so that a socket is free when its visible holders have gone.
+  var seesEveryHolder: Bool { snapshot.host.uid == 0 && snapshot.visibility.unreadableProcesses == 0 }
+
+  /// How sure a suggestion is that makes the rules say this.
+  func certainty(_ verdict: CallResult) -> Suggestion.Certainty { verdict == .ok ? .checked : .when(.nothingElse) }
+}
+
+private func waiting(_ situation: Situation) -> [Suggestion] {
+  let blocking = situation.blockingSockets
+  guard !blocking.isEmpty, blocking.allSatisfy(\.isTimeWaitSocket), let seconds = blocking.secondsLeft
+  else { return [] }
+  var after = situation.snapshot
+  after.sockets.removeAll(where: \.isTimeWaitSocket)
+  guard situation.verdict(in: after) == .ok else { return [] }
+  // The end of a FIN_WAIT2 is near or, once the peer closes too, a whole TIME_WAIT away (`tcp_timewait_state_process`).
+  let isHalfClosed = blocking.contains { $0.state == .finWait2 }
+  return [
+    Suggestion(
+      kind: .wait,
+      certainty: isHalfClosed
+        ? .when(.peerStaysOpen) : .checked,
+      text: isHalfClosed
+        ? "wait \(seconds) s until the kernel gives the connection up"
+        : "wait \(seconds) s until TIME_WAIT is over, which nothing shortens",
+      command: situation.snapshot.host.asNow(situation.asking(["--wait"])))
+  ]
+}
+
+/// What settles an undetermined answer, or names a hidden holder: the cheapest way first.
+private func lookCloser(_ situation: Situation, _ outcome: BindOutcome) -> [Suggestion] {
+  let host = situation.snapshot.host
+  let isOpen = outcome.verdict == .undetermined
+  let hidden = situation.blockingSockets.contains { $0.owner == .hidden || $0.reuseaddr.unknownReason == .hidden }
+  let lookAsRoot = Suggestion(
+    kind: .lookAsRoot, certainty: .when(.maySudo),
+    text: "ask again as root, who sees the owner and the options of every socket",
+    command: host.asRoot(situation.asking()))
+  return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(situation, outcome)
+}
+
+/// A real bind settles an undetermined TCP outcome; UDP is never probed.
+private func probing(_ situation: Situation, _ outcome: BindOutcome) -> [Suggestion] {
+  guard situation.attempt.transport == .tcp, outcome.bind == .undetermined, outcome.source == .rules else {
+    return []
+  }
+  return [
+    Suggestion(
+      kind: .probe, certainty: .when(.mayHoldPort),
+      text: "settle it by a real bind that never listens",
+      command: situation.snapshot.host.asNow(situation.asking(["--probe"])))
+  ]
+}

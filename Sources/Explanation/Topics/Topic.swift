@@ -1,0 +1,106 @@
+internal import SocketModel
+
+/// A sentence or two of a long text. What it says of Linux is shown by a real socket in the tests, what it says of another
+/// system by the rules of that one.
+public struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
+  /// The name under which the tests show it; nil for advice, history and definitions.
+  public var id: String?
+  /// The sentence.
+  public var text: String
+
+  /// A literal is its own text.
+  public init(stringLiteral value: String) {
+    id = nil
+    text = value
+  }
+
+  private init(id: String, text: String) {
+    self.id = id
+    self.text = text
+  }
+
+  /// A statement about Linux, or another system.
+  static func shown(_ id: String, _ text: String) -> Statement { Statement(id: id, text: text) }
+}
+
+/// The parts of a long text.
+public struct TopicText: Sendable, Hashable {
+  /// One line, lower case, without a full stop.
+  public var title: String
+  /// The short form, of the manual page.
+  public var summary: String
+  /// What it is.
+  public var what: [Statement]
+  /// How to recognise it.
+  public var signs: [Statement]
+  /// What helps.
+  public var helps: [Statement]
+  /// What does not help, and why people think it does.
+  public var ineffective: [Statement]
+  /// Manual pages, as `tcp(7)`.
+  public var references: [String]
+
+  /// The paragraphs, each with its heading: none for the first.
+  package var sections: [(heading: String, statements: [Statement])] {
+    [
+      ("", what), ("how to recognise it", signs), ("what helps", helps), ("what does not help", ineffective),
+      ("see also", [Statement(stringLiteral: references.joined(separator: ", "))]),
+    ].filter { !$0.1.isEmpty }
+  }
+
+  /// Everything it says.
+  public var statements: [Statement] { what + signs + helps + ineffective }
+}
+
+/// One entry of `--explain`: the long text of a cause, or of a matter that several causes share.
+@dynamicMemberLookup
+public struct Topic: Sendable, Hashable {
+  /// What is typed after `--explain`; for a cause the word of the report.
+  public var slug: String
+  /// nil for a matter that several causes share.
+  public var cause: Cause?
+  /// What it says.
+  public var text: TopicText
+
+  init(_ cause: Cause, _ text: TopicText) {
+    (slug, self.cause, self.text) = (cause.rawValue, cause, text)
+  }
+
+  init(
+    _ slug: String, _ title: String, summary: String, what: [Statement], signs: [Statement] = [],
+    helps: [Statement] = [], ineffective: [Statement] = [], references: [String]
+  ) {
+    self.slug = slug
+    text = TopicText(
+      title: title, summary: summary, what: what, signs: signs, helps: helps, ineffective: ineffective,
+      references: references)
+  }
+
+  /// A part of the text.
+  public subscript<Part>(dynamicMember part: KeyPath<TopicText, Part>) -> Part { text[keyPath: part] }
+
+  /// An attempt can have it as its cause.
+  public var isCause: Bool { cause != nil }
+}
+
+/// Every long text there is.
+public enum Catalogue {
+  /// The causes in the order of the list, then the other topics.
+  public static let topics: [Topic] = Cause.allCases.map(\.topic) + generalTopics + foreignTopics
+
+  /// What their list ends with.
+  package static let hint = "portwhy --explain TOPIC tells more."
+
+  /// The topic of this name; nil where there is none.
+  public static func topic(_ slug: String) -> Topic? { topics.first { $0.slug == slug } }
+
+  /// The topic whose name differs least from what was typed; nil where none is near.
+  public static func nearest(to word: String) -> Topic? {
+    let typed = Array(word.lowercased().utf8.map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }.prefix(40))
+    let ranked = topics.map { (topic: $0, distance: editDistance(typed, Array($0.slug.utf8))) }
+    let containing = typed.count >= 3 ? topics.first { $0.slug[...].place(of: word.lowercased()) != nil } : nil
+    guard let best = ranked.min(by: { $0.distance < $1.distance }) else { return nil }
+    if best.distance <= max(2, typed.count / 3) { return best.topic }
+    return containing
+  }
+}

@@ -1,0 +1,156 @@
+import CLinux
+import Glibc
+package import SocketModel
+
+/// Why a network namespace cannot be looked at.
+package enum NamespaceEntryError: Error, Sendable, Hashable {
+  /// There is no such file.
+  case absent
+  /// The file is there and is something else.
+  case noNetworkNamespace
+  /// The file may not be opened: another user's process, or a directory that may not be searched.
+  case mayNotOpen(SystemError)
+  /// setns(2) wants CAP_SYS_ADMIN in the user namespace that owns it and in one's own.
+  case mayNotEnter
+  /// A system call failed for a reason of its own.
+  case failed(String, SystemError)
+}
+
+/// Runs `body` inside the network namespace behind a file of nsfs such as `/proc/PID/ns/net` (namespaces(7)).
+///
+/// On a thread of its own, which ends with it: the caller's thread keeps its namespace whatever happens, so a
+/// library may do this, and nothing has to be undone. The body must be synchronous.
+/// - Parameter paths: the first that exists counts.
+package func inNetworkNamespace<Value>(
+  at paths: [String], _ body: () -> Value
+) throws(NamespaceEntryError) -> Value {
+  let namespace = try NamespaceFile(paths)
+  var result: Result<Value, NamespaceEntryError> = .failure(.failed("pthread_create", .tryAgain))
+  do throws(SystemError) {
+    try onOwnThread {
+      do throws(NamespaceEntryError) {
+        try namespace.enter()
+        result = .success(body())
+      } catch {
+        result = .failure(error)
+      }
+    }
+  } catch {
+    throw .failed("pthread_create", error)
+  }
+  return try result.get()
+}
+
+/// An open file of nsfs that is a network namespace.
+private struct NamespaceFile: ~Copyable {
+  private let descriptor: Int32
+
+  /// Opens the first of the paths that exists. Without O_NONBLOCK a FIFO would wait for a writer.
+  init(_ paths: [String]) throws(NamespaceEntryError) {
+    var opened: Int32 = -1
+    for path in paths where opened < 0 {
+      opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+      if opened < 0 && errno != ENOENT && errno != ENOTDIR && errno != ESRCH { break }
+    }
+    guard opened >= 0 else {
+      let error = SystemError.last
+      switch error.rawValue {
+      case ENOENT, ENOTDIR, ESRCH: throw .absent
+      case EACCES, EPERM: throw .mayNotOpen(error)
+      case ENXIO, ELOOP, ENAMETOOLONG: throw .noNetworkNamespace
+      default: throw .failed("open", error)
+      }
+    }
+    guard portwhy_is_network_namespace(opened) != 0 else {
+      close(opened)
+      throw .noNetworkNamespace
+    }
+    descriptor = opened
+  }
+
+  deinit { close(descriptor) }
+
+  /// setns(2) of the calling thread.
+  borrowing func enter() throws(NamespaceEntryError) {
+    guard portwhy_setns_network(descriptor) != 0 else { return }
+    let error = SystemError.last
+    throw error == .notPermitted ? .mayNotEnter : .failed("setns", error)
+  }
+}
+
+// MARK: - Who owns a namespace
+
+/// How the reader stands to the user namespace that owns a network namespace.
+package enum NamespaceRelation: Equatable {
+  /// It is the reader's own: the reader's capabilities count there.
+  case own
+  /// It is a descendant: the reader's capabilities count there. The effective uid that made the descendant that is the
+  /// reader's child, be it this one or one between, holds every capability there (user_namespaces(7)).
+  case below(maker: UInt32)
+  /// It is not below the reader's own: no capability counts there.
+  case outside
+}
+
+/// Follows what `ns_capable()` follows: from the owner of the network namespace up to the reader's own. nil where
+/// that cannot be told.
+package func relation(
+  ofNetworkNamespace networkPath: String, toUserNamespace userPath: String
+) -> NamespaceRelation? {
+  guard let own = try? FileStatus(ofFile: userPath), let network = try? Descriptor(file: networkPath) else {
+    return nil
+  }
+  do throws(SystemError) {
+    var current = try Descriptor(owning: portwhy_ns_get_userns(network.number))
+    var isBelow = false
+    var owner: uid_t = 0
+    while let identity = try? current.status() {
+      if identity.isSameFile(as: own) { return isBelow ? .below(maker: owner) : .own }
+      guard portwhy_ns_get_owner_uid(current.number, &owner) == 0 else { return nil }
+      isBelow = true
+      current = try Descriptor(owning: portwhy_ns_get_parent(current.number))
+    }
+    return nil
+  } catch {
+    // EPERM: the owner lies outside of what the reader's user namespace contains (ns_get_owner).
+    return error == .notPermitted ? .outside : nil
+  }
+}
+
+// MARK: - Whose a socket is
+
+/// The network namespace of this thread, to tell its sockets from those of other namespaces.
+package struct OwnNamespace: Sendable, Hashable {
+  /// SO_NETNS_COOKIE, Linux 5.14.
+  package var cookie: UInt64?
+  /// The file of the namespace on nsfs (namespaces(7)).
+  package var file: FileStatus?
+
+  package init(cookie: UInt64?, file: FileStatus?) {
+    self.cookie = cookie
+    self.file = file
+  }
+
+  package init(procRoot: String) {
+    // A socket that is never bound or connected, only asked what it belongs to.
+    if let socket = try? Descriptor(newSocketOf: AF_UNIX, SOCK_DGRAM) {
+      cookie = try? socket.option(.namespaceCookie)
+    }
+    if let proc = try? Descriptor(directory: procRoot) {
+      file = try? proc.status(of: "thread-self/ns/net")
+    }
+  }
+
+  /// Whether the socket is of this namespace; nil where that cannot be told.
+  ///
+  /// Before Linux 5.14 the namespace's file is asked for (SIOCGSKNS), which needs CAP_NET_ADMIN; without it the
+  /// namespace of the holder stands for that of the socket, which is right unless the holder changed its own.
+  /// - Parameter holder: the `fd` directory of the holder.
+  package func contains(_ socket: borrowing Descriptor, heldIn holder: borrowing Descriptor) -> Bool? {
+    if let cookie, let other = try? socket.option(.namespaceCookie) { return cookie == other }
+    guard let file else { return nil }
+    // ioctl(2) SIOCGSKNS: Linux 4.9.
+    let namespace = try? Descriptor(owning: portwhy_socket_namespace(socket.number))
+    if let namespace, let status = try? namespace.status() { return status.isSameFile(as: file) }
+    return (try? holder.status(of: "../ns/net")).map { $0.isSameFile(as: file) }
+  }
+}

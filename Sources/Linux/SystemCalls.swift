@@ -1,0 +1,161 @@
+import CLinux
+import Glibc
+package import SocketModel
+
+/// What a program does with its own descriptors and terminal, and the users of the host.
+package enum SystemCalls {
+  /// Fills the standard descriptors that are closed, so that no file or socket opened later becomes one of them and
+  /// gets what is meant for a reader. Reading and writing there fails as before (O_PATH, open(2)).
+  package static func occupyClosedStandardDescriptors() {
+    let path: Int32 = 0o10000000
+    for number: Int32 in 0...2 where fcntl(number, F_GETFD) < 0 { _ = open("/", path | O_CLOEXEC) }
+  }
+
+  /// Makes a closed pipe and a file that may not grow (RLIMIT_FSIZE) errors of write(2), not the end of the program.
+  package static func makeWritingFail() {
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+  }
+
+  package enum WriteResult: Hashable {
+    case written
+    /// EPIPE: nobody reads any more.
+    case closedPipe
+    /// strerror(3) of what happened.
+    case failed(String)
+  }
+
+  /// Writes everything, write(2).
+  package static func write(_ text: String, to descriptor: Int32) -> WriteResult {
+    var text = text
+    return text.withUTF8 { buffer in
+      var rest = UnsafeRawBufferPointer(buffer)
+      while !rest.isEmpty {
+        let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+        if count >= 0 {
+          rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+        } else if errno == EAGAIN {
+          var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+          _ = poll(&waiting, 1, -1)
+        } else if errno != EINTR {
+          return errno == EPIPE ? .closedPipe : .failed(String(cString: strerror(errno)))
+        }
+      }
+      return .written
+    }
+  }
+
+  /// The columns of a terminal (TIOCGWINSZ, ioctl_tty(2)); nil where the descriptor is none or it does not say.
+  package static func terminalColumns(_ descriptor: Int32) -> Int? {
+    var size = winsize()
+    guard isTerminal(descriptor), ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+    return Int(size.ws_col)
+  }
+
+  /// The lines of a terminal; nil where the descriptor is none or it does not say.
+  package static func terminalLines(_ descriptor: Int32) -> Int? {
+    var size = winsize()
+    guard isTerminal(descriptor), ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return nil }
+    return Int(size.ws_row)
+  }
+
+  /// Whether a terminal may be written over: a program in the background would write into somebody else's line.
+  package static func isForegroundTerminal(_ descriptor: Int32) -> Bool {
+    guard isTerminal(descriptor) else { return false }
+    let group = tcgetpgrp(descriptor)
+    return group < 0 || group == getpgrp()
+  }
+
+  /// isatty(3).
+  package static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
+
+  /// gethostname(2); nil where it fails.
+  package static var hostName: String? {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return nil }
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// getenv(3).
+  package static func environment(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }
+  }
+
+  /// The uid of a user, getpwnam(3); nil where there is none.
+  package static func uid(ofUser name: String) -> UInt32? {
+    getpwnam(name)?.pointee.pw_uid
+  }
+
+  /// The name of a uid; nil where there is none.
+  ///
+  /// Looked up in passwd(5) first, fgetpwent(3): getpwuid(3) asks nscd and reads nsswitch.conf before it looks there.
+  package static func user(_ uid: UInt32) -> String? {
+    localUser(uid) ?? getpwuid(uid).flatMap { $0.pointee.pw_name }.map { String(cString: $0) }
+  }
+
+  private static func localUser(_ uid: UInt32) -> String? {
+    guard let file = fopen("/etc/passwd", "re") else { return nil }
+    defer { fclose(file) }
+    while let entry = fgetpwent(file) {
+      // Lines that start with + or - are of compat mode: they name nobody.
+      guard entry.pointee.pw_uid == uid, let name = entry.pointee.pw_name else { continue }
+      if name[0] != CChar(UInt8(ascii: "+")), name[0] != CChar(UInt8(ascii: "-")) { return String(cString: name) }
+    }
+    return nil
+  }
+
+  /// Waits until a moment of `Clock.microseconds`; returns early, and false, where nobody reads the descriptor any more.
+  package static func pause(until moment: UInt64, whileRead descriptor: Int32) -> Bool {
+    while true {
+      let now = Clock.microseconds
+      guard now < moment else { return true }
+      var reader = pollfd(fd: descriptor, events: 0, revents: 0)
+      if poll(&reader, 1, Int32(clamping: (moment - now + 999) / 1000)) > 0 { return false }
+    }
+  }
+
+  /// Ends the program by a signal that it has held back, so that who started it sees that: a shell stops its loop.
+  package static func end(bySignal number: Int32) -> Never {
+    signal(number, SIG_DFL)
+    raise(number)
+    exit(128 &+ number)
+  }
+
+  package enum ReadResult: Hashable {
+    /// One byte more than the limit where there is more.
+    case bytes([UInt8])
+    /// strerror(3) of what happened.
+    case failed(String)
+  }
+
+  /// A whole file, or standard input for `-`, up to one byte more than the limit.
+  package static func read(_ path: String, limit: Int) -> ReadResult {
+    do throws(SystemError) {
+      let file = path == "-" ? try Descriptor(duplicating: 0) : try Descriptor(file: path)
+      return .bytes(try file.bytes(atMost: limit + 1, expecting: 1 << 18))
+    } catch {
+      return .failed(String(cString: strerror(error.rawValue)))
+    }
+  }
+
+  package enum OpenResult: Hashable {
+    case opened(Int32)
+    /// strerror(3) of what happened.
+    case failed(String)
+  }
+
+  /// Opens a file to write behind what it has; it is made where it is missing.
+  package static func openForAppending(_ path: String) -> OpenResult {
+    let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o666)
+    return descriptor >= 0 ? .opened(descriptor) : .failed(String(cString: strerror(errno)))
+  }
+
+  /// strerror(3).
+  package static func text(_ error: SystemError) -> String { String(cString: strerror(error.rawValue)) }
+
+  /// A whole small file, at most 1 MiB; nil where it cannot be read.
+  package static func contents(of path: String) -> String? {
+    guard let bytes = try? Descriptor(file: path).bytes(atMost: 1 << 20) else { return nil }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

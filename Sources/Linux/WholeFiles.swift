@@ -1,0 +1,127 @@
+import CLinux
+import Glibc
+package import SocketModel
+
+// A file is read to its end in one way; what differs is how it is opened and what is said of one that is too long.
+
+extension Descriptor {
+  /// Everything from here to the end of the file, but no more than `limit` bytes: ask for one more than may be there, and
+  /// a file that is too long shows.
+  ///
+  /// - Parameter size: how many bytes are expected; the read that finds the end right behind them takes no more memory.
+  package borrowing func bytes(atMost limit: Int, expecting size: Int = 4095) throws(SystemError) -> [UInt8] {
+    let descriptor = number
+    var bytes: [UInt8] = []
+    var capacity = min(size, limit - 1) + 1
+    while true {
+      let (old, room) = (bytes, capacity)
+      var failure: SystemError?
+      bytes = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+        count = old.withUnsafeBytes { old in
+          UnsafeMutableRawBufferPointer(buffer).copyMemory(from: old)
+          return old.count
+        }
+        while count < room {
+          let got = Glibc.read(descriptor, buffer.baseAddress.map { $0 + count }, room - count)
+          if got < 0, errno == EINTR { continue }
+          if got < 0 { failure = .last }
+          if got <= 0 { return }
+          count += got
+        }
+      }
+      if let failure { throw failure }
+      if bytes.count < room || room == limit { return bytes }
+      capacity = min(room * 2, limit)
+    }
+  }
+
+  /// The whole file below this directory, up to `limit` bytes. The default is ample for a process's own files, which
+  /// are far smaller; a list of mounts can be long.
+  package borrowing func contents(of path: String, limit: Int = 16 << 10) throws(SystemError) -> [UInt8] {
+    try Descriptor(file: path, in: self).bytes(atMost: limit, expecting: limit - 1)
+  }
+
+  /// readlinkat(2) below this directory; invalid UTF-8 is repaired.
+  package borrowing func linkTarget(of path: String) throws(SystemError) -> String {
+    let directory = number
+    let bytes = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
+      let got = buffer.withMemoryRebound(to: CChar.self) { text -> Int in
+        guard let start = text.baseAddress else { return 0 }
+        return readlinkat(directory, path, start, text.count)
+      }
+      count = max(got, 0)
+    }
+    guard !bytes.isEmpty else { throw .last }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+/// What reading a small file of /proc or /sys gave.
+package enum FileText: Equatable {
+  case text(String)
+  /// There is no such file (ENOENT, ENOTDIR).
+  case absent
+  /// It may not be or could not be read.
+  case unreadable
+}
+
+/// The whole text of a file; invalid UTF-8 is replaced. One that does not end within 1 MiB is none of /proc or /sys.
+package func readText(_ path: String) -> FileText {
+  let limit = 1 << 20
+  do throws(SystemError) {
+    let file = try Descriptor(file: path)
+    do throws(SystemError) {
+      let bytes = try file.bytes(atMost: limit + 1)
+      return bytes.count > limit ? .unreadable : .text(String(decoding: bytes, as: UTF8.self))
+    } catch {
+      return .unreadable
+    }
+  } catch {
+    return error.meansAbsent ? .absent : .unreadable
+  }
+}
+
+/// Whether a file can be opened for reading (access(2)).
+package func requireReadable(_ path: String) throws(SystemError) {
+  guard access(path, R_OK) == 0 else { throw .last }
+}
+
+/// The bytes of a whole file, gone with this value. A file of sysfs is mapped where the kernel can (BTF: 6.16), because
+/// read(2) gives a page at a time there; no other file is, because one that shrinks would kill the reader.
+package struct WholeFile: ~Copyable {
+  private let mapped: UnsafeRawBufferPointer?
+  private let copied: [UInt8]
+
+  private static let sysfs = 0x6265_6572  // SYSFS_MAGIC, linux/magic.h
+
+  /// Throws `fileTooLarge` where there are more than `limit` bytes.
+  package init(_ path: String, atMost limit: Int, mayMap: Bool = true) throws(SystemError) {
+    let file = try Descriptor(file: path)
+    let size = try file.status().size
+    guard size <= limit else { throw .fileTooLarge }
+    let mapped = mayMap ? Self.mapped(file, size) : nil
+    let copied = mapped == nil ? try file.bytes(atMost: limit + 1, expecting: size) : []
+    guard copied.count <= limit else { throw .fileTooLarge }
+    self.mapped = mapped
+    self.copied = copied
+  }
+
+  private static func mapped(_ file: borrowing Descriptor, _ size: Int) -> UnsafeRawBufferPointer? {
+    var system = statfs()
+    guard size > 0, fstatfs(file.number, &system) == 0, system.f_type == sysfs,
+      let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, file.number, 0), start != MAP_FAILED
+    else { return nil }
+    return UnsafeRawBufferPointer(start: start, count: size)
+  }
+
+  deinit {
+    if let mapped { munmap(UnsafeMutableRawPointer(mutating: mapped.baseAddress), mapped.count) }
+  }
+
+  package borrowing func withBytes<Result, Failure>(
+    _ body: (RawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    if let mapped { return try body(mapped.bytes) }
+    return try body(copied.span.bytes)
+  }
+}

@@ -1,0 +1,126 @@
+import SocketModel
+
+/// Carries out one dump: everything that must be checked of a reply before its messages may be believed.
+struct NetlinkDump {
+  /// How often a dump that was interrupted is asked again before it counts as an error.
+  static let attempts = 5
+
+  var family: NetlinkFamily
+  /// The type that the messages of the answer have.
+  var replyType: MessageType
+  var isStrict = false
+  /// One message is the whole answer; no NLMSG_DONE follows it.
+  var isSingle = false
+  var transport: NetlinkTransport
+
+  /// Asks, and collects what `decode` makes of each message; nil is left out.
+  ///
+  /// A dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) or that overran the socket (ENOBUFS) is thrown
+  /// away and asked again.
+  func values<Value>(
+    request: (_ sequence: UInt32) -> [UInt8],
+    decode: (Span<UInt8>, Range<Int>) throws(WireError) -> Value?
+  ) throws(NetlinkError) -> [Value] {
+    for sequence in UInt32(1)...UInt32(Self.attempts) {
+      let question = NetlinkRequest(family: family, bytes: request(sequence), isStrict: isStrict)
+      var reply = DumpReply<Value>(family: family, type: replyType, sequence: sequence, isSingle: isSingle)
+      do throws(NetlinkError) {
+        try transport.exchange(question) { (bytes, origin) throws(NetlinkError) in
+          try reply.take(bytes, from: origin, decode)
+        }
+      } catch .systemCall(_, .noBufferSpace), .refused(_, .noBufferSpace) {
+        continue
+      }
+      guard reply.isComplete else {
+        throw .malformedReply(WireError(offset: reply.lastSize, expected: "the end of the dump, NLMSG_DONE"))
+      }
+      if !reply.wasInterrupted { return reply.values }
+    }
+    throw .staysInterrupted(family)
+  }
+}
+
+/// The answer to one dump request, as far as it has arrived.
+private struct DumpReply<Value> {
+  let family: NetlinkFamily
+  let type: MessageType
+  let sequence: UInt32
+  let isSingle: Bool
+  var values: [Value] = []
+  var isComplete = false
+  var wasInterrupted = false
+  /// A message of the answer has come.
+  var hasBegun = false
+  /// The size of the last datagram, in bytes.
+  var lastSize = 0
+
+  init(family: NetlinkFamily, type: MessageType, sequence: UInt32, isSingle: Bool) {
+    self.family = family
+    self.type = type
+    self.sequence = sequence
+    self.isSingle = isSingle
+  }
+
+  mutating func take(
+    _ bytes: Span<UInt8>, from origin: DatagramOrigin, _ decode: (Span<UInt8>, Range<Int>) throws(WireError) -> Value?
+  ) throws(NetlinkError) -> ReplyProgress {
+    // Any process may send to a netlink port; only port 0 is the kernel.
+    guard origin.sender == 0 else { return .more }
+    lastSize = bytes.count
+    var failure: SystemError?
+    do throws(WireError) {
+      failure = try walk(bytes, receiver: origin.receiver, decode)
+    } catch {
+      throw .malformedReply(error)
+    }
+    if let failure {
+      // What has begun to answer is not absent, and its answer not empty.
+      throw hasBegun ? .refused(family, failure) : NetlinkError(family, dump: failure)
+    }
+    return isComplete ? .complete : .more
+  }
+
+  /// Takes the messages of one datagram; returns the error number that ended the dump, if one did.
+  private mutating func walk(
+    _ bytes: Span<UInt8>, receiver: UInt32, _ decode: (Span<UInt8>, Range<Int>) throws(WireError) -> Value?
+  ) throws(WireError) -> SystemError? {
+    var cursor = MessageCursor()
+    while let message = try cursor.next(in: bytes) {
+      try check(message, receiver: receiver)
+      if message.flags.contains(.dumpInterrupted) { wasInterrupted = true }
+      switch message.type {
+      case .noOperation:
+        continue
+      case .done:
+        isComplete = true
+        return try message.error(in: bytes)
+      case .error:
+        // 0 would be an acknowledgement, which was not asked for.
+        if let failure = try message.error(in: bytes) { return failure }
+        throw WireError(offset: message.payload.lowerBound, expected: "an error number other than 0")
+      case type:
+        hasBegun = true
+        if let value = try decode(bytes, message.payload) { values.append(value) }
+        if isSingle { isComplete = true }
+      default:
+        throw WireError(offset: message.start, expected: "a message of type \(type.rawValue)")
+      }
+    }
+    return nil
+  }
+
+  /// A reply carries the sequence number of its request and the port id of who asked (netlink(7)).
+  private func check(_ message: NetlinkMessage, receiver: UInt32) throws(WireError) {
+    guard message.sequence == sequence else {
+      throw WireError(offset: message.start, expected: "the sequence number \(sequence)")
+    }
+    guard message.portID == receiver else {
+      throw WireError(offset: message.start, expected: "the port id \(receiver)")
+    }
+  }
+}
+
+extension NetlinkMessage {
+  /// Where its header starts.
+  fileprivate var start: Int { payload.lowerBound - NetlinkMessage.headerSize }
+}

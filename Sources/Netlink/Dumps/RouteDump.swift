@@ -1,0 +1,76 @@
+package import SocketModel
+
+/// Reads interfaces, addresses and routes of the calling thread's network namespace over rtnetlink(7).
+package struct RouteDump: Sendable {
+  private let transport: NetlinkTransport
+
+  /// Asks through this transport: the kernel, or a recording.
+  package init(transport: NetlinkTransport = .kernel) { self.transport = transport }
+
+  /// Every interface, in the kernel's order.
+  package func interfaces() throws(NetlinkError) -> [NetworkInterface] {
+    try dump(.interfaces) { (bytes, payload) throws(WireError) in try NetworkInterface(parsing: bytes, payload) }
+  }
+
+  /// The IPv6 addresses of every interface; empty where the kernel has no IPv6.
+  package func ipv6Addresses() throws(NetlinkError) -> [InterfaceAddress] {
+    try dump(.ipv6Addresses) { (bytes, payload) throws(WireError) in try InterfaceAddress(parsing: bytes, payload) }
+  }
+
+  /// The IPv4 routes of one table: 255 is `local`, which decides what may be bound outside every VRF
+  /// (`inet_addr_type_table`). Empty for a table that does not exist.
+  package func ipv4LocalRoutes(table: UInt32 = 255) throws(NetlinkError) -> [LocalRoute] {
+    try ipv4Routes(table: table) ?? []
+  }
+
+  /// The same, nil for a table that was never made; kernels before 5.0 answer as if it were empty.
+  package func ipv4Routes(table: UInt32) throws(NetlinkError) -> [LocalRoute]? {
+    do throws(NetlinkError) {
+      return try dump(.ipv4Routes(table: table), isStrict: true) { (bytes, payload) throws(WireError) in
+        guard let route = try LocalRoute(parsing: bytes, payload), route.table == table else { return nil }
+        return route
+      }
+    } catch .interfaceMissing(_, .noEntry) {
+      return nil
+    }
+  }
+
+  /// Whether the IPv4 routing rules are those that every namespace starts with; so they are where the kernel has
+  /// none (CONFIG_IP_MULTIPLE_TABLES).
+  package func ipv4RulesAreDefault() throws(NetlinkError) -> Bool {
+    do throws(NetlinkError) {
+      let rules = try dump(.ipv4Rules) { (bytes, payload) throws(WireError) -> RoutingRule? in
+        try RoutingRule(parsing: bytes, payload)
+      }
+      return rules == RoutingRule.defaults
+    } catch .refused(_, .notSupported), .interfaceMissing(_, .addressFamilyNotSupported) {
+      return true
+    }
+  }
+
+  /// Asks for the route to an address; nil where the kernel's error says nothing about the tables.
+  ///
+  /// Without routing rules of one's own the kernel looks where it looks for bind(2); its errors then are those of
+  /// the route that was found (`fib_props`) or that there is none. EINVAL can have other causes.
+  package func ipv4Lookup(_ address: IPv4Address) throws(NetlinkError) -> RouteLookup? {
+    do throws(NetlinkError) {
+      let types = try dump(.ipv4Lookup(address), isSingle: true) { (bytes, payload) throws(WireError) in
+        try RouteType(parsing: bytes, payload)
+      }
+      return RouteLookup(destination: address, type: types.first)
+    } catch .refused(_, .networkUnreachable), .refused(_, .hostUnreachable), .interfaceMissing(_, .accessDenied) {
+      return RouteLookup(destination: address, type: nil)
+    } catch .refused {
+      return nil
+    }
+  }
+
+  private func dump<Value>(
+    _ request: RouteDumpRequest, isStrict: Bool = false, isSingle: Bool = false,
+    decode: (Span<UInt8>, Range<Int>) throws(WireError) -> Value?
+  ) throws(NetlinkError) -> [Value] {
+    let dump = NetlinkDump(
+      family: .route, replyType: request.replyType, isStrict: isStrict, isSingle: isSingle, transport: transport)
+    return try dump.values(request: request.encoded, decode: decode)
+  }
+}

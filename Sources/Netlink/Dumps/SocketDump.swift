@@ -1,0 +1,77 @@
+package import SocketModel
+
+/// Reads the sockets of the calling thread's network namespace over sock_diag(7).
+package struct SocketDump: Sendable {
+  let transport: NetlinkTransport
+
+  /// Asks through this transport: the kernel, or a recording.
+  package init(transport: NetlinkTransport = .kernel) { self.transport = transport }
+
+  /// The sockets in every state with a local port in `ports` (nil: all), IPv4 first, each once; inside a family in
+  /// the order of the kernel's dump, which for UDP is the order in which bind(2) examines them.
+  ///
+  /// TCP sockets that are bound and neither listen nor are connected are among them, in the state `.close`, on
+  /// Linux 6.8 and later. The kernel filters by port; what it sends is compared once more.
+  package func sockets(
+    _ transport: TransportProtocol, ports: ClosedRange<UInt16>?
+  ) throws(NetlinkError) -> [SocketObservation] {
+    switch transport {
+    case .udp: try byFamily(.udp, ports)
+    case .tcp: try tcpSockets(ports)
+    }
+  }
+
+  /// Both families in one walk of the kernel's TCP tables; a kernel that no longer knows that request (EINVAL)
+  /// is asked for one family after the other.
+  private func tcpSockets(_ ports: ClosedRange<UInt16>?) throws(NetlinkError) -> [SocketObservation] {
+    do throws(NetlinkError) {
+      let sockets = try dump(.tcpOfBothFamilies, .tcp, ports)
+      return sockets.filter { $0.family == .ipv4 } + sockets.filter { $0.family == .ipv6 }
+    } catch .refused(_, .invalidArgument) {
+      return try byFamily(.tcp, ports)
+    }
+  }
+
+  private func byFamily(
+    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>?
+  ) throws(NetlinkError) -> [SocketObservation] {
+    let ipv4 = try dump(.family(transport, .ipv4), transport, ports)
+    do throws(NetlinkError) {
+      return ipv4 + (try dump(.family(transport, .ipv6), transport, ports))
+    } catch .interfaceMissing(_, .noEntry) {
+      // IPv4 was answered, so sock_diag is there and IPv6 is not.
+      return ipv4
+    }
+  }
+
+  private func dump(
+    _ table: SocketDumpRequest.Table, _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>?
+  ) throws(NetlinkError) -> [SocketObservation] {
+    let request = SocketDumpRequest(table, ports: ports)
+    let dump = NetlinkDump(family: .sockDiag, replyType: request.type, transport: self.transport)
+    let sockets = try dump.values(request: request.encoded) {
+      (bytes, payload) throws(WireError) -> SocketObservation? in
+      if let ports, !ports.contains(try localPort(of: payload, in: bytes)) { return nil }
+      return try SocketObservation(parsing: bytes, payload, transport: transport)
+    }
+    return eachOnce(sockets)
+  }
+}
+
+/// The sockets without repetition, told apart by cookie. The kernel resumes a dump by position, and a socket may
+/// move to another table meanwhile, so one may come twice: its first place and its last state are kept.
+func eachOnce(_ sockets: [SocketObservation]) -> [SocketObservation] {
+  guard sockets.count > 1 else { return sockets }
+  var places = [UInt64: Int](minimumCapacity: sockets.count)
+  var unique: [SocketObservation] = []
+  unique.reserveCapacity(sockets.count)
+  for socket in sockets {
+    if let place = places[socket.cookie] {
+      unique[place] = socket
+    } else {
+      places[socket.cookie] = unique.count
+      unique.append(socket)
+    }
+  }
+  return unique
+}

@@ -1,0 +1,132 @@
+package import SocketModel
+
+/// What a netlink message is, `nlmsg_type` (netlink(7)): below 16 control, above it the interface's own.
+package struct MessageType: RawRepresentable, Sendable, Hashable {
+  package let rawValue: UInt16
+  package init(rawValue: UInt16) { self.rawValue = rawValue }
+
+  /// NLMSG_NOOP: to be skipped.
+  package static let noOperation = MessageType(rawValue: 1)
+  /// NLMSG_ERROR: an error number, or an acknowledgement where it is 0.
+  package static let error = MessageType(rawValue: 2)
+  /// NLMSG_DONE: the end of a dump, with its error number.
+  package static let done = MessageType(rawValue: 3)
+  /// RTM_NEWLINK.
+  package static let newLink = MessageType(rawValue: 16)
+  /// RTM_GETLINK.
+  package static let getLink = MessageType(rawValue: 18)
+  /// TCPDIAG_GETSOCK: the first form of sock_diag, TCP only, both families in one walk.
+  package static let tcpDiag = MessageType(rawValue: 18)
+  /// RTM_NEWADDR.
+  package static let newAddress = MessageType(rawValue: 20)
+  /// SOCK_DIAG_BY_FAMILY.
+  package static let sockDiagByFamily = MessageType(rawValue: 20)
+  /// RTM_GETADDR.
+  package static let getAddress = MessageType(rawValue: 22)
+  /// RTM_NEWROUTE.
+  package static let newRoute = MessageType(rawValue: 24)
+  /// RTM_GETROUTE.
+  package static let getRoute = MessageType(rawValue: 26)
+  /// RTM_NEWRULE.
+  package static let newRule = MessageType(rawValue: 32)
+  /// RTM_GETRULE.
+  package static let getRule = MessageType(rawValue: 34)
+}
+
+/// `nlmsg_flags` (netlink(7)).
+package struct MessageFlags: OptionSet, Sendable, Hashable {
+  package let rawValue: UInt16
+  package init(rawValue: UInt16) { self.rawValue = rawValue }
+
+  /// NLM_F_REQUEST.
+  package static let request = MessageFlags(rawValue: 0x1)
+  /// NLM_F_DUMP_INTR: what was dumped changed meanwhile, so the answer may be inconsistent.
+  package static let dumpInterrupted = MessageFlags(rawValue: 0x10)
+  /// NLM_F_DUMP: NLM_F_ROOT and NLM_F_MATCH.
+  package static let dump = MessageFlags(rawValue: 0x300)
+}
+
+/// One message of a datagram: the fields of its header and where its payload lies.
+package struct NetlinkMessage: Sendable, Hashable {
+  /// The size of `struct nlmsghdr`.
+  package static let headerSize = 16
+
+  /// What the message is.
+  package var type: MessageType
+  /// NLM_F_*.
+  package var flags: MessageFlags
+  /// The number that its request had.
+  package var sequence: UInt32
+  /// `nlmsg_pid`: in a reply the port id of the socket that asked.
+  package var portID: UInt32
+  /// In bytes from the start of the datagram, padding not included.
+  package var payload: Range<Int>
+
+  package init(type: MessageType, flags: MessageFlags, sequence: UInt32, portID: UInt32, payload: Range<Int>) {
+    self.type = type
+    self.flags = flags
+    self.sequence = sequence
+    self.portID = portID
+    self.payload = payload
+  }
+
+  /// The error number at the start of an NLMSG_ERROR or NLMSG_DONE message; nil for 0, success.
+  package func error(in bytes: Span<UInt8>) throws(WireError) -> SystemError? {
+    let offset = payload.lowerBound
+    let code = Int32(bitPattern: try bytes.uint32(at: offset, in: payload, "an error number"))
+    guard code <= 0, code > Int32.min else { throw WireError(offset: offset, expected: "a negative error number") }
+    return code == 0 ? nil : SystemError(rawValue: 0 &- code)
+  }
+}
+
+/// Walks the messages of one datagram.
+package struct MessageCursor: Sendable {
+  private var offset = 0
+
+  /// At the first message.
+  package init() {}
+
+  //  0               2               4
+  //  +-------------------------------+
+  //  | nlmsg_len, header included    |  the next message starts at the next multiple of 4
+  //  +---------------+---------------+
+  //  | nlmsg_type    | nlmsg_flags   |
+  //  +---------------+---------------+
+  //  | nlmsg_seq                     |
+  //  +-------------------------------+
+  //  | nlmsg_pid                     |
+  //  +-------------------------------+
+  //  | payload …                     |
+
+  /// The next message; nil after the last. Throws where the header is cut off or its length lies.
+  package mutating func next(in bytes: Span<UInt8>) throws(WireError) -> NetlinkMessage? {
+    let start = offset
+    let datagram = 0..<bytes.count
+    guard start < bytes.count else { return nil }
+    try bytes.require(NetlinkMessage.headerSize, at: start, in: datagram, "a message header of 16 bytes")
+    let stated = try bytes.uint32(at: start, in: datagram, "nlmsg_len")
+    guard let length = Int(exactly: stated), length >= NetlinkMessage.headerSize, length <= bytes.count - start
+    else { throw WireError(offset: start, expected: "a message length of 16 to \(bytes.count - start)") }
+    offset = min(aligned(start + length), bytes.count)
+    return NetlinkMessage(
+      type: MessageType(rawValue: try bytes.uint16(at: start + 4, in: datagram, "nlmsg_type")),
+      flags: MessageFlags(rawValue: try bytes.uint16(at: start + 6, in: datagram, "nlmsg_flags")),
+      sequence: try bytes.uint32(at: start + 8, in: datagram, "nlmsg_seq"),
+      portID: try bytes.uint32(at: start + 12, in: datagram, "nlmsg_pid"),
+      payload: start + NetlinkMessage.headerSize..<start + length)
+  }
+}
+
+/// A whole request: the header, then what `body` appends.
+func message(
+  _ type: MessageType, flags: MessageFlags = [.request, .dump], sequence: UInt32, body: [UInt8]
+) -> [UInt8] {
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(NetlinkMessage.headerSize + body.count)
+  bytes.append(host: UInt32(truncatingIfNeeded: NetlinkMessage.headerSize + body.count))
+  bytes.append(host: type.rawValue)
+  bytes.append(host: flags.rawValue)
+  bytes.append(host: sequence)
+  bytes.append(host: UInt32(0))
+  return bytes + body
+}

@@ -1,0 +1,135 @@
+public import PortwhyKit
+internal import SocketModel
+
+/// The report as JSON, schema `portwhy.report/1`: one line, fixed key order, every key always present.
+///
+/// The form is described by `schema/portwhy.report-1.schema.json`; keys are only ever added, at the end of
+/// their object.
+public enum JSONReport {
+  /// The longest text that `read` takes, in bytes.
+  public static let maximumSize = JSONReader.maximumSize
+
+  /// The document with a newline at its end. `users` are the names of uids; a uid without one gets `null`.
+  public static func render(_ report: Report, users: [UInt32: String] = [:]) -> String {
+    var writer = JSONWriter(context: JSONContext(users: users))
+    writer.object(ReportDocument(report: report))
+    writer.literal("\n")
+    return writer.text
+  }
+
+  /// Reads what `render` wrote, on whatever host: one document, blanks and newlines around it allowed.
+  ///
+  /// Rendering the result gives the same text again. Reports of older and newer versions can be read too:
+  /// - a key that is not known is passed over, and one that may be null may be missing;
+  /// - an element with a word that is not known is passed over, but a socket: what the word says of that is not known.
+  ///
+  /// Every fact must be as the schema says, and every number that refers to a socket must have one: the report may come
+  /// from anywhere.
+  public static func read(_ bytes: [UInt8]) throws(ReportReadError) -> SavedReport {
+    guard bytes.count <= maximumSize else {
+      throw ReportReadError(offset: maximumSize, problem: "longer than \(maximumSize >> 20) MiB")
+    }
+    var reports = SavedReports(bytes)
+    if let report = try reports.next(last: true) { return report }
+    throw ReportReadError(offset: bytes.count, problem: "empty")
+  }
+}
+
+/// A report that was read back, with the user names that were written into it.
+public struct SavedReport: Sendable, Hashable {
+  /// What was read.
+  public var report: Report
+  /// The names that the writing host had for uids.
+  public var users: [UInt32: String]
+
+  /// What was read, or is to be written as if it had been.
+  public init(report: Report, users: [UInt32: String] = [:]) {
+    self.report = report
+    self.users = users
+  }
+}
+
+/// The reports of one text, one after another, such as one a line.
+package struct SavedReports {
+  private var cursor: JSONCursor
+
+  package init(_ bytes: [UInt8]) { cursor = JSONCursor(bytes: bytes) }
+
+  /// nil where none is left. After an error the next call goes on behind the report with the error: after it where it is
+  /// JSON, else in the next line.
+  package mutating func next() throws(ReportReadError) -> SavedReport? { try next(last: false) }
+
+  /// Nothing may come after the last one.
+  fileprivate mutating func next(last: Bool) throws(ReportReadError) -> SavedReport? {
+    cursor.skipBlanks()
+    guard cursor.next != nil else { return nil }
+    var reader = JSONReader(cursor)
+    let start = cursor
+    var isJSON = false
+    do throws(JSONError) {
+      try cursor.skip()
+      if last { try expectEnd() }
+      isJSON = true
+      return SavedReport(report: try ReportDocument(from: &reader).report, users: reader.context.users)
+    } catch {
+      while !isJSON, let byte = cursor.next, byte != UInt8(ascii: "\n") { cursor.position += 1 }
+      // No word in a report makes the whole one something to pass over.
+      guard case .wrong(let offset, let problem) = error else { return nil }
+      throw ReportReadError(offset: offset, path: start.path(to: offset), problem: problem)
+    }
+  }
+
+  private mutating func expectEnd() throws(JSONError) {
+    cursor.skipBlanks()
+    guard let byte = cursor.next else { return }
+    throw byte == UInt8(ascii: "{")
+      ? .wrong(cursor.position, "a second report starts here; give one, as in tail -n 1")
+      : cursor.expected("the end of the report")
+  }
+}
+
+// MARK: Fields
+
+private struct ReportDocument: JSONObject {
+  var report: Report
+
+  static var blank: Self {
+    Self(report: Report(version: "", capturedAt: 0, host: .blank, visibility: Visibility(), targets: []))
+  }
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    var schema = Report.schema
+    try form.field("schema", &schema)
+    try form.expect("schema", schema == Report.schema, "expected \"\(Report.schema)\"")
+    try form.field("version", &report.version)
+    var host = HostDocument(facts: report.host, capturedAt: report.capturedAt)
+    try form.field("host", &host)
+    report.host = host.facts
+    report.capturedAt = host.capturedAt
+    form.context.host = host.facts
+    try form.field("visibility", &report.visibility)
+    try form.field("targets", &report.targets)
+    try form.field("call", &report.call, else: ReportedCall?.none)
+  }
+}
+
+extension Visibility: JSONObject {
+  static var blank: Self { Self() }
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    form.derived("complete", isComplete)
+    try form.field("unreadable_processes", &unreadableProcesses)
+    try form.expect(
+      "unreadable_processes", (0...Int(Int32.max)).contains(unreadableProcesses), "expected a number of processes")
+    try form.field("reasons", &reasonWords)
+    try form.field("bound_sockets_complete", &boundSocketsComplete)
+    try form.field("bpf", &bpf)
+  }
+}
+
+extension BPFUse: JSONObject {
+  static var blank: Self { Self() }
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    try form.field("iterators", &iterators)
+    try form.field("microseconds", &microseconds)
+    try form.field("problem", &problem)
+  }
+}

@@ -1,0 +1,13 @@
+/// One end of a socket: an address and a port, and for link-local addresses the interface.
+public struct Endpoint: Sendable, Hashable {
+  /// The address.
+  public var address: IPAddress
+  /// The port.
+  public var port: Port
+
+  /// One with these parts, each as its property says.
+  public init(address: IPAddress, port: Port) {
+    self.address = address
+    self.port = port
+  }
+}

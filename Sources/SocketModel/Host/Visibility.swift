@@ -1,0 +1,63 @@
+/// What the reader could not look at, and why.
+public struct Visibility: Sendable, Hashable {
+  /// Processes whose descriptors could not be listed.
+  public var unreadableProcesses: Int
+  /// Whether sockets that are bound but not listening are in the snapshot, those of other users included.
+  public var boundSocketsComplete: Bool
+  /// Why not everything could be looked at, as the report names it, each at most once.
+  public var reasonWords: [OpenWord<VisibilityReason>]
+  /// The BPF iterators that were asked; nil where none was wanted.
+  public var bpf: BPFUse?
+
+  /// Without arguments everything could be looked at.
+  public init(unreadableProcesses: Int = 0, boundSocketsComplete: Bool = true, reasons: [VisibilityReason] = []) {
+    self.unreadableProcesses = unreadableProcesses
+    self.boundSocketsComplete = boundSocketsComplete
+    self.reasonWords = reasons.map(OpenWord.known)
+  }
+
+  /// The reasons that this version knows.
+  public var reasons: [VisibilityReason] { reasonWords.compactMap(\.known) }
+
+  /// Adds a reason that is not there yet.
+  public mutating func add(_ reason: VisibilityReason) {
+    if !reasons.contains(reason) { reasonWords.append(.known(reason)) }
+  }
+
+  /// Whether everything that was looked for could be looked at.
+  public var isComplete: Bool { unreadableProcesses == 0 && boundSocketsComplete && reasonWords.isEmpty }
+}
+
+/// Why a reader could not look at something that an answer needs.
+public enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
+  /// The reader is not root, or root without CAP_SYS_PTRACE, and something was refused for that.
+  case notRoot = "not-root"
+  /// /proc is not mounted or shows no process.
+  case noProc = "no-proc"
+  /// /proc is mounted with hidepid (proc(5)) and the reader is not exempt.
+  case hidepid
+  /// `kernel.yama.ptrace_scope` forbids to read the flags of a process of one's own.
+  case yama
+  /// No pidfd_getfd(2), Linux 5.6; or no sockets that are bound and do not listen in dumps, Linux 6.8.
+  case oldKernel = "old-kernel"
+  /// Nothing of these is in the way and still no process that could be looked at shows a socket: its holder is in
+  /// another pid or user namespace, a thread with descriptors of its own, a message (unix(7), SCM_RIGHTS), or gone.
+  case noHolder = "no-holder"
+}
+
+/// What BPF iterators were asked for one answer, and what stood in the way.
+public struct BPFUse: Sendable, Hashable {
+  /// The iterators that answered: `tcp`, `udp`, `task_file`.
+  public var iterators: [String]
+  /// The time it took, kernel types included.
+  public var microseconds: UInt64
+  /// Why one of them did not answer, in words for `-v`; nil where all did.
+  public var problem: String?
+
+  /// One with these parts, each as its property says.
+  public init(iterators: [String] = [], microseconds: UInt64 = 0, problem: String? = nil) {
+    self.iterators = iterators
+    self.microseconds = microseconds
+    self.problem = problem
+  }
+}

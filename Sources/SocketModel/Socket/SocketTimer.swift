@@ -1,0 +1,44 @@
+/// The timer of a socket, `idiag_timer` and `idiag_expires` of a sock_diag reply.
+public struct SocketTimer: Sendable, Hashable {
+  /// What the timer is for (`idiag_timer`, sock_diag(7)).
+  public struct Kind: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+    /// The kernel's number.
+    public let rawValue: UInt8
+    /// Takes any value, known or not.
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// A retransmission is due.
+    public static let retransmit = Kind(rawValue: 1)
+    /// A keepalive is due, or FIN_WAIT2 ends.
+    public static let keepalive = Kind(rawValue: 2)
+    /// TIME_WAIT ends.
+    public static let timeWait = Kind(rawValue: 3)
+    /// The peer's closed window is probed.
+    public static let zeroWindowProbe = Kind(rawValue: 4)
+    /// An acknowledgement is due.
+    public static let delayedAck = Kind(rawValue: 5)
+
+    /// The word of the report.
+    public var description: String {
+      switch self {
+      case .retransmit: "retransmit"
+      case .keepalive: "keepalive"
+      case .timeWait: "time_wait"
+      case .zeroWindowProbe: "zero_window_probe"
+      case .delayedAck: "delayed_ack"
+      default: "timer_\(rawValue)"
+      }
+    }
+  }
+
+  /// Which timer.
+  public var kind: Kind
+  /// Milliseconds until it fires.
+  public var expires: UInt32
+
+  /// One with these parts, each as its property says.
+  public init(kind: Kind, expires: UInt32) {
+    self.kind = kind
+    self.expires = expires
+  }
+}

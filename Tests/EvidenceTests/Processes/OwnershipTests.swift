@@ -1,0 +1,113 @@
+import Glibc
+import SocketModel
+import Testing
+
+@testable import Evidence
+
+/// No process has this number: it is above the largest pid_max.
+private let nobodysPid: Int32 = 99_000_000
+
+private func holders(_ proc: FakeProc) -> [ProcessRecord] {
+  var sockets = [observation(inode: 5)]
+  _ = ProcessReader(procRoot: proc.root).examine(&sockets)
+  return sockets[0].processes
+}
+
+@Suite("Who stands behind a holder")
+struct OwnershipTests {
+  @Test("a docker-proxy tells what it forwards to, and nothing else of its arguments is kept")
+  func dockerProxy() throws {
+    try withFakeProc { proc in
+      proc.process(
+        nobodysPid, [("3", "socket:[5]")], command: Array("docker-proxy\n".utf8),
+        executable: "/usr/bin/docker-proxy", controlGroup: "0::/system.slice/docker.service\n")
+      let arguments =
+        "/usr/bin/docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip 172.17.0.2 -container-port 80"
+      proc.file("\(nobodysPid)/cmdline", arguments.split(separator: " ").joined(separator: "\0").utf8 + [0])
+      let record = try #require(holders(proc).first)
+      #expect(record.forwardsTo == Endpoint(address: .v4(IPv4Address(172, 17, 0, 2)), port: Port(80)))
+      #expect(!"\(record)".contains("host-port"))
+    }
+  }
+
+  @Test("the arguments of another program are not read, even if it has the name")
+  func impostor() throws {
+    try withFakeProc { proc in
+      proc.process(
+        nobodysPid, [("3", "socket:[5]")], command: Array("docker-proxy\n".utf8), executable: "/opt/secret-server")
+      proc.file("\(nobodysPid)/cmdline", "x\0-container-ip\0 10.0.0.1\0-container-port\080\0".utf8)
+      #expect(holders(proc).first?.forwardsTo == nil)
+    }
+  }
+
+  @Test(
+    "arguments that name no address or no port forward nowhere",
+    arguments: [
+      ["docker-proxy"], ["docker-proxy", "-container-ip"],
+      ["docker-proxy", "-container-ip", "x", "-container-port", "1"],
+      ["docker-proxy", "-container-ip", "10.0.0.1", "-container-port", "70000"],
+    ])
+  func damagedArguments(_ arguments: [String]) {
+    #expect(dockerProxyTarget(arguments: arguments) == nil)
+  }
+
+  @Test("both spellings of an option are read")
+  func spellings() {
+    let target = Endpoint(address: .v6(IPv6Address("fd00::2") ?? .any), port: Port(80))
+    #expect(dockerProxyTarget(arguments: ["p", "--container-ip", "fd00::2", "--container-port", "80"]) == target)
+    #expect(dockerProxyTarget(arguments: ["p", "-container-ip=fd00::2", "-container-port=80"]) == target)
+  }
+
+  @Test(
+    "the control group tells who runs a container",
+    arguments: [
+      ("/system.slice/docker-ID.scope", "docker"), ("/docker/ID", "docker"),
+      ("/machine.slice/libpod-ID.scope/container", "podman"), ("/machine.slice/libpod-conmon-ID.scope", "podman"),
+      ("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope", "podman"),
+      ("/kubepods.slice/kubepods-pod1.slice/cri-containerd-ID.scope", "kubernetes"),
+      ("/kubepods/besteffort/podX/ID", "kubernetes"), ("/system.slice/nerdctl-ID.scope", "nerdctl"),
+      ("/lxc.payload.web/x", "lxc"), ("/lxc/web", "lxc"), ("/something/ID", nil),
+    ])
+  func engine(_ path: String, _ engine: String?) {
+    let id = String(repeating: "0f", count: 32)
+    let group = ControlGroup(parsing: "0::" + path.replacing("ID", with: id) + "\n")
+    #expect(group.container != nil)
+    #expect(group.engine == engine)
+  }
+
+  @Test("a unit of a user manager is told apart from one of the system manager")
+  func userManager() {
+    let user = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n"
+    #expect(ControlGroup(parsing: user).unit == "web.service")
+    #expect(ControlGroup(parsing: user).userManager == 1000)
+    #expect(ControlGroup(parsing: "0::/system.slice/web.service\n").userManager == nil)
+  }
+
+  @Test("a process whose group leader has gone is noticed, as long as its session is there")
+  func goneLeader() throws {
+    try withFakeProc { proc in
+      proc.process(1, [])
+      proc.file("1/stat", "1 (init) S 0 1 1 0".utf8)
+      proc.directory("\(nobodysPid + 50)")
+      proc.file("\(nobodysPid + 50)/stat", "x".utf8)
+      proc.process(nobodysPid, [("3", "socket:[5]")])
+      proc.file("\(nobodysPid)/stat", "\(nobodysPid) (a) b) S 1 \(nobodysPid + 7) \(nobodysPid + 50) 0 -1".utf8)
+      let record = try #require(holders(proc).first)
+      #expect(record.parent == 1)
+      #expect(record.goneLeader == nobodysPid + 7)
+    }
+  }
+
+  @Test(
+    "a daemon whose session leader has gone too, a leader itself, and a hidden process 1 say nothing",
+    arguments: ["S 1 99000007 99000007", "S 1 99000000 99000050", "S 1 0 0", "garbage"])
+  func noGoneLeader(_ stat: String) throws {
+    try withFakeProc { proc in
+      proc.process(1, [])
+      proc.file("1/stat", "1 (init) S 0 1 1 0".utf8)
+      proc.process(nobodysPid, [("3", "socket:[5]")])
+      proc.file("\(nobodysPid)/stat", "\(nobodysPid) (a) \(stat) 0 -1".utf8)
+      #expect(holders(proc).first?.goneLeader == nil)
+    }
+  }
+}

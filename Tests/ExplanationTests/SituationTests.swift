@@ -1,0 +1,148 @@
+import BindRules
+import SocketModel
+import Testing
+
+@testable import Explanation
+
+private func host(uid: UInt32 = 0) -> HostFacts {
+  var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: uid)
+  host.unprivilegedPortStart = 1024
+  host.localPortRange = 32768...60999
+  host.localReservedPorts = []
+  host.interfaces = []
+  host.ipv6Available = true
+  return host
+}
+
+private func held(
+  _ state: SocketState, port: UInt16 = 8080, remote: UInt16? = nil, owner: SocketOwner = .process, pid: Int32 = 9,
+  inode: UInt64? = 1, transport: TransportProtocol = .tcp
+) -> SocketObservation {
+  SocketObservation(
+    transport: transport, family: .ipv4, local: Endpoint(address: .v4(.loopback), port: Port(port)),
+    remote: remote.map { Endpoint(address: .v4(.loopback), port: Port($0)) }, state: state,
+    reuseaddr: .known(true, .getsockopt), reuseport: .known(false, .getsockopt), uid: 0, inode: inode, owner: owner,
+    processes: owner == .process ? [ProcessRecord(pid: pid, command: "server", descriptors: [3])] : [])
+}
+
+private func diagnosis(
+  _ sockets: [SocketObservation], _ options: ReuseOptions = [], port: UInt16 = 8080, host: HostFacts = host(),
+  visibility: Visibility = Visibility(), transport: TransportProtocol = .tcp, nearby: NearbyPorts? = nil
+) -> Diagnosis {
+  let attempt = BindAttempt(
+    transport: transport, address: .v4(.any), port: Port(port), v6only: false, uid: 0, mayBindPrivileged: true)
+  let snapshot = Snapshot(host: host, visibility: visibility, sockets: sockets)
+  return explain(
+    Situation(
+      attempt: attempt, outcomes: outcomes(of: attempt, in: snapshot), planned: options, snapshot: snapshot,
+      nearby: nearby))
+}
+
+@Suite("What is said of sockets")
+struct SituationTests {
+  @Test(
+    "a manager that hands sockets over on purpose has bequeathed nothing",
+    arguments: ["systemd", "docker-proxy", "dockerd", "conmon", "rootlessport", "containerd"])
+  func managers(_ manager: String) {
+    var socket = held(.listen)
+    socket.processes = [
+      ProcessRecord(pid: 70, command: manager, executable: "/usr/bin/\(manager)", descriptors: [3]),
+      ProcessRecord(pid: 90, command: "web", executable: "/usr/bin/web", descriptors: [3]),
+    ]
+    #expect(socket.inheritance == nil)
+    socket.processes[0].command = "starter"
+    #expect(socket.inheritance != nil)
+  }
+
+  @Test(
+    "a hidden holder of a port that the kernel usually has is guessed at in a note",
+    arguments: [2049: "nfsd", 4789: "VXLAN", 6081: "GENEVE", 8472: "VXLAN", 51820: "WireGuard", 8848: "IPVS"])
+  func hiddenGuess(_ port: UInt16, _ word: String) {
+    let socket = held(.close, port: port, owner: .hidden, transport: .udp)
+    let notes = diagnosis([socket], port: port, transport: .udp).notes
+    #expect(notes.first { $0.kind == .hiddenGuess }?.text.contains(word) == true)
+    let other = diagnosis([held(.close, owner: .hidden, transport: .udp)], transport: .udp).notes
+    #expect(!other.contains { $0.kind == .hiddenGuess })
+  }
+
+  @Test("a connection is a client's where nothing listens, the port is one that clients get, and somebody holds it")
+  func outgoing() {
+    #expect(diagnosis([held(.established, port: 40000, remote: 443)], port: 40000).cause == .outgoingConnection)
+    #expect(diagnosis([held(.established, remote: 443)]).cause == .leftoverConnection, "no port of clients")
+    let orphan = held(.finWait1, port: 40000, remote: 443, owner: .none, inode: nil)
+    #expect(diagnosis([orphan], port: 40000).cause == .leftoverConnection, "nobody holds it")
+    let listens = [held(.established, port: 40000, remote: 443), held(.listen, port: 40000)]
+    #expect(diagnosis(listens, port: 40000).cause != .outgoingConnection, "its server listens")
+  }
+
+  @Test("a port that clients get is said to be one, unless it is reserved")
+  func ephemeral() {
+    #expect(diagnosis([], port: 40000).notes.map(\.kind) == [.ephemeralPort])
+    var reserving = host()
+    reserving.localReservedPorts = [39990...40010]
+    #expect(diagnosis([], port: 40000, host: reserving).notes.isEmpty)
+    #expect(diagnosis([]).notes.isEmpty)
+  }
+
+  @Test("that stopping the holder frees the port is sure only for root who could look at every process")
+  func unreadable() {
+    func certainty(_ unreadable: Int) -> Suggestion.Certainty? {
+      diagnosis([held(.listen)], visibility: Visibility(unreadableProcesses: unreadable)).suggestions.first {
+        $0.kind == .stopHolder
+      }?.certainty
+    }
+    #expect(certainty(0) == .checked && certainty(1) == .when(.noHiddenHolder))
+  }
+
+  @Test("a connection in the accept queue goes with its listener, an accepted one stays as an orphan")
+  func queuedChild() {
+    let queued = held(.established, remote: 40000, owner: .none, inode: nil)
+    let accepted = held(.established, remote: 40001, pid: 10, inode: 2)
+    let snapshot = Snapshot(host: host(), sockets: [held(.listen), queued, accepted])
+    #expect(snapshot.withoutProcesses([9, 10]).sockets.map(\.state) == [.finWait1])
+    #expect(snapshot.withoutProcesses([10]).sockets.map(\.state) == [.listen, .established, .finWait1])
+    let stop = diagnosis([held(.listen), queued]).suggestions.first { $0.kind == .stopHolder }
+    #expect(stop?.text == "stop server", "nothing is left that has to be waited for")
+  }
+
+  @Test("that a user is not visible is said where a user decides")
+  func user() {
+    var socket = held(.listen)
+    socket.local = Endpoint(address: .v4(.any), port: Port(8080))
+    socket.reuseport = .known(true, .getsockopt)
+    socket.uid = nil
+    let found = diagnosis([socket], .reuseport)
+    #expect(found.why.contains("the user of a socket in the way is not visible from this user namespace"))
+    socket.uid = 0
+    #expect(!diagnosis([socket], .reuseport).why.contains { $0.contains("user namespace") })
+  }
+
+  @Test("another port is not one that clients get, unless the port asked for is one itself")
+  func otherPort() {
+    func offer(_ port: UInt16) -> String? {
+      let nearby = NearbyPorts(ports: (port + 1)...(port + 16), sockets: [])
+      return diagnosis([held(.listen, port: port)], port: port, nearby: nearby).suggestions.first {
+        $0.kind == .otherPort
+      }?.text
+    }
+    #expect(offer(8080) == "use port 8081, which is free")
+    #expect(offer(32767) == nil, "every port above it is the clients'")
+    #expect(offer(40000) == "use port 40001, which is free")
+  }
+
+  @Test("the device's own socket gets its traffic first, whichever of the two it is")
+  func device() {
+    var other = held(.close, transport: .udp)
+    other.local = Endpoint(address: .v4(.any), port: Port(8080))
+    other.device = InterfaceIndex(rawValue: 2)
+    let deliveries = diagnosis([other], .reuseaddr, transport: .udp).deliveries.filter { $0.traffic == .unicast }
+    #expect(deliveries.map(\.rule) == [.deviceFirst] && deliveries.map(\.receiver) == [.others])
+    #expect(deliveries.first?.text == "datagrams of their devices still go to server (pid 9)")
+  }
+
+  @Test("the words of a gone socket count right")
+  func vanished() {
+    #expect(Note.vanished(1).text == "a socket without owner ended while portwhy looked, and was left out")
+    #expect(Note.vanished(2).text == "2 sockets without owner ended while portwhy looked, and were left out")
+  }
+}
