@@ -46,31 +46,4 @@ extension Descriptor {
   package init(iterating link: borrowing Descriptor) throws(SystemError) {
     try self.init(owning: portwhy_bpf_open_iterator(link.number))
   }
-
-  /// Runs an iterator to its end and hands over its records, any number of whole ones at a time.
-  package borrowing func readRecords(byteCount: Int, _ body: (RawSpan) -> Void) throws(SystemError) {
-    let descriptor = number
-    let size = max(1 << 16, byteCount)
-    // The kernel gives up a read(2) after a million objects without a record, with EAGAIN; the next goes on there.
-    var patience = 1000
-    var failure: SystemError?
-    _ = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
-      initialized = 0
-      var kept = 0
-      while true {
-        let got = Glibc.read(descriptor, buffer.baseAddress.map { $0 + kept }, size - kept)
-        if got < 0, errno == EINTR || errno == EAGAIN, patience > 0 {
-          patience -= 1
-          continue
-        }
-        if got < 0 { failure = .last }
-        if got <= 0 { return }
-        let (end, whole) = (kept + got, (kept + got) / byteCount * byteCount)
-        body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<whole]).bytes)
-        kept = end - whole
-        if kept > 0, let start = buffer.baseAddress { memmove(start, start + whole, kept) }
-      }
-    }
-    if let failure { throw failure }
-  }
 }

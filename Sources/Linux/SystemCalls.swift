@@ -131,7 +131,7 @@ package enum SystemCalls {
   /// A whole file, or standard input for `-`, up to one byte more than the limit.
   package static func read(_ path: String, limit: Int) -> ReadResult {
     do throws(SystemError) {
-      let file = path == "-" ? try Descriptor(duplicating: 0) : try Descriptor(file: path)
+      let file = path == "-" ? try Descriptor(duplicating: 0) : try Descriptor(file: path, waits: true)
       return .bytes(try file.bytes(atMost: limit + 1, expecting: 1 << 18))
     } catch {
       return .failed(String(cString: strerror(error.rawValue)))

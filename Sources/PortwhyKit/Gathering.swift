@@ -115,9 +115,17 @@ struct Gathering {
     askedTransports.insert(transport)
     try readMore(.networkNamespace)
     var use = visibility.bpf ?? BPFUse()
-    let evidence = evidenceSources.evidence(transport, range, sockets[transport] ?? [], host, &use)
+    var silent: SilentSource?
+    let evidence = evidenceSources.evidence(transport, range, sockets[transport] ?? [], host, &use, &silent)
     visibility.bpf = use
-    guard let evidence else { return Judgement(of: attempts, in: snapshot(transport, port)) }
+    guard let evidence else {
+      guard let silent else { return Judgement(of: attempts, in: snapshot(transport, port)) }
+      visibility.silent = visibility.silent ?? silent
+      visibility.add(.noAnswer)
+      for index in sockets[transport]?.indices ?? 0..<0 { sockets[transport]?[index].noteSilence() }
+      sortByPort(transport)
+      return Judgement(of: attempts, in: snapshot(transport, port))
+    }
     sockets[transport] = evidence.sockets
     buckets += evidence.buckets
     if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
@@ -210,6 +218,7 @@ struct Gathering {
     all = withoutUnmappedUsers(all, overflow: host.overflowUID)
     for transport in sockets.transports { sockets[transport] = all.filter { $0.transport == transport } }
     visibility.unreadableProcesses = seen.unreadableProcesses
+    visibility.silent = visibility.silent ?? seen.silent
     for reason in seen.reasons { visibility.add(reason) }
     if visibility.reasons.isEmpty, all.contains(where: { $0.owner == .hidden }) { visibility.add(.noHolder) }
   }
@@ -227,6 +236,10 @@ struct Gathering {
     }
     visibility.boundSocketsComplete = found.complete
     if !found.complete { visibility.add(.oldKernel) }
+    if let silent = found.silent {
+      visibility.silent = silent
+      visibility.add(.noAnswer)
+    }
   }
 }
 

@@ -38,7 +38,7 @@ enum KernelEvidence {
   /// `gather`, or what a test puts in its place.
   typealias Source = (
     _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation], _ host: HostFacts,
-    _ use: inout BPFUse
+    _ use: inout BPFUse, _ silent: inout SilentSource?
   ) -> EvidenceMerge?
 
   /// `holders`, or what a test puts in its place.
@@ -71,7 +71,7 @@ enum KernelEvidence {
   /// Asks the iterators of one transport; nil where nothing can be had, with the reason in `use`.
   static func gather(
     _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation], _ host: HostFacts,
-    _ use: inout BPFUse
+    _ use: inout BPFUse, _ silent: inout SilentSource?
   ) -> EvidenceMerge? {
     let started = Clock.microseconds
     defer { use.microseconds &+= Clock.microseconds &- started }
@@ -105,7 +105,23 @@ enum KernelEvidence {
       }
     } catch {
       use.problem = error.description
+      if case .noAnswer(let iterator) = error { silent = .iterator(iterator) }
       return nil
     }
+  }
+}
+
+extension SocketObservation {
+  /// What only an iterator that did not answer could have told is not known for that reason.
+  mutating func noteSilence() {
+    reuseaddr = reuseaddr.noAnswer
+    reuseport = reuseport.noAnswer
+    v6only = v6only?.noAnswer
+  }
+}
+
+extension Knowledge {
+  fileprivate var noAnswer: Self {
+    if case .unknown = self { .unknown(.noAnswer) } else { self }
   }
 }

@@ -41,6 +41,9 @@ public enum Portwhy {
     }
     // It belongs to no port in particular, and is said once.
     if gathering.vanished > 0, !question.verdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
+    if gathering.visibility.reasons.contains(.noAnswer), !question.verdictOnly {
+      targets[0].notes.append(.noAnswer(gathering.visibility.silent))
+    }
     return Report(
       version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
       targets: targets)
@@ -156,7 +159,7 @@ struct EvidenceSources {
   /// Whether dumps show TCP sockets that are bound and neither listen nor are connected.
   var listsBoundSockets: (KernelVersion) -> Bool = { $0 >= KernelVersion(major: 6, minor: 8) }
   /// The same sockets found through their holders' descriptors, but for the inodes that are known already.
-  var boundSockets: (ClosedRange<UInt16>, Set<UInt64>) -> (sockets: [SocketObservation], complete: Bool) = {
+  var boundSockets: (ClosedRange<UInt16>, Set<UInt64>) -> FoundBoundSockets = {
     ProcessReader().boundSockets(on: $0, notIn: $1)
   }
   var evidence: KernelEvidence.Source = KernelEvidence.gather

@@ -26,7 +26,7 @@ private func ask(
     defer { close(held) }
     var asked = Asked()
     let evidenceSources = EvidenceSources(
-      evidence: { _, _, dump, _, _ in
+      evidence: { _, _, dump, _, _, _ in
         asked.evidence += 1
         let bucket = BindBucket(
           port: port, fastReuse: false, fastReuseport: nil, fastUID: 0, fastFamily: .ipv4,

@@ -58,7 +58,7 @@ struct VanishedTests {
       let held = [listener(port), listener(Port(port.rawValue + 1))]
       defer { for descriptor in held { close(descriptor) } }
       let sources = EvidenceSources(
-        evidence: { _, _, dump, _, _ in EvidenceMerge(sockets: dump, buckets: [], vanished: 2) },
+        evidence: { _, _, dump, _, _, _ in EvidenceMerge(sockets: dump, buckets: [], vanished: 2) },
         mayGiveEvidence: { true })
       let ports = port.rawValue...(port.rawValue + 1)
       let item = QuestionItem(addresses: [.address(.v4(.loopback), zone: nil)], ports: ports, transport: .tcp)

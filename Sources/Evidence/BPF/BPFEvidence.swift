@@ -86,15 +86,19 @@ package struct BPFEvidence: Sendable, Hashable {
     var records: [SocketRecord] = []
     // A walk that pauses where a buffer was full may meet a socket twice (before 6.16).
     var seen: Set<SeenRecord> = []
-    do throws(SystemError) {
-      try opened.readRecords(byteCount: byteCount) { bytes in
+    do throws(ErrandError) {
+      // The tables' iterators take the lock of every socket that they pass (`bpf_iter_tcp_seq_show`).
+      try Errand.read(opened, recordsOf: byteCount) { bytes in
         for start in stride(from: 0, to: bytes.byteCount, by: byteCount) {
           guard let record = SocketRecord(bytes, at: start, layout, transport) else { continue }
           if seen.insert(SeenRecord(record)).inserted { records.append(record) }
         }
       }
     } catch {
-      throw .failed(call: "read(2) of an iterator", error)
+      switch error {
+      case .noAnswer: throw .noAnswer(iterator: iterator.name)
+      case .failed(let error): throw .failed(call: "read(2) of an iterator", error)
+      }
     }
     return records
   }

@@ -114,6 +114,9 @@ struct ProcessWalk: ~Copyable {
     VisitedProcess(pid: pid, directory: try Descriptor(directory: "\(pid)/fd", in: proc))
   }
 
+  /// The short command name of a process; nil where it is gone.
+  borrowing func command(of pid: Int32) -> String? { commandName(at: "\(pid)/comm", in: proc) }
+
   /// How many of the refused processes can have descriptors at all.
   borrowing func countUnreadable() -> Int {
     refused.count { pid in
