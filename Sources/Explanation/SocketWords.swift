@@ -164,7 +164,6 @@ private func sharingText(_ socket: SocketObservation) -> String {
 // MARK: The lines around tables
 
 package enum TableWords {
-  package static let notLookedInto = "? not planned, so not looked into: -v does"
   package static let nothingInUse = "no port is in use"
   package static let outgoing = "outgoing"
 

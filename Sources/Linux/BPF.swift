@@ -38,8 +38,10 @@ package func loadIterator(_ program: [UInt64], for function: UInt32, license: St
 
 extension Descriptor {
   /// BPF_LINK_CREATE: attaches a loaded program to the iterator it was loaded for.
-  package init(linking program: borrowing Descriptor) throws(SystemError) {
-    try self.init(owning: portwhy_bpf_link_iterator(program.number))
+  ///
+  /// - Parameter pid: the process whose descriptors alone `task_file` walks; Linux 6.1, E2BIG before.
+  package init(linking program: borrowing Descriptor, of pid: Int32? = nil) throws(SystemError) {
+    try self.init(owning: portwhy_bpf_link_iterator(program.number, UInt32(bitPattern: pid ?? 0)))
   }
 
   /// BPF_ITER_CREATE: what read(2) gives is of the namespaces of this thread.

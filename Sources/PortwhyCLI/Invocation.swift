@@ -71,7 +71,6 @@ struct Invocation: Hashable {
     question.runtime = try Self.runtime(given)
     question.deep = given.has(.deep)
     question.bpf = !given.has(.noBPF)
-    question.thorough = verbose || json
     question.verdictOnly = quiet
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)

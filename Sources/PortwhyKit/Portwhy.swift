@@ -132,8 +132,7 @@ public enum Portwhy {
     explanation.notes += probed.notes
     if question.probe { explanation.suggestions.removeAll { $0.kind == .probe } }
     return AttemptReport(
-      attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions,
-      leftOpen: gathering.leftOpen(attempt.transport, judged, question))
+      attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions)
   }
 
   private static func probe(
@@ -164,8 +163,8 @@ struct EvidenceSources {
   }
   var evidence: KernelEvidence.Source = KernelEvidence.gather
   var holders: KernelEvidence.HolderSource = KernelEvidence.holders
-  /// Whether `evidence` is worth asking: false where the reader surely may not.
-  var mayGiveEvidence: () -> Bool = { BPFEvidence.obstacle() == nil }
+  /// The bind bucket of the sockets that one process holds.
+  var bucket: KernelEvidence.BucketSource = KernelEvidence.bucket
   /// Whether the network namespace may have VRFs, and so more than one bind table for a TCP port.
   var mayHaveVRFs: () -> Bool = { HostReader().mayHaveVRFs }
   var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { probe($0, $1, on: $2) }

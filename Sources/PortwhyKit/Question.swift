@@ -46,8 +46,6 @@ public struct Question: Sendable, Hashable {
   public var deep = false
   /// Ask BPF iterators where they decide and the reader may.
   public var bpf = true
-  /// Settle all four combinations as far as possible, not only what the headline says.
-  public var thorough = false
   /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
   public var verdictOnly = false
   /// The inode of the planned socket where it is there already: it does not stand in its own way.

@@ -59,11 +59,10 @@ struct VanishedTests {
       defer { for descriptor in held { close(descriptor) } }
       let sources = EvidenceSources(
         evidence: { _, _, dump, _, _, _ in EvidenceMerge(sockets: dump, buckets: [], vanished: 2) },
-        mayGiveEvidence: { true })
+        bucket: { _, _, _, _ in nil })
       let ports = port.rawValue...(port.rawValue + 1)
       let item = QuestionItem(addresses: [.address(.v4(.loopback), zone: nil)], ports: ports, transport: .tcp)
       var question = Question(items: [item], plan: Plan(uid: 0))
-      question.thorough = true
       return try Portwhy.answerHere(question, sources).targets
     }
     #expect(targets.count == 2)
