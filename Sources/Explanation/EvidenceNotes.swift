@@ -69,6 +69,11 @@ extension Note {
       text: "\(holder) has the port in another network namespace (\(place)), which does not block this one")
   }
 
+  /// More network namespaces than are entered.
+  package static func namespacesLeftOut(_ count: Int) -> Note {
+    Note(kind: .otherNamespace, text: "\(counted(count, "more network namespace")) not looked at: there are too many")
+  }
+
   // MARK: Real binds
 
   package static func probed(_ combinations: [ReuseOptions]) -> Note {

@@ -139,7 +139,9 @@ extension PortwhyError {
     case (.absent, .path(let path)): self = .invalidQuestion(ErrorWords.noFile(path))
     case (.noNetworkNamespace, _): self = .invalidQuestion(ErrorWords.noNamespace(namespace.description))
     case (.mayNotOpen, .process(let pid)): self = .notPermitted(ErrorWords.mayNotOpenNamespaces(of: pid))
-    case (.mayNotOpen(let errno), _): self = .notPermitted(ErrorWords.mayNotOpen(namespace.description, errno))
+    case (.mayNotOpen(let errno), _):
+      self = .notPermitted(
+        ErrorWords.mayNotOpen(namespace.description, errno, isRoot: effectiveUser() == 0))
     case (.mayNotEnter, _): self = .notPermitted(ErrorWords.mayNotEnter(namespace.description))
     case (.failed(let call, let errno), _): self = .internalError(ErrorWords.failed(call, errno))
     }
