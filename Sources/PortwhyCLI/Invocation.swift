@@ -78,7 +78,6 @@ struct Invocation: Hashable {
     question.runtime = try Self.runtime(given)
     question.deep = given.has(.deep)
     question.bpf = !given.has(.noBPF)
-    question.thorough = verbose || json
     question.verdictOnly = quiet
     question.systems = Self.systems(given)
     question.device = try Self.device(given)

@@ -117,12 +117,6 @@ struct TargetScreen {
 
   /// On one line where that is enough, else as a table, else as wrapped lines.
   private func bind() -> [String] {
-    let lines = combinations()
-    guard target.attempts.contains(where: { !$0.leftOpen.isEmpty }) else { return lines }
-    return lines + section("", TerminalText.words(TableWords.notLookedInto))
-  }
-
-  private func combinations() -> [String] {
     let groups = attemptGroups(target)
     guard let first = groups.first?.first else { return [] }
     let line = section("bind", items(first), separator: "   ")
