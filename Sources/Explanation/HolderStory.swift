@@ -36,6 +36,7 @@ extension ProcessRecord {
   fileprivate func place(_ users: [UInt32: String]) -> String? {
     if let container { return "in container \(containerName ?? shortContainer(container))" }
     if let target = forwardsTo { return "for \(target.text)" }
+    if servesLogin { return "for an ssh login" }
     if let unit, unit.hasSuffix(".service") { return "in \(unit)" }
     guard let workingDirectory, workingDirectory != "/" else { return nil }
     let user = uid.flatMap { users[$0] }

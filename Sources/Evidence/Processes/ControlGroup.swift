@@ -13,6 +13,8 @@ struct ControlGroup: Sendable, Hashable {
   var userManager: UInt32?
   /// Who runs the container: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`.
   var engine: String?
+  /// The uid whose user manager this is the group of: `user@UID.service/init.scope`, where systemd puts itself.
+  var managerOf: UInt32?
   /// The path below the cgroup2 mount; nil on a host with cgroup v1 alone.
   var unifiedPath: String?
 
@@ -27,6 +29,7 @@ struct ControlGroup: Sendable, Hashable {
         .map { Substring($0) }
       guard fields.count == 3, fields[2].utf8.first == UInt8(ascii: "/") else { continue }
       let place = Self.place(of: fields[2])
+      managerOf = managerOf ?? place.managerOf
       container = container ?? place.container
       engine = engine ?? place.engine
       let isUnified = fields[0] == "0" && fields[1].isEmpty
@@ -63,16 +66,26 @@ struct ControlGroup: Sendable, Hashable {
       if name.hasPrefix("user@"), name.hasSuffix(".service") {
         place.userManager = UInt32(name.dropFirst("user@".count).dropLast(".service".count))
       }
+      place.managerOf = name == "init.scope" && previous.hasPrefix("user@") ? place.userManager : nil
       if isUnit(name) { place.unit = isWorthNaming(name) ? name : nil }
       previous = component
     }
     return place
   }
 
+  /// The path of the unit's own group; nil where it is not to be reached.
+  var pathOfUnit: String? {
+    guard let unit, let path = reachablePath else { return nil }
+    var groups = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+    while let last = groups.last, last != unit, last != "_" + unit { groups.removeLast() }
+    return groups.isEmpty ? nil : "/" + groups.joined(separator: "/")
+  }
+
   private struct Place {
     var unit: String?
     var container: String?
     var userManager: UInt32?
+    var managerOf: UInt32?
     var engine: String?
   }
 

@@ -7,6 +7,8 @@ struct ProcessStat: Sendable, Hashable {
   var session: Int32
   /// Ticks after boot; nil where the line ends before.
   var startTicks: UInt64?
+  /// How many threads it has; nil where the line ends before.
+  var threads: Int?
 
   init?(_ stat: [UInt8]) {
     guard let fields = fieldsAfterName(stat), fields.count >= 4, let parent = Int32(fields[1]),
@@ -16,6 +18,7 @@ struct ProcessStat: Sendable, Hashable {
     self.parent = parent
     self.group = group
     self.session = session
+    threads = fields.count > 17 ? Int(fields[17]) : nil
     startTicks = fields.count > 19 ? UInt64(fields[19]) : nil
   }
 

@@ -195,6 +195,10 @@ extension ProcessRecord: JSONObject {
     try form.field("unit_main", &unitMain)
     try form.field("container_name", &containerName)
     try form.field("image", &image)
+    try form.field("parent_gone", &isParentGone)
+    try form.field("service_manager", &isServiceManager, else: false)
+    try form.field("cloexec", &closesOnExec)
+    try form.field("sleeps_in", &sleepsIn)
     guard Form.reads else { return }
     let seconds = started.flatMap(Timestamp.secondsSinceEpoch)
     try form.expect("started_at", seconds != nil || started == nil, "expected a time such as 2026-01-31T12:00:00.000Z")
