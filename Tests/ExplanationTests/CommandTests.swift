@@ -32,11 +32,17 @@ private let rows: [Foreign] = [
       $0.processes[0].userManager = 1001
     }, argv: ["sudo", "systemctl", "--user", "-M", "1001@", "stop", "--", name]),
   Foreign(
-    says: "a socket unit", change: { $0.activation = SocketActivation(unit: $1, activates: "x.service") },
+    says: "a socket unit", change: {
+      $0.processes[0].isServiceManager = true
+      $0.activation = SocketActivation(unit: $1, activates: "x.service")
+    },
     argv: ["sudo", "systemctl", "stop", "--", name]),
   Foreign(
     says: "a socket unit that is edited", kind: .changeSocketUnit,
-    change: { $0.activation = SocketActivation(unit: $1, activates: "x.service") },
+    change: {
+      $0.processes[0].isServiceManager = true
+      $0.activation = SocketActivation(unit: $1, activates: "x.service")
+    },
     argv: ["sudo", "systemctl", "edit", "--", name]),
   Foreign(
     says: "a pod's container", kind: .findHolder,

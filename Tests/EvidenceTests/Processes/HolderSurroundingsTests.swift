@@ -18,7 +18,7 @@ extension FakeProc {
   fileprivate func add(_ rows: [Row]) {
     for row in rows {
       process(row.pid, [], command: Array("\(row.command)\n".utf8), controlGroup: "0::\(row.group)\n")
-      let rest = "0 -1 0 0 0 0 0 0 0 0 0 0 0 20 0 1 0 \(row.start) 0"
+      let rest = "0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 \(row.start) 0"
       file("\(row.pid)/stat", "\(row.pid) (\(row.command)) S \(row.parent) 7 \(row.session) \(rest)".utf8)
     }
   }

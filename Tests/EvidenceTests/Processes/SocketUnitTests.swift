@@ -8,10 +8,12 @@ private func held(
   _ port: UInt16, by pid: Int32 = 1, _ command: String = "systemd", transport: TransportProtocol = .tcp,
   address: IPAddress = .v6(.any)
 ) -> SocketObservation {
-  SocketObservation(
+  var holder = ProcessRecord(pid: pid, command: command, descriptors: [30])
+  holder.isServiceManager = command == "systemd"
+  return SocketObservation(
     transport: transport, family: address.family, local: Endpoint(address: address, port: Port(port)),
     state: transport == .tcp ? .listen : .close, reuseaddr: .unknown(.hidden), reuseport: .unknown(.hidden), inode: 5,
-    owner: .process, processes: [ProcessRecord(pid: pid, command: command, descriptors: [30])])
+    owner: .process, processes: [holder])
 }
 
 extension FakeProc {
