@@ -40,6 +40,9 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
   /// `HostFacts.dockerRuns`.
   package static let containerEngines = HostNeeds(rawValue: 1 << 17)
 
+  /// `HostFacts.freshSockets`.
+  package static let freshSockets = HostNeeds(rawValue: 1 << 16)
+
   /// All that can be read.
   package static let everything = HostNeeds(rawValue: (1 << 18) - 1)
 }
