@@ -226,6 +226,7 @@ struct Gathering {
     let seen = reader.examine(&all, search: { bpf ? holders(ports, $0, &use) : nil })
     visibility.bpf = use
     if names {
+      reader.readSurroundings(&all)
       reader.findActivations(&all)
       findKernelOwners(&all)
     }
@@ -292,6 +293,7 @@ extension HostFacts {
     fill(\.ipv4Lookups, from: later)
     fill(\.securityModules, from: later)
     fill(\.controlGroupBindPrograms, from: later)
+    fill(\.dockerRuns, from: later)
   }
 
   private mutating func fill<Fact>(_ fact: WritableKeyPath<HostFacts, Fact?>, from later: HostFacts) {
