@@ -13,6 +13,7 @@ extension Note {
     case optionSetLate = "option-set-late"
     case listenRace = "listen-race"
     case unrelatedSharing = "unrelated-sharing"
+    case holderRemark = "holder-remark"
     case vanished
     // About the port and the plan.
     case privilegedPort = "privileged-port"
@@ -64,6 +65,8 @@ extension Suggestion {
     // Rights.
     case raisePrivilege = "raise-privilege"
     case unprivilegedPortStart = "unprivileged-port-start"
+    case nonlocalBind = "nonlocal-bind"
+    case enableFamily = "enable-family"
     // A closer look.
     case lookAsRoot = "look-as-root"
     case lookAtInterfaces = "look-at-interfaces"
@@ -114,5 +117,10 @@ extension Suggestion {
     // The look.
     case maySudo = "you may use sudo"
     case mayHoldPort = "a socket may hold the port for a moment"
+    // Elsewhere, once more.
+    case anyPortWillDo = "any free port will do"
+    case addressComesLater = "the address comes to this host later"
+    case othersKeepTheirs = "you mean to share (each keeps what comes for an address of its own)"
+    case ipv6IsMeant = "IPv6 is wanted"
   }
 }

@@ -46,6 +46,7 @@ public struct SavedQuestion: Sendable, Hashable {
       question.plan.runtimeName = saved.runtimeName
     }
     question.plan.device = plan.device ?? saved.device
+    question.plan.hasBindCapability = plan.hasBindCapability || saved.hasBindCapability
     question.plan.uid = plan.uid ?? saved.uid
     return question
   }
@@ -126,6 +127,7 @@ extension Portwhy {
         attempt.uid = uid
         attempt.mayBindPrivileged = PlannedUser.mayBindPrivileged(uid, saved.host)
       }
+      if changes.plan.hasBindCapability { attempt.mayBindPrivileged = true }
       if changesV6only, attempt.family == .ipv6 { attempt.v6only = plan.v6only ?? saved.host.bindv6only ?? false }
       if let device = changes.plan.device { attempt.device = PlannedBinds.device(device, saved.host) }
       return attempt

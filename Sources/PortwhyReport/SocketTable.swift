@@ -54,8 +54,6 @@ struct SocketTable {
   /// How much stands in columns of its own; the rest goes into the last one, which may be wrapped.
   private enum Layout: CaseIterable {
     case full
-    /// Without the port in LOCAL: it is the same in every row, and in the headline.
-    case localAddress
     case peerWithOwner
     case endpointsWithOwner
   }
@@ -70,11 +68,10 @@ struct SocketTable {
     let hasPeers = target.sockets.contains { $0.remote != nil }
     var columns = [Column(title: "STATE") { stateName($0) + ($0.ulp.map { " " + TerminalText.escaped($0) } ?? "") }]
     switch layout {
-    case .full: columns.append(Column(title: "LOCAL", cell: local))
-    case .localAddress, .peerWithOwner: columns.append(Column(title: "LOCAL", cell: localAddress))
+    case .full, .peerWithOwner: columns.append(Column(title: "LOCAL", cell: local))
     case .endpointsWithOwner: break
     }
-    let peerStandsAlone = layout == .full || layout == .localAddress
+    let peerStandsAlone = layout == .full
     if peerStandsAlone && hasPeers { columns.append(Column(title: "PEER") { peer($0) ?? "-" }) }
     if target.sockets.contains(where: { $0.device != nil }) {
       columns.append(
@@ -99,10 +96,6 @@ struct SocketTable {
 
   private func local(_ socket: SocketObservation) -> String {
     endpointText(socket.local, device: socket.device, host: host)
-  }
-
-  private func localAddress(_ socket: SocketObservation) -> String {
-    String(local(socket).dropLast(":\(socket.local.port)".count))
   }
 
   private func peer(_ socket: SocketObservation) -> String? {

@@ -8,24 +8,44 @@ func suggestions(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?
   switch outcome.verdict {
   case .ok: return []
   case .fails(.addressInUse):
-    own =
-      ourOption(situation) + waiting(situation) + stopHolder(situation) + whereToChange(situation)
-      + lookCloser(situation, outcome) + otherAddress(situation) + optionThere(situation) + remedies
+    own = inUse(situation, outcome, remedies)
   case .fails: return worded(remedies, situation)
   case .undetermined:
     own =
       lookCloser(situation, outcome) + ourOption(situation) + stopHolder(situation) + waiting(situation)
-      + optionThere(situation) + remedies
+      + there(situation, remedies) + sharing(situation)
   }
   // Another port is the last resort.
-  return worded(own, situation) + settingThere(situation) + otherPort(situation)
+  return worded(own, situation) + otherPort(situation)
+}
+
+/// What costs nobody anything comes first: an option that gets past what is left over, the end of a wait, an address
+/// that nobody has. Sharing with another program is no way out of a conflict, and so comes late, but for the protocols
+/// that are made for it.
+private func inUse(_ situation: Situation, _ outcome: BindOutcome, _ remedies: [Suggestion]) -> [Suggestion] {
+  let share = sharing(situation)
+  let isMeant = situation.isSharedByProtocol
+  let before = ourOption(situation) + waiting(situation) + otherAddress(situation) + (isMeant ? share : [])
+  let holder = stopHolder(situation) + whereToChange(situation) + lookCloser(situation, outcome)
+  let others = addressThere(situation) + there(situation, remedies)
+  if isMeant { return before + others + holder }
+  return before + holder + others + share
+}
+
+/// What the other side can change: in the words of its own settings where they are known, and then not a second time.
+private func there(_ situation: Situation, _ remedies: [Suggestion]) -> [Suggestion] {
+  let settings = settingThere(situation)
+  let general = (optionThere(situation) + remedies).filter { suggestion in
+    suggestion.kind != .setOptionThere || !settings.contains { $0.option == suggestion.option }
+  }
+  return general + settings
 }
 
 /// The suggestions in the words of the planned runtime.
 private func worded(_ suggestions: [Suggestion], _ situation: Situation) -> [Suggestion] {
   // The kernel's own sockets cannot be told to set an option, nor did they.
   let isKernels = situation.blockingSockets.contains { $0.owner == .kernel }
-  return suggestions.filter { !isKernels || $0.kind != .setOption }.map { $0.worded(for: situation.runtime) }
+  return suggestions.filter { !isKernels || $0.kind != .setOption }.compactMap { $0.worded(for: situation.runtime) }
 }
 
 extension Situation {

@@ -11,6 +11,7 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case runtime
   case device
   case uid
+  case capNetBind
   case netns
   case probe
   case deep
@@ -20,6 +21,8 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case watch
   case interval
   case from
+  case free
+  case brief
   case json
   case quiet
   case verbose
