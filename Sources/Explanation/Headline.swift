@@ -98,7 +98,9 @@ package struct Headline {
       return "\(subject) cannot be bound" + (reason.map { ": \($0)" } ?? "")
     }
     let start = situation.snapshot.host.unprivilegedPortStart ?? 1024
-    let who = user(situation.attempt.uid)
+    // There is a user of that name.
+    let name = user(situation.attempt.uid)
+    let who = name == "nobody" ? "the user nobody" : name
     let need = "ports below \(start) need CAP_NET_BIND_SERVICE"
     return situation.snapshot.sockets.isEmpty
       ? "\(subject) is free, but \(who) may not bind it (EACCES): \(need)"
@@ -146,7 +148,7 @@ package struct Headline {
     let who = " as \(user(some.attempt.uid))"
     return groups.enumerated().map { offset, group in
       let addresses = group.map { address($0.attempt) }.listed(atMost: .max, group.count > 1 ? "or" : "and")
-      return (offset == 0 ? bind + addresses + who : "to \(addresses)") + " " + ending(group)
+      return (offset == 0 ? bind + addresses + who : "to \(addresses) it") + " " + ending(group)
     }.joined(separator: "; ")
   }
 

@@ -79,6 +79,9 @@ extension Suggestion {
     case reuseport = "SO_REUSEPORT"
     case v6only = "IPV6_V6ONLY"
     case freebind = "IP_FREEBIND"
+
+    /// SO_REUSEADDR and SO_REUSEPORT, which are two ways to one end.
+    var isAboutReuse: Bool { self == .reuseaddr || self == .reuseport }
   }
 
   /// What must hold for a suggestion to help; stands after "if".

@@ -306,8 +306,8 @@ extension Runtime {
       "avahi", aliases: ["avahi-daemon", "mdns"], executables: ["avahi-daemon"],
       udp: Defaults(reuseaddr: true, reuseport: true, v6only: .set, addresses: both),
       settings: Settings(
-        reuseaddr: "disallow-other-stacks=no in avahi-daemon.conf",
-        reuseport: "disallow-other-stacks=no in avahi-daemon.conf"),
+        reuseaddr: "disallow-other-stacks=no (avahi-daemon.conf)",
+        reuseport: "disallow-other-stacks=no (avahi-daemon.conf)"),
       evidence: .watched("avahi 0.8"), source: "https://linux.die.net/man/5/avahi-daemon.conf"),
   ]
 

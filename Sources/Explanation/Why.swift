@@ -87,7 +87,10 @@ func whoIsInTheWay(
   _ sockets: [SocketObservation], _ situation: Situation, holder: (SocketObservation) -> String
 ) -> [String] {
   let order: [SocketRole] = [.listener, .bound, .udp, .selfConnection, .client, .serverConnection, .timeWait]
+  // What belongs to a listener that is there is not worth a word beside it.
+  let listens = sockets.contains { situation.role($0) == .listener }
   return order.compactMap { role in
+    if listens, SocketRole.remains.contains(role) { return nil }
     let group = sockets.filter { situation.role($0) == role }
     return group.isEmpty ? nil : sentence(role, group, holder)
   }

@@ -90,7 +90,7 @@ struct OwnershipTests {
     #expect(command([socket]) == "systemctl stop ssh.socket ssh.service")
     #expect(command([socket], kind: .changeSocketUnit) == "systemctl edit ssh.socket")
     let explanation = explanation([socket])
-    #expect(explanation.why.first == "systemd (pid 1, for ssh.socket) listens on 0.0.0.0:8080")
+    #expect(explanation.headline == "8080/tcp is taken: systemd (pid 1 and 1 more, uid 0, for ssh.socket) listens on 0.0.0.0:8080")
     #expect(explanation.notes.contains { $0.kind == .socketActivation })
     socket.activation?.userManager = 1000
     #expect(command([socket], uid: 1000) == "systemctl --user stop ssh.socket ssh.service")
@@ -203,7 +203,7 @@ struct OwnershipTests {
     socket.state = .close
     socket.kernelOwner = KernelOwner(kind: .vxlan, interface: "vx0")
     let explanation = explanation([socket], transport: .udp)
-    #expect(explanation.why.first == "the kernel (vxlan interface vx0) has 0.0.0.0:8080 bound")
+    #expect(explanation.headline == "8080/udp is taken: the kernel (vxlan interface vx0) has 0.0.0.0:8080 bound")
     #expect(!explanation.suggestions.contains { $0.kind == .stopHolder })
     #expect(explanation.suggestions.contains { $0.kind == .changeInterface })
   }

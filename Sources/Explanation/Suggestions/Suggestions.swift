@@ -9,6 +9,7 @@ func suggestions(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?
   case .ok: return []
   case .fails(.addressInUse):
     own = inUse(situation, outcome, remedies)
+  case .fails(.accessDenied): return withoutRight(situation) + worded(remedies, situation)
   case .fails: return worded(remedies, situation)
   case .undetermined:
     own =
@@ -27,16 +28,26 @@ private func inUse(_ situation: Situation, _ outcome: BindOutcome, _ remedies: [
   let isMeant = situation.isSharedByProtocol
   let before = ourOption(situation) + waiting(situation) + otherAddress(situation) + (isMeant ? share : [])
   let holder = stopHolder(situation) + whereToChange(situation) + lookCloser(situation, outcome)
-  let others = addressThere(situation) + there(situation, remedies)
+  // Where one option here is enough, nobody there has to change a thing.
+  let others = isMeant && !share.isEmpty ? [] : addressThere(situation) + there(situation, remedies)
   if isMeant { return before + others + holder }
   return before + holder + others + share
+}
+
+/// What stands in the way besides a missing right: advice about the right alone would be in vain.
+private func withoutRight(_ situation: Situation) -> [Suggestion] {
+  var permitted = situation
+  permitted.attempt.mayBindPrivileged = true
+  permitted.outcomes = outcomes(of: permitted.attempt, in: situation.snapshot)
+  guard let outcome = permitted.outcome(permitted.planned), outcome.verdict != .ok else { return [] }
+  return suggestions(permitted, outcome, primaryCause(permitted)).filter { $0.kind != .otherPort }
 }
 
 /// What the other side can change: in the words of its own settings where they are known, and then not a second time.
 private func there(_ situation: Situation, _ remedies: [Suggestion]) -> [Suggestion] {
   let settings = settingThere(situation)
   let general = (optionThere(situation) + remedies).filter { suggestion in
-    suggestion.kind != .setOptionThere || !settings.contains { $0.option == suggestion.option }
+    suggestion.kind != .setOptionThere || !settings.contains { $0.option?.isAboutReuse == suggestion.option?.isAboutReuse }
   }
   return general + settings
 }
