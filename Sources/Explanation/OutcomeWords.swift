@@ -63,8 +63,15 @@ struct Ending {
     case (.ok, .fails(let errno)): "works, but listen() fails (\(errno))"
     case (_, .fails(let errno)): "fails (\(errno))"
     case (let bind, .undetermined):
-      (bind == .ok ? "works, but listen() is undetermined" : "is undetermined") + missing.inBrackets
+      (bind == .ok ? "works, but listen() is undetermined" : "is undetermined") + probably(outcome)
+        + missing.inBrackets
     }
+  }
+
+  /// What is likely, where there is ground for a guess.
+  private func probably(_ outcome: BindOutcome) -> String {
+    guard let likely = outcome.likely else { return "" }
+    return ", probably \((likely.bind == .ok ? likely.listen : nil) ?? likely.bind)"
   }
 
   /// Which other combinations end better, or for a planned option: that it is needed.
@@ -179,6 +186,7 @@ extension MissingFact.Kind {
     case .v6only: "IPV6_V6ONLY"
     case .uid: "the user"
     case .bindOrder: "the order of earlier binds"
+    case .filters: "what filters say"
     case .reuseportGroup: "whether the SO_REUSEPORT group is full"
     case .boundSockets: "sockets that are only bound"
     case .capability: "CAP_NET_BIND_SERVICE"
@@ -189,6 +197,7 @@ extension MissingFact.Kind {
     case .addressFamily: "whether the family is there"
     case .l3mdevAccept: "net.ipv4.tcp_l3mdev_accept"
     case .layer3Domain: "the VRF"
+    case .movingSockets: "where sockets are that move between listening, bound and connected"
     case .kernelVersion: "this kernel version's rule"
     }
   }

@@ -16,6 +16,8 @@ struct Invocation: Hashable {
     case overview([TransportProtocol], in: NamespaceReference?)
     /// `--from`: the file, `-` for standard input.
     case saved(String, SavedQuestion)
+    /// What stands after `--`.
+    case command([String], CommandSettings)
   }
 
   enum Color: String, CaseIterable {
@@ -61,6 +63,10 @@ struct Invocation: Hashable {
       task = .runtimes
       return
     }
+    if let command = given.command {
+      task = .command(command, CommandSettings(given, color))
+      return
+    }
     if given.has(.explain) {
       task = .explain(try Self.topic(given))
       return
@@ -80,13 +86,14 @@ struct Invocation: Hashable {
     var question = Question(items: items, families: given.families)
     question.options = given.reuseOptions
     question.v6only = given.v6only
+    question.hasBindCapability = given.has(.capNetBind)
     question.runtime = try Self.runtime(given)
     question.deep = given.has(.deep)
     question.bpf = !given.has(.noBPF)
     // What a person reads answers all four combinations; a range has a line a port, and a wait looks often.
     question.thorough = verbose || json || (pace == .once && items.map(\.ports.count).reduce(0, +) <= 16)
     question.verdictOnly = quiet || free != nil
-    question.plan.hasBindCapability = given.has(.capNetBind)
+    question.systems = Self.systems(given)
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)
     question.namespace = namespace
@@ -137,6 +144,13 @@ struct Invocation: Hashable {
       throw UsageError("--free \(Shown(word)) is not in 1-65535")
     }
     return number
+  }
+
+  /// Those of `--as`, each once; the table has refused every other word.
+  static func systems(_ given: GivenOptions) -> [BSDSystem] {
+    given.values(.system).compactMap(BSDSystem.init(rawValue:)).reduce(into: []) { systems, system in
+      if !systems.contains(system) { systems.append(system) }
+    }
   }
 
   static func runtime(_ given: GivenOptions) throws(UsageError) -> Runtime? {

@@ -13,8 +13,7 @@ public struct Plan: Sendable, Hashable {
   /// Its owner. nil in a question is the user who called sudo(8), else the effective one; by sudo(8) 0 for a privileged
   /// port. A report always names one.
   public var uid: UInt32?
-  /// The program has CAP_NET_BIND_SERVICE, whoever its user is: by its file or as an ambient capability
-  /// (capabilities(7)).
+  /// The program has CAP_NET_BIND_SERVICE whoever starts it, by file capabilities or as an ambient one (capabilities(7)).
   public var hasBindCapability = false
   /// The name of the server's runtime; a report may have one that this version does not know.
   public var runtimeName: String?

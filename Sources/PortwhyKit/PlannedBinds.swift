@@ -10,9 +10,12 @@ struct PlannedBinds {
   /// Whether `::` was left out, for want of IPv6.
   private let skipsFamily: Bool
   private let privilegedFor: UInt32?
+  /// The device that every socket has here from the start, where the plan names none.
+  private let devicePlace: String?
 
   init(question: Question, item: QuestionItem, port: Port, host: HostFacts) {
     let user = PlannedUser(question.plan, port: port, host: host)
+    let mayBindPrivileged = question.observed?.mayBindPrivileged ?? user.mayBindPrivileged
     var plan = question.plan.resolved(item.transport)
     plan.uid = user.uid
     let defaults = plan.runtime?.defaults(item.transport)
@@ -21,14 +24,21 @@ struct PlannedBinds {
       PlannedAddress.all($0, families: question.families, of: ownAddresses, host: host)
     }
     attempts = addresses.map { planned in
+      let family = planned.address.family
       var attempt = BindAttempt(
         transport: item.transport, address: planned.address, scope: planned.scope, missingZone: planned.missingZone,
         port: port,
-        v6only: planned.address.family == .ipv6 && (plan.v6only ?? host.bindv6only ?? false),
-        device: plan.device.map { Self.device($0, host) },
-        uid: user.uid, mayBindPrivileged: user.mayBindPrivileged)
+        v6only: family == .ipv6 && (plan.v6only ?? host.bindv6only ?? false),
+        device: plan.device.map { Self.device($0, host) } ?? host.deviceOfFreshSocket(item.transport, family),
+        uid: user.uid, mayBindPrivileged: mayBindPrivileged)
+      attempt.isV6onlyKnown = family == .ipv4 || (plan.v6only ?? host.bindv6only) != nil
       attempt.freebind = defaults?.freebind ?? false
       return attempt
+    }
+    if plan.device == nil, case .interface(_, let name)? = attempts.lazy.compactMap(\.device).first {
+      devicePlace = name
+    } else {
+      devicePlace = nil
     }
     self.plan = plan
     skipsFamily = item.addresses.contains(.wildcard) && question.families == nil && host.ipv6Available == false
@@ -37,7 +47,8 @@ struct PlannedBinds {
 
   /// What of the binds was not said but assumed.
   func notes(_ host: HostFacts) -> [Note] {
-    (privilegedFor.map { [Note.judgedAsRoot(insteadOf: $0, host)] } ?? []) + (skipsFamily ? [.familySkipped] : [])
+    (privilegedFor.map { [Note.judgedAsRoot(insteadOf: $0, host)] } ?? [])
+      + (devicePlace.map { [Note.placeDevice($0)] } ?? []) + (skipsFamily ? [.familySkipped] : [])
   }
 
   static func device(_ name: String, _ host: HostFacts) -> BindDevice {
@@ -74,11 +85,12 @@ private struct PlannedAddress {
       return wildcards
     case .address(let address, let zone):
       guard let zone else { return [PlannedAddress(address: address)] }
-      let number = UInt32(zone).flatMap(InterfaceIndex.init(kernel:))
-      guard let scope = host.interface(named: zone)?.index ?? number else {
+      if let scope = host.interface(named: zone)?.index { return [PlannedAddress(address: address, scope: scope)] }
+      // As getaddrinfo(3) reads a number: digits alone, 0 for no interface.
+      guard zone.isDecimal, let number = UInt32(zone) else {
         return [PlannedAddress(address: address, missingZone: zone)]
       }
-      return [PlannedAddress(address: address, scope: scope)]
+      return [PlannedAddress(address: address, scope: InterfaceIndex(kernel: number))]
     }
   }
 }
@@ -97,7 +109,7 @@ struct PlannedUser {
     let caller = host.sudoUID ?? host.uid
     let isRoots = isPrivileged && host.sudoUID != nil && !plan.hasBindCapability
     uid = plan.uid ?? (isRoots ? 0 : caller)
-    mayBindPrivileged = plan.hasBindCapability ? true : Self.mayBindPrivileged(uid, host)
+    mayBindPrivileged = plan.hasBindCapability ? host.rootMayBindPrivileged : Self.mayBindPrivileged(uid, host)
     let isRefused = isRoots && plan.uid == nil && caller != 0 && Self.mayBindPrivileged(caller, host) != true
     judgedAsRootFor = isRefused ? caller : nil
   }
@@ -108,5 +120,14 @@ struct PlannedUser {
     if uid == host.uid { return host.readerMayBindPrivileged }
     if uid == host.namespaceMaker { return true }
     return uid == 0 ? host.rootMayBindPrivileged : false
+  }
+}
+
+extension HostFacts {
+  /// The device that a fresh socket of this kind has here; nil for none.
+  fileprivate func deviceOfFreshSocket(_ transport: TransportProtocol, _ family: AddressFamily) -> BindDevice? {
+    freshSocket(transport, family)?.device.map { index in
+      .interface(index, name: interface(index)?.name ?? "interface \(index.rawValue)")
+    }
   }
 }

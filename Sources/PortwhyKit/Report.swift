@@ -15,6 +15,8 @@ public struct AttemptReport: Sendable, Hashable {
   /// Combinations that are undetermined only because BPF iterators were not asked: nothing that is planned needed
   /// them. `Question.thorough` has them asked.
   public var leftOpen: Set<ReuseOptions>
+  /// What other systems would answer (`Question.systems`), in the order asked.
+  public var foreign: [ForeignReport] = []
 
   /// An attempt that was not probed.
   public init(
@@ -88,6 +90,8 @@ public struct Report: Sendable, Hashable {
   public var visibility: Visibility
   /// One for each port and protocol.
   public var targets: [TargetReport]
+  /// The call of a program that is explained; nil where nothing was run.
+  public var call: ReportedCall?
 
   /// An answer of that version.
   public init(

@@ -54,9 +54,11 @@ func waitUntilItWorks(
   let end = timeout.map { start.addingReportingOverflow($0) }.map { $0.overflow ? .max : $0.partialValue } ?? .max
   while true {
     let started = now()
-    let report = try look()
+    var report = try look()
+    // What was free for an instant may have been a socket on its way: an answer that holds is given twice.
+    if report.works { report = try look() }
     let ended = now()
-    if report.targets.allSatisfy({ $0.verdict == .ok }) { return (report, .works) }
+    if report.works { return (report, .works) }
     if report.isHopeless { return (report, .hopeless) }
     if ended >= end { return (report, .timedOut) }
     progress(report)
@@ -97,6 +99,9 @@ struct LookSchedule {
 }
 
 extension Report {
+  /// Every planned bind would work.
+  fileprivate var works: Bool { targets.allSatisfy { $0.verdict == .ok } }
+
   /// Whether a planned bind fails for what is no state of the port or of the host's addresses.
   fileprivate var isHopeless: Bool {
     let errors: Set<SystemError> = [.accessDenied, .invalidArgument, .addressFamilyNotSupported]

@@ -87,7 +87,8 @@ struct TargetScreen {
     let table = SocketTable(target: target, host: host, style: style).lines()
     lines += table.isEmpty ? [] : [""] + table + [""]
     lines += why() + (headline.isFree ? [] : bind()) + gets()
-    return lines + (style.verbose ? VerboseSections(screen: self).lines() : []) + notes() + suggestions() + more()
+    lines += style.verbose ? VerboseSections(screen: self).lines() : []
+    return lines + foreign() + notes() + suggestions() + more()
   }
 
   // MARK: Sections
@@ -159,10 +160,9 @@ struct TargetScreen {
     let groups = attemptGroups(target).filter { group in group.contains { !$0.failsBeforeThePort } }
     let lines = groups.enumerated().flatMap { offset, group -> [String] in
       guard let first = group.first else { return [] }
-      let prefix = groups.count > 1 || group.count < target.attempts.count ? addresses(group) + ": " : ""
-      var items = items(first)
-      if !items.isEmpty { items[0] = prefix + items[0] }
-      return section(offset == 0 ? "bind" : "", items, separator: "   ")
+      let isOne = groups.count == 1 && group.count == target.attempts.count
+      let prefix = isOne ? [] : [addresses(group) + ":"]
+      return section(offset == 0 ? "bind" : "", prefix + items(first), separator: "   ")
     }
     guard target.attempts.contains(where: { !$0.leftOpen.isEmpty }) else { return lines }
     return lines + section("", TerminalText.words(TableWords.notLookedInto))

@@ -166,7 +166,7 @@ struct OwnershipTests {
     func commands(_ uid: UInt32) -> [String] {
       var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: uid)
       host.unprivilegedPortStart = 1024
-      let attempt = BindAttempt(transport: .tcp, address: .v4(.any), port: Port(80), uid: 1000)
+      let attempt = BindAttempt(transport: .tcp, address: .v4(.any), port: Port(85), uid: 1000)
       let snapshot = Snapshot(host: host, sockets: [])
       let judged = outcomes(of: attempt, in: snapshot)
       return explain(Situation(attempt: attempt, outcomes: judged, planned: [], snapshot: snapshot))

@@ -103,7 +103,7 @@ private func portOf(_ ports: ClosedRange<UInt16>, _ situation: Situation) -> Sug
   let suffix = situation.attempt.transport == .udp ? "/udp" : ""
   let words = ["portwhy"] + situation.questionOptions + ["--free", "\(ports.lowerBound)-\(ports.upperBound)\(suffix)"]
   return Suggestion(
-    kind: .otherPort, certainty: .when(.anyPortWillDo), text: "use another port, such as this one finds",
+    kind: .otherPort, certainty: .when(.anyPortWillDo), text: "find one",
     command: situation.snapshot.host.asNow(words))
 }
 

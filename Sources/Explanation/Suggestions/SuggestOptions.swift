@@ -78,7 +78,7 @@ private func ourV6only(_ situation: Situation) -> Suggestion? {
   guard situation.verdict(nil, changed) == .ok else { return nil }
   return Suggestion(
     kind: .setOption, option: .v6only, certainty: .checked,
-    text: "set IPV6_V6ONLY before bind(): then [::] leaves IPv4 to the other socket")
+    text: "set IPV6_V6ONLY before bind(), which leaves IPv4 alone")
 }
 
 /// An option of the sockets in the way, which their programs have to set.

@@ -11,6 +11,7 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case runtime
   case device
   case uid
+  case system
   case capNetBind
   case netns
   case probe
@@ -28,6 +29,7 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case verbose
   case numeric
   case color
+  case output
   case explain
   case version
   case help
