@@ -92,7 +92,7 @@ struct OwnershipTests {
     #expect(command([socket]) == "systemctl stop ssh.socket ssh.service")
     #expect(command([socket], kind: .changeSocketUnit) == "systemctl edit ssh.socket")
     let explanation = explanation([socket])
-    #expect(explanation.why.first == "systemd (pid 1, for ssh.socket) listens on 0.0.0.0:8080")
+    #expect(explanation.headline == "8080/tcp is taken: systemd (pid 1 and 1 more, uid 0, for ssh.socket) listens on 0.0.0.0:8080")
     #expect(explanation.notes.contains { $0.kind == .socketActivation })
     socket.activation?.userManager = 1000
     #expect(command([socket], uid: 1000) == "systemctl --user stop ssh.socket ssh.service")
@@ -313,7 +313,7 @@ struct OwnershipTests {
     func commands(_ uid: UInt32) -> [String] {
       var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: uid)
       host.unprivilegedPortStart = 1024
-      let attempt = BindAttempt(transport: .tcp, address: .v4(.any), port: Port(80), uid: 1000)
+      let attempt = BindAttempt(transport: .tcp, address: .v4(.any), port: Port(85), uid: 1000)
       let snapshot = Snapshot(host: host, sockets: [])
       let judged = outcomes(of: attempt, in: snapshot)
       return explain(Situation(attempt: attempt, outcomes: judged, planned: [], snapshot: snapshot))
@@ -350,7 +350,7 @@ struct OwnershipTests {
     socket.state = .close
     socket.kernelOwner = KernelOwner(kind: .vxlan, interface: "vx0")
     let explanation = explanation([socket], transport: .udp)
-    #expect(explanation.why.first == "the kernel (vxlan interface vx0) has 0.0.0.0:8080 bound")
+    #expect(explanation.headline == "8080/udp is taken: the kernel (vxlan interface vx0) has 0.0.0.0:8080 bound")
     #expect(!explanation.suggestions.contains { $0.kind == .stopHolder })
     #expect(explanation.suggestions.contains { $0.kind == .changeInterface })
   }
