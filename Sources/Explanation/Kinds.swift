@@ -14,6 +14,7 @@ extension Note {
     case listenRace = "listen-race"
     case unrelatedSharing = "unrelated-sharing"
     case vanished
+    case notOurs = "not-ours"
     // About the port and the plan.
     case privilegedPort = "privileged-port"
     case ephemeralPort = "ephemeral-port"

@@ -34,7 +34,7 @@ public enum CommandLineProgram {
     Invocation.Lookup(
       services: { ServiceTable(parsing: SystemCalls.contents(of: "/etc/services") ?? "") },
       hosts: { HostNames(parsing: SystemCalls.contents(of: "/etc/hosts") ?? "", own: SystemCalls.hostName) },
-      uid: SystemCalls.uid(ofUser:))
+      uid: SystemCalls.uid(ofUser:), file: readText)
   }
 
   private static func run(_ invocation: Invocation) throws -> ExitStatus {
@@ -42,9 +42,7 @@ public enum CommandLineProgram {
     case (.help, _): return write(HelpScreen.text(), status: .ok)
     case (.version, _): return write("portwhy \(portwhyVersion)\n", status: .ok)
     case (.explain(let topic), _): return write(explain(topic, invocation), status: .ok)
-    case (.saved(let file, let question), _):
-      let saved = try savedReport(file, question)
-      return show(saved.report, invocation, users: saved.users)
+    case (.saved(let files, let question), _): return try saved(files, question, invocation)
     case (.answer(let question), .wait(let timeout)): return try wait(question, timeout: timeout, invocation)
     case (_, .watch(let interval)): return try watch(interval, invocation)
     case (.answer, _), (.overview, _): return try show(answer(invocation), invocation)
@@ -111,6 +109,13 @@ public enum CommandLineProgram {
     return names
   }
 
+  /// For a text that is about no report of its own.
+  static func screenStyle(_ invocation: Invocation) -> ScreenStyle {
+    ScreenStyle(
+      width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color), verbose: invocation.verbose,
+      numeric: invocation.numeric)
+  }
+
   private static func wantsColor(_ color: Invocation.Color) -> Bool {
     switch color {
     case .always: true
@@ -132,7 +137,7 @@ public enum CommandLineProgram {
   }
 
   /// A line that somebody reads; what was typed, which a message repeats, may be as long as execve(2) allows.
-  private static func complain(_ message: String) {
+  static func complain(_ message: String) {
     let text = TerminalText.escaped(String(message.unicodeScalars.prefix(longestComplaint)))
     let rest = message.utf8.count > longestComplaint && message.unicodeScalars.count > longestComplaint ? "…" : ""
     _ = SystemCalls.write("portwhy: \(text)\(rest)\n", to: 2)

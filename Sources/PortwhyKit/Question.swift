@@ -50,6 +50,8 @@ public struct Question: Sendable, Hashable {
   public var thorough = false
   /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
   public var verdictOnly = false
+  /// What is one's own: where nothing else is in the way, the answer is `TargetReport.ours`.
+  public var ours: [OursPredicate] = []
   /// The inode of the planned socket where it is there already: it does not stand in its own way.
   var ownSocket: UInt64?
 
@@ -78,6 +80,7 @@ extension Question {
     var words = plan.commandOptions
     if let families, families.count == 1 { words.append(families.contains(.ipv4) ? "-4" : "-6") }
     if !bpf { words.append("--no-bpf") }
+    for predicate in ours { words += option("--ours", predicate.description) }
     if let namespace { words += option("--netns", namespace.description) }
     return words
   }

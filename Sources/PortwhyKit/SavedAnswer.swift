@@ -15,6 +15,8 @@ public struct SavedQuestion: Sendable, Hashable {
   public var plan: Plan
   /// Whether the options of `plan` replace the saved ones even where there are none.
   public var withoutOptions: Bool
+  /// What is one's own, as `Question.ours`; without any what the report says of that stays, where it still holds.
+  public var ours: [OursPredicate] = []
   /// Answer with the verdict alone, as `Question.verdictOnly`.
   public var verdictOnly = false
 
@@ -40,6 +42,7 @@ public struct SavedQuestion: Sendable, Hashable {
   func question(replacing saved: Plan) -> Question {
     var question = Question(items: items ?? [], plan: plan, families: families)
     question.verdictOnly = verdictOnly
+    question.ours = ours
     if plan.runtimeName == nil {
       if plan.options.isEmpty && !withoutOptions { question.plan.options = saved.options }
       question.plan.v6only = plan.v6only ?? saved.v6only
@@ -161,6 +164,11 @@ extension Portwhy {
       return AttemptReport(attempt: attempt, outcomes: outcomes, explanation: explanation)
     }
     result.verdict = verdict(result.attempts, planned: target.plan.options)
+    if question.ours.isEmpty {
+      result.keepOurs(from: target)
+    } else {
+      result.decideOurs(question.ours, saved.host, saved.visibility)
+    }
     return result
   }
 }

@@ -5,7 +5,7 @@ public import SocketModel
 
 /// How a wait ended.
 public enum WaitEnd: Sendable, Hashable {
-  /// Every planned bind works.
+  /// Every planned bind works, or its port is one's own already (`Question.ours`).
   case works
   /// The time was up first.
   case timedOut
@@ -14,7 +14,7 @@ public enum WaitEnd: Sendable, Hashable {
 }
 
 extension Portwhy {
-  /// Blocks until every planned bind works; what is undetermined is waited for as well.
+  /// Blocks until every planned bind works, or one's own server has the port (`Question.ours`); what is undetermined is waited for as well.
   ///
   /// It looks again when a socket on one of the ports goes, when the last TIME_WAIT in the way is over, and about
   /// once a second for what no kernel announces.
@@ -54,7 +54,7 @@ func waitUntilItWorks(
     let started = now()
     let report = try look()
     let ended = now()
-    if report.targets.allSatisfy({ $0.verdict == .ok }) { return (report, .works) }
+    if report.targets.allSatisfy({ $0.verdict == .ok || $0.isOurs }) { return (report, .works) }
     if ended >= end { return (report, .timedOut) }
     progress(report)
     let schedule = LookSchedule(started: started, ended: ended, report: report)

@@ -29,6 +29,7 @@ struct Headline {
 
   var ink: ScreenStyle.Ink {
     switch target.verdict {
+    case _ where target.isOurs: .works
     case .ok: .works
     case .fails: .fails
     case .undetermined: .undetermined
@@ -38,7 +39,7 @@ struct Headline {
 
   private func phrase(_ group: [AttemptReport]) -> String {
     let options = target.plan.options
-    return Ending(
+    return oursWords(target) + Ending(
       group.first?.outcomes ?? [], planned: options, target.transport,
       missing: group.flatMap { $0.outcome(options)?.missing ?? [] }, leftOpen: group.first?.leftOpen ?? [],
       isFree: isFree
@@ -47,7 +48,8 @@ struct Headline {
 
   /// The answer in a word or two, for a line of a range.
   var short: String {
-    shortEnding(
+    if target.isOurs { return OursFinding.verdictWord }
+    return shortEnding(
       target.verdict, isFree: isFree,
       bindWorks: target.attempts.allSatisfy { $0.outcome(target.plan.options)?.bind == .ok })
   }

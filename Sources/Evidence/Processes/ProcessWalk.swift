@@ -19,6 +19,7 @@ struct VisitedProcess: ~Copyable {
     record.containerEngine = controlGroup.engine
     record.forwardsTo = forwardedEndpoint(record)
     readAncestry(into: &record)
+    record.workingDirectory = try? directory.linkTarget(of: "../cwd")
     return record
   }
 

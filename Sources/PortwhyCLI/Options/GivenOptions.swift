@@ -21,7 +21,10 @@ struct GivenOptions: Hashable {
     for part in parts {
       switch part {
       case .operand(let word):
-        if operand != nil { throw UsageError("unexpected argument \(Shown(word))") }
+        if operand != nil {
+          let hint = has(.from) ? "; --from takes one file: repeat it, or give a directory" : ""
+          throw UsageError("unexpected argument \(Shown(word))\(hint)")
+        }
         operand = word
       case .option(let number, let value): add(table.rows[number], value)
       case .unknown(let option, let word):

@@ -38,6 +38,7 @@ struct HostDocument: JSONObject {
     try form.field("ipv4_lookups", &facts.ipv4Lookups)
     try form.field("cgroup_bind_programs", &facts.controlGroupBindPrograms)
     try form.field("netns_maker_uid", &facts.namespaceMaker)
+    try form.field("hostname", &facts.hostname)
     guard Form.reads else { return }
     facts.kernel = KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release)
     facts.kernel.stable = stable ?? facts.kernel.stable

@@ -186,6 +186,7 @@ extension ProcessRecord: JSONObject {
     try form.field("forwards_to", &forwardsTo)
     try form.field("parent", &parent)
     try form.field("gone_leader", &goneLeader)
+    try form.field("cwd", &workingDirectory)
   }
 }
 

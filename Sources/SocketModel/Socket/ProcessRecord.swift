@@ -27,6 +27,8 @@ public struct ProcessRecord: Sendable, Hashable {
   /// The leader of its process group that has gone while the session it belongs to has not: what a shell started
   /// under that number has ended, this process lives on. Nil where there is none or that cannot be told.
   public var goneLeader: Int32?
+  /// The target of `/proc/PID/cwd`; nil where it may not be read.
+  public var workingDirectory: String?
 
   /// One with these parts, each as its property says.
   public init(
