@@ -107,13 +107,15 @@ def explanation(text):
     return ' '.join(head), lines
 
 
-def message(result):
-    """One line for a play that stops: what would happen, why, and what to do first."""
+def message(result, head=''):
+    """One line for a play that stops: what would happen, why, and what to do first; `head` is the screen's first line."""
     parts = []
     for target in result['targets']:
         if target['verdict'] in ('ok', 'ours', None):
             continue
-        text = target['headline'] or '%s/%s: %s' % (target['port'], target['protocol'], target['verdict'])
+        text = target['headline'] or (
+            head if len(result['targets']) == 1 and head else
+            '%s/%s: %s' % (target['port'], target['protocol'], target['verdict']))
         if target['why']:
             text += ': ' + '; '.join(target['why'][:2])
         if target['do']:
@@ -155,7 +157,8 @@ def _target(target):
 
 
 def _words(missing):
-    return [entry if not isinstance(entry, dict) else entry.get('fact', '') for entry in missing]
+    """`reuseport` for `reuseport:0`: which socket it is of, the report says."""
+    return [str(entry).split(':')[0] for entry in missing]
 
 
 def _suggestion(suggestion):
@@ -206,21 +209,24 @@ class Program(object):
         status, out, err = self.run(self.words)
         if status not in VERDICTS or (not out.strip() and err.strip()):
             self.refuse(status, err)
+        self.text = out
         try:
             return parse(out), status
         except ValueError as error:
             self.module.fail_json(msg=str(error), rc=status, stderr=err)
 
-    def run(self, arguments):
-        return self.module.run_command([self.path] + arguments, handle_exceptions=True)
+    def run(self, arguments, data=None):
+        try:
+            return self.module.run_command([self.path] + arguments, handle_exceptions=False, data=data)
+        except (IOError, OSError) as error:
+            self.module.fail_json(msg='%s cannot be run: %s. The role portwhy.portwhy.install puts it there.' % (
+                self.path, error.strerror))
 
     def refuse(self, status, err):
         text = (err or '').strip()
         if text.startswith('portwhy: '):
             text = text[len('portwhy: '):]
-        if 'No such file' in text or 'not found' in text or status == 257:
-            text = '%s cannot be run: %s. The role portwhy.portwhy.install puts it there.' % (self.path, text)
-        elif status == 77:
+        if status == 77:
             text += ' (set "become: true" for the task)'
         elif status == 64:
             text = 'portwhy does not take these parameters: ' + text
@@ -253,6 +259,6 @@ class Asked(Program):
         return self.answer()
 
     def screen(self):
-        """What portwhy prints for people; empty where it cannot be had again."""
-        status, out, dummy = self.run([word for word in self.words if word != '--json'] + ['--color=never'])
+        """What portwhy prints for people about the answer it gave; the host is not asked again."""
+        status, out, dummy = self.run(['--from=-', '--color=never'], data=self.text)
         return out if status in VERDICTS else ''

@@ -152,9 +152,8 @@ def main():
         result['verdict'] == 'undetermined' and module.params['undetermined'] == 'accept')
     if passes:
         module.exit_json(**result)
-    asked.words = [word for word in asked.words if word != '--wait' and not word.startswith('--timeout=')]
     head, lines = portwhy.explanation(asked.screen())
-    module.fail_json(msg=portwhy.message(result) or head or result['verdict'], explanation=lines, **result)
+    module.fail_json(msg=portwhy.message(result, head) or head or result['verdict'], explanation=lines, **result)
 
 
 if __name__ == '__main__':

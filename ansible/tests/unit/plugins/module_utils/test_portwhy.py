@@ -84,7 +84,7 @@ class TestSummary:
             '8080/tcp is taken: nginx (pid 812) listens; do: stop nginx: systemctl stop nginx.service')
 
     def test_undetermined_lists_what_is_missing(self):
-        attempt = dict(outcomes=[outcome('undetermined', missing=[dict(fact='reuseaddr'), dict(fact='reuseaddr')])])
+        attempt = dict(outcomes=[outcome('undetermined', missing=['reuseaddr:0', 'reuseaddr:1'])])
         found = portwhy.summary(report('undetermined', [attempt]), 2)
         assert found['verdict'] == 'undetermined' and found['targets'][0]['missing'] == ['reuseaddr']
         assert 'missing: reuseaddr' in portwhy.message(found)
