@@ -107,7 +107,7 @@ let package = Package(
     tests(
       "PortwhyCLITests",
       [
-        "BindRules", "Explanation", "Linux", "PortwhyCLI", "PortwhyKit", "SocketModel",
+        "BindRules", "CArguments", "Explanation", "Linux", "PortwhyCLI", "PortwhyKit", "SocketModel",
       ]),
     // Runs the built binary, which SwiftPM builds before any test.
     tests(

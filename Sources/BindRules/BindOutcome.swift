@@ -70,6 +70,9 @@ public struct MissingFact: Sendable, Hashable {
     case layer3Domain = "layer3-domain"
     /// A rule that differs between kernel versions in a way that cannot be observed.
     case kernelVersion = "kernel-version"
+    /// What decides beside the rules of the sockets and cannot be seen from outside: content filters, flow divert and
+    /// the network namespace of Skywalk on macOS.
+    case filters
   }
 
   /// What is not known.

@@ -78,6 +78,7 @@ struct Invocation: Hashable {
     question.ours = try Self.ours(given, lookup)
     // Without names nothing could be told to be one's own.
     question.verdictOnly = quiet && question.ours.isEmpty
+    question.systems = Self.systems(given)
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)
     question.namespace = namespace
@@ -119,6 +120,13 @@ struct Invocation: Hashable {
     if let topic = Catalogue.topic(word) { return topic }
     let nearest = Catalogue.nearest(to: word).map { ", did you mean \($0.slug)?" }
     throw UsageError("no topic \(Shown(word))\(nearest ?? ", --explain alone lists them")")
+  }
+
+  /// Those of `--as`, each once; the table has refused every other word.
+  static func systems(_ given: GivenOptions) -> [BSDSystem] {
+    given.values(.system).compactMap(BSDSystem.init(rawValue:)).reduce(into: []) { systems, system in
+      if !systems.contains(system) { systems.append(system) }
+    }
   }
 
   static func runtime(_ given: GivenOptions) throws(UsageError) -> Runtime? {

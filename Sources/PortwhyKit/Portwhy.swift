@@ -42,9 +42,11 @@ public enum Portwhy {
     }
     // It belongs to no port in particular, and is said once.
     if gathering.vanished > 0, !question.verdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
-    return Report(
+    var report = Report(
       version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
       targets: targets)
+    if !question.verdictOnly { report.addForeign(question.systems) }
+    return report
   }
 
   /// Looks at every port in use of these transports.

@@ -1,3 +1,4 @@
+public import BindRules
 import Explanation
 import Linux
 public import SocketModel
@@ -48,6 +49,8 @@ public struct Question: Sendable, Hashable {
   public var bpf = true
   /// Settle all four combinations as far as possible, not only what the headline says.
   public var thorough = false
+  /// The systems that are asked besides, each judged by the facts of the same sockets; changes no verdict.
+  public var systems: [BSDSystem] = []
   /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
   public var verdictOnly = false
   /// What is one's own: where nothing else is in the way, the answer is `TargetReport.ours`.

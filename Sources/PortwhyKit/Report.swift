@@ -15,6 +15,8 @@ public struct AttemptReport: Sendable, Hashable {
   /// Combinations that are undetermined only because BPF iterators were not asked: nothing that is planned needed
   /// them. `Question.thorough` has them asked.
   public var leftOpen: Set<ReuseOptions>
+  /// What other systems would answer (`Question.systems`), in the order asked.
+  public var foreign: [ForeignReport] = []
 
   /// An attempt that was not probed.
   public init(

@@ -1,4 +1,4 @@
-import BindRules
+public import BindRules
 import Explanation
 public import SocketModel
 
@@ -17,6 +17,8 @@ public struct SavedQuestion: Sendable, Hashable {
   public var withoutOptions: Bool
   /// What is one's own, as `Question.ours`; without any what the report says of that stays, where it still holds.
   public var ours: [OursPredicate] = []
+  /// The systems that are asked besides, as `Question.systems`.
+  public var systems: [BSDSystem] = []
   /// Answer with the verdict alone, as `Question.verdictOnly`.
   public var verdictOnly = false
 
@@ -86,6 +88,7 @@ extension Portwhy {
       }
       if report.targets.isEmpty && !saved.targets.isEmpty { throw .nothingToAnswer }
     }
+    if !question.verdictOnly { report.addForeign(question.systems) }
     return report
   }
 

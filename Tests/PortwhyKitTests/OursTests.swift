@@ -19,8 +19,8 @@ private func process(
 }
 
 private func socket(
-  _ state: SocketState = .listen, _ address: String = "0.0.0.0", owner: SocketOwner = .process,
-  _ processes: [ProcessRecord] = [], uid: UInt32? = 33, cookie: UInt64 = 1
+  _ processes: [ProcessRecord] = [], _ state: SocketState = .listen, _ address: String = "0.0.0.0",
+  owner: SocketOwner = .process, uid: UInt32? = 33, cookie: UInt64 = 1
 ) -> SocketObservation {
   SocketObservation(
     transport: .tcp, family: ip(address).family, local: Endpoint(address: ip(address), port: Port(8080)),
@@ -88,7 +88,7 @@ struct OursTests {
     #expect(
       shared.notes.map(\.text) == ["server (pid 77, ssh.service) is not ours: does not match unit=portal.service"])
     let two = judged(
-      [socket(.listen, "127.0.0.1", [mine]), socket(.listen, "127.0.0.2", [foreign], cookie: 2)],
+      [socket([mine], .listen, "127.0.0.1"), socket([foreign], .listen, "127.0.0.2", cookie: 2)],
       [.unit("portal.service")])
     #expect(!two.isOurs)
     #expect(judged([socket([mine, foreign])], [.unit("portal.service"), .process(77)]).isOurs)
@@ -104,7 +104,7 @@ struct OursTests {
 
   @Test("are connections without a process where the listener is, or the unit they were made in")
   func remains() {
-    let rest = socket(.timeWait, "10.0.0.5", owner: .none, uid: nil, cookie: 2)
+    let rest = socket([], .timeWait, "10.0.0.5", owner: .none, uid: nil, cookie: 2)
     #expect(judged([rest, socket([mine])], [.unit("portal.service")]).isOurs)
     #expect(!judged([rest], [.unit("portal.service")]).isOurs)
     #expect(!judged([rest, socket([foreign])], [.unit("portal.service")]).isOurs)

@@ -1,5 +1,6 @@
 import BindRules
 import Explanation
+import FixtureTestSupport
 import JSONTestSupport
 import SocketModel
 import Testing
@@ -150,8 +151,8 @@ struct FoldTests {
     #expect(SchemaValidator(schema: schema).violations(try JSONDocument(parsing: text)) == [])
     for (found, replaced) in [("\"count\":1", "\"count\":\"1\""), ("fold/1", "fold/2"), ("\"old\":[],", "")] {
       let broken = text.replacing(found, with: replaced)
-      #expect(
-        broken != text && !SchemaValidator(schema: schema).violations(try JSONDocument(parsing: broken)).isEmpty)
+      #expect(broken != text)
+      #expect(!SchemaValidator(schema: schema).violations(try JSONDocument(parsing: broken)).isEmpty)
     }
   }
 }

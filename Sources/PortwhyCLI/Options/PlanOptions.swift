@@ -121,6 +121,18 @@ extension OptionSection {
           the port is, or the unit they were made in.
           """),
       OptionRow(
+        .system, "as", nil, .required("SYSTEM", .words(["freebsd", "macos"])), isRepeatable: true, in: .planning,
+        help: "say what this system would answer besides",
+        manual: """
+          Says also what
+          .Cm freebsd
+          (14.3 and later) or
+          .Cm macos
+          would answer for the same sockets, where that differs and why.
+          Neither the verdict nor the exit status changes.
+          The rules are those of its sources; nothing is run there.
+          """),
+      OptionRow(
         .netns, "netns", nil, .required("PID|NAME|PATH", .ask(.namespaces)), excludes: [.from],
         in: [.target, .overview],
         help: "in this network namespace: that of a process, a name of ip-netns, or a file",

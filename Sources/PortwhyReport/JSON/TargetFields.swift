@@ -130,6 +130,7 @@ extension AttemptReport: JSONObject {
     }
     try form.field("may_bind_privileged", &attempt.mayBindPrivileged)
     try form.user(attempt.uid)
+    form.derived("as", foreign.map(WrittenObject.init))
   }
 
   private mutating func address<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
