@@ -91,7 +91,7 @@ struct OptionTableTests {
     #expect(refusal(["--timeout", "1", "80"]) == "--timeout needs --wait")
     #expect(refusal(["--interval", "1"]) == "--interval needs --watch")
     let withoutTarget = [
-      "-4", "-6", "--reuseaddr", "--reuseport", "--v6only", "--no-v6only", "--runtime", "--device", "--uid",
+      "-4", "-6", "--reuseaddr", "--reuseport", "--v6only", "--no-v6only", "--runtime", "--device", "--uid", "--ours",
       "--probe",
       "--deep", "--no-bpf", "--wait",
     ]

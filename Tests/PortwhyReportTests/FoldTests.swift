@@ -92,7 +92,8 @@ struct FoldTests {
     #expect(
       text == """
         8080/tcp on 0.0.0.0 with SO_REUSEPORT, 1 host
-          undetermined  1  not known: reuseport  hidden (www-data)  a
+          undetermined  1  not known: bind-order, reuseport  hidden (www-data)
+              a
 
         """)
   }

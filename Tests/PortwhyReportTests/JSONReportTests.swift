@@ -100,6 +100,7 @@ struct JSONReportTests {
     ]
     report.host.controlGroupBindPrograms = false
     report.host.namespaceMaker = 1000
+    report.host.hostname = "web1"
     let document = try json(report)
     #expect(SchemaValidator(schema: try schema()).violations(document) == [])
     let host = try #require(document["host"])
