@@ -15,6 +15,8 @@ struct Invocation: Hashable {
     case overview([TransportProtocol], in: NamespaceReference?)
     /// `--from`: the files, `-` for standard input.
     case saved([String], SavedQuestion)
+    /// What stands after `--`.
+    case command([String], CommandSettings)
   }
 
   enum Color: String, CaseIterable {
@@ -52,6 +54,10 @@ struct Invocation: Hashable {
       return
     }
     color = given.value(.color).flatMap(Color.init(rawValue:)) ?? .auto
+    if let command = given.command {
+      task = .command(command, CommandSettings(given, color))
+      return
+    }
     if given.has(.explain) {
       task = .explain(try Self.topic(given))
       return
@@ -71,6 +77,7 @@ struct Invocation: Hashable {
     var question = Question(items: items, families: given.families)
     question.options = given.reuseOptions
     question.v6only = given.v6only
+    question.hasBindCapability = given.has(.capNetBind)
     question.runtime = try Self.runtime(given)
     question.deep = given.has(.deep)
     question.bpf = !given.has(.noBPF)

@@ -12,6 +12,7 @@ extension Invocation {
     var question = SavedQuestion(families: given.families, plan: Plan(v6only: given.v6only))
     question.ours = try ours(given, lookup)
     question.verdictOnly = given.has(.quiet) && question.ours.isEmpty
+    question.hasBindCapability = given.has(.capNetBind)
     question.systems = systems(given)
     if !given.transports.isEmpty { question.transports = Set(given.transports) }
     if !given.reuseOptions.isEmpty { question.options = given.reuseOptions }
@@ -35,7 +36,7 @@ extension Invocation {
     switch task {
     case .overview: true
     case .saved: report.targets.allSatisfy(\.attempts.isEmpty)
-    case .answer, .explain, .help, .version: false
+    case .answer, .explain, .help, .version, .command: false
     }
   }
 }

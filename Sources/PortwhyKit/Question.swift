@@ -55,6 +55,10 @@ public struct Question: Sendable, Hashable {
   public var verdictOnly = false
   /// What is one's own: where nothing else is in the way, the answer is `TargetReport.ours`.
   public var ours: [OursPredicate] = []
+  /// The runtime whose words the suggestions use, where what it sets by default is not to count.
+  var wording: Runtime?
+  /// The call that was made, where the question is about one.
+  var observed: ObservedCall?
   /// The inode of the planned socket where it is there already: it does not stand in its own way.
   var ownSocket: UInt64?
 

@@ -91,8 +91,8 @@ struct OptionTableTests {
     #expect(refusal(["--timeout", "1", "80"]) == "--timeout needs --wait")
     #expect(refusal(["--interval", "1"]) == "--interval needs --watch")
     let withoutTarget = [
-      "-4", "-6", "--reuseaddr", "--reuseport", "--v6only", "--no-v6only", "--runtime", "--device", "--uid", "--ours",
-      "--probe",
+      "-4", "-6", "--reuseaddr", "--reuseport", "--v6only", "--no-v6only", "--runtime", "--device", "--uid",
+      "--ours", "--cap-net-bind", "--probe",
       "--deep", "--no-bpf", "--wait",
     ]
     for row in rows where withoutTarget.contains(row.name) {

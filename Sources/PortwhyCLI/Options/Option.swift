@@ -13,6 +13,7 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case uid
   case ours
   case system
+  case capNetBind
   case netns
   case probe
   case deep
@@ -27,6 +28,7 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case verbose
   case numeric
   case color
+  case output
   case explain
   case version
   case help
