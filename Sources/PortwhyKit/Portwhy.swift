@@ -60,6 +60,7 @@ public enum Portwhy {
         }
         if !question.verdictOnly { target.notes += gathering.notes(item.transport, port, question) }
         target.notes += deep?.notes(item.transport, port) ?? []
+        target.decideOurs(question.ours, gathering.host, gathering.visibility)
         targets.append(target)
       }
     }

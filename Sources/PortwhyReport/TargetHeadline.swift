@@ -27,7 +27,7 @@ struct TargetHeadline {
   /// The two lines before they are wrapped; the second is empty where there is nothing to attempt.
   var lines: [String] {
     let plan = target.plan.device.map { ", bound to \($0)" } ?? ""
-    return [words.first, words.second + (words.second.isEmpty ? "" : plan)]
+    return [oursWords(target) + words.first, words.second + (words.second.isEmpty ? "" : plan)]
   }
 
   /// Whether there is nothing to say but that the port is free.
@@ -35,6 +35,7 @@ struct TargetHeadline {
 
   var ink: ScreenStyle.Ink {
     switch target.verdict {
+    case _ where target.isOurs: .works
     case .ok: .works
     case .fails: .fails
     case .undetermined: .undetermined
@@ -44,7 +45,8 @@ struct TargetHeadline {
 
   /// The answer in a word or two, for a line of a range.
   var short: String {
-    shortEnding(
+    if target.isOurs { return OursFinding.verdictWord }
+    return shortEnding(
       target.verdict, isFree: isFree,
       bindWorks: target.attempts.allSatisfy { $0.outcome(target.plan.options)?.bind == .ok })
   }
