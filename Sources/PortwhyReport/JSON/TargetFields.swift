@@ -88,6 +88,7 @@ extension Plan: JSONObject {
     try form.field("uid", &owner)
     uid = owner
     try form.field("runtime", &runtimeName)
+    try form.field("cap_net_bind", &hasBindCapability, else: false)
   }
 }
 
@@ -129,6 +130,7 @@ extension AttemptReport: JSONObject {
       interfaceIndex.map { .interface($0, name: name) } ?? .missing(name: name)
     }
     try form.field("may_bind_privileged", &attempt.mayBindPrivileged)
+    try form.field("freebind", &attempt.freebind, else: false)
     try form.user(attempt.uid)
     form.derived("as", foreign.map(WrittenObject.init))
   }
@@ -228,6 +230,7 @@ extension Diagnosis {
     try form.field("notes", &notes, else: [])
     try form.field("suggestions", &suggestions, else: [])
     try form.field("why", &why, else: [])
+    try form.field("headline", &headline, else: "")
   }
 }
 
