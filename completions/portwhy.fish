@@ -46,7 +46,7 @@ function __portwhy_wants_word
             continue
         end
         switch $word
-            case --runtime --device --uid --ours --as --netns --timeout --interval --from --color
+            case --runtime --device --uid --as --netns --timeout --interval --from --color
                 set skip yes
             case '-*'
             case '*'
@@ -68,7 +68,6 @@ complete -c portwhy -l no-v6only -d 'it clears IPV6_V6ONLY'
 complete -c portwhy -l runtime -x -k -a '(__portwhy_ask runtimes (__portwhy_word))' -d 'it is a server of this kind, such as node: the options that these set by themselves, where they bind by default; list prints all'
 complete -c portwhy -l device -x -k -a '(__portwhy_ask interfaces (__portwhy_word))' -d 'it is bound to the interface IF (SO_BINDTODEVICE)'
 complete -c portwhy -l uid -x -k -a '(__portwhy_ask users (__portwhy_word))' -d 'it belongs to this user, name or number'
-complete -c portwhy -l ours -x -d 'a holder such as unit=nginx.service is one\'s own: where no other is in the way, exit status 0'
 complete -c portwhy -l as -x -a 'freebsd macos' -d 'say what this system would answer besides'
 complete -c portwhy -l cap-net-bind -d 'its program may bind privileged ports, whoever starts it'
 complete -c portwhy -l netns -x -k -a '(__portwhy_namespaces)' -d 'in this network namespace: that of a process, a name of ip-netns, or a file'

@@ -27,6 +27,8 @@ int portwhy_confine(int reads_files) {
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
       REFUSE,
       LOAD(nr),
+      /* Of what is open already. */
+      PERMIT(SYS_read),
       PERMIT(SYS_write),
       PERMIT(SYS_writev),
       PERMIT(SYS_brk),

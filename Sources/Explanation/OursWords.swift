@@ -18,9 +18,9 @@ package func notOursNote(_ sockets: [SocketObservation], _ predicates: [String])
   return Note(kind: .notOurs, text: "\(holders.listed(atMost: 3)) \(are) not ours: \(reason)")
 }
 
-/// `ours (unit=nginx.service), now `, before how the bind ends.
-package func oursText(_ matched: [String]) -> String {
-  "ours\(matched.isEmpty ? "" : " (\(matched.listed(atMost: 3)))"), now "
+/// `ours (unit=nginx.service)`: what stands for `taken` where the port is one's own.
+func oursText(_ matched: [String]) -> String {
+  "ours\(matched.isEmpty ? "" : " (\(matched.listed(atMost: 3)))")"
 }
 
 extension SocketObservation {

@@ -107,7 +107,7 @@ public enum CommandLineProgram {
   }
 
   /// For text that is about no report.
-  private static func textStyle(_ invocation: Invocation) -> ScreenStyle {
+  static func textStyle(_ invocation: Invocation) -> ScreenStyle {
     ScreenStyle(width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color))
   }
 
@@ -135,13 +135,6 @@ public enum CommandLineProgram {
     }
     for uid in uids { names[uid] = SystemCalls.user(uid) }
     return names
-  }
-
-  /// For a text that is about no report of its own.
-  static func screenStyle(_ invocation: Invocation) -> ScreenStyle {
-    ScreenStyle(
-      width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color), verbose: invocation.verbose,
-      numeric: invocation.numeric)
   }
 
   static func wantsColor(_ color: Invocation.Color, _ descriptor: Int32 = 1) -> Bool {

@@ -15,10 +15,13 @@ extension CommandLineProgram {
     var many = ManyReports(question: question, invocation: invocation, folds: folds)
     // A report is somebody else's text: from here on files are read, and nothing is connected, written or started.
     SystemCalls.confine(readsFiles: true)
-    for source in sources { many.read(source) }
+    for source in sources { many.read(source, SystemCalls.openForReading(source.path)) }
     return try many.end(files)
   }
 }
+
+/// Half of what a process may have open by default (getrlimit(2), RLIMIT_NOFILE).
+private let mostOpenFiles = 512
 
 /// A file that may have reports.
 private struct SavedSource {
@@ -69,11 +72,14 @@ private struct ManyReports {
   private var output = ""
   private var outputEnded = false
   private var writeFailure: ExitStatus?
+  /// The name that this host has for the user that is asked about, looked up before reports are read.
+  private let askedUser: String?
 
   init(question: SavedQuestion, invocation: Invocation, folds: Bool) {
     self.question = question
     self.invocation = invocation
     self.folds = folds
+    askedUser = question.uid.flatMap(SystemCalls.user)
   }
 
   /// One report with its answer.
@@ -89,22 +95,18 @@ private struct ManyReports {
   /// At once, in bytes.
   private static let chunk = 1 << 20
 
-  mutating func read(_ source: SavedSource) {
+  mutating func read(_ source: SavedSource, _ file: SystemCalls.OpenResult) {
     var stream = ReportStream()
     var foreign: [FoldProblem] = []
     var place = Place()
+    let failure: String?
     do throws(SystemError) {
-      let file = source.path == "-" ? try Descriptor(duplicating: 0) : try Descriptor(file: source.path)
-      var isWhole = false
-      while !isWhole {
-        let bytes = try file.bytes(atMost: Self.chunk, expecting: Self.chunk - 1)
-        isWhole = bytes.count < Self.chunk
-        stream.append(bytes)
-        while let piece = stream.next(isWhole: isWhole) { take(piece, source, &foreign, &place) }
-      }
+      failure = try pieces(file, source, &stream, &foreign, &place)
     } catch {
-      fold.add(
-        FoldProblem(file: source.path, line: nil, problem: "cannot be read: \(error.message)", host: source.host))
+      failure = error.message
+    }
+    if let failure {
+      fold.add(FoldProblem(file: source.path, line: nil, problem: "cannot be read: \(failure)", host: source.host))
     }
     if place.documents == 0, foreign.isEmpty, !fold.problems.contains(where: { $0.file == source.path }) {
       fold.add(FoldProblem(file: source.path, line: nil, problem: "empty", host: source.host))
@@ -117,6 +119,27 @@ private struct ManyReports {
       if !place.hasNames || problem.host == nil { problem.problem = "no report" }
       fold.add(problem)
     }
+  }
+
+  /// Why it could not be read; nil where it could.
+  private mutating func pieces(
+    _ file: SystemCalls.OpenResult, _ source: SavedSource, _ stream: inout ReportStream,
+    _ foreign: inout [FoldProblem],
+    _ place: inout Place
+  ) throws(SystemError) -> String? {
+    guard case .opened(let number) = file else {
+      if case .failed(let reason) = file { return reason }
+      return nil
+    }
+    let descriptor = try Descriptor(owning: number)
+    var isWhole = false
+    while !isWhole {
+      let bytes = try descriptor.bytes(atMost: Self.chunk, expecting: Self.chunk - 1)
+      isWhole = bytes.count < Self.chunk
+      stream.append(bytes)
+      while let piece = stream.next(isWhole: isWhole) { take(piece, source, &foreign, &place) }
+    }
+    return nil
   }
 
   /// What was met in a source.
@@ -190,7 +213,7 @@ private struct ManyReports {
     } else {
       fold.add(
         report, host: answered.host, version: answered.version, users: answered.users,
-        asUser: question.uid.map { answered.users[$0] ?? SystemCalls.user($0) ?? "uid \($0)" })
+        asUser: question.uid.map { uid in answered.users[uid] ?? askedUser ?? "uid \(uid)" })
     }
     guard invocation.json, !invocation.quiet else { return }
     output += JSONReport.render(report, users: invocation.numeric ? [:] : answered.users)
@@ -217,6 +240,7 @@ private struct ManyReports {
     guard readable > 0, first != nil || fold.answered > 0 || folds || readable > 1 else {
       throw UsageError(unusable(given))
     }
+    if invocation.free != nil { throw UsageError("--free answers from one report") }
     if let first { add(first) }
     let status = ExitStatus(fold.worst)
     if !invocation.quiet {
@@ -228,7 +252,7 @@ private struct ManyReports {
     return writeFailure ?? status
   }
 
-  private var style: ScreenStyle { CommandLineProgram.screenStyle(invocation) }
+  private var style: ScreenStyle { CommandLineProgram.textStyle(invocation) }
 
   /// Lines that no table names; all of them with `-v`.
   private func complain() {

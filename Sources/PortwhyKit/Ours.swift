@@ -9,7 +9,7 @@ package import SocketModel
 public enum OursPredicate: Sendable, Hashable, CustomStringConvertible {
   /// A systemd unit by its name.
   case unit(String)
-  /// The user of the socket, by name or number; without `uid` it is nobody's here.
+  /// The user of the process, by name or number; without `uid` it is nobody's here.
   case user(String, uid: UInt32?)
   /// The name of a container, or the beginning of its id.
   case container(String)
@@ -17,7 +17,7 @@ public enum OursPredicate: Sendable, Hashable, CustomStringConvertible {
   case executable(String)
   /// A process that works in this directory.
   case workingDirectory(String)
-  /// The process with this number, or a child of it.
+  /// The process with this number, or one that it started, directly or not.
   case process(Int32)
   /// The same for the number that a file has; nil where there is no such file.
   case processFile(String, pid: Int32?)
@@ -41,11 +41,14 @@ public enum OursPredicate: Sendable, Hashable, CustomStringConvertible {
     case .unit(let name):
       // systemd holds the sockets of a socket unit for the service that it starts.
       process.unit == name || socket.activation.map { $0.unit == name || $0.activates == name } ?? false
-    case .user(_, let uid): uid != nil && socket.uid == uid
-    case .container(let name): process.container.map { $0.hasPrefix(name) } ?? false
+    case .user(_, let uid):
+      // The process may have given up what made the socket.
+      uid != nil && (process.uid ?? socket.uid) == uid
+    case .container(let name): process.containerName == name || process.container.map { $0.hasPrefix(name) } ?? false
     case .executable(let path): process.executable == path || process.executable == path + " (deleted)"
     case .workingDirectory(let path): process.workingDirectory == path
-    case .process(let pid), .processFile(_, let pid?): process.pid == pid || process.parent == pid
+    case .process(let pid), .processFile(_, let pid?):
+      process.pid == pid || process.parent == pid || process.parents?.contains { $0.pid == pid && pid != 1 } ?? false
     case .processFile(_, nil): false
     }
   }

@@ -22,6 +22,7 @@ struct TargetHeadline {
     words = Headline(
       target.port, through: last, target.transport, situations,
       address: { addressText($0, host: host) }, user: { style.user($0) })
+    if let ours = target.ours, ours.decides { words.ours = ours.matched }
   }
 
   /// The two lines before they are wrapped; the second is empty where there is nothing to attempt.

@@ -115,7 +115,7 @@ extension OptionSection {
           .Cm unit= Ns Ar NAME
           (of systemd),
           .Cm user= Ns Ar USER
-          (whose socket it is, name or number),
+          (of the process, name or number),
           .Cm container= Ns Ar NAME
           (or the beginning of its id),
           .Cm exe= Ns Ar PATH
@@ -125,7 +125,7 @@ extension OptionSection {
           .Cm pid= Ns Ar PID
           and
           .Cm pidfile= Ns Ar FILE
-          (that process or a child of it; the file is read now, and one that is not there
+          (that process or one that it started; the file is read now, and one that is not there
           names nobody).
           Of several, any one is enough for a process, but every process in the way must
           match: a note says which does not.
