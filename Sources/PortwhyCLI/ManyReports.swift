@@ -21,7 +21,6 @@ extension CommandLineProgram {
 }
 
 /// Half of what a process may have open by default (getrlimit(2), RLIMIT_NOFILE).
-private let mostOpenFiles = 512
 
 /// A file that may have reports.
 private struct SavedSource {
