@@ -10,7 +10,7 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-// Pointers live in `Linux`, and in the one file of `Netlink` where libmnl hands out its buffers.
+// Pointers live in `Linux` and `Supervisor`, and in the one file of `Netlink` where libmnl hands out its buffers.
 let safe = strict + [.strictMemorySafety()]
 
 func house(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = safe) -> Target {
@@ -52,12 +52,14 @@ let package = Package(
     house("Explanation", ["BindRules", "SocketModel"]),
     house("PortwhyKit", ["BindRules", "Evidence", "Explanation", "Linux", "Netlink", "SocketModel"]),
     house("PortwhyReport", ["BindRules", "Explanation", "PortwhyKit", "SocketModel"]),
+    // What happens beside a command that runs: `portwhy -- COMMAND`.
+    house("Supervisor", ["CLinux", "Evidence", "Linux", "SocketModel"], settings: strict),
     house(
       "PortwhyCLI",
       [
-        "Linux", "PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel",
+        "Evidence", "Linux", "Supervisor", "PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel",
       ]),
-    .executableTarget(name: "portwhy", dependencies: ["CArguments", "PortwhyCLI"], swiftSettings: safe),
+    .executableTarget(name: "portwhy", dependencies: ["CArguments", "Linux", "PortwhyCLI"], swiftSettings: safe),
 
     // Test support and tools, in no product: real sockets in private network namespaces, the conformance runner, the
     // bench, and the short-lived servers and crowds of processes of the tests that need them.
@@ -69,12 +71,16 @@ let package = Package(
     support("NetlinkTestSupport", ["CLinux", "Netlink", "SocketModel"], settings: strict),
     .systemLibrary(name: "CKernelLab", path: "Tests/Support/CKernelLab"),
     support("KernelLab", ["BindRules", "CKernelLab", "SocketModel"], settings: strict),
-    tool("conformance", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"], settings: strict),
+    tool(
+      "conformance", ["BindRules", "Explanation", "KernelLab", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      settings: strict),
     tool("bench", ["CKernelLab", "KernelLab", "SocketModel"], settings: strict),
     tool("churn"),
+    // Programs that bind, for the tests of `portwhy -- COMMAND`.
+    .executableTarget(name: "binder", path: "Tests/Support/binder"),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
-    tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
+    tests("KernelConformanceTests", ["BindRules", "Explanation", "KernelLab", "PortwhyKit", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
     tests(
@@ -108,7 +114,7 @@ let package = Package(
     tests(
       "PortwhyCLITests",
       [
-        "BindRules", "Explanation", "Linux", "PortwhyCLI", "PortwhyKit", "SocketModel",
+        "BindRules", "CArguments", "Explanation", "Linux", "PortwhyCLI", "PortwhyKit", "SocketModel",
       ]),
     // Runs the built binary, which SwiftPM builds before any test.
     tests(

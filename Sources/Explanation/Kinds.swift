@@ -10,6 +10,9 @@ extension Note {
     case socketActivation = "socket-activation"
     case publishedPort = "published-port"
     case inheritedDescriptor = "inherited-descriptor"
+    case loginForwarding = "login-forwarding"
+    case supervised
+    case olderCopy = "older-copy"
     case optionSetLate = "option-set-late"
     case listenRace = "listen-race"
     case unrelatedSharing = "unrelated-sharing"
@@ -19,6 +22,7 @@ extension Note {
     case privilegedPort = "privileged-port"
     case ephemeralPort = "ephemeral-port"
     case familySkipped = "family-skipped"
+    case placeDevice = "place-device"
     case runtimeDefault = "runtime-default"
     case otherProtocol = "other-protocol"
     // What else has a say.
@@ -26,15 +30,20 @@ extension Note {
     case controlGroupProgram = "control-group-program"
     case redirected
     case otherNamespace = "other-namespace"
+    case containerEngine = "container-engine"
     // Of a real bind.
     case probed
+    case probeMemory = "probe-memory"
     case probeRefused = "probe-refused"
     case probeChanged = "probe-changed"
     case probeOutside = "probe-outside"
     case probeContradiction = "probe-contradiction"
-    // Of a bind that failed in this very program.
+    // Of a bind that failed in this very program, or in a command.
     case goneMeanwhile = "gone-meanwhile"
     case ownProgram = "own-program"
+    case ownTree = "own-tree"
+    case addressChanged = "address-changed"
+    case unexplained
   }
 }
 
@@ -50,6 +59,8 @@ extension Suggestion {
     case stopHolder = "stop-holder"
     case findHolder = "find-holder"
     case closeOwn = "close-own"
+    case closeConnection = "close-connection"
+    case changeSetting = "change-setting"
     case changeSocketUnit = "change-socket-unit"
     case changeInterface = "change-interface"
     case wait
@@ -68,7 +79,11 @@ extension Suggestion {
     // A closer look.
     case lookAsRoot = "look-as-root"
     case lookAtInterfaces = "look-at-interfaces"
+    case lookAtPolicy = "look-at-policy"
     case probe
+    // The program.
+    case tryAgain = "try-again"
+    case newSocket = "new-socket"
   }
 
   /// The socket options that suggestions are about, as the man pages spell them.
@@ -95,6 +110,9 @@ extension Suggestion {
     case mayStop = "you may stop it"
     case noHiddenHolder = "no process that you cannot see holds it too"
     case notNeeded = "it is not needed"
+    case portWasChosen = "the kernel chose the port for it, as for most clients"
+    case startsAtBoot = "it happens at boot"
+    case loginIsDead = "nobody uses the login any more"
     case wantsToMove = "you want to move it"
     case peersChange = "its peers change too"
     case peersChangeEndpoint = "its peers change their endpoint"
@@ -114,6 +132,7 @@ extension Suggestion {
     case nothingElse = "nothing else is in the way"
     // The look.
     case maySudo = "you may use sudo"
+    case mayReadIt = "you may read it"
     case mayHoldPort = "a socket may hold the port for a moment"
   }
 }

@@ -30,6 +30,8 @@ extension SocketOption<Int32> {
   package static var type: Self { Self(SOL_SOCKET, SO_TYPE) }
   /// SO_PROTOCOL: IPPROTO_TCP, IPPROTO_MPTCP, …
   package static var protocolNumber: Self { Self(SOL_SOCKET, SO_PROTOCOL) }
+  /// SO_BINDTOIFINDEX, Linux 5.1.
+  package static var boundInterface: Self { Self(SOL_SOCKET, 62) }
 }
 
 extension SocketOption<UInt64> {

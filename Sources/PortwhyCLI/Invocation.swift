@@ -14,6 +14,8 @@ struct Invocation: Hashable {
     case overview([TransportProtocol], in: NamespaceReference?)
     /// `--from`: the file, `-` for standard input.
     case saved(String, SavedQuestion)
+    /// What stands after `--`.
+    case command([String], CommandSettings)
   }
 
   enum Color: String, CaseIterable {
@@ -49,6 +51,10 @@ struct Invocation: Hashable {
       return
     }
     color = given.value(.color).flatMap(Color.init(rawValue:)) ?? .auto
+    if let command = given.command {
+      task = .command(command, CommandSettings(given, color))
+      return
+    }
     if given.has(.explain) {
       task = .explain(try Self.topic(given))
       return
@@ -68,10 +74,12 @@ struct Invocation: Hashable {
     var question = Question(items: items, families: given.families)
     question.options = given.reuseOptions
     question.v6only = given.v6only
+    question.hasBindCapability = given.has(.capNetBind)
     question.runtime = try Self.runtime(given)
     question.deep = given.has(.deep)
     question.bpf = !given.has(.noBPF)
     question.verdictOnly = quiet
+    question.systems = Self.systems(given)
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)
     question.namespace = namespace
@@ -113,6 +121,13 @@ struct Invocation: Hashable {
     if let topic = Catalogue.topic(word) { return topic }
     let nearest = Catalogue.nearest(to: word).map { ", did you mean \($0.slug)?" }
     throw UsageError("no topic \(Shown(word))\(nearest ?? ", --explain alone lists them")")
+  }
+
+  /// Those of `--as`, each once; the table has refused every other word.
+  static func systems(_ given: GivenOptions) -> [BSDSystem] {
+    given.values(.system).compactMap(BSDSystem.init(rawValue:)).reduce(into: []) { systems, system in
+      if !systems.contains(system) { systems.append(system) }
+    }
   }
 
   static func runtime(_ given: GivenOptions) throws(UsageError) -> Runtime? {

@@ -1,3 +1,4 @@
+public import BindRules
 import Explanation
 import Linux
 public import SocketModel
@@ -46,8 +47,14 @@ public struct Question: Sendable, Hashable {
   public var deep = false
   /// Ask BPF iterators where they decide and the reader may.
   public var bpf = true
+  /// The systems that are asked besides, each judged by the facts of the same sockets; changes no verdict.
+  public var systems: [BSDSystem] = []
   /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
   public var verdictOnly = false
+  /// The runtime whose words the suggestions use, where what it sets by default is not to count.
+  var wording: Runtime?
+  /// The call that was made, where the question is about one.
+  var observed: ObservedCall?
   /// The inode of the planned socket where it is there already: it does not stand in its own way.
   var ownSocket: UInt64?
 

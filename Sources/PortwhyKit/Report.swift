@@ -12,6 +12,8 @@ public struct AttemptReport: Sendable, Hashable {
   public var explanation: Diagnosis
   /// Real binds that answered otherwise than sure rules: bugs to be reported. Empty unless it was probed.
   public var contradictions: [ProbeContradiction]
+  /// What other systems would answer (`Question.systems`), in the order asked.
+  public var foreign: [ForeignReport] = []
 
   /// An attempt that was not probed.
   public init(
@@ -84,6 +86,8 @@ public struct Report: Sendable, Hashable {
   public var visibility: Visibility
   /// One for each port and protocol.
   public var targets: [TargetReport]
+  /// The call of a program that is explained; nil where nothing was run.
+  public var call: ReportedCall?
 
   /// An answer of that version.
   public init(

@@ -1,2 +1,2 @@
 /// The version of portwhy, the one place it is written.
-public let portwhyVersion = "0.1.0"
+public let portwhyVersion = "0.2.0"

@@ -52,7 +52,7 @@ struct TargetScreen {
     let table = SocketTable(target: target, host: host, style: style).lines()
     lines += table.isEmpty ? [] : [""] + table + [""]
     lines += why() + bind() + gets() + (style.verbose ? VerboseSections(screen: self).lines() : [])
-    return lines + notes() + suggestions() + more()
+    return lines + foreign() + notes() + suggestions() + more()
   }
 
   // MARK: Sections
@@ -101,16 +101,8 @@ struct TargetScreen {
       words += TerminalText.words("if \(condition.rawValue):")
     }
     words += TerminalText.words(suggestion.text + (suggestion.command == nil ? "" : ":"))
-    if let command = suggestion.command { words.append(TerminalText.escaped(shortened(command))) }
+    if let command = suggestion.command { words.append(TerminalText.escaped(command.text)) }
     return words
-  }
-
-  /// Forty workers to kill would fill the screen; -v and the report have them all.
-  private func shortened(_ command: Command) -> String {
-    guard !style.verbose, let argv = command.argv, let kill = argv.prefix(2).firstIndex(of: "kill"),
-      argv.count > kill + 9
-    else { return command.text }
-    return Command(argv: Array(argv[...(kill + 8)])).text + " …"
   }
 
   // MARK: The four combinations

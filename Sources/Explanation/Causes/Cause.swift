@@ -15,7 +15,7 @@ public enum Cause: String, Sendable, Hashable, CaseIterable {
   case wildcardOverlap = "wildcard-overlap"
   /// An IPv6 wildcard without IPV6_V6ONLY and an IPv4 socket.
   case dualStackOverlap = "dual-stack-overlap"
-  /// A listening socket that different programs hold: a child got it from its parent.
+  /// A listening socket that a child got from its parent, which holds it too or has gone.
   case inheritedDescriptor = "inherited-descriptor"
   /// Sockets in TIME_WAIT.
   case timeWait = "time-wait"
@@ -25,6 +25,10 @@ public enum Cause: String, Sendable, Hashable, CaseIterable {
   case leftoverDualStackConnection = "leftover-dual-stack-connection"
   /// A client that uses the port as its own end.
   case outgoingConnection = "outgoing-connection"
+  /// A client that asked for a port below 1024 as its own end, as NFS and RPC clients do.
+  case reservedPortClient = "reserved-port-client"
+  /// A UDP socket that is connected to one peer.
+  case connectedUDP = "connected-udp"
   /// A client connected to itself.
   case selfConnection = "self-connection"
   /// bind(2) works, listen(2) does not.
@@ -62,6 +66,15 @@ public enum Cause: String, Sendable, Hashable, CaseIterable {
   case scopeMissing = "scope-missing"
   /// An IPv4-mapped address on an IPV6_V6ONLY socket.
   case mappedOnV6only = "mapped-on-v6only"
+
+  // MARK: The call that was made, beside the port
+
+  /// EACCES or EPERM of a call, from a security module, Landlock or a program of the control group.
+  case refusedByPolicy = "refused-by-policy"
+  /// The call failed, and what was in its way is gone by now.
+  case goneMeanwhile = "gone-meanwhile"
+  /// A second bind(2) of one socket.
+  case alreadyBound = "already-bound"
 }
 
 extension Cause {
@@ -78,6 +91,8 @@ extension Cause {
     case .leftoverConnection: .leftoverConnection
     case .leftoverDualStackConnection: .leftoverDualStackConnection
     case .outgoingConnection: .outgoingConnection
+    case .reservedPortClient: .reservedPortClient
+    case .connectedUDP: .connectedUDP
     case .selfConnection: .selfConnection
     case .listenOnly: .listenOnly
     case .reuseportMissing: .reuseportMissing
@@ -95,6 +110,9 @@ extension Cause {
     case .multicastTCP: .multicastTCP
     case .scopeMissing: .scopeMissing
     case .mappedOnV6only: .mappedOnV6only
+    case .refusedByPolicy: .refusedByPolicy
+    case .goneMeanwhile: .goneMeanwhile
+    case .alreadyBound: .alreadyBound
     }
   }
 

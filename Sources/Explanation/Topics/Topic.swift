@@ -1,8 +1,9 @@
 internal import SocketModel
 
-/// A sentence or two of a long text. What it says of Linux is shown by a real socket in the tests.
+/// A sentence or two of a long text. What it says of Linux is shown by a real socket in the tests, what it says of another
+/// system by the rules of that one.
 public struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
-  /// The name under which the tests show it; nil for advice, history, definitions and other systems.
+  /// The name under which the tests show it; nil for advice, history and definitions.
   public var id: String?
   /// The sentence.
   public var text: String
@@ -18,7 +19,7 @@ public struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
     self.text = text
   }
 
-  /// A statement about Linux.
+  /// A statement about Linux, or another system.
   static func shown(_ id: String, _ text: String) -> Statement { Statement(id: id, text: text) }
 }
 
@@ -85,7 +86,7 @@ public struct Topic: Sendable, Hashable {
 /// Every long text there is.
 public enum Catalogue {
   /// The causes in the order of the list, then the other topics.
-  public static let topics: [Topic] = Cause.allCases.map(\.topic) + generalTopics
+  public static let topics: [Topic] = Cause.allCases.map(\.topic) + generalTopics + foreignTopics
 
   /// What their list ends with.
   package static let hint = "portwhy --explain TOPIC tells more."

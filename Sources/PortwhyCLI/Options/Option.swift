@@ -11,6 +11,8 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case runtime
   case device
   case uid
+  case system
+  case capNetBind
   case netns
   case probe
   case deep
@@ -25,6 +27,7 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case verbose
   case numeric
   case color
+  case output
   case explain
   case version
   case help
