@@ -7,7 +7,6 @@ package struct Headline {
   private var last: Port?
   private var transport: TransportProtocol
   private var situations: [Situation]
-  private var leftOpen: Set<ReuseOptions>
   /// When the sockets were looked at, in seconds since the epoch; nil where no time is to be said.
   private var now: Double?
   /// How the reader's screen writes an address; harmless already.
@@ -18,16 +17,14 @@ package struct Headline {
   /// - Parameters:
   ///   - last: the last of a row of ports that nobody uses, which share the answer; nil for one port.
   ///   - situations: one for each address, of one port; empty where there is nothing to attempt.
-  ///   - leftOpen: the combinations that were not looked into.
   package init(
-    _ port: Port, through last: Port? = nil, _ transport: TransportProtocol, _ situations: [Situation], leftOpen: Set<ReuseOptions> = [],
+    _ port: Port, through last: Port? = nil, _ transport: TransportProtocol, _ situations: [Situation],
     at now: Double? = nil, address: @escaping (BindAttempt) -> String = { $0.plainText }, user: @escaping (UInt32) -> String = { "uid \($0)" }
   ) {
     self.port = port
     self.last = last
     self.transport = transport
     self.situations = situations
-    self.leftOpen = leftOpen
     self.now = now
     self.address = address
     self.user = user
@@ -169,7 +166,7 @@ package struct Headline {
     var groups: [(results: [String], situations: [Situation])] = []
     for situation in situations {
       let results = ReuseOptions.combinations.map { options in
-        situation.outcome(options)?.resultText(isLeftOpen: leftOpen.contains(options)) ?? ""
+        situation.outcome(options)?.resultText ?? ""
       }
       if let index = groups.firstIndex(where: { $0.results == results }) {
         groups[index].situations.append(situation)
@@ -184,7 +181,7 @@ package struct Headline {
     guard let first = group.first else { return "" }
     return Ending(
       first.outcomes, planned: first.planned,
-      missing: group.flatMap { $0.outcome($0.planned)?.missing ?? [] }, leftOpen: leftOpen, isFree: isFree
+      missing: group.flatMap { $0.outcome($0.planned)?.missing ?? [] }, isFree: isFree
     ).text
   }
 }

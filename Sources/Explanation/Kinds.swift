@@ -18,6 +18,7 @@ extension Note {
     case unrelatedSharing = "unrelated-sharing"
     case holderRemark = "holder-remark"
     case vanished
+    case noAnswer = "no-answer"
     // About the port and the plan.
     case privilegedPort = "privileged-port"
     case ephemeralPort = "ephemeral-port"

@@ -90,8 +90,6 @@ struct Invocation: Hashable {
     question.runtime = try Self.runtime(given)
     question.deep = given.has(.deep)
     question.bpf = !given.has(.noBPF)
-    // What a person reads answers all four combinations; a range has a line a port, and a wait looks often.
-    question.thorough = verbose || json || (pace == .once && items.map(\.ports.count).reduce(0, +) <= 16)
     question.verdictOnly = quiet || free != nil
     question.systems = Self.systems(given)
     question.device = try Self.device(given)

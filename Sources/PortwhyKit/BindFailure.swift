@@ -148,7 +148,6 @@ package struct MadeCall: Sendable {
     let isBound = socket?.isBound == true
     // The bind bucket remembers this socket's own bind as well, and only the others are asked about.
     question.bpf = bpf && !isBound
-    question.thorough = isThorough
     question.wording = wording
     // A socket that has its port can only have failed to listen, unless the error is that of a second bind(2).
     let isListening = isBound && transport == .tcp && errno != .invalidArgument

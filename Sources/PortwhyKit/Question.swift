@@ -47,8 +47,6 @@ public struct Question: Sendable, Hashable {
   public var deep = false
   /// Ask BPF iterators where they decide and the reader may.
   public var bpf = true
-  /// Settle all four combinations as far as possible, not only what the headline says.
-  public var thorough = false
   /// The systems that are asked besides, each judged by the facts of the same sockets; changes no verdict.
   public var systems: [BSDSystem] = []
   /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
@@ -148,7 +146,9 @@ extension PortwhyError {
     case (.absent, .path(let path)): self = .invalidQuestion(ErrorWords.noFile(path))
     case (.noNetworkNamespace, _): self = .invalidQuestion(ErrorWords.noNamespace(namespace.description))
     case (.mayNotOpen, .process(let pid)): self = .notPermitted(ErrorWords.mayNotOpenNamespaces(of: pid))
-    case (.mayNotOpen(let errno), _): self = .notPermitted(ErrorWords.mayNotOpen(namespace.description, errno))
+    case (.mayNotOpen(let errno), _):
+      self = .notPermitted(
+        ErrorWords.mayNotOpen(namespace.description, errno, isRoot: effectiveUser() == 0))
     case (.mayNotEnter, _): self = .notPermitted(ErrorWords.mayNotEnter(namespace.description))
     case (.failed(let call, let errno), _): self = .internalError(ErrorWords.failed(call, errno))
     }

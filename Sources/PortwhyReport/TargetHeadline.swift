@@ -8,9 +8,10 @@ struct TargetHeadline {
   private var target: TargetReport
   private var words: Headline
 
-  /// - Parameter last: the last port of a row of ports that nobody uses, which share the lines; nil for one port.
-  init(target: TargetReport, through last: Port? = nil, of report: Report, style: ScreenStyle) {
-    let (host, visibility) = (report.host, report.visibility)
+  /// - Parameters:
+  ///   - last: the last port of a row of ports that nobody uses, which share the lines; nil for one port.
+  ///   - now: when the sockets were looked at, in seconds since the epoch.
+  init(target: TargetReport, through last: Port? = nil, host: HostFacts, visibility: Visibility, at now: Double, style: ScreenStyle) {
     self.target = target
     let snapshot = Snapshot(
       host: host, visibility: visibility, sockets: target.sockets, buckets: target.buckets,
@@ -22,8 +23,7 @@ struct TargetHeadline {
     }
     words = Headline(
       target.port, through: last, target.transport, situations,
-      leftOpen: target.attempts.reduce(into: []) { $0.formUnion($1.leftOpen) },
-      at: report.capturedAt, address: { addressText($0, host: host) }, user: { style.user($0) })
+      at: now, address: { addressText($0, host: host) }, user: { style.user($0) })
   }
 
   /// The two lines before they are wrapped; the second is empty where there is nothing to attempt.
@@ -69,6 +69,6 @@ func attemptGroups(_ target: TargetReport) -> [[AttemptReport]] {
 extension AttemptReport {
   /// What this combination ends in, as the section `bind` says it.
   func resultText(_ options: ReuseOptions) -> String {
-    outcome(options)?.resultText(isLeftOpen: leftOpen.contains(options)) ?? CallResult.undetermined.description
+    outcome(options)?.resultText ?? CallResult.undetermined.description
   }
 }

@@ -104,7 +104,6 @@ private func libraryChecks(_ ports: Ports) -> [Check] {
   {
     let item = QuestionItem(addresses: [.address(.v4(address), zone: nil)], ports: port...port, transport: .tcp)
     var question = Question(items: [item], plan: Plan(options: options))
-    question.thorough = true
     return {
       let report = try Portwhy.answer(question)
       return report.targets.first?.verdict == expected ? nil : "\(port): \(report)"

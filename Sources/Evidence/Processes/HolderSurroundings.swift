@@ -43,7 +43,6 @@ private struct Surroundings: ~Copyable {
       process.stat.parent == record.parent
     else { return }
     told.insert(record.pid)
-    record.isServiceManager = process.isServiceManager(record.pid)
     record.parents = parents(of: process)
     record.isParentGone = isParentGone(record.pid, process)
     if record.unit != nil, record.container == nil { record.unitMain = unitMain(record, process.group) }
@@ -186,6 +185,6 @@ private struct Relative {
   /// the manager itself. Any program may call itself systemd.
   func isServiceManager(_ pid: Int32) -> Bool {
     if pid == 1 { return command == "systemd" }
-    return group.managerOf != nil && group.managerOf == uid
+    return group.isUserManagersOwn && group.userManager == uid
   }
 }
