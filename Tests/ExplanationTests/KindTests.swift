@@ -22,7 +22,7 @@ struct KindTests {
         "option-set-late", "listen-race", "unrelated-sharing", "vanished", "privileged-port", "ephemeral-port",
         "family-skipped", "runtime-default", "other-protocol", "security-module", "control-group-program",
         "redirected", "other-namespace", "probed", "probe-refused", "probe-changed", "probe-outside",
-        "probe-contradiction", "gone-meanwhile", "own-program",
+        "probe-contradiction", "gone-meanwhile", "own-program", "own-tree", "address-changed", "unexplained",
       ])
     #expect(
       Set(Suggestion.Kind.allCases.map(\.rawValue)) == [
@@ -30,6 +30,7 @@ struct KindTests {
         "change-socket-unit", "change-interface", "wait", "other-address", "other-address-there", "local-address",
         "add-scope", "other-port", "other-user", "other-protocol", "reserve-port", "raise-privilege",
         "unprivileged-port-start", "look-as-root", "look-at-interfaces", "probe",
+        "look-at-policy", "try-again", "new-socket",
       ])
     #expect(
       Cause.allCases.map(\.rawValue) == [
@@ -38,7 +39,7 @@ struct KindTests {
         "outgoing-connection", "self-connection", "listen-only", "reuseport-missing", "reuseport-other-user",
         "udp-mixed-options", "depends-on-order", "hidden", "shared-port", "privileged-port", "address-not-local",
         "address-on-other-device", "address-tentative", "device-missing", "family-missing", "multicast-tcp",
-        "scope-missing", "mapped-on-v6only",
+        "scope-missing", "mapped-on-v6only", "refused-by-policy", "gone-meanwhile", "already-bound",
       ])
     #expect(
       VisibilityReason.allCases.map(\.rawValue) == [
