@@ -32,6 +32,10 @@ _portwhy() {
     if [[ $typed == --*=* ]]; then
         previous=${typed%%=*}
         value=${typed#*=}
+    else
+        case $previous in
+        --free) previous= ;;
+        esac
     fi
     value=${value#[\'\"]}
     value=${value//\\/}
@@ -70,6 +74,7 @@ _portwhy() {
     --timeout) ;;
     --interval) ;;
     --from) _portwhy_files ;;
+    --free) ;;
     --color) mapfile -t found < <(compgen -W "auto always never" -- "$value") ;;
     --explain) mapfile -t found < <(_portwhy_ask "$1" topics "$value" "${earlier[@]}") ;;
     *)
@@ -77,7 +82,7 @@ _portwhy() {
             mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only --runtime --device --uid --as --cap-net-bind --netns --probe
                 --deep --no-bpf
                 --wait --timeout --watch --interval --from
-                --json -q --quiet -v --verbose -n --numeric --color --explain --version -h --help" -- "$typed")
+                --free --brief --json -q --quiet -v --verbose -n --numeric --color --explain --version -h --help" -- "$typed")
             stem=
         elif [[ $explains && ! $target ]]; then
             mapfile -t found < <(_portwhy_ask "$1" topics "$value")

@@ -10,9 +10,13 @@ extension Note {
     case socketActivation = "socket-activation"
     case publishedPort = "published-port"
     case inheritedDescriptor = "inherited-descriptor"
+    case loginForwarding = "login-forwarding"
+    case supervised
+    case olderCopy = "older-copy"
     case optionSetLate = "option-set-late"
     case listenRace = "listen-race"
     case unrelatedSharing = "unrelated-sharing"
+    case holderRemark = "holder-remark"
     case vanished
     case noAnswer = "no-answer"
     // About the port and the plan.
@@ -27,6 +31,7 @@ extension Note {
     case controlGroupProgram = "control-group-program"
     case redirected
     case otherNamespace = "other-namespace"
+    case containerEngine = "container-engine"
     // Of a real bind.
     case probed
     case probeMemory = "probe-memory"
@@ -55,6 +60,8 @@ extension Suggestion {
     case stopHolder = "stop-holder"
     case findHolder = "find-holder"
     case closeOwn = "close-own"
+    case closeConnection = "close-connection"
+    case changeSetting = "change-setting"
     case changeSocketUnit = "change-socket-unit"
     case changeInterface = "change-interface"
     case wait
@@ -70,6 +77,8 @@ extension Suggestion {
     // Rights.
     case raisePrivilege = "raise-privilege"
     case unprivilegedPortStart = "unprivileged-port-start"
+    case nonlocalBind = "nonlocal-bind"
+    case enableFamily = "enable-family"
     // A closer look.
     case lookAsRoot = "look-as-root"
     case lookAtInterfaces = "look-at-interfaces"
@@ -86,6 +95,9 @@ extension Suggestion {
     case reuseport = "SO_REUSEPORT"
     case v6only = "IPV6_V6ONLY"
     case freebind = "IP_FREEBIND"
+
+    /// SO_REUSEADDR and SO_REUSEPORT, which are two ways to one end.
+    var isAboutReuse: Bool { self == .reuseaddr || self == .reuseport }
   }
 
   /// What must hold for a suggestion to help; stands after "if".
@@ -104,6 +116,9 @@ extension Suggestion {
     case mayStop = "you may stop it"
     case noHiddenHolder = "no process that you cannot see holds it too"
     case notNeeded = "it is not needed"
+    case portWasChosen = "the kernel chose the port for it, as for most clients"
+    case startsAtBoot = "it happens at boot"
+    case loginIsDead = "nobody uses the login any more"
     case wantsToMove = "you want to move it"
     case peersChange = "its peers change too"
     case peersChangeEndpoint = "its peers change their endpoint"
@@ -125,5 +140,10 @@ extension Suggestion {
     case maySudo = "you may use sudo"
     case mayReadIt = "you may read it"
     case mayHoldPort = "a socket may hold the port for a moment"
+    // Elsewhere, once more.
+    case anyPortWillDo = "any free port will do"
+    case addressComesLater = "the address comes to this host later"
+    case othersKeepTheirs = "you mean to share (each keeps what comes for an address of its own)"
+    case ipv6IsMeant = "IPv6 is wanted"
   }
 }

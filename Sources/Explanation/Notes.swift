@@ -4,9 +4,16 @@ import SocketModel
 /// Remarks that do not decide, but that a reader of the verdict should know.
 func notes(_ situation: Situation, outcome: BindOutcome) -> [Note] {
   [
-    hiddenOwner(situation), optionSetLate(situation), listenRace(situation, outcome), unrelatedSharing(situation),
+    hiddenOwner(situation), olderCopy(situation), containerEngine(situation, outcome), optionSetLate(situation), listenRace(situation, outcome), unrelatedSharing(situation),
     ephemeralRange(situation, outcome), securityModule(situation, outcome), controlGroupProgram(situation, outcome),
   ].compactMap { $0 }
+}
+
+/// What is worth knowing of the servers that have the port.
+func holderRemarks(_ situation: Situation) -> [Note] {
+  let executables = situation.blockingSockets.flatMap(\.processes).map(\.executable)
+  let remarks = executables.compactMap { Runtime(executable: $0)?.remark }
+  return Set(remarks).sorted().map { Note(kind: .holderRemark, text: $0) }
 }
 
 private func hiddenOwner(_ situation: Situation) -> Note? {
@@ -83,19 +90,16 @@ private func ephemeralRange(_ situation: Situation, _ outcome: BindOutcome) -> N
       + " the server starts; net.ipv4.ip_local_reserved_ports keeps it out")
 }
 
+/// A module that the host shows to enforce, and where it says what it allows. One that is only there says nothing of the
+/// planned program, and Landlock's rules are each program's own.
 private func securityModule(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
-  guard let modules = situation.snapshot.host.securityModules, outcome.verdict == .ok else { return nil }
-  // Landlock's rules are about TCP ports (`hook_socket_bind`); the BPF module says nothing by being there.
-  let isTCP = situation.attempt.transport == .tcp
-  let named = modules.filter {
-    ["selinux", "apparmor", "tomoyo", "smack"].contains($0) || ($0 == "landlock" && isTCP)
-  }
-  guard !named.isEmpty else { return nil }
-  let say = named.count == 1 ? "it says" : "they say"
+  guard let enforcing = situation.snapshot.host.enforcingModules, enforcing.contains("selinux"),
+    outcome.verdict == .ok
+  else { return nil }
   return Note(
     kind: .securityModule,
-    text: "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(say) to the planned program is"
-      + " not looked at")
+    text: "SELinux enforces here and can still refuse the bind with EACCES: `semanage port -l` shows which ports a"
+      + " confined program may have, `ausearch -m avc -ts recent` what was refused")
 }
 
 private func controlGroupProgram(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
@@ -104,4 +108,30 @@ private func controlGroupProgram(_ situation: Situation, _ outcome: BindOutcome)
     kind: .controlGroupProgram,
     text: "a control group program is asked at every bind() here (systemd: SocketBindDeny=): it can refuse it with"
       + " EPERM, and is not looked at")
+}
+
+/// The planned server's own program has the port already, as the same user.
+private func olderCopy(_ situation: Situation) -> Note? {
+  guard let runtime = situation.runtime, !runtime.executables.isEmpty else { return nil }
+  let holders = situation.blockingSockets.filter { $0.state == .listen }.flatMap(\.processes)
+  let copy = holders.first { process in
+    process.uid == situation.attempt.uid && process.container == nil
+      && Runtime(executable: process.executable)?.name == runtime.name
+  }
+  return copy.map { copy in
+    Note(
+      kind: .olderCopy,
+      text: "\(copy.text) is \(runtime.name) too, run by the same user: perhaps an older copy that was never stopped")
+  }
+}
+
+/// dockerd keeps a list of its own of the ports it gave away, beside the kernel's.
+private func containerEngine(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
+  let (host, attempt) = (situation.snapshot.host, situation.attempt)
+  guard host.dockerRuns == true, outcome.verdict == .ok, situation.snapshot.sockets.isEmpty else { return nil }
+  let port = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
+  return Note(
+    kind: .containerEngine,
+    text: "dockerd refuses with \"port is already allocated\" what it has given to a container, bound or not:"
+      + " `docker ps --filter publish=\(port)` shows that")
 }

@@ -11,10 +11,10 @@ public struct Situation: Sendable, Hashable {
   public var planned: ReuseOptions
   /// The sockets of the port, as given to the rules.
   public var snapshot: Snapshot {
-    didSet { isListenedOn = snapshot.hasListener }
+    didSet { listeners = snapshot.listeners }
   }
   /// Every socket's role asks for it.
-  private var isListenedOn: Bool
+  private var listeners: [SocketObservation]
   /// Other ports, and every socket on them, for a free one to offer; nil where they were not looked at.
   public var nearby: NearbyPorts?
   /// The planned server's runtime (`--runtime`); nil where it was not said.
@@ -33,7 +33,7 @@ public struct Situation: Sendable, Hashable {
     self.outcomes = outcomes
     self.planned = planned
     self.snapshot = snapshot
-    self.isListenedOn = snapshot.hasListener
+    self.listeners = snapshot.listeners
     self.nearby = nearby
     self.runtime = runtime
     self.questionOptions = questionOptions
@@ -49,7 +49,7 @@ public struct Situation: Sendable, Hashable {
   var blockingSockets: [SocketObservation] { (outcome(planned)?.blockers ?? []).map(socket) }
 
   func role(_ socket: SocketObservation) -> SocketRole {
-    SocketRole(socket, host: snapshot.host, isListenedOn: isListenedOn)
+    SocketRole(socket, host: snapshot.host, listeners: listeners)
   }
 
   /// What the rules say to a changed plan or situation.
@@ -67,10 +67,13 @@ public struct NearbyPorts: Sendable, Hashable {
   public var ports: ClosedRange<UInt16>
   /// What the kernel lists; options and owners need not be known.
   public var sockets: [SocketObservation]
+  /// Those of `ports` that `/etc/services` gives to a service of the transport: never offered.
+  public var named: Set<UInt16>
 
-  /// Every socket on these ports.
-  public init(ports: ClosedRange<UInt16>, sockets: [SocketObservation]) {
+  /// Every socket on these ports, and which of them have a name.
+  public init(ports: ClosedRange<UInt16>, sockets: [SocketObservation], named: Set<UInt16> = []) {
     self.ports = ports
     self.sockets = sockets
+    self.named = named
   }
 }

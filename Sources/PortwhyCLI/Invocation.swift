@@ -10,6 +10,8 @@ struct Invocation: Hashable {
     case version
     /// The long text of a topic; nil for their list.
     case explain(Topic?)
+    /// `--runtime list`.
+    case runtimes
     case answer(Question)
     case overview([TransportProtocol], in: NamespaceReference?)
     /// `--from`: the file, `-` for standard input.
@@ -28,6 +30,10 @@ struct Invocation: Hashable {
   var pace = Pace.once
   var json = false
   var quiet = false
+  /// A line for each port and address.
+  var brief = false
+  /// How many ports `--free` is to find; nil without it.
+  var free: Int?
   var verbose = false
   var numeric = false
   var color = Color.auto
@@ -44,6 +50,8 @@ struct Invocation: Hashable {
     try OptionTable.portwhy.check(given)
     json = given.has(.json)
     quiet = given.has(.quiet)
+    brief = given.has(.brief)
+    free = try Self.free(given)
     verbose = given.has(.verbose)
     numeric = given.has(.numeric)
     if given.has(.help) || given.has(.version) {
@@ -51,6 +59,10 @@ struct Invocation: Hashable {
       return
     }
     color = given.value(.color).flatMap(Color.init(rawValue:)) ?? .auto
+    if given.asksForRuntimes {
+      task = .runtimes
+      return
+    }
     if let command = given.command {
       task = .command(command, CommandSettings(given, color))
       return
@@ -78,7 +90,7 @@ struct Invocation: Hashable {
     question.runtime = try Self.runtime(given)
     question.deep = given.has(.deep)
     question.bpf = !given.has(.noBPF)
-    question.verdictOnly = quiet
+    question.verdictOnly = quiet || free != nil
     question.systems = Self.systems(given)
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)
@@ -121,6 +133,15 @@ struct Invocation: Hashable {
     if let topic = Catalogue.topic(word) { return topic }
     let nearest = Catalogue.nearest(to: word).map { ", did you mean \($0.slug)?" }
     throw UsageError("no topic \(Shown(word))\(nearest ?? ", --explain alone lists them")")
+  }
+
+  private static func free(_ given: GivenOptions) throws(UsageError) -> Int? {
+    guard given.has(.free) else { return nil }
+    guard let word = given.value(.free) else { return 1 }
+    guard word.isDecimal, let number = Int(word), (1...65535).contains(number) else {
+      throw UsageError("--free \(Shown(word)) is not in 1-65535")
+    }
+    return number
   }
 
   /// Those of `--as`, each once; the table has refused every other word.

@@ -11,7 +11,7 @@ extension Invocation {
   static func savedQuestion(_ given: GivenOptions, _ lookup: Lookup) throws(UsageError) -> SavedQuestion {
     var question = SavedQuestion(families: given.families, plan: Plan(v6only: given.v6only))
     question.hasBindCapability = given.has(.capNetBind)
-    question.verdictOnly = given.has(.quiet)
+    question.verdictOnly = given.has(.quiet) || given.has(.free)
     question.systems = systems(given)
     if !given.transports.isEmpty { question.transports = Set(given.transports) }
     if !given.reuseOptions.isEmpty { question.options = given.reuseOptions }
@@ -27,7 +27,7 @@ extension Invocation {
     switch task {
     case .overview: true
     case .saved: report.targets.allSatisfy(\.attempts.isEmpty)
-    case .answer, .explain, .help, .version, .command: false
+    case .answer, .explain, .runtimes, .help, .version, .command: false
     }
   }
 }

@@ -131,6 +131,10 @@ public enum Portwhy {
       judged = Judgement(of: binds.attempts, in: gathering.snapshot(item.transport, port))
     }
     if isMoving, item.transport == .tcp { judged = judged.doubtingEveryOk() }
+    let mayOffer = judged.outcomes.contains { outcomes in
+      outcomes.contains { $0.options == binds.plan.options && $0.verdict != .ok }
+    }
+    if mayOffer && !question.verdictOnly { gathering.readServices(item.transport) }
     let snapshot = judged.snapshot
     var attempts: [AttemptReport] = []
     for (attempt, outcomes) in zip(binds.attempts, judged.outcomes) {

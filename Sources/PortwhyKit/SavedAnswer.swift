@@ -52,6 +52,7 @@ public struct SavedQuestion: Sendable, Hashable {
       question.plan.v6only = plan.v6only ?? saved.v6only
     }
     question.plan.device = plan.device ?? saved.device
+    question.plan.hasBindCapability = plan.hasBindCapability || saved.hasBindCapability
     question.plan.uid = plan.uid ?? saved.uid
     return question
   }

@@ -30,7 +30,7 @@ struct CauseCase: Sendable, CustomTestStringConvertible {
   /// Whether another program holds a socket that this one made, and whether this one keeps it.
   var child: Child?
 
-  enum Child { case inherits, sharesByReuseport, hidesListener, hidesConnection }
+  enum Child { case reservedClient, inherits, sharesByReuseport, hidesListener, hidesConnection }
 
   var testDescription: String { name }
 
@@ -49,6 +49,9 @@ private let any = ip("0.0.0.0")
 private let a = ip("127.0.0.1")
 
 let causeCases: [CauseCase] = [
+  CauseCase(
+    name: "ipv6-disabled", cause: .familyDisabled, addresses: ["::1"],
+    sysctls: ["ipv6/conf/all/disable_ipv6": "1"]),
   CauseCase(
     name: "listener", cause: .listener, holders: [Holder(.listening, .tcp, any, options: reuseaddr)], addresses: nil),
   CauseCase(
@@ -102,6 +105,9 @@ let causeCases: [CauseCase] = [
     name: "outgoing-connection", cause: .outgoingConnection,
     holders: [Holder(.client(.established), .tcp, a, port: .automatic)],
     sysctls: ["ipv4/ip_local_port_range": "2000 2999"]),
+  CauseCase(name: "reserved-port-client", cause: .reservedPortClient, child: .reservedClient),
+  CauseCase(
+    name: "connected-udp", cause: .connectedUDP, holders: [Holder(.connected, .udp, a)], transport: .udp),
   CauseCase(
     name: "self-connection", cause: .selfConnection, holders: [Holder(.selfConnected, .tcp, a)],
     sysctls: ["ipv4/ip_local_port_range": "2000 2999"]),

@@ -58,7 +58,9 @@ struct OptionTableTests {
   static let exclusions = [
     ("-q", "-v"), ("-q", "--json"), ("-q", "--watch"), ("--wait", "--watch"), ("--wait", "--probe"),
     ("--watch", "--probe"), ("--from", "--wait"), ("--from", "--watch"), ("--from", "--probe"), ("--from", "--deep"),
-    ("--from", "--netns"), ("--from", "--no-bpf"),
+    ("--from", "--netns"), ("--from", "--no-bpf"), ("--free", "--json"), ("-q", "--free"), ("--free", "-v"),
+    ("--free", "--brief"), ("--free", "--wait"), ("--free", "--watch"), ("--free", "--probe"), ("--brief", "--json"),
+    ("-q", "--brief"), ("--brief", "-v"),
   ]
 
   @Test(
@@ -94,7 +96,7 @@ struct OptionTableTests {
     #expect(refusal(["--interval", "1"]) == "--interval needs --watch")
     let withoutTarget = [
       "-4", "-6", "--reuseaddr", "--reuseport", "--v6only", "--no-v6only", "--runtime", "--device", "--uid",
-      "--cap-net-bind", "--probe",
+      "--cap-net-bind", "--probe", "--free", "--brief",
       "--deep", "--no-bpf", "--wait",
     ]
     for row in rows where withoutTarget.contains(row.name) {

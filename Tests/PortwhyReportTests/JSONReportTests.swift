@@ -91,6 +91,8 @@ struct JSONReportTests {
     ]
     report.host.ipv4LocalRoutes = [LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local)]
     report.host.securityModules = ["apparmor"]
+    report.host.ipv6Disabled = ["lo"]
+    report.host.enforcingModules = ["selinux"]
     report.host.rootMayBindPrivileged = true
     report.host.overflowUID = 65534
     report.host.ipv4AbsentTables = [1001]

@@ -9,18 +9,20 @@ package import SocketModel
 package struct HostReader: Sendable {
   let procRoot: String
   private let sysRoot: String
+  private let runRoot: String
   private let routes: RouteDump
   private let capabilities: @Sendable () -> Capabilities?
   private let isInBounds: @Sendable () -> Bool?
 
   /// Reads below these roots, and takes the reader to have these capabilities; tests have some of their own.
   package init(
-    procRoot: String = "/proc", sysRoot: String = "/sys", transport: NetlinkTransport = .kernel,
+    procRoot: String = "/proc", sysRoot: String = "/sys", runRoot: String = "/run", transport: NetlinkTransport = .kernel,
     capabilities: @autoclosure @escaping @Sendable () -> Capabilities? = .ofThisThread,
     isInBounds: @autoclosure @escaping @Sendable () -> Bool? = Capabilities.boundsHaveNetBindService
   ) {
     self.procRoot = procRoot
     self.sysRoot = sysRoot
+    self.runRoot = runRoot
     self.routes = RouteDump(transport: transport)
     self.capabilities = capabilities
     self.isInBounds = isInBounds
@@ -38,6 +40,7 @@ package struct HostReader: Sendable {
     if needs.contains(.ipv6Availability) { facts.ipv6Available = canMakeIPv6Socket() }
     if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
       facts.securityModules = bindingModules(text)
+      facts.enforcingModules = enforcingModules(facts.securityModules ?? [])
     }
     if needs.contains(.controlGroupPrograms), case .text(let text) = readText("\(procRoot)/thread-self/cgroup"),
       let group = ControlGroup(parsing: text).reachablePath
@@ -48,8 +51,25 @@ package struct HostReader: Sendable {
         facts.controlGroupBindPrograms = hasBindPrograms(controlGroup: mount + group)
       }
     }
+    if needs.contains(.containerEngines) { facts.dockerRuns = dockerRuns() }
     try readNetwork(needs, lookups, &facts)
     return facts
+  }
+
+  /// The files that dockerd makes at its start and removes at its end; a pid file that is left over names no process.
+  private func dockerRuns() -> Bool {
+    guard (try? FileStatus(ofFile: "\(runRoot)/docker.sock"))?.isSocket == true,
+      case .text(let text) = readText("\(runRoot)/docker.pid"), let pid: UInt32 = decimal(trimmed(text))
+    else { return false }
+    return exists("\(procRoot)/\(pid)")
+  }
+
+  /// SELinux has a switch that everybody may read (selinuxfs); the others only refuse what a profile or a label says.
+  private func enforcingModules(_ modules: [String]) -> [String] {
+    guard modules.contains("selinux"), case .text(let text) = readText("\(sysRoot)/fs/selinux/enforce"),
+      flag(text) == true
+    else { return [] }
+    return ["selinux"]
   }
 
   /// Whether there may be VRFs here, or may have been, found at the cost of three system calls: the driver has sysctls in each network namespace
@@ -114,6 +134,10 @@ package struct HostReader: Sendable {
     if needs.contains(.nonlocalBind) {
       facts.ipv4NonlocalBind = sysctl("ipv4/ip_nonlocal_bind", flag)
       facts.ipv6NonlocalBind = sysctl("ipv6/ip_nonlocal_bind", flag)
+    }
+    if needs.contains(.ipv6Addresses) {
+      let values = ["all", "lo"].map { ($0, sysctl("ipv6/conf/\($0)/disable_ipv6", flag)) }
+      facts.ipv6Disabled = values.contains { $0.1 == nil } ? nil : values.filter { $0.1 == true }.map(\.0)
     }
     if needs.contains(.bindv6only) {
       // A socket tells what the kernel makes of the sysctl; files below another root are another host's.

@@ -2,10 +2,11 @@ import Linux
 import SocketModel
 
 extension VisitedProcess {
-  /// Fills in the parent, and the leader of the process group if that has gone while its session lives on.
+  /// Fills in the parent, when it was started, and the leader of the process group if that has gone while its session lives on.
   func readAncestry(into record: inout ProcessRecord) {
     guard let text = try? directory.contents(of: "../stat"), let stat = ProcessStat(text) else { return }
     record.parent = stat.parent
+    record.startedAt = stat.startedAt
     // Where process 1 cannot be seen /proc hides processes, and a leader may only be hidden.
     guard stat.group != pid, stat.group > 0, stat.session > 0, stat.session != stat.group, exists(1),
       !exists(stat.group), exists(stat.session)

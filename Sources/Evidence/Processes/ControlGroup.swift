@@ -16,6 +16,8 @@ struct ControlGroup: Sendable, Hashable {
   var isUserManagersOwn = false
   /// Who runs the container: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`.
   var engine: String?
+  /// The uid whose user manager this is the group of: `user@UID.service/init.scope`, where systemd puts itself.
+  var managerOf: UInt32? { isUserManagersOwn ? userManager : nil }
   /// The path below the cgroup2 mount; nil on a host with cgroup v1 alone.
   var unifiedPath: String?
 
@@ -83,6 +85,14 @@ struct ControlGroup: Sendable, Hashable {
       previous = component
     }
     return place
+  }
+
+  /// The path of the unit's own group; nil where it is not to be reached.
+  var pathOfUnit: String? {
+    guard let unit, let path = reachablePath else { return nil }
+    var groups = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+    while let last = groups.last, last != unit, last != "_" + unit { groups.removeLast() }
+    return groups.isEmpty ? nil : "/" + groups.joined(separator: "/")
   }
 
   private struct Place {

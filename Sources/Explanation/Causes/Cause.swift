@@ -15,7 +15,7 @@ public enum Cause: String, Sendable, Hashable, CaseIterable {
   case wildcardOverlap = "wildcard-overlap"
   /// An IPv6 wildcard without IPV6_V6ONLY and an IPv4 socket.
   case dualStackOverlap = "dual-stack-overlap"
-  /// A listening socket that different programs hold: a child got it from its parent.
+  /// A listening socket that a child got from its parent, which holds it too or has gone.
   case inheritedDescriptor = "inherited-descriptor"
   /// Sockets in TIME_WAIT.
   case timeWait = "time-wait"
@@ -25,6 +25,10 @@ public enum Cause: String, Sendable, Hashable, CaseIterable {
   case leftoverDualStackConnection = "leftover-dual-stack-connection"
   /// A client that uses the port as its own end.
   case outgoingConnection = "outgoing-connection"
+  /// A client that asked for a port below 1024 as its own end, as NFS and RPC clients do.
+  case reservedPortClient = "reserved-port-client"
+  /// A UDP socket that is connected to one peer.
+  case connectedUDP = "connected-udp"
   /// A client connected to itself.
   case selfConnection = "self-connection"
   /// bind(2) works, listen(2) does not.
@@ -56,6 +60,8 @@ public enum Cause: String, Sendable, Hashable, CaseIterable {
   case deviceMissing = "device-missing"
   /// The host has no IPv6.
   case familyMissing = "family-missing"
+  /// A sysctl has taken the IPv6 addresses from the interface.
+  case familyDisabled = "ipv6-disabled"
   /// A TCP socket cannot be bound to an IPv6 multicast address.
   case multicastTCP = "multicast-tcp"
   /// A link-local IPv6 address without an interface.
@@ -87,6 +93,8 @@ extension Cause {
     case .leftoverConnection: .leftoverConnection
     case .leftoverDualStackConnection: .leftoverDualStackConnection
     case .outgoingConnection: .outgoingConnection
+    case .reservedPortClient: .reservedPortClient
+    case .connectedUDP: .connectedUDP
     case .selfConnection: .selfConnection
     case .listenOnly: .listenOnly
     case .reuseportMissing: .reuseportMissing
@@ -101,6 +109,7 @@ extension Cause {
     case .addressTentative: .addressTentative
     case .deviceMissing: .deviceMissing
     case .familyMissing: .familyMissing
+    case .familyDisabled: .familyDisabled
     case .multicastTCP: .multicastTCP
     case .scopeMissing: .scopeMissing
     case .mappedOnV6only: .mappedOnV6only

@@ -22,6 +22,8 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case watch
   case interval
   case from
+  case free
+  case brief
   case json
   case quiet
   case verbose

@@ -62,11 +62,21 @@ extension OptionSection {
           """),
       OptionRow(
         .runtime, "runtime", nil, .required("NAME", .ask(.runtimes)), in: .planning,
-        help: "it is a server of this kind, such as node, and sets the options that these set by themselves",
+        help: "it is a server of this kind, such as node: the options that these set by themselves, where they bind by "
+          + "default; list prints all",
         manual: #"""
           The planned server is of this kind: the options that it sets by itself on a
           listening TCP socket are planned, and suggestions name its own settings.
           Options given on the command line win.
+          Where
+          .Ar TARGET
+          has no address, only those are judged that such a server binds by default, as
+          127.0.0.1 for uvicorn;
+          .Fl 4 ,
+          .Fl 6
+          and an address win.
+          .Fl -runtime Cm list
+          prints all of them with what they set and bind.
           .Ar NAME
           is one of
           .\" NAMES
@@ -86,7 +96,10 @@ extension OptionSection {
           The socket belongs to this user, a name or a number.
           The default is the user who called
           .Xr sudo 8 ,
-          else the caller; for a privileged port root.
+          else the caller.
+          For a privileged port it is root where
+          .Xr sudo 8
+          was used, and else the caller too.
           A uid is meant as the caller's user namespace numbers it.
           """),
       OptionRow(

@@ -69,6 +69,7 @@ extension Plan: JSONObject {
     try form.field("uid", &owner)
     uid = owner
     try form.field("runtime", &runtimeName)
+    try form.field("cap_net_bind", &hasBindCapability, else: false)
   }
 }
 
@@ -110,6 +111,7 @@ extension AttemptReport: JSONObject {
       interfaceIndex.map { .interface($0, name: name) } ?? .missing(name: name)
     }
     try form.field("may_bind_privileged", &attempt.mayBindPrivileged)
+    try form.field("freebind", &attempt.freebind, else: false)
     try form.user(attempt.uid)
     form.derived("as", foreign.map(WrittenObject.init))
   }
@@ -209,6 +211,7 @@ extension Diagnosis {
     try form.field("notes", &notes, else: [])
     try form.field("suggestions", &suggestions, else: [])
     try form.field("why", &why, else: [])
+    try form.field("headline", &headline, else: "")
   }
 }
 

@@ -25,12 +25,33 @@ public struct ProcessRecord: Sendable, Hashable {
   public var forwardsTo: Endpoint?
   /// The parent, 0 for none (`/proc/PID/stat`); nil where it was not read.
   public var parent: Int32?
-  /// It is a service manager, which may hold sockets for units: process 1, or the systemd(1) of a user as its control group
-  /// and its uid prove.
-  package var isServiceManager = false
   /// The leader of its process group that has gone while the session it belongs to has not: what a shell started
   /// under that number has ended, this process lives on. Nil where there is none or that cannot be told.
   public var goneLeader: Int32?
+  /// Its effective uid, as seen from the reader's user namespace; nil where it was not read.
+  public var uid: UInt32?
+  /// When it was started, in whole seconds since the epoch by today's clock; nil where it was not read.
+  public var startedAt: Double?
+  /// The target of `/proc/PID/cwd`; nil where it may not be read.
+  public var workingDirectory: String?
+  /// What started it, its parent first, up to the service manager or as far as it is visible; nil where it was not read.
+  public var parents: [ParentProcess]?
+  /// Whether its parent has gone, so that it was given to another; nil where that was not read or cannot be told.
+  public var isParentGone: Bool?
+  /// Whether it is systemd: process 1, or the manager of a user, by its control group and its uid.
+  public var isServiceManager = false
+  /// FD_CLOEXEC of its descriptors of the socket, false where one lacks it; read only where the parent of a
+  /// holder has gone.
+  public var closesOnExec: Bool?
+  /// The kernel function that its only thread sleeps in (`/proc/PID/wchan`); read only where the parent
+  /// of a holder has gone.
+  public var sleepsIn: String?
+  /// The main process of its unit, the one that systemd itself started; nil where that cannot be told.
+  public var unitMain: UnitMain?
+  /// The name of the container, from the files of its engine; nil where they do not tell or may not be read.
+  public var containerName: String?
+  /// The image of the container, from the same files.
+  public var image: String?
 
   /// One with these parts, each as its property says.
   public init(
@@ -43,5 +64,36 @@ public struct ProcessRecord: Sendable, Hashable {
     self.descriptors = descriptors
     self.unit = unit
     self.container = container
+  }
+}
+
+/// A process that started another, directly or through others.
+public struct ParentProcess: Sendable, Hashable {
+  /// In the reader's pid namespace.
+  public var pid: Int32
+  /// The short command name, never the arguments.
+  public var command: String
+
+  /// A process of this number and name.
+  public init(pid: Int32, command: String) {
+    self.pid = pid
+    self.command = command
+  }
+}
+
+/// The main process of a unit (systemd.service(5), MAINPID).
+public struct UnitMain: Sendable, Hashable {
+  /// In the reader's pid namespace.
+  public var pid: Int32
+  /// The short command name, never the arguments.
+  public var command: String
+  /// The target of `/proc/PID/exe`; nil where it may not be read.
+  public var executable: String?
+
+  /// A process of this number and name.
+  public init(pid: Int32, command: String, executable: String?) {
+    self.pid = pid
+    self.command = command
+    self.executable = executable
   }
 }
