@@ -64,6 +64,7 @@ let package = Package(
     // Test support and tools, in no product: real sockets in private network namespaces, the conformance runner, the
     // bench, and the short-lived servers and crowds of processes of the tests that need them.
     support("CProcessTestSupport"),
+    .executableTarget(name: "hostile", path: "Tests/Support/hostile"),
     .systemLibrary(name: "CBPFTests", path: "Tests/Support/CBPFTests"),
     support("JSONTestSupport", settings: strict),
     support("FixtureTestSupport", settings: strict),

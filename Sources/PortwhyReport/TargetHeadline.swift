@@ -22,12 +22,13 @@ struct TargetHeadline {
     words = Headline(
       target.port, through: last, target.transport, situations,
       address: { addressText($0, host: host) }, user: { style.user($0) })
+    if let ours = target.ours, ours.decides { words.ours = ours.matched }
   }
 
   /// The two lines before they are wrapped; the second is empty where there is nothing to attempt.
   var lines: [String] {
     let plan = target.plan.device.map { ", bound to \($0)" } ?? ""
-    return [words.first, words.second + (words.second.isEmpty ? "" : plan)]
+    return [oursWords(target) + words.first, words.second + (words.second.isEmpty ? "" : plan)]
   }
 
   /// Whether there is nothing to say but that the port is free.
@@ -35,6 +36,7 @@ struct TargetHeadline {
 
   var ink: ScreenStyle.Ink {
     switch target.verdict {
+    case _ where target.isOurs: .works
     case .ok: .works
     case .fails: .fails
     case .undetermined: .undetermined
@@ -44,7 +46,8 @@ struct TargetHeadline {
 
   /// The answer in a word or two, for a line of a range.
   var short: String {
-    shortEnding(
+    if target.isOurs { return OursFinding.verdictWord }
+    return shortEnding(
       target.verdict, isFree: isFree,
       bindWorks: target.attempts.allSatisfy { $0.outcome(target.plan.options)?.bind == .ok })
   }

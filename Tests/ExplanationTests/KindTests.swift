@@ -21,7 +21,7 @@ struct KindTests {
         "hidden-owner", "hidden-guess", "socket-activation", "published-port", "inherited-descriptor",
         "option-set-late", "listen-race", "unrelated-sharing", "vanished", "privileged-port", "ephemeral-port",
         "family-skipped", "runtime-default", "other-protocol", "security-module", "control-group-program",
-        "redirected", "other-namespace", "holder-remark", "probed", "probe-refused", "probe-changed", "probe-outside",
+        "not-ours", "redirected", "other-namespace", "holder-remark", "probed", "probe-refused", "probe-changed", "probe-outside",
         "probe-contradiction", "gone-meanwhile", "own-program",
         "own-tree", "address-changed", "unexplained",
       ]))
@@ -46,7 +46,7 @@ struct KindTests {
       ]))
     #expect(
       VisibilityReason.allCases.map(\.rawValue) == [
-        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder",
+        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder", "no-answer",
       ])
     #expect(
       KernelOwner.Kind.allCases.map(\.rawValue) == [

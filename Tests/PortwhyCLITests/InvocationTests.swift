@@ -236,9 +236,9 @@ struct PaceTests {
 
   @Test("leaves of a saved plan what is not given")
   func saved() throws {
-    #expect(try invocation("--from f").task == .saved("f", SavedQuestion()))
+    #expect(try invocation("--from f").task == .saved(["f"], SavedQuestion()))
     let words = "--from - --reuseport --no-v6only --device eth0 --uid alice --runtime node -u6 80"
-    guard case .saved("-", let question) = try invocation(words).task else { throw UsageError("not saved") }
+    guard case .saved(["-"], let question) = try invocation(words).task else { throw UsageError("not saved") }
     #expect(question.options == .reuseport)
     #expect(question.v6only == false)
     #expect(question.device == "eth0")

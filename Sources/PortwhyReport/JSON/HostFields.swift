@@ -42,6 +42,7 @@ struct HostDocument: JSONObject {
     try form.field("docker_runs", &facts.dockerRuns)
     try form.field("ipv6_disabled", &facts.ipv6Disabled)
     try form.field("enforcing_modules", &facts.enforcingModules)
+    try form.field("hostname", &facts.hostname)
     guard Form.reads else { return }
     facts.kernel = KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release)
     facts.kernel.stable = stable ?? facts.kernel.stable

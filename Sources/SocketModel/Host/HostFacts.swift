@@ -3,6 +3,8 @@
 public struct HostFacts: Sendable, Hashable {
   /// The version of the kernel.
   public var kernel: KernelVersion
+  /// What the host calls itself (gethostname(2)), in the reader's UTS namespace; nil in reports of 0.1.
+  public var hostname: String?
   /// The inode of the network namespace looked at (namespaces(7)).
   public var networkNamespace: UInt64?
   /// The effective uid of the reader.
