@@ -63,6 +63,7 @@ let package = Package(
     // bench, and the short-lived servers and crowds of processes of the tests that need them.
     support("CProcessTestSupport"),
     .systemLibrary(name: "CBPFTests", path: "Tests/Support/CBPFTests"),
+    support("BSDModel", settings: strict),
     support("JSONTestSupport", settings: strict),
     support("FixtureTestSupport", settings: strict),
     support("NetlinkTestSupport", ["CLinux", "Netlink", "SocketModel"], settings: strict),
@@ -73,9 +74,9 @@ let package = Package(
     tool("churn"),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
-    tests("KernelConformanceTests", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
+    tests("KernelConformanceTests", ["BSDModel", "BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
-    tests("BindRulesTests", ["BindRules", "SocketModel"]),
+    tests("BindRulesTests", ["BSDModel", "BindRules", "SocketModel"]),
     tests(
       "PortwhyKitTests",
       [
