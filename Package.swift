@@ -69,12 +69,15 @@ let package = Package(
     support("NetlinkTestSupport", ["CLinux", "Netlink", "SocketModel"], settings: strict),
     .systemLibrary(name: "CKernelLab", path: "Tests/Support/CKernelLab"),
     support("KernelLab", ["BindRules", "CKernelLab", "SocketModel"], settings: strict),
-    tool("conformance", ["BindRules", "KernelLab", "PortwhyKit", "SocketModel"], settings: strict),
+    tool(
+      "conformance", ["BindRules", "Explanation", "KernelLab", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      settings: strict),
     tool("bench", ["CKernelLab", "KernelLab", "SocketModel"], settings: strict),
     tool("churn"),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
-    tests("KernelConformanceTests", ["BSDModel", "BindRules", "KernelLab", "PortwhyKit", "SocketModel"]),
+    tests(
+      "KernelConformanceTests", ["BSDModel", "BindRules", "Explanation", "KernelLab", "PortwhyKit", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BSDModel", "BindRules", "SocketModel"]),
     tests(

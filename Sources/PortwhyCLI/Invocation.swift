@@ -68,6 +68,7 @@ struct Invocation: Hashable {
     var question = Question(items: items, families: given.families)
     question.options = given.reuseOptions
     question.v6only = given.v6only
+    question.hasBindCapability = given.has(.capNetBind)
     question.runtime = try Self.runtime(given)
     question.deep = given.has(.deep)
     question.bpf = !given.has(.noBPF)

@@ -12,6 +12,7 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case device
   case uid
   case system
+  case capNetBind
   case netns
   case probe
   case deep
