@@ -28,7 +28,9 @@ extension ModelHost {
     var next = list
     while let entry = next?.pointee {
       next = entry.ifa_next
-      guard let address = entry.ifa_addr, address.pointee.sa_family == 2, let mask = entry.ifa_netmask else { continue }
+      guard let address = entry.ifa_addr, address.pointee.sa_family == 2, let mask = entry.ifa_netmask else {
+        continue
+      }
       let bits = ipv4(address)
       host.four.insert(IPv4Address(bits: bits).description)
       if bits >> 24 != 127 { host.four.insert(IPv4Address(bits: bits | ~ipv4(mask)).description) }

@@ -213,7 +213,9 @@ package struct ModelMachine: Sendable {
     let any = family == \.four ? "0.0.0.0" : "::"
     var found: (cost: Int, socket: ModelSocket)?
     for socket in sockets where socket.udp == udp {
-      guard let theirs = socket[keyPath: family], theirs == address || theirs == any || address == any else { continue }
+      guard let theirs = socket[keyPath: family], theirs == address || theirs == any || address == any else {
+        continue
+      }
       var cost = socket.connected ? 1 : 0
       if theirs != address { cost += 1 }
       if family == \.four && socket.six != nil && kernel != .darwin { cost += 3 }
@@ -232,7 +234,8 @@ private func mapped(_ address: String) -> String? {
 
 /// The one in ::a.b.c.d.
 private func compatible(_ address: String) -> String? {
-  address.hasPrefix("::") && !address.hasPrefix("::ffff:") && address.contains(".") ? String(address.dropFirst(2)) : nil
+  address.hasPrefix("::") && !address.hasPrefix("::ffff:") && address.contains(".")
+    ? String(address.dropFirst(2)) : nil
 }
 
 private func isMulticast(_ address: String) -> Bool {
