@@ -29,7 +29,7 @@ public func foreignRemarks(_ answer: ForeignAnswer) -> [String] {
     case .device: "judged without SO_BINDTODEVICE and VRFs, as nothing there is like them"
     }
   }
-  let filters = "by the rules of sockets alone: content filters and Skywalk can refuse a bind too"
+  let filters = "by socket rules alone: content filters or Skywalk can still refuse"
   return leftOut + (answer.system == .macos ? [filters] : [])
 }
 

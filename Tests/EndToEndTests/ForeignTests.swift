@@ -115,7 +115,7 @@ struct ForeignTests {
     let start = try #require(lines.firstIndex { $0.hasPrefix("as ") })
     let end = lines[(start + 1)...].firstIndex { !$0.hasPrefix("      ") } ?? lines.endIndex
     // Clocks that run, as that of TIME_WAIT, differ by seconds.
-    func still(_ lines: [Substring]) -> [String] { lines.map { $0.replacing(/[0-9]+/, with: "0") } }
+    func still(_ lines: [Substring]) -> [String] { lines.map { String($0).replacing(/[0-9]+/, with: "0") } }
     let rest = Array(lines[..<start] + lines[end...])
     #expect(still(rest) == still(asked.plain.lines))
     let section = lines[start..<end].joined(separator: " ").split(separator: " ").joined(separator: " ")
