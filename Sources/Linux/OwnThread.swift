@@ -20,3 +20,29 @@ package func onOwnThread(_ body: () -> Void) throws(SystemError) {
   }
   if failure != 0 { throw SystemError(rawValue: failure) }
 }
+
+/// Runs `body` on a thread of its own that nobody waits for (pthread_create(3), pthread_detach(3)); false where none is to
+/// be had.
+package func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+  let work = Unmanaged.passRetained(Work(body)).toOpaque()
+  var thread = pthread_t()
+  let failure = pthread_create(
+    &thread, nil,
+    { raw in
+      if let raw { Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().body() }
+      return nil
+    }, work)
+  guard failure == 0 else {
+    Unmanaged<Work>.fromOpaque(work).release()
+    return false
+  }
+  pthread_detach(thread)
+  return true
+}
+
+/// A class, because pthread_create(3) takes one pointer.
+private final class Work: Sendable {
+  let body: @Sendable () -> Void
+
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
