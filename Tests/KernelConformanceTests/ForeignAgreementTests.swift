@@ -17,7 +17,7 @@ private struct Tally {
 }
 
 extension ModelHost {
-  /// What the interfaces of the calling thread's namespace have, as getifaddrs(3) and /proc/net/if_inet6 say: two worlds
+  /// What the interfaces of the calling thread's namespace have, as getifaddrs(3) and /proc/thread-self/net/if_inet6 say: two worlds
   /// where an address is tentative.
   fileprivate static func worlds(_ interfaces: some Collection<InterfaceIndex>) -> [ModelHost] {
     var host = ModelHost()
@@ -36,7 +36,7 @@ extension ModelHost {
       if bits >> 24 != 127 { host.four.insert(IPv4Address(bits: bits | ~ipv4(mask)).description) }
     }
     var waiting = Set<String>()
-    for line in lines(of: "/proc/net/if_inet6") {
+    for line in lines(of: "/proc/thread-self/net/if_inet6") {
       let words = line.split(separator: " ")
       guard words.count == 6, let high = UInt64(words[0].prefix(16), radix: 16),
         let low = UInt64(words[0].suffix(16), radix: 16), let flags = UInt32(words[4], radix: 16),
