@@ -19,7 +19,8 @@ package struct Headline {
   ///   - situations: one for each address, of one port; empty where there is nothing to attempt.
   package init(
     _ port: Port, through last: Port? = nil, _ transport: TransportProtocol, _ situations: [Situation],
-    address: @escaping (BindAttempt) -> String = { $0.plainText }, user: @escaping (UInt32) -> String = { "uid \($0)" }
+    address: @escaping (BindAttempt) -> String = { $0.plainText },
+    user: @escaping (UInt32) -> String = { "uid \($0)" }
   ) {
     self.port = port
     self.last = last
@@ -84,10 +85,13 @@ package struct Headline {
   private func unsettled(_ situations: [Situation]) -> String {
     let sockets = unique(situations.flatMap(\.blockingSockets))
     guard let some = situations.first, !sockets.isEmpty else {
-      let hides = situations.contains { $0.outcome($0.planned)?.missing.contains { $0.kind == .boundSockets } ?? false }
+      let hides = situations.contains {
+        $0.outcome($0.planned)?.missing.contains { $0.kind == .boundSockets } ?? false
+      }
       return "\(subject): " + (hides ? "nothing visible is in the way" : "what decides is not known")
     }
-    return "\(subject) is \(ours.map(oursText) ?? "in use"): " + whoIsInTheWay(sockets, some, holder: holder).joined(separator: "; ")
+    return "\(subject) is \(ours.map(oursText) ?? "in use"): "
+      + whoIsInTheWay(sockets, some, holder: holder).joined(separator: "; ")
   }
 
   /// An error before the port is looked at.

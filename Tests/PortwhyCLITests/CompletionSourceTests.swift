@@ -117,7 +117,9 @@ struct CompletionSourceTests {
       #expect(CompletionSource.text(words) == "")
     }
     #expect(!HelpScreen.text().contains(CompletionSource.word))
-    #expect(CommandLineProgram.run([CompletionSource.word, "nothing"], start: ProgramStart(words: nil, environment: nil)) == 0)
+    #expect(
+      CommandLineProgram.run([CompletionSource.word, "nothing"], start: ProgramStart(words: nil, environment: nil))
+        == 0)
   }
 
   @Test("topics and runtimes are those of the catalogues, filtered by what is typed")
