@@ -67,10 +67,13 @@ public struct NearbyPorts: Sendable, Hashable {
   public var ports: ClosedRange<UInt16>
   /// What the kernel lists; options and owners need not be known.
   public var sockets: [SocketObservation]
+  /// Those of `ports` that `/etc/services` gives to a service of the transport: never offered.
+  public var named: Set<UInt16>
 
-  /// Every socket on these ports.
-  public init(ports: ClosedRange<UInt16>, sockets: [SocketObservation]) {
+  /// Every socket on these ports, and which of them have a name.
+  public init(ports: ClosedRange<UInt16>, sockets: [SocketObservation], named: Set<UInt16> = []) {
     self.ports = ports
     self.sockets = sockets
+    self.named = named
   }
 }

@@ -175,6 +175,12 @@ struct Gathering {
   /// The ports above those asked for; nil where there are none or too much was asked.
   func nearby(_ transport: TransportProtocol) -> NearbyPorts? { neighbours[transport] }
 
+  /// Reads which of these ports belong to a service of that name; only for an answer that may offer one.
+  mutating func readServices(_ transport: TransportProtocol) {
+    guard let ports = neighbours[transport]?.ports else { return }
+    neighbours[transport]?.named = servicePorts(transport, ports)
+  }
+
   /// The other transport's sockets on the port, which are never in the way.
   func notes(_ transport: TransportProtocol, _ port: Port, _ question: Question) -> [Note] {
     guard let count = otherCounts[transport.other]?[port], count > 0 else { return [] }
@@ -301,6 +307,7 @@ extension HostFacts {
     fill(\.mayHaveVRFs, from: later)
     fill(\.tcpL3mdevAccept, from: later)
     fill(\.ipv6Available, from: later)
+    fill(\.ipv6Disabled, from: later)
     fill(\.interfaces, from: later)
     fill(\.ipv6Addresses, from: later)
     fill(\.ipv4LocalRoutes, from: later)
@@ -308,6 +315,7 @@ extension HostFacts {
     fill(\.ipv4RulesAreDefault, from: later)
     fill(\.ipv4Lookups, from: later)
     fill(\.securityModules, from: later)
+    fill(\.enforcingModules, from: later)
     fill(\.controlGroupBindPrograms, from: later)
     fill(\.dockerRuns, from: later)
   }

@@ -66,6 +66,7 @@ public enum Portwhy {
         }
         if !question.verdictOnly { target.notes += gathering.notes(item.transport, port, question) }
         target.notes += deep?.notes(item.transport, port) ?? []
+        target.decideOurs(question.ours, gathering.host, gathering.visibility)
         targets.append(target)
       }
     }
@@ -137,6 +138,10 @@ public enum Portwhy {
       judged = Judgement(of: binds.attempts, in: gathering.snapshot(item.transport, port))
     }
     if isMoving, item.transport == .tcp { judged = judged.doubtingEveryOk() }
+    let mayOffer = judged.outcomes.contains { outcomes in
+      outcomes.contains { $0.options == binds.plan.options && $0.verdict != .ok }
+    }
+    if mayOffer && !question.verdictOnly { gathering.readServices(item.transport) }
     let snapshot = judged.snapshot
     var attempts: [AttemptReport] = []
     for (attempt, outcomes) in zip(binds.attempts, judged.outcomes) {
