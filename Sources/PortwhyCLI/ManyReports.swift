@@ -20,8 +20,6 @@ extension CommandLineProgram {
   }
 }
 
-/// Half of what a process may have open by default (getrlimit(2), RLIMIT_NOFILE).
-
 /// A file that may have reports.
 private struct SavedSource {
   /// `-` for standard input.
