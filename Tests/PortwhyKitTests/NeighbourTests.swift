@@ -1,4 +1,5 @@
 import BindRules
+import Evidence
 import Glibc
 import KernelLab
 import Explanation

@@ -64,7 +64,7 @@ struct VanishedTests {
         bucket: { _, _, _, _ in nil })
       let ports = port.rawValue...(port.rawValue + 1)
       let item = QuestionItem(addresses: [.address(.v4(.loopback), zone: nil)], ports: ports, transport: .tcp)
-      var question = Question(items: [item], plan: Plan(uid: 0))
+      let question = Question(items: [item], plan: Plan(uid: 0))
       return try Portwhy.answerHere(question, sources).targets
     }
     #expect(targets.count == 2)

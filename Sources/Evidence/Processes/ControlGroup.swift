@@ -16,6 +16,8 @@ struct ControlGroup: Sendable, Hashable {
   var isUserManagersOwn = false
   /// Who runs the container: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`.
   var engine: String?
+  /// The uid whose user manager this is the group of: `user@UID.service/init.scope`, where systemd puts itself.
+  var managerOf: UInt32? { isUserManagersOwn ? userManager : nil }
   /// The path below the cgroup2 mount; nil on a host with cgroup v1 alone.
   var unifiedPath: String?
 

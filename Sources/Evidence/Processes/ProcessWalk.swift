@@ -21,11 +21,10 @@ struct VisitedProcess: ~Copyable {
     record.isServiceManager =
       pid == 1
       ? command == "systemd"
-      : controlGroup.isUserManagersOwn && controlGroup.userManager != nil && uid() == controlGroup.userManager
+      : controlGroup.managerOf != nil && uid() == controlGroup.managerOf
     record.forwardsTo = forwardedEndpoint(record)
     // The directory of a process belongs to its effective uid even where its files are root's (`task_dump_owner`).
     record.uid = (try? directory.status(of: ".."))?.uid
-    record.workingDirectory = try? directory.linkTarget(of: "../cwd")
     readAncestry(into: &record)
     return record
   }

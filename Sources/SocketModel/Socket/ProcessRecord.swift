@@ -25,9 +25,6 @@ public struct ProcessRecord: Sendable, Hashable {
   public var forwardsTo: Endpoint?
   /// The parent, 0 for none (`/proc/PID/stat`); nil where it was not read.
   public var parent: Int32?
-  /// It is a service manager, which may hold sockets for units: process 1, or the systemd(1) of a user as its control group
-  /// and its uid prove.
-  package var isServiceManager = false
   /// The leader of its process group that has gone while the session it belongs to has not: what a shell started
   /// under that number has ended, this process lives on. Nil where there is none or that cannot be told.
   public var goneLeader: Int32?
@@ -41,6 +38,8 @@ public struct ProcessRecord: Sendable, Hashable {
   public var parents: [ParentProcess]?
   /// Whether its parent has gone, so that it was given to another; nil where that was not read or cannot be told.
   public var isParentGone: Bool?
+  /// Whether it is systemd: process 1, or the manager of a user, by its control group and its uid.
+  public var isServiceManager = false
   /// FD_CLOEXEC of its descriptors of the socket, false where one lacks it; read only where the parent of a
   /// holder has gone.
   public var closesOnExec: Bool?
