@@ -43,7 +43,7 @@ struct KindTests {
       ]))
     #expect(
       VisibilityReason.allCases.map(\.rawValue) == [
-        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder",
+        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder", "no-answer",
       ])
     #expect(
       KernelOwner.Kind.allCases.map(\.rawValue) == [
