@@ -7,6 +7,8 @@ package struct Headline {
   private var last: Port?
   private var transport: TransportProtocol
   private var situations: [Situation]
+  /// The predicates that match, where nothing but one's own server is in the way (`--ours`); else nil.
+  package var ours: [String]?
   /// When the sockets were looked at, in seconds since the epoch; nil where no time is to be said.
   private var now: Double?
   /// How the reader's screen writes an address; harmless already.
@@ -71,7 +73,7 @@ package struct Headline {
   private func heldBy(_ sockets: [SocketObservation], _ situation: Situation) -> String {
     let sentences = whoIsInTheWay(sockets, situation, holder: holder)
     let isLeftOver = sockets.allSatisfy { $0.owner == .none && !$0.isQueuedChild }
-    guard isLeftOver else { return "taken: " + sentences.joined(separator: "; ") }
+    guard isLeftOver else { return "\(ours.map(oursText) ?? "taken"): " + sentences.joined(separator: "; ") }
     return "held by nobody, but " + sentences.joined(separator: "; ")
   }
 
@@ -88,7 +90,7 @@ package struct Headline {
       let hides = situations.contains { $0.outcome($0.planned)?.missing.contains { $0.kind == .boundSockets } ?? false }
       return "\(subject): " + (hides ? "nothing visible is in the way" : "what decides is not known")
     }
-    return "\(subject) is in use: " + whoIsInTheWay(sockets, some, holder: holder).joined(separator: "; ")
+    return "\(subject) is \(ours.map(oursText) ?? "in use"): " + whoIsInTheWay(sockets, some, holder: holder).joined(separator: "; ")
   }
 
   /// An error before the port is looked at.

@@ -19,6 +19,7 @@ extension Note {
     case holderRemark = "holder-remark"
     case vanished
     case noAnswer = "no-answer"
+    case notOurs = "not-ours"
     // About the port and the plan.
     case privilegedPort = "privileged-port"
     case ephemeralPort = "ephemeral-port"

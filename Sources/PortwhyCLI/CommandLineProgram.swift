@@ -42,7 +42,7 @@ public enum CommandLineProgram {
     Invocation.Lookup(
       services: { ServiceTable(parsing: SystemCalls.contents(of: "/etc/services") ?? "") },
       hosts: { HostNames(parsing: SystemCalls.contents(of: "/etc/hosts") ?? "", own: SystemCalls.hostName) },
-      uid: SystemCalls.uid(ofUser:))
+      uid: SystemCalls.uid(ofUser:), file: readText)
   }
 
   private static func run(_ invocation: Invocation) throws -> ExitStatus {
@@ -51,9 +51,7 @@ public enum CommandLineProgram {
     case (.version, _): return write("portwhy \(portwhyVersion)\n", status: .ok)
     case (.runtimes, _): return write(RuntimeList.render(style: textStyle(invocation)), status: .ok)
     case (.explain(let topic), _): return write(explain(topic, invocation), status: .ok)
-    case (.saved(let file, let question), _):
-      let saved = try savedReport(file, question)
-      return show(saved.report, invocation, users: saved.users)
+    case (.saved(let files, let question), _): return try saved(files, question, invocation)
     case (.answer(let question), .wait(let timeout)): return try wait(question, timeout: timeout, invocation)
     case (_, .watch(let interval)): return try watch(interval, invocation)
     case (.answer, _), (.overview, _), (.command, _): return try show(answer(invocation), invocation)
@@ -109,7 +107,7 @@ public enum CommandLineProgram {
   }
 
   /// For text that is about no report.
-  private static func textStyle(_ invocation: Invocation) -> ScreenStyle {
+  static func textStyle(_ invocation: Invocation) -> ScreenStyle {
     ScreenStyle(width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color))
   }
 

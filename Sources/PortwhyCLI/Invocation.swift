@@ -1,5 +1,6 @@
 internal import BindRules
 internal import Explanation
+internal import Linux
 internal import PortwhyKit
 internal import SocketModel
 
@@ -14,8 +15,8 @@ struct Invocation: Hashable {
     case runtimes
     case answer(Question)
     case overview([TransportProtocol], in: NamespaceReference?)
-    /// `--from`: the file, `-` for standard input.
-    case saved(String, SavedQuestion)
+    /// `--from`: the files, `-` for standard input.
+    case saved([String], SavedQuestion)
     /// What stands after `--`.
     case command([String], CommandSettings)
   }
@@ -44,6 +45,8 @@ struct Invocation: Hashable {
     var hosts: () -> HostNames = { HostNames(parsing: "", own: nil) }
     /// getpwnam(3).
     var uid: (_ user: String) -> UInt32?
+    /// A small file.
+    var file: (_ path: String) -> FileText = { _ in .absent }
   }
 
   init(_ given: GivenOptions, lookup: Lookup) throws(UsageError) {
@@ -72,8 +75,8 @@ struct Invocation: Hashable {
       return
     }
     pace = try Pace(given)
-    if let file = given.value(.from) {
-      task = .saved(file, try Self.savedQuestion(given, lookup))
+    if given.has(.from) {
+      task = .saved(given.values(.from), try Self.savedQuestion(given, lookup))
       return
     }
     let namespace = try given.value(.netns).map { word throws(UsageError) in try Self.namespace(word) }
@@ -90,7 +93,9 @@ struct Invocation: Hashable {
     question.runtime = try Self.runtime(given)
     question.deep = given.has(.deep)
     question.bpf = !given.has(.noBPF)
-    question.verdictOnly = quiet || free != nil
+    question.ours = try Self.ours(given, lookup)
+    // Without names nothing could be told to be one's own.
+    question.verdictOnly = (quiet || free != nil) && question.ours.isEmpty
     question.systems = Self.systems(given)
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)
@@ -182,10 +187,14 @@ struct Invocation: Hashable {
   }
 
   static func uid(_ given: GivenOptions, _ lookup: Lookup) throws(UsageError) -> UInt32? {
-    guard let word = given.value(.uid) else { return nil }
+    try given.value(.uid).map { word throws(UsageError) in try uid(word, option: "--uid ", lookup) }
+  }
+
+  /// - Parameter option: as a message has it, before the word.
+  static func uid(_ word: String, option: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {
     if word.isDecimal {
       // (uid_t)-1 means "no user" to the kernel.
-      guard let uid = UInt32(word), uid != .max else { throw UsageError("--uid \(Shown(word)) is out of range") }
+      guard let uid = UInt32(word), uid != .max else { throw UsageError("\(option)\(Shown(word)) is out of range") }
       return uid
     }
     guard let uid = lookup.uid(word) else { throw UsageError("unknown user \(Shown(word))") }

@@ -15,6 +15,8 @@ public struct SavedQuestion: Sendable, Hashable {
   public var plan: Plan
   /// Whether the options of `plan` replace the saved ones even where there are none.
   public var withoutOptions: Bool
+  /// What is one's own, as `Question.ours`; without any what the report says of that stays, where it still holds.
+  public var ours: [OursPredicate] = []
   /// The systems that are asked besides, as `Question.systems`.
   public var systems: [BSDSystem] = []
   /// Answer with the verdict alone, as `Question.verdictOnly`.
@@ -42,6 +44,7 @@ public struct SavedQuestion: Sendable, Hashable {
   func question(replacing saved: Plan, _ transport: TransportProtocol) -> Question {
     var question = Question(items: items ?? [], plan: plan, families: families)
     question.verdictOnly = verdictOnly
+    question.ours = ours
     // A runtime means nothing for UDP.
     if plan.runtimeName == nil || transport == .udp {
       if plan.options.isEmpty && !withoutOptions { question.plan.options = saved.options }
@@ -176,6 +179,11 @@ extension Portwhy {
       return AttemptReport(attempt: attempt, outcomes: outcomes, explanation: explanation)
     }
     result.verdict = verdict(result.attempts, planned: target.plan.options)
+    if question.ours.isEmpty {
+      result.keepOurs(from: target)
+    } else {
+      result.decideOurs(question.ours, saved.host, saved.visibility)
+    }
     return result
   }
 }

@@ -5,7 +5,7 @@ public import SocketModel
 
 /// How a wait ended.
 public enum WaitEnd: Sendable, Hashable {
-  /// Every planned bind works.
+  /// Every planned bind works, or its port is one's own already (`Question.ours`).
   case works
   /// It fails for a reason that no wait changes: a right, a family or a protocol that is missing.
   case hopeless
@@ -16,7 +16,8 @@ public enum WaitEnd: Sendable, Hashable {
 }
 
 extension Portwhy {
-  /// Blocks until every planned bind works; what is undetermined is waited for as well, and what no wait changes ends it.
+  /// Blocks until every planned bind works, or one's own server has the port (`Question.ours`); what is undetermined is
+  /// waited for as well, and what no wait changes ends it.
   ///
   /// It looks again when a socket on one of the ports goes, when the last TIME_WAIT in the way is over, and about
   /// once a second for what no kernel announces.
@@ -100,7 +101,7 @@ struct LookSchedule {
 
 extension Report {
   /// Every planned bind would work.
-  fileprivate var works: Bool { targets.allSatisfy { $0.verdict == .ok } }
+  fileprivate var works: Bool { targets.allSatisfy { $0.verdict == .ok || $0.isOurs } }
 
   /// Whether a planned bind fails for what is no state of the port or of the host's addresses.
   fileprivate var isHopeless: Bool {

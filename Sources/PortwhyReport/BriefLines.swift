@@ -20,6 +20,7 @@ public enum BriefLines {
     var words = ["\(target.port)/\(target.transport.rawValue)", address]
     switch outcome?.verdict ?? .undetermined {
     case .ok: words.append("works")
+    case _ where target.isOurs: words.append(OursFinding.verdictWord)
     case .fails(let errno): words += ["fails", errno.description]
     case .undetermined: words.append("undetermined")
     }

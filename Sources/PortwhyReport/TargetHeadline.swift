@@ -24,6 +24,7 @@ struct TargetHeadline {
     words = Headline(
       target.port, through: last, target.transport, situations,
       at: now, address: { addressText($0, host: host) }, user: { style.user($0) })
+    if let ours = target.ours, ours.decides { words.ours = ours.matched }
   }
 
   /// The two lines before they are wrapped; the second is empty where there is nothing to attempt.
@@ -37,6 +38,7 @@ struct TargetHeadline {
 
   var ink: ScreenStyle.Ink {
     switch target.verdict {
+    case _ where target.isOurs: .works
     case .ok: .works
     case .fails: .fails
     case .undetermined: .undetermined
@@ -46,7 +48,8 @@ struct TargetHeadline {
 
   /// The answer in a word or two, for a line of a range.
   var short: String {
-    shortEnding(
+    if target.isOurs { return OursFinding.verdictWord }
+    return shortEnding(
       target.verdict, isFree: isFree,
       bindWorks: target.attempts.allSatisfy { $0.outcome(target.plan.options)?.bind == .ok })
   }

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("An answer of the verdict alone", .enabled(if: NetworkNamespace.isPermittedOrRequired))
 struct VerdictOnlyTests {
-  @Test("is the same verdict, with the same outcomes, and not a word", arguments: TransportProtocol.allCases)
+  @Test("is the same verdict, with the same planned outcome, and not a word", arguments: TransportProtocol.allCases)
   func sameVerdict(_ transport: TransportProtocol) throws {
     let (full, bare) = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { namespace in
       let port = try namespace.freshPort()

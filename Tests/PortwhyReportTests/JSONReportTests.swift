@@ -102,6 +102,7 @@ struct JSONReportTests {
     ]
     report.host.controlGroupBindPrograms = false
     report.host.namespaceMaker = 1000
+    report.host.hostname = "web1"
     report.host.freshSockets = [
       FreshSocket(.tcp, .ipv4, refusal: .addressFamilyNotSupported),
       FreshSocket(.udp, .ipv6, device: InterfaceIndex(rawValue: 2), v6only: true),

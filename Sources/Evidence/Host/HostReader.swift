@@ -34,6 +34,7 @@ package struct HostReader: Sendable {
   /// - Parameter lookups: the addresses for `HostFacts.ipv4Lookups`.
   package func read(_ needs: HostNeeds, lookups: [IPv4Address] = []) throws(NetlinkError) -> HostFacts {
     var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
+    facts.hostname = SystemCalls.hostName
     readIdentity(needs, &facts)
     readSysctls(needs, &facts)
     if needs.contains(.freshSockets) { facts.freshSockets = freshSockets() }

@@ -27,7 +27,10 @@ struct GivenOptions: Hashable {
         if let number = operand, number.isDecimal, has(.free), value(.free) == nil {
           throw UsageError("the number of --free is given with =: --free=\(number) \(Shown(word).text)")
         }
-        if operand != nil { throw UsageError("unexpected argument \(Shown(word))") }
+        if operand != nil {
+          let hint = has(.from) ? "; --from takes one file: repeat it, or give a directory" : ""
+          throw UsageError("unexpected argument \(Shown(word))\(hint)")
+        }
         operand = word
       case .option(let number, let value): add(table.rows[number], value)
       case .unknown(let option, let word):

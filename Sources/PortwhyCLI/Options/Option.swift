@@ -11,6 +11,7 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case runtime
   case device
   case uid
+  case ours
   case system
   case capNetBind
   case netns

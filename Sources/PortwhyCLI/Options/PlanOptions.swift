@@ -103,6 +103,37 @@ extension OptionSection {
           A uid is meant as the caller's user namespace numbers it.
           """),
       OptionRow(
+        .ours, "ours", nil, .required("PREDICATE", .nothing), isRepeatable: true, in: .planning,
+        help: "a holder such as unit=nginx.service is one's own: where no other is in the way, exit status 0",
+        manual: """
+          What holds the port may be one's own server, already running.
+          Where every socket in the way is held by processes that match, the verdict is
+          .Ql ours
+          and the exit status 0.
+          .Ar PREDICATE
+          is one of
+          .Cm unit= Ns Ar NAME
+          (of systemd),
+          .Cm user= Ns Ar USER
+          (of the process, name or number),
+          .Cm container= Ns Ar NAME
+          (or the beginning of its id),
+          .Cm exe= Ns Ar PATH
+          (of the program, also one that was replaced meanwhile),
+          .Cm cwd= Ns Ar PATH
+          (the working directory),
+          .Cm pid= Ns Ar PID
+          and
+          .Cm pidfile= Ns Ar FILE
+          (that process or one that it started; the file is read now, and one that is not there
+          names nobody).
+          Of several, any one is enough for a process, but every process in the way must
+          match: a note says which does not.
+          A holder that cannot be seen is never one's own.
+          TIME_WAIT and other connections without a process are, where the listener of
+          the port is, or the unit they were made in.
+          """),
+      OptionRow(
         .system, "as", nil, .required("SYSTEM", .words(["freebsd", "macos"])), isRepeatable: true, in: .planning,
         help: "say what this system would answer besides",
         manual: """

@@ -20,15 +20,34 @@ extension TargetReport: JSONObject {
     try form.field("notes", &notes, else: [])
     try form.field("buckets", &buckets, else: [])
     try form.field("chain_is_ordered", &isChainOrdered, else: false)
+    try form.field("ours", &oursMatched)
     try form.expectSocketIDs(below: sockets.count)
   }
 
   private mutating func verdict<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    var word = verdict.map(verdictWord)
+    var word = saysOurs ? OursFinding.verdictWord : verdict.map(verdictWord)
     var errno = verdict.flatMap(errnoName)
     try form.field("verdict", &word)
     try form.field("errno", &errno)
-    verdict = word.map { $0 == "fails" ? errno.map(CallResult.init(word:)) ?? .undetermined : CallResult(word: $0) }
+    guard Form.reads else { return }
+    saysOurs = word == OursFinding.verdictWord
+    verdict = word.map { word in
+      word == "fails" || saysOurs ? errno.map(CallResult.init(word:)) ?? .undetermined : CallResult(word: word)
+    }
+  }
+}
+
+extension TargetReport {
+  /// The predicates of `ours`; nil where none was asked about.
+  fileprivate var oursMatched: [String]? {
+    get { ours?.matched }
+    set { ours = newValue.map { OursFinding(matched: $0, decides: saysOurs) } ?? (saysOurs ? ours : nil) }
+  }
+
+  /// The verdict is `ours`.
+  fileprivate var saysOurs: Bool {
+    get { ours?.decides ?? false }
+    set { ours = newValue ? OursFinding(matched: [], decides: true) : nil }
   }
 }
 
