@@ -33,6 +33,18 @@ function __portwhy_namespaces
     end
 end
 
+# After -- stands a command with words of its own: what fish offers for that.
+function __portwhy_runs
+    contains -- -- (commandline -opc)
+end
+
+function __portwhy_command
+    set -l words (commandline -opc)
+    set -l end (contains -i -- -- $words); or return
+    set -e words[1..$end]
+    complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
+end
+
 function __portwhy_explains
     contains -- --explain (commandline -opc)
 end
@@ -46,8 +58,10 @@ function __portwhy_wants_word
             continue
         end
         switch $word
-            case --runtime --device --uid --as --netns --timeout --interval --from --color
+            case --runtime --device --uid --as --netns --timeout --interval --from --color -o
                 set skip yes
+            case --
+                return 1
             case '-*'
             case '*'
                 return 1
@@ -57,6 +71,7 @@ function __portwhy_wants_word
 end
 
 complete -c portwhy -f
+complete -c portwhy -k -n __portwhy_runs -a '(__portwhy_command)'
 complete -c portwhy -s t -l tcp -d 'a TCP socket (the default)'
 complete -c portwhy -s u -l udp -d 'a UDP socket'
 complete -c portwhy -s 4 -d '0.0.0.0 where TARGET has no address'
@@ -86,6 +101,7 @@ complete -c portwhy -s q -l quiet -d 'nothing; the exit status alone'
 complete -c portwhy -s v -l verbose -d 'the deciding rules and where every fact comes from, too'
 complete -c portwhy -s n -l numeric -d 'no user names'
 complete -c portwhy -l color -x -a 'auto always never' -d 'colours: auto (the default), always or never'
+complete -c portwhy -s o -r -F -d 'with -- COMMAND: what is explained goes to the end of FILE'
 complete -c portwhy -l explain -k -a '(__portwhy_ask topics (__portwhy_word))' -d 'instead: the long text of TOPIC, such as time-wait; without TOPIC their list'
 complete -c portwhy -l version -d 'the version'
 complete -c portwhy -s h -l help -d 'this text'

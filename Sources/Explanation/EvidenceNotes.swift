@@ -125,6 +125,7 @@ extension Diagnosis {
         Note(kind: .goneMeanwhile, text: "what made it fail is not there any more: the same bind would work now"))
     }
     guard let descriptors else { return }
+    notes.removeAll { $0.kind == .olderCopy }
     let numbers = descriptors.sorted().map(String.init).joined(separator: ", ")
     notes.append(
       Note(

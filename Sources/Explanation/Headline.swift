@@ -9,6 +9,8 @@ package struct Headline {
   private var situations: [Situation]
   /// The predicates that match, where nothing but one's own server is in the way (`--ours`); else nil.
   package var ours: [String]?
+  /// When the sockets were looked at, in seconds since the epoch; nil where no time is to be said.
+  private var now: Double?
   /// How the reader's screen writes an address; harmless already.
   private var address: (BindAttempt) -> String
   /// How the reader's screen names a user; harmless already.
@@ -19,12 +21,13 @@ package struct Headline {
   ///   - situations: one for each address, of one port; empty where there is nothing to attempt.
   package init(
     _ port: Port, through last: Port? = nil, _ transport: TransportProtocol, _ situations: [Situation],
-    address: @escaping (BindAttempt) -> String = { $0.plainText }, user: @escaping (UInt32) -> String = { "uid \($0)" }
+    at now: Double? = nil, address: @escaping (BindAttempt) -> String = { $0.plainText }, user: @escaping (UInt32) -> String = { "uid \($0)" }
   ) {
     self.port = port
     self.last = last
     self.transport = transport
     self.situations = situations
+    self.now = now
     self.address = address
     self.user = user
   }
@@ -113,26 +116,12 @@ package struct Headline {
 
   // MARK: The holder
 
-  /// `nginx (pid 812 and 3 more, www-data, nginx.service)`: once on the screen with all that is known.
+  /// `nginx (pid 812 and 3 more, www-data, in nginx.service)`: once on the screen with all that is known.
   private func holder(_ socket: SocketObservation) -> String {
-    guard socket.owner == .process, let first = socket.processes.first else { return socket.holderText }
-    let more = socket.processes.count > 1 ? " and \(socket.processes.count - 1) more" : ""
-    let facts = ["pid \(first.pid)\(more)"] + story(of: socket)
-    return "\(first.command) (\(facts.joined(separator: ", ")))"
-  }
-
-  /// What is known of the holder besides its name and number.
-  private func story(of socket: SocketObservation) -> [String] {
-    var facts: [String] = []
-    if let uid = socket.uid { facts.append(user(uid)) }
-    if let activation = socket.activation {
-      facts.append("for \(activation.unit)")
-    } else if let container = socket.processes.lazy.compactMap(\.container).first {
-      facts.append("container \(shortContainer(container))")
-    } else if let unit = socket.processes.lazy.compactMap(\.unit).first {
-      facts.append(unit)
-    }
-    return facts
+    guard socket.owner == .process, var first = socket.processes.first else { return socket.holderText }
+    first.uid = first.uid ?? socket.uid
+    return story(
+      of: first, at: now, user: user, others: socket.processes.count - 1, activation: socket.activation)
   }
 
   // MARK: The second line

@@ -121,8 +121,10 @@ package enum SystemCalls {
 
   /// Gives up every system call but those for memory, for reading what is open, for what is printed and for the end (seccomp(2)): what comes after
   /// reads somebody else's words. False where the kernel has no such filter, and nothing has changed.
+  ///
+  /// - Parameter readsFiles: files may still be opened to read them.
   @discardableResult
-  package static func confine() -> Bool { portwhy_confine() == 0 }
+  package static func confine(readsFiles: Bool = false) -> Bool { portwhy_confine(readsFiles ? 1 : 0) == 0 }
 
   package enum ReadResult: Hashable {
     /// One byte more than the limit where there is more.

@@ -13,21 +13,12 @@ extension CommandLineProgram {
   ) throws(UsageError) -> ExitStatus {
     let (sources, folds) = SavedSource.all(files)
     var many = ManyReports(question: question, invocation: invocation, folds: folds)
-    // Reports are somebody else's text: once all files are open, nothing is opened, connected or started any more. More
-    // files than may be open at once are read one after another, without that.
-    if sources.count <= mostOpenFiles {
-      let open = sources.map { SystemCalls.openForReading($0.path) }
-      SystemCalls.confine()
-      for (source, file) in zip(sources, open) { many.read(source, file) }
-    } else {
-      for source in sources { many.read(source, SystemCalls.openForReading(source.path)) }
-    }
+    // A report is somebody else's text: from here on files are read, and nothing is connected, written or started.
+    SystemCalls.confine(readsFiles: true)
+    for source in sources { many.read(source, SystemCalls.openForReading(source.path)) }
     return try many.end(files)
   }
 }
-
-/// Half of what a process may have open by default (getrlimit(2), RLIMIT_NOFILE).
-private let mostOpenFiles = 512
 
 /// A file that may have reports.
 private struct SavedSource {

@@ -106,15 +106,20 @@ struct Gathering {
     _ transport: TransportProtocol, _ port: Port, _ attempts: [BindAttempt], planned: ReuseOptions,
     _ evidenceScope: EvidenceScope?
   ) throws(PortwhyError) -> Judgement {
+    guard let evidenceScope, !askedTransports.contains(transport), let range = ranges[transport] else {
+      return Judgement(of: attempts, in: snapshot(transport, port))
+    }
+    // Where the bucket is sure to be missed, it is read before anything is judged: worlds with unknown flags are many.
+    let isForeseen = evidenceScope == .everything && missesBucket(transport, attempts)
+    if isForeseen { _ = readBucket(transport, port, range) }
     var first = Judgement(of: attempts, in: snapshot(transport, port))
-    guard let evidenceScope, !askedTransports.contains(transport), let range = ranges[transport] else { return first }
     // Without a socket on the port there is nothing to tell.
     func isWanted() -> Bool {
       !first.snapshot.sockets.isEmpty
         && first.outcomes.contains { evidenceScope.wantsKernelEvidence($0, planned: planned) }
     }
     guard isWanted() else { return first }
-    if readBucket(transport, port, range) {
+    if !isForeseen, readBucket(transport, port, range) {
       first = Judgement(of: attempts, in: snapshot(transport, port))
       guard isWanted() else { return first }
     }
@@ -133,11 +138,22 @@ struct Gathering {
       return Judgement(of: attempts, in: snapshot(transport, port))
     }
     sockets[transport] = evidence.sockets
-    if transport == .tcp { buckets = evidence.buckets }
+    if !evidence.buckets.isEmpty { buckets = evidence.buckets }
     if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
     vanished += evidence.vanished
     sortByPort(transport)
     return Judgement(of: attempts, in: snapshot(transport, port))
+  }
+
+  /// Whether a socket in the way has no SO_REUSEPORT now: whether it had when it was bound, only its bucket tells.
+  private func missesBucket(_ transport: TransportProtocol, _ attempts: [BindAttempt]) -> Bool {
+    guard transport == .tcp else { return false }
+    return sockets.tcp?.contains { socket in
+      guard socket.reuseport.sure == false, !socket.processes.isEmpty else { return false }
+      return attempts.contains {
+        $0.address.isUnspecified || socket.local.address.isUnspecified || $0.address == socket.local.address
+      }
+    } ?? false
   }
 
   /// Reads the bind bucket of a TCP port through a descriptor of one holder, where there is one and no VRF, which may have a

@@ -7,9 +7,8 @@ extension SocketObservation {
   /// that its control group is named after, as nginx.service is.
   var usualOptions: UsualOptions? {
     let programs = processes.lazy.compactMap { Runtime(executable: $0.executable) }
-    guard let runtime = programs.first ?? cgroup.flatMap(Runtime.init(controlGroup:)),
-      let defaults = runtime.defaults(transport)
-    else { return nil }
+    let runtime = programs.first ?? cgroup.flatMap(Runtime.init(controlGroup:))
+    guard let defaults = runtime?.defaults(transport) else { return nil }
     let v6only: Bool? =
       switch defaults.v6only {
       case .set: true

@@ -14,10 +14,11 @@ public enum Screen {
       return text(SummaryLines(report: report, style: style).lines())
     }
     let screens = runs(report.targets) { target in
-      TargetHeadline(target: target, host: report.host, visibility: report.visibility, style: style)
+      TargetHeadline(target: target, host: report.host, visibility: report.visibility, at: report.capturedAt, style: style)
     }.map { run in
       TargetScreen(
-        target: run.first, last: run.last, host: report.host, visibility: report.visibility, style: style
+        target: run.first, last: run.last, host: report.host, visibility: report.visibility, now: report.capturedAt,
+        style: style
       ).lines()
     }
     return text(Array(screens.joined(separator: [""])))
@@ -73,11 +74,13 @@ struct TargetScreen {
   var last: Port?
   var host: HostFacts
   var visibility: Visibility
+  /// When the sockets were looked at, in seconds since the epoch.
+  var now: Double = 0
   var style: ScreenStyle
 
   func lines() -> [String] {
     let headline = TargetHeadline(
-      target: target, through: last, host: host, visibility: visibility, style: style)
+      target: target, through: last, host: host, visibility: visibility, at: now, style: style)
     var lines = headline.lines.filter { !$0.isEmpty }.enumerated().flatMap { offset, text in
       TerminalText.wrapped(TerminalText.words(text), columns: style.width - 2).enumerated().map { number, line in
         let line = (number == 0 ? "" : "  ") + line

@@ -8,8 +8,10 @@ struct TargetHeadline {
   private var target: TargetReport
   private var words: Headline
 
-  /// - Parameter last: the last port of a row of ports that nobody uses, which share the lines; nil for one port.
-  init(target: TargetReport, through last: Port? = nil, host: HostFacts, visibility: Visibility, style: ScreenStyle) {
+  /// - Parameters:
+  ///   - last: the last port of a row of ports that nobody uses, which share the lines; nil for one port.
+  ///   - now: when the sockets were looked at, in seconds since the epoch.
+  init(target: TargetReport, through last: Port? = nil, host: HostFacts, visibility: Visibility, at now: Double, style: ScreenStyle) {
     self.target = target
     let snapshot = Snapshot(
       host: host, visibility: visibility, sockets: target.sockets, buckets: target.buckets,
@@ -21,7 +23,7 @@ struct TargetHeadline {
     }
     words = Headline(
       target.port, through: last, target.transport, situations,
-      address: { addressText($0, host: host) }, user: { style.user($0) })
+      at: now, address: { addressText($0, host: host) }, user: { style.user($0) })
     if let ours = target.ours, ours.decides { words.ours = ours.matched }
   }
 

@@ -23,6 +23,7 @@ struct KindTests {
         "family-skipped", "runtime-default", "other-protocol", "security-module", "control-group-program",
         "not-ours", "redirected", "other-namespace", "holder-remark", "probed", "probe-refused", "probe-changed", "probe-outside",
         "probe-contradiction", "gone-meanwhile", "own-program",
+        "own-tree", "address-changed", "unexplained",
       ]))
     #expect(
       Set(Suggestion.Kind.allCases.map(\.rawValue)).isSuperset(of: [
@@ -31,6 +32,7 @@ struct KindTests {
         "add-scope", "other-port", "other-user", "other-protocol", "reserve-port", "raise-privilege",
         "unprivileged-port-start", "look-as-root", "look-at-interfaces", "probe",
         "nonlocal-bind", "enable-family",
+        "look-at-policy", "try-again", "new-socket",
       ]))
     #expect(
       Set(Cause.allCases.map(\.rawValue)).isSuperset(of: [
@@ -40,10 +42,11 @@ struct KindTests {
         "udp-mixed-options", "depends-on-order", "hidden", "shared-port", "privileged-port", "address-not-local",
         "address-on-other-device", "address-tentative", "device-missing", "family-missing", "ipv6-disabled",
         "multicast-tcp", "scope-missing", "mapped-on-v6only",
+        "refused-by-policy", "gone-meanwhile", "already-bound",
       ]))
     #expect(
       VisibilityReason.allCases.map(\.rawValue) == [
-        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder",
+        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder", "no-answer",
       ])
     #expect(
       KernelOwner.Kind.allCases.map(\.rawValue) == [

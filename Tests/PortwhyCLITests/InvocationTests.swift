@@ -81,7 +81,7 @@ struct InvocationTests {
     "that is wrong gives one line that names what was typed",
     arguments: [
       ("--bogus", "\"--bogus\""), ("-x 80", "\"-x\""), ("--uid", "--uid"), ("80 81", "\"81\""),
-      ("80 -- 81", "\"81\""),
+      ("80 -- 81", "\"80\""),
       ("-q -v 80", "-q and -v"), ("--color purple 80", "\"purple\""), ("--uid nobodyx 80", "\"nobodyx\""),
       ("--uid 4294967295 80", "\"4294967295\""), ("--uid 99999999999 80", "\"99999999999\""),
       ("--uid -1 80", "unknown user \"-1\""), ("--wait --timeout -1 80", "--timeout \"-1\" is not in"),

@@ -4,7 +4,9 @@ import Testing
 
 /// This option as it is given by this name: with a value where it takes one in the next word.
 func words(giving row: OptionRow, _ name: String? = nil) -> [String] {
-  [name ?? row.name] + (row.value.takesNextWord ? ["auto"] : [])
+  var value = "auto"
+  if case .words(let words) = row.value.completion { value = words[0] }
+  return [name ?? row.name] + (row.value.takesNextWord ? [value] : [])
 }
 
 private let rows = OptionTable.portwhy.rows
@@ -101,7 +103,8 @@ struct OptionTableTests {
       #expect(refusal(words(giving: row)) == "\(row.name) needs a TARGET")
       #expect(refusal(words(giving: row) + ["80"]) == nil)
     }
-    for row in rows where !withoutTarget.contains(row.name) && row.needs == nil {
+    #expect(refusal(["-o", "f"]) == "-o needs a -- COMMAND")
+    for row in rows where !withoutTarget.contains(row.name) && row.needs == nil && row.contexts != .command {
       #expect(refusal(words(giving: row)) == nil, "\(row.name)")
     }
     for name in ["-4", "-6"] { #expect(refusal([name, "--from", "f"]) == "\(name) needs a TARGET") }

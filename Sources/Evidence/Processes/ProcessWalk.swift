@@ -26,7 +26,6 @@ struct VisitedProcess: ~Copyable {
     // The directory of a process belongs to its effective uid even where its files are root's (`task_dump_owner`).
     record.uid = (try? directory.status(of: ".."))?.uid
     readAncestry(into: &record)
-    record.workingDirectory = try? directory.linkTarget(of: "../cwd")
     return record
   }
 

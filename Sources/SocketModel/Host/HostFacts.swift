@@ -62,10 +62,10 @@ public struct HostFacts: Sendable, Hashable {
   public var ipv4Lookups: [RouteLookup]?
   /// Security modules in force that can refuse a bind and that sock_diag does not show (`/sys/kernel/security/lsm`).
   public var securityModules: [String]?
-  /// Whether the Docker daemon runs, by its pid file and its socket; it is not asked.
-  public var dockerRuns: Bool?
   /// Those of `securityModules` that the host shows to enforce: SELinux by its switch.
   public var enforcingModules: [String]?
+  /// Whether the Docker daemon runs, by its pid file and its socket; it is not asked.
+  public var dockerRuns: Bool?
   /// Whether a control group program sees the bind(2) of the reader's control group (BPF_CGROUP_INET4_BIND,
   /// systemd's SocketBindDeny=); nil where that may not be asked.
   public var controlGroupBindPrograms: Bool?
