@@ -21,7 +21,8 @@ extension Note {
   package static func placeDevice(_ name: String) -> Note {
     Note(
       kind: .placeDevice,
-      text: "a socket made here is bound to \(name) from the start (a program of the control group, as ip vrf exec has"
+      text:
+        "a socket made here is bound to \(name) from the start (a program of the control group, as ip vrf exec has"
         + " one), and so is the planned one")
   }
 
@@ -91,7 +92,8 @@ extension Note {
 
   package static let probeMemory = Note(
     kind: .probeMemory,
-    text: "the bind bucket of the port remembers the real bind with SO_REUSEPORT: as long as one of the port's sockets is"
+    text:
+      "the bind bucket of the port remembers the real bind with SO_REUSEPORT: as long as one of the port's sockets is"
       + " left, binds with SO_REUSEPORT of that user and address pass")
 
   package static func probeRefused(_ reason: String) -> Note {

@@ -87,10 +87,13 @@ package struct Headline {
   private func unsettled(_ situations: [Situation]) -> String {
     let sockets = unique(situations.flatMap(\.blockingSockets))
     guard let some = situations.first, !sockets.isEmpty else {
-      let hides = situations.contains { $0.outcome($0.planned)?.missing.contains { $0.kind == .boundSockets } ?? false }
+      let hides = situations.contains {
+        $0.outcome($0.planned)?.missing.contains { $0.kind == .boundSockets } ?? false
+      }
       return "\(subject): " + (hides ? "nothing visible is in the way" : "what decides is not known")
     }
-    return "\(subject) is \(ours.map(oursText) ?? "in use"): " + whoIsInTheWay(sockets, some, holder: holder).joined(separator: "; ")
+    return "\(subject) is \(ours.map(oursText) ?? "in use"): "
+      + whoIsInTheWay(sockets, some, holder: holder).joined(separator: "; ")
   }
 
   /// An error before the port is looked at.

@@ -4,7 +4,8 @@ import SocketModel
 /// Remarks that do not decide, but that a reader of the verdict should know.
 func notes(_ situation: Situation, outcome: BindOutcome) -> [Note] {
   [
-    hiddenOwner(situation), olderCopy(situation), containerEngine(situation, outcome), optionSetLate(situation), listenRace(situation, outcome), unrelatedSharing(situation),
+    hiddenOwner(situation), olderCopy(situation), containerEngine(situation, outcome), optionSetLate(situation),
+    listenRace(situation, outcome), unrelatedSharing(situation),
     ephemeralRange(situation, outcome), securityModule(situation, outcome), controlGroupProgram(situation, outcome),
   ].compactMap { $0 }
 }

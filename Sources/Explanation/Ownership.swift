@@ -54,7 +54,8 @@ extension SocketObservation {
       notes.append(
         Note(
           kind: .inheritedDescriptor,
-          text: "\(heirs.map(\.text).listed()) \(many ? "have" : "has") inherited the socket from a parent that is gone,"
+          text:
+            "\(heirs.map(\.text).listed()) \(many ? "have" : "has") inherited the socket from a parent that is gone,"
             + " and \(many ? "wait" : "waits") for no connection on it: SOCK_CLOEXEC in the server prevents this"))
     case nil: break
     }

@@ -9,7 +9,8 @@ import SocketModel
 
 extension Runtime {
   /// Every runtime and server that is known, languages first.
-  public static let catalogue: [Runtime] = languages + frameworks + swift + webServers + databases + queues + nameServers + mail
+  public static let catalogue: [Runtime] =
+    languages + frameworks + swift + webServers + databases + queues + nameServers + mail
     + system
 
   // MARK: Where a server binds
@@ -117,16 +118,20 @@ extension Runtime {
       source: "https://www.tornadoweb.org/en/stable/netutil.html"),
     // localhost is one of the two addresses, as the resolver orders them.
     Runtime(
-      "vite", reuseaddr: true, v6only: .cleared, at: localhost, settings: Settings(address: "server.host, or vite --host"),
+      "vite", reuseaddr: true, v6only: .cleared, at: localhost,
+      settings: Settings(address: "server.host, or vite --host"),
       evidence: .read("server.host of Vite 5, and node 20.20"), source: "https://vite.dev/config/server-options"),
     Runtime(
       "next", aliases: ["nextjs", "next.js", "express"], reuseaddr: true, v6only: .cleared, at: anyIPv6,
       settings: Settings(address: "next dev --hostname ADDRESS --port PORT"),
-      evidence: .read("start-server.ts of Next.js 14, and node 20.20"), source: "https://nextjs.org/docs/app/api-reference/cli/next"),
+      evidence: .read("start-server.ts of Next.js 14, and node 20.20"),
+      source: "https://nextjs.org/docs/app/api-reference/cli/next"),
     Runtime(
       "deno", executables: ["deno"], reuseaddr: true, v6only: .host, at: anyIPv4,
-      settings: Settings(reuseport: "Deno.serve({ reusePort: true }, …)", address: "Deno.serve({ hostname, port }, …)"),
-      evidence: .read("Deno.serve and its TcpListener of Rust"), source: "https://docs.deno.com/api/deno/~/Deno.serve"),
+      settings: Settings(
+        reuseport: "Deno.serve({ reusePort: true }, …)", address: "Deno.serve({ hostname, port }, …)"),
+      evidence: .read("Deno.serve and its TcpListener of Rust"), source: "https://docs.deno.com/api/deno/~/Deno.serve"
+    ),
     Runtime(
       "bun", executables: ["bun"], reuseaddr: true, v6only: .cleared,
       settings: Settings(
@@ -177,7 +182,8 @@ extension Runtime {
         address: "listen ADDRESS:PORT;"),
       evidence: .watched("nginx 1.22"), source: "https://nginx.org/en/docs/http/ngx_http_core_module.html#listen"),
     Runtime(
-      "apache", aliases: ["httpd", "apache2"], executables: ["apache2", "httpd"], reuseaddr: true, v6only: .cleared, at: anyIPv6,
+      "apache", aliases: ["httpd", "apache2"], executables: ["apache2", "httpd"], reuseaddr: true, v6only: .cleared,
+      at: anyIPv6,
       settings: Settings(
         reuseport: "ListenCoresBucketsRatio", address: "Listen ADDRESS:PORT"),
       evidence: .watched("Apache httpd 2.4"), source: "https://httpd.apache.org/docs/2.4/bind.html"),
@@ -258,7 +264,8 @@ extension Runtime {
       source: "https://www.elastic.co/guide/en/elasticsearch/reference/8.15/modules-network.html"),
     Runtime(
       "memcached", executables: ["memcached"], reuseaddr: true, v6only: .set,
-      udp: Defaults(reuseaddr: true, v6only: .set), settings: Settings(address: "memcached -l ADDRESS -p PORT"), evidence: .watched("memcached 1.6.18"),
+      udp: Defaults(reuseaddr: true, v6only: .set), settings: Settings(address: "memcached -l ADDRESS -p PORT"),
+      evidence: .watched("memcached 1.6.18"),
       source: "https://docs.memcached.org/"),
   ]
 
@@ -319,7 +326,8 @@ extension Runtime {
     Runtime(
       "postfix", aliases: ["smtpd"], reuseaddr: true, v6only: .set, at: both,
       settings: Settings(address: "inet_interfaces, and ADDRESS:PORT in master.cf"),
-      evidence: .read("inet_listen.c of Postfix 3.7"), source: "https://www.postfix.org/postconf.5.html#inet_interfaces"),
+      evidence: .read("inet_listen.c of Postfix 3.7"),
+      source: "https://www.postfix.org/postconf.5.html#inet_interfaces"),
   ]
 
   private static let system: [Runtime] = [

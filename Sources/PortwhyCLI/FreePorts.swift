@@ -34,7 +34,8 @@ extension TargetReport {
     guard verdict == .undetermined else { return false }
     return attempts.allSatisfy { attempt in
       guard let outcome = attempt.outcome(plan.options) else { return false }
-      return outcome.verdict == .ok || (outcome.blockers.isEmpty && outcome.missing.allSatisfy { $0.kind == .boundSockets })
+      return outcome.verdict == .ok
+        || (outcome.blockers.isEmpty && outcome.missing.allSatisfy { $0.kind == .boundSockets })
     }
   }
 }

@@ -37,7 +37,9 @@ public enum Portwhy {
     _ report: Report, _ gathering: Gathering, _ question: Question
   ) throws(PortwhyError) -> Bool {
     // A probe has asked the bind table itself.
-    guard !question.probe, let ports = question.portsByTransport.tcp, report.hasOk(decides: false) else { return true }
+    guard !question.probe, let ports = question.portsByTransport.tcp, report.hasOk(decides: false) else {
+      return true
+    }
     return try SecondLook.confirms(
       gathering, ports, own: question.ownSocket, decides: report.hasOk(decides: true)
     ) { port in question.items.contains { $0.transport == .tcp && $0.ports.contains(port) } }
@@ -198,7 +200,9 @@ public enum Portwhy {
         let judged = try anew.settled(
           attempt.transport, attempt.port, [attempt], planned: planned, question.evidenceScope)
         let port = attempt.port.rawValue
-        let isWhole = try SecondLook.confirms(anew, port...port, own: question.ownSocket, decides: true) { $0 == port }
+        let isWhole = try SecondLook.confirms(anew, port...port, own: question.ownSocket, decides: true) {
+          $0 == port
+        }
         return (isWhole ? judged : judged.doubtingEveryOk()).outcomes[0]
       })
     return try probing.settle(judged)

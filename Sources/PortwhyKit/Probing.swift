@@ -87,7 +87,9 @@ struct Probing {
     switch bind(outcome.options) {
     case .refused(let reason): progress.setbacks.append(.probeRefused(reason))
     case .answered(let answer):
-      if answer == .ok, outcome.options.contains(.reuseport), !outcome.blockers.isEmpty { progress.leavesMemory = true }
+      if answer == .ok, outcome.options.contains(.reuseport), !outcome.blockers.isEmpty {
+        progress.leavesMemory = true
+      }
       if let note = notOfTheRules(answer, outcome) {
         progress.setbacks.append(note)
       } else if outcome.bind == .undetermined || outcome.bind == answer {

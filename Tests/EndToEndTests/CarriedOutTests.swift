@@ -54,7 +54,9 @@ private let client = #"""
   """#
 private let oneEphemeralPort = ["ipv4/ip_local_port_range": "38080 38080"]
 
-@Suite("What is advised, done word for word", .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
+@Suite(
+  "What is advised, done word for word", .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for a network namespace")
+)
 struct CarriedOutTests {
   @Test("kill ends the holder of a listening, a bound and a UDP socket, and the port is free")
   func kill() throws {

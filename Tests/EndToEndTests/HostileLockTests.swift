@@ -9,7 +9,9 @@ import Testing
 // how a look ends, never how long it takes: a look that waits for him would not end while the test runs.
 
 /// Runs `body` while the user nobody holds a lock on `port`, as the mode says; nil where this host has no FUSE or MPTCP.
-private func withHostileUser<Result>(_ mode: String, _ port: UInt16, _ body: (Server) throws -> Result) throws -> Result? {
+private func withHostileUser<Result>(_ mode: String, _ port: UInt16, _ body: (Server) throws -> Result) throws
+  -> Result?
+{
   do {
     return try withServer(words: [testDirectory + "/hostile", mode, "\(port)"], body)
   } catch let error as StartError where error.what.contains("ended early") {
@@ -52,7 +54,8 @@ private func binds(_ answer: Answer) -> [String] {
   (answer.attempts.first?["outcomes"]?.elements ?? []).map { $0["bind"]?.text ?? "null" }
 }
 
-@Suite("Who keeps others waiting", .enabled(if: endToEndTestsRun && !isSanitized, "need CAP_SYS_ADMIN and no sanitizer"))
+@Suite(
+  "Who keeps others waiting", .enabled(if: endToEndTestsRun && !isSanitized, "need CAP_SYS_ADMIN and no sanitizer"))
 struct HostileLockTests {
   private func inNamespace(_ body: (UInt16, UInt16, UInt16) throws -> Void) throws {
     try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (namespace: inout NetworkNamespace) in
@@ -82,7 +85,8 @@ struct HostileLockTests {
     }
   }
 
-  @Test("a locked TCP socket keeps the iterator from answering: what is sure stays, and the rest is not known for that")
+  @Test(
+    "a locked TCP socket keeps the iterator from answering: what is sure stays, and the rest is not known for that")
   func lockedTable() throws {
     try inNamespace { left, locked, _ in
       try withServer(timeWait, port: left) { _ in
@@ -148,7 +152,8 @@ struct HostileLockTests {
     }
   }
 
-  @Test("SIGINT ends a look and a watch at once, a pipe closes with them, and no process stays behind", arguments: [0, 2])
+  @Test(
+    "SIGINT ends a look and a watch at once, a pipe closes with them, and no process stays behind", arguments: [0, 2])
   func interrupted(looks: Int) throws {
     try inNamespace { left, locked, _ in
       try withServer(timeWait, port: left) { _ in

@@ -113,7 +113,8 @@ struct PreconditionTests {
       let target = ["--device", "dev0", "[fe80::1%nosuch]:8080"]
       return (try Answer(target), try portwhy(target))
     }
-    #expect(screen.headline.hasPrefix("8080/tcp cannot be bound: this host has no interface nosuch"), "\(screen.headline)")
+    #expect(
+      screen.headline.hasPrefix("8080/tcp cannot be bound: this host has no interface nosuch"), "\(screen.headline)")
     #expect(screen.headline.contains("a bind to [fe80::1%nosuch] as "), "\(screen.headline)")
     #expect(screen.headline.contains("(ENODEV)") && screen.output.contains("no interface nosuch"))
     let attempt = try #require(answer.attempts.first)

@@ -32,7 +32,8 @@ private let rows: [Foreign] = [
       $0.processes[0].userManager = 1001
     }, argv: ["sudo", "systemctl", "--user", "-M", "1001@", "stop", "--", name]),
   Foreign(
-    says: "a socket unit", change: {
+    says: "a socket unit",
+    change: {
       $0.processes[0].isServiceManager = true
       $0.activation = SocketActivation(unit: $1, activates: "x.service")
     },

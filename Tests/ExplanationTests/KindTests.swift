@@ -21,7 +21,8 @@ struct KindTests {
         "hidden-owner", "hidden-guess", "socket-activation", "published-port", "inherited-descriptor",
         "option-set-late", "listen-race", "unrelated-sharing", "vanished", "privileged-port", "ephemeral-port",
         "family-skipped", "runtime-default", "other-protocol", "security-module", "control-group-program",
-        "not-ours", "redirected", "other-namespace", "holder-remark", "probed", "probe-refused", "probe-changed", "probe-outside",
+        "not-ours", "redirected", "other-namespace", "holder-remark", "probed", "probe-refused", "probe-changed",
+        "probe-outside",
         "probe-contradiction", "gone-meanwhile", "own-program",
         "own-tree", "address-changed", "unexplained",
       ]))

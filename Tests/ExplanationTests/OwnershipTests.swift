@@ -92,7 +92,9 @@ struct OwnershipTests {
     #expect(command([socket]) == "systemctl stop ssh.socket ssh.service")
     #expect(command([socket], kind: .changeSocketUnit) == "systemctl edit ssh.socket")
     let explanation = explanation([socket])
-    #expect(explanation.headline == "8080/tcp is taken: systemd (pid 1 and 1 more, uid 0, for ssh.socket) listens on 0.0.0.0:8080")
+    #expect(
+      explanation.headline
+        == "8080/tcp is taken: systemd (pid 1 and 1 more, uid 0, for ssh.socket) listens on 0.0.0.0:8080")
     #expect(explanation.notes.contains { $0.kind == .socketActivation })
     socket.activation?.userManager = 1000
     #expect(command([socket], uid: 1000) == "systemctl --user stop ssh.socket ssh.service")

@@ -126,7 +126,8 @@ struct RuntimeAddressTests {
     for runtime in Runtime.catalogue {
       let settings = [runtime.settings.reuseport, runtime.settings.v6only].compactMap(\.self)
       #expect(!settings.contains { $0.contains("preferIPv4Stack") || $0.contains("0.0.0.0") }, "\(runtime.name)")
-      #expect(runtime.settings.v6only?.contains("=off") != true && runtime.settings.reuseport?.contains(": no") != true)
+      #expect(
+        runtime.settings.v6only?.contains("=off") != true && runtime.settings.reuseport?.contains(": no") != true)
     }
   }
 }

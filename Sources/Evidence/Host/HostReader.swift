@@ -16,7 +16,8 @@ package struct HostReader: Sendable {
 
   /// Reads below these roots, and takes the reader to have these capabilities; tests have some of their own.
   package init(
-    procRoot: String = "/proc", sysRoot: String = "/sys", runRoot: String = "/run", transport: NetlinkTransport = .kernel,
+    procRoot: String = "/proc", sysRoot: String = "/sys", runRoot: String = "/run",
+    transport: NetlinkTransport = .kernel,
     capabilities: @autoclosure @escaping @Sendable () -> Capabilities? = .ofThisThread,
     isInBounds: @autoclosure @escaping @Sendable () -> Bool? = Capabilities.boundsHaveNetBindService
   ) {

@@ -101,7 +101,8 @@ func otherPort(_ situation: Situation) -> [Suggestion] {
 /// A free port of these, which the command finds: none of them was looked at.
 private func portOf(_ ports: ClosedRange<UInt16>, _ situation: Situation) -> Suggestion {
   let suffix = situation.attempt.transport == .udp ? "/udp" : ""
-  let words = ["portwhy"] + situation.questionOptions + ["--free", "\(ports.lowerBound)-\(ports.upperBound)\(suffix)"]
+  let words =
+    ["portwhy"] + situation.questionOptions + ["--free", "\(ports.lowerBound)-\(ports.upperBound)\(suffix)"]
   return Suggestion(
     kind: .otherPort, certainty: .when(.anyPortWillDo), text: "find one",
     command: situation.snapshot.host.asNow(words))
@@ -133,7 +134,8 @@ extension CauseEntry {
     let family = situation.attempt.address.plain.family == .ipv4 ? "ipv4" : "ipv6"
     return [
       Suggestion(
-        kind: .setOption, option: .freebind, certainty: .when(.addressComesLater), text: "set IP_FREEBIND before bind()"),
+        kind: .setOption, option: .freebind, certainty: .when(.addressComesLater),
+        text: "set IP_FREEBIND before bind()"),
       Suggestion(
         kind: .nonlocalBind, certainty: .when(.addressComesLater),
         text: "let every program bind addresses that the host does not have yet",

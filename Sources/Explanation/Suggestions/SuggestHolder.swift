@@ -69,7 +69,9 @@ struct Holders {
     } else if let named = Self.container(sockets, processes, host) ?? Self.units(processes, host) {
       (name, command) = named
     } else if let login = processes.first, processes.count == 1, login.servesLogin {
-      (verb, name) = ("end", "the ssh login\(login.uid.map { " of uid \($0)" } ?? "") (\(login.text)), with its shell")
+      (verb, name) = (
+        "end", "the ssh login\(login.uid.map { " of uid \($0)" } ?? "") (\(login.text)), with its shell"
+      )
       command = host.asOwner(of: sockets, ["kill", String(login.pid)])
     } else {
       name = sockets.holderNames
@@ -97,7 +99,9 @@ struct Holders {
     if let manager = processes.first(where: { $0.isServiceManager || ($0.pid == 1 && $0.program == "systemd") }) {
       let user = manager.pid == 1 ? nil : manager.uid
       let whose = user.map { " of uid \($0)" } ?? ""
-      return ("the socket unit for which systemd\(whose) holds the port", host.systemctl(["list-sockets"], manager: user))
+      return (
+        "the socket unit for which systemd\(whose) holds the port", host.systemctl(["list-sockets"], manager: user)
+      )
     }
     if let first = processes.first(where: { $0.pid == 1 }) {
       return ("what runs \(first.text), the first process of this pid namespace", nil)
@@ -185,7 +189,9 @@ extension ProcessRecord {
 
   /// An interpreter that runs something which gave itself no name.
   private var isNamedLikeInterpreter: Bool {
-    let interpreters = ["python", "node", "java", "ruby", "perl", "php", "bash", "dash", "beam.smp", "deno", "bun", "lua"]
+    let interpreters = [
+      "python", "node", "java", "ruby", "perl", "php", "bash", "dash", "beam.smp", "deno", "bun", "lua",
+    ]
     return interpreters.contains { command.hasPrefix($0) }
   }
 }

@@ -52,7 +52,8 @@ private func withoutRight(_ situation: Situation) -> [Suggestion] {
 private func there(_ situation: Situation, _ remedies: [Suggestion]) -> [Suggestion] {
   let settings = settingThere(situation)
   let general = (optionThere(situation) + remedies).filter { suggestion in
-    suggestion.kind != .setOptionThere || !settings.contains { $0.option?.isAboutReuse == suggestion.option?.isAboutReuse }
+    suggestion.kind != .setOptionThere
+      || !settings.contains { $0.option?.isAboutReuse == suggestion.option?.isAboutReuse }
   }
   return general + settings
 }

@@ -3,7 +3,8 @@ extension OptionSection {
     title: "What is printed",
     rows: [
       OptionRow(
-        .free, "free", nil, .optional("N", .nothing), excludes: [.json, .quiet, .verbose, .brief, .wait, .watch, .probe],
+        .free, "free", nil, .optional("N", .nothing),
+        excludes: [.json, .quiet, .verbose, .brief, .wait, .watch, .probe],
         in: .planning,
         help: "the first N (1) of TARGET's ports on which the planned bind works, one a line",
         manual: """

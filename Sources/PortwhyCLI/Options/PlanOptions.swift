@@ -62,7 +62,8 @@ extension OptionSection {
           """),
       OptionRow(
         .runtime, "runtime", nil, .required("NAME", .ask(.runtimes)), in: .planning,
-        help: "it is a server of this kind, such as node: the options that these set by themselves, where they bind by "
+        help:
+          "it is a server of this kind, such as node: the options that these set by themselves, where they bind by "
           + "default; list prints all",
         manual: #"""
           The planned server is of this kind: the options that it sets by itself on a

@@ -201,7 +201,8 @@ extension ProcessRecord: JSONObject {
     try form.field("sleeps_in", &sleepsIn)
     guard Form.reads else { return }
     let seconds = started.flatMap(Timestamp.secondsSinceEpoch)
-    try form.expect("started_at", seconds != nil || started == nil, "expected a time such as 2026-01-31T12:00:00.000Z")
+    try form.expect(
+      "started_at", seconds != nil || started == nil, "expected a time such as 2026-01-31T12:00:00.000Z")
     startedAt = seconds
   }
 }
