@@ -372,21 +372,27 @@ struct StoryTests {
   @Test("is one line: who, since when, and where it belongs, without what is not known")
   func line() {
     #expect(told { _ in } == "python3 (pid 1363, alice, since 3 hours, in ~/shop)")
-    #expect(told { $0.workingDirectory = "/home/alice2" } == "python3 (pid 1363, alice, since 3 hours, in /home/alice2)")
+    #expect(
+      told { $0.workingDirectory = "/home/alice2" } == "python3 (pid 1363, alice, since 3 hours, in /home/alice2)")
     #expect(told { $0.workingDirectory = "/home/alice" } == "python3 (pid 1363, alice, since 3 hours, in ~)")
     #expect(told { ($0.startedAt, $0.workingDirectory) = (nil, "/") } == "python3 (pid 1363, alice)")
-    #expect(told({ $0.unit = "web.service" }, others: 3) == "python3 (pid 1363 and 3 more, alice, since 3 hours, in web.service)")
+    #expect(
+      told({ $0.unit = "web.service" }, others: 3)
+        == "python3 (pid 1363 and 3 more, alice, since 3 hours, in web.service)")
     #expect(
       told { ($0.container, $0.containerName) = (String(repeating: "0f", count: 32), "web") }
         == "python3 (pid 1363, alice, since 3 hours, in container web)")
-    #expect(told { ($0.unit, $0.uid) = ("app-code-1.scope", 5) }.hasSuffix("uid 5, since 3 hours, in /home/alice/shop)"))
+    #expect(
+      told { ($0.unit, $0.uid) = ("app-code-1.scope", 5) }.hasSuffix("uid 5, since 3 hours, in /home/alice/shop)"))
   }
 
   @Test("times have the largest whole unit")
   func times() {
     let texts = [-5.0, 1, 119, 120, 7199, 7200, 172_799, 172_800, 1e300].map(duration)
     #expect(
-      texts.dropLast() == ["0 seconds", "1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "47 hours", "2 days"])
+      texts.dropLast() == [
+        "0 seconds", "1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "47 hours", "2 days",
+      ])
   }
 }
 

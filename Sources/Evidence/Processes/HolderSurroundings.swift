@@ -91,7 +91,8 @@ private struct Surroundings: ~Copyable {
     let all = processes(in: path) + (group.reachablePath == path ? [] : processes(in: group.reachablePath ?? path))
     var leaders: [UnitMain] = []
     for pid in Set(all).sorted() {
-      guard let process = relative(pid), process.stat.session == pid, isManager(process.stat.parent, record.userManager)
+      guard let process = relative(pid), process.stat.session == pid,
+        isManager(process.stat.parent, record.userManager)
       else { continue }
       let executable = try? proc.linkTarget(of: "\(pid)/exe")
       leaders.append(UnitMain(pid: pid, command: process.command, executable: executable))
@@ -148,7 +149,8 @@ private struct Surroundings: ~Copyable {
   private mutating func label(_ container: String, _ record: ProcessRecord) -> ContainerLabel? {
     if let known = containers[container] { return known }
     // What a user says of his containers is read by that user alone: his files may keep others waiting.
-    let label = record.userManager == nil ? ContainerLabel(of: container, engine: record.containerEngine, in: root) : nil
+    let label =
+      record.userManager == nil ? ContainerLabel(of: container, engine: record.containerEngine, in: root) : nil
     containers[container] = .some(label)
     return label
   }

@@ -37,7 +37,9 @@ enum JSONTree: Sendable, Hashable {
     case UInt8(ascii: "{"):
       var members: [String: JSONTree] = [:]
       let isWhole = list(&rest, end: "}") { rest in
-        guard let key = string(&rest), take(":", &rest), let value = value(&rest, depth: depth + 1) else { return false }
+        guard let key = string(&rest), take(":", &rest), let value = value(&rest, depth: depth + 1) else {
+          return false
+        }
         members[key] = value
         return true
       }

@@ -30,7 +30,9 @@ extension FakeProc {
     var record = ProcessRecord(pid: pid, command: "server", descriptors: [3], unit: unit, container: container)
     record.userManager = user
     record.containerEngine = engine
-    if case .text(let stat) = readText("\(root)/\(pid)/stat") { record.parent = ProcessStat(Array(stat.utf8))?.parent }
+    if case .text(let stat) = readText("\(root)/\(pid)/stat") {
+      record.parent = ProcessStat(Array(stat.utf8))?.parent
+    }
     var socket = observation(inode: 5, owner: .process)
     socket.processes = [record]
     var sockets = [socket]
@@ -63,7 +65,8 @@ struct HolderSurroundingsTests {
     try withFakeProc { proc in
       proc.add([
         Row(pid: 1, parent: 0, session: 1, command: "systemd", start: 0),
-        Row(pid: 20, parent: 1, session: 20), Row(pid: 30, parent: 20, session: 20), Row(pid: 40, parent: 1, session: 20),
+        Row(pid: 20, parent: 1, session: 20), Row(pid: 30, parent: 20, session: 20),
+        Row(pid: 40, parent: 1, session: 20),
       ])
       #expect(proc.told(20)?.isParentGone == false, "a service leads its session")
       #expect(proc.told(30)?.isParentGone == false)
@@ -115,7 +118,8 @@ struct HolderSurroundingsTests {
         Row(pid: 20, parent: 1, session: 20, command: "x", group: "\(mine)/init.scope"),
         Row(pid: 21, parent: 1, session: 21, command: "systemd", group: "\(mine)/app.slice/fake.service"),
         Row(pid: 22, parent: 1, session: 22, command: "systemd", group: "\(others)/init.scope"),
-        Row(pid: 30, parent: 20, session: 30), Row(pid: 31, parent: 21, session: 31), Row(pid: 32, parent: 22, session: 32),
+        Row(pid: 30, parent: 20, session: 30), Row(pid: 31, parent: 21, session: 31),
+        Row(pid: 32, parent: 22, session: 32),
       ])
       #expect(proc.told(30)?.parents?.map(\.pid) == [20], "nothing is above a manager")
       #expect(proc.told(31)?.parents?.map(\.pid) == [21, 1] && proc.told(32)?.parents?.map(\.pid) == [22, 1])
@@ -134,7 +138,8 @@ struct HolderSurroundingsTests {
       proc.directory("var/lib/containers/storage/overlay-containers")
       proc.file(
         "var/lib/containers/storage/overlay-containers/containers.json",
-        #"[{"id":"a"},{"id":"\#(id)","names":["db"],"metadata":"{\"image-name\":\"docker.io/library/redis:7\"}"}]"#.utf8)
+        #"[{"id":"a"},{"id":"\#(id)","names":["db"],"metadata":"{\"image-name\":\"docker.io/library/redis:7\"}"}]"#
+          .utf8)
       proc.directory("run/containerd/io.containerd.runtime.v2.task/k8s.io/\(id)")
       proc.file(
         "run/containerd/io.containerd.runtime.v2.task/k8s.io/\(id)/config.json",
