@@ -21,7 +21,8 @@ package struct Headline {
   ///   - situations: one for each address, of one port; empty where there is nothing to attempt.
   package init(
     _ port: Port, through last: Port? = nil, _ transport: TransportProtocol, _ situations: [Situation],
-    at now: Double? = nil, address: @escaping (BindAttempt) -> String = { $0.plainText }, user: @escaping (UInt32) -> String = { "uid \($0)" }
+    at now: Double? = nil, address: @escaping (BindAttempt) -> String = { $0.plainText },
+    user: @escaping (UInt32) -> String = { "uid \($0)" }
   ) {
     self.port = port
     self.last = last

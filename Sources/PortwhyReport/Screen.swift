@@ -14,7 +14,8 @@ public enum Screen {
       return text(SummaryLines(report: report, style: style).lines())
     }
     let screens = runs(report.targets) { target in
-      TargetHeadline(target: target, host: report.host, visibility: report.visibility, at: report.capturedAt, style: style)
+      TargetHeadline(
+        target: target, host: report.host, visibility: report.visibility, at: report.capturedAt, style: style)
     }.map { run in
       TargetScreen(
         target: run.first, last: run.last, host: report.host, visibility: report.visibility, now: report.capturedAt,

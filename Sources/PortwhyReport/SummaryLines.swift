@@ -51,7 +51,8 @@ struct SummaryLines {
   }
 
   private func headline(_ target: TargetReport) -> TargetHeadline {
-    TargetHeadline(target: target, host: report.host, visibility: report.visibility, at: report.capturedAt, style: style)
+    TargetHeadline(
+      target: target, host: report.host, visibility: report.visibility, at: report.capturedAt, style: style)
   }
 
   /// The socket that stands first in the way, and how many more there are.

@@ -11,7 +11,10 @@ struct TargetHeadline {
   /// - Parameters:
   ///   - last: the last port of a row of ports that nobody uses, which share the lines; nil for one port.
   ///   - now: when the sockets were looked at, in seconds since the epoch.
-  init(target: TargetReport, through last: Port? = nil, host: HostFacts, visibility: Visibility, at now: Double, style: ScreenStyle) {
+  init(
+    target: TargetReport, through last: Port? = nil, host: HostFacts, visibility: Visibility, at now: Double,
+    style: ScreenStyle
+  ) {
     self.target = target
     let snapshot = Snapshot(
       host: host, visibility: visibility, sockets: target.sockets, buckets: target.buckets,

@@ -48,7 +48,8 @@ struct PlaceTests {
     let attempts = [Attempt(.tcp, ip("127.0.0.1")), Attempt(.udp, ip("127.0.0.1")), Attempt(.tcp, ip("::1"))]
     let observed = try observe(.withoutFamily(family), attempts)
     #expect(observed.said == observed.done)
-    #expect(observed.done == (family == .ipv4 ? ["EAFNOSUPPORT", "EAFNOSUPPORT", "ok"] : ["ok", "ok", "EAFNOSUPPORT"]))
+    #expect(
+      observed.done == (family == .ipv4 ? ["EAFNOSUPPORT", "EAFNOSUPPORT", "ok"] : ["ok", "ok", "EAFNOSUPPORT"]))
   }
 
   @Test("whose bounding set lacks CAP_NET_BIND_SERVICE, root gets EACCES")
@@ -80,7 +81,8 @@ private func firstOutcome(_ question: Question) throws -> String {
 private func question(_ address: String, zone: String? = nil, _ port: Port) -> Question {
   let asked = QuestionAddress.address(ip(address), zone: zone)
   return Question(
-    items: [QuestionItem(addresses: [asked], ports: port.rawValue...port.rawValue, transport: .tcp)], plan: Plan(uid: 0))
+    items: [QuestionItem(addresses: [asked], ports: port.rawValue...port.rawValue, transport: .tcp)],
+    plan: Plan(uid: 0))
 }
 
 @Suite("Names of interfaces", .enabled(if: kernelTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
@@ -120,7 +122,8 @@ struct InterfaceNameTests {
       var missing = question("10.77.0.1", port)
       missing.device = "gone0"
       func outcome(_ report: Report, _ device: String) throws -> BindOutcome? {
-        try Portwhy.answer(from: report, SavedQuestion(plan: Plan(device: device))).targets.first?.attempts.first?.outcomes.first
+        try Portwhy.answer(from: report, SavedQuestion(plan: Plan(device: device))).targets.first?.attempts.first?
+          .outcomes.first
       }
       var alternative = question("10.77.0.1", port)
       alternative.device = "alt0"
@@ -160,7 +163,8 @@ struct SavedFactTests {
       return try [TransportProtocol.tcp, .udp].map { transport -> Plan? in
         let item = QuestionItem(
           addresses: [.wildcard], ports: port.rawValue...port.rawValue, transport: transport)
-        let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: .reuseport, v6only: true, uid: 0)))
+        let report = try Portwhy.answer(
+          Question(items: [item], plan: Plan(options: .reuseport, v6only: true, uid: 0)))
         let node = SavedQuestion(plan: Plan(runtime: Runtime(named: "node")))
         return try Portwhy.answer(from: report, node).targets.first?.plan
       }
@@ -210,7 +214,8 @@ struct RunnerTests {
     #expect(try run(["--moving", "--scenarios", "40", "--as", "root"]) == 0)
   }
 
-  @Test("has the same answers for who asks from outside and of a saved report", arguments: ["outside", "saved", "user"])
+  @Test(
+    "has the same answers for who asks from outside and of a saved report", arguments: ["outside", "saved", "user"])
   func readers(_ reader: String) throws {
     #expect(try run(["--seed", "31", "--scenarios", "20", "--as", reader]) == 0)
   }

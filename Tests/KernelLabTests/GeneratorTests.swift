@@ -98,7 +98,9 @@ struct GeneratorTests {
     let scenarios = (0..<1000).map { ScenarioGenerator.ordinary(seed: 4, number: $0, servers: servers) }
     #expect(scenarios.allSatisfy { $0.leavesOptions && $0.place == .open && $0.settings.isEmpty })
     let tcp = scenarios.flatMap(\.holders).filter { $0.transport == .tcp }
-    let clients = tcp.filter { $0.port == .explicit && [.client(.established), .client(.timeWait)].contains($0.kind) }
+    let clients = tcp.filter {
+      $0.port == .explicit && [.client(.established), .client(.timeWait)].contains($0.kind)
+    }
     #expect(!clients.isEmpty && clients.allSatisfy { $0.options.isEmpty && $0.address.isUnspecified })
     #expect(Set(tcp.filter { !clients.contains($0) }.map(\.options)) == [.reuseaddr, [.reuseaddr, .reuseport]])
     #expect(Set(scenarios.map(\.port)) == Set(PortKind.allCases))

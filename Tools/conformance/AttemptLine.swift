@@ -97,7 +97,8 @@ extension TrialResult {
   var line: String {
     switch self {
     case .works(let transport): "works \(transport.rawValue)"
-    case .fails(let failure, let transport): "fails \(transport.rawValue) \(failure.call.rawValue) \(failure.error.rawValue)"
+    case .fails(let failure, let transport):
+      "fails \(transport.rawValue) \(failure.call.rawValue) \(failure.error.rawValue)"
     }
   }
 

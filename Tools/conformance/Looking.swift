@@ -45,7 +45,8 @@ struct LookingProcess: ~Copyable {
   }
 
   /// A real bind in a place, by root.
-  mutating func tryBind(_ plan: PlanLine, _ options: ReuseOptions, _ place: Place) throws(SystemError) -> TrialResult {
+  mutating func tryBind(_ plan: PlanLine, _ options: ReuseOptions, _ place: Place) throws(SystemError) -> TrialResult
+  {
     try enter(place)
     let line = try placed?.tryBind("try \(options.rawValue) " + plan.text) ?? ""
     guard let result = TrialResult(line: line) else { throw .invalidArgument }

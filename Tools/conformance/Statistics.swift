@@ -116,7 +116,9 @@ struct Statistics: Sendable {
     lines.append(Tally.header("place"))
     lines += byPlace.sorted { $0.key < $1.key }.map { $0.value.row($0.key, of: all.total) }
     lines.append(LikelyTally.header)
-    lines += likelyByMissing.sorted { ($1.value.total, $0.key) < ($0.value.total, $1.key) }.map { $0.value.row($0.key) }
+    lines += likelyByMissing.sorted { ($1.value.total, $0.key) < ($0.value.total, $1.key) }.map {
+      $0.value.row($0.key)
+    }
     lines.append(likelyByOrder.row("bind-order alone, no option changed"))
     lines.append(likely.row("all"))
     lines.append("scenarios whose copies came out differently, not counted: \(unstable)")

@@ -83,7 +83,8 @@ func outcomeText(_ outcome: BindOutcome) -> String {
     "undetermined (\(outcome.missing.map(\.kind.rawValue).joined(separator: ", ")))"
       + (outcome.likely.map { likely in
         let words = likely.assuming.map(\.rawValue).joined(separator: ", ")
-        return ", likely \(outcomeText(BindOutcome(options: [], bind: likely.bind, listen: likely.listen))) by \(words)"
+        return
+          ", likely \(outcomeText(BindOutcome(options: [], bind: likely.bind, listen: likely.listen))) by \(words)"
       } ?? "")
   case (.ok, .fails(let errno)): "listen \(errno)"
   case (.fails(let errno), _): "bind \(errno)"

@@ -122,7 +122,8 @@ struct OrdinarySocket {
 
   /// Fills in the layer-3 domain of a TCP socket's bucket.
   mutating func fillDomain(_ host: HostFacts, _ may: (Assumption) -> Bool) {
-    guard observation.bucketDomain == nil, host.mayHaveVRFs != nil || observation.device != nil || host.interfaces != nil,
+    guard observation.bucketDomain == nil,
+      host.mayHaveVRFs != nil || observation.device != nil || host.interfaces != nil,
       case .some(let domain) = tcpBucketDomain(of: observation.device, host), may(.devicesUnchanged)
     else { return }
     observation.bucketDomain = domain?.rawValue ?? 0

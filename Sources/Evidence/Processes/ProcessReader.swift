@@ -74,7 +74,8 @@ package struct ProcessReader: Sendable {
       if (walk.countOpenFiles() ?? 0) >= manyFiles, let holders = search(Set(notes.findings.keys)) {
         var found = notes
         // A socket that nobody seems to hold is looked for everywhere: a subflow of MPTCP has a port of its own.
-        if walk.confirm(holders, visit: { found.add($0, $1) }), !found.findings.values.contains(where: \.isWithoutHolder)
+        if walk.confirm(holders, visit: { found.add($0, $1) }),
+          !found.findings.values.contains(where: \.isWithoutHolder)
         {
           notes = found
           wasFound = true

@@ -175,7 +175,7 @@ private func withSmallProc<Result>(
         let socket = try helper.socket("s")
         try withSmallProc([helper.pid]) { proc in
           let found = ProcessReader(procRoot: proc.root).boundSockets(notIn: [])
-        let (sockets, complete) = (found.sockets, found.complete)
+          let (sockets, complete) = (found.sockets, found.complete)
           #expect(sockets.isEmpty && complete)
         }
         let answers = try compare(helper.pid, socket)

@@ -92,7 +92,9 @@ struct OwnershipTests {
     #expect(nested.unit == "mine.service" && nested.userManager == 1000)
     #expect(ControlGroup(parsing: "0::/system.slice/mine.service/ssh.service\n").unit == "mine.service")
     #expect(ControlGroup(parsing: "0::/user.slice/user-1000.slice/session-3.scope/ssh.service\n").unit == nil)
-    #expect(ControlGroup(parsing: "0::/system.slice/x.service/user.slice/user-0.slice/user@0.service/a.service\n").unit == "x.service")
+    #expect(
+      ControlGroup(parsing: "0::/system.slice/x.service/user.slice/user-0.slice/user@0.service/a.service\n").unit
+        == "x.service")
   }
 
   @Test("the arguments of another program are not read, even if it has the name")
