@@ -29,7 +29,9 @@ public struct ForeignAnswer: Sendable, Hashable {
 
 /// The answer of one release.
 public struct BSDReleaseAnswer: Sendable, Hashable {
+  /// The release.
   public var system: BSDSystem
+  /// What bind(2) answers there.
   public var bind: CallResult
 }
 
@@ -50,7 +52,9 @@ public struct BSDReceipt: Sendable, Hashable {
 
   /// What another release does.
   public struct Earlier: Sendable, Hashable {
+    /// The release.
     public var system: BSDSystem
+    /// Who gets them there.
     public var receiver: BSDReceiver
   }
 }
