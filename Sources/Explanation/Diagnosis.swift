@@ -65,6 +65,8 @@ public struct Suggestion: Sendable, Hashable {
 
   /// nil for a kind that this version does not know.
   public var kind: Kind? { word.known }
+  /// Whether the rules, run on the changed situation, say that it works; else it works under a condition, said in `text`.
+  public var isChecked: Bool { certainty == .checked }
   /// nil for no option, and for one that this version does not know.
   public var option: Option? { optionWord?.known }
 }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 package import SocketModel
 
@@ -19,4 +20,50 @@ package func onOwnThread(_ body: () -> Void) throws(SystemError) {
     }
   }
   if failure != 0 { throw SystemError(rawValue: failure) }
+}
+
+/// Starts a thread that nobody waits for and that runs `body` (pthread_create(3)): for what blocks longer than a thread
+/// of a shared pool may.
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+  let work = Unmanaged.passRetained(ThreadBody(run: body))
+  var attributes = pthread_attr_t()
+  pthread_attr_init(&attributes)
+  pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+  defer { pthread_attr_destroy(&attributes) }
+  var thread = pthread_t()
+  let failure = pthread_create(
+    &thread, &attributes,
+    { raw in
+      if let raw { Unmanaged<ThreadBody>.fromOpaque(raw).takeRetainedValue().run() }
+      return nil
+    }, work.toOpaque())
+  if failure != 0 {
+    work.release()
+    throw SystemError(rawValue: failure)
+  }
+}
+
+/// Only an object can be handed through a C pointer.
+private final class ThreadBody: Sendable {
+  let run: @Sendable () -> Void
+
+  init(run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+/// Ends a wait of another thread (eventfd(2)). An object, because both threads hold it and the last closes it.
+package final class StopSwitch: Sendable {
+  /// Readable once it is turned.
+  package let descriptor: Int32
+
+  package init() throws(SystemError) {
+    descriptor = portwhy_event_descriptor()
+    if descriptor < 0 { throw .last }
+  }
+
+  deinit { close(descriptor) }
+
+  /// For good.
+  package func turn() { portwhy_turn_event(descriptor) }
+
+  package var isTurned: Bool { portwhy_event_is_turned(descriptor) }
 }

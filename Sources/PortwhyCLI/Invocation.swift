@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Explanation
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// What one call of the program is to do, with every contradiction ruled out.
@@ -69,14 +69,14 @@ struct Invocation: Hashable {
     question.options = given.reuseOptions
     question.v6only = given.v6only
     question.runtime = try Self.runtime(given)
-    question.deep = given.has(.deep)
-    question.bpf = !given.has(.noBPF)
-    question.thorough = verbose || json
-    question.verdictOnly = quiet
+    question.isDeep = given.has(.deep)
+    question.usesBPF = !given.has(.noBPF)
+    question.isThorough = verbose || json
+    question.isVerdictOnly = quiet
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)
     question.namespace = namespace
-    question.probe = given.has(.probe)
+    question.probes = given.has(.probe)
     task = .answer(question)
   }
 

@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Explanation
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// The first line: what is attempted, by whom, how it ends, and which options would end it otherwise.

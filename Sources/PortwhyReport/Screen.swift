@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Explanation
-public import PortwhyKit
+public import Answers
 internal import SocketModel
 
 /// The report for people.
@@ -29,12 +29,17 @@ public enum Screen {
   }
 }
 
+extension Report {
+  /// The answer as a person reads it: what `portwhy` prints, without colour.
+  public var text: String { Screen.render(self, style: ScreenStyle()) }
+
+  /// The answer as `portwhy --json` prints it, schema `portwhy.report/1`; users have no names in it.
+  public var json: String { JSONReport.render(self) }
+}
+
 extension BindFailure {
   /// The explanation as a person reads it: what `portwhy` prints, at most a screen, without colour.
-  public var text: String { text(style: ScreenStyle()) }
-
-  /// The same in another style: wider, with user names, or with everything that is known.
-  public func text(style: ScreenStyle) -> String { Screen.render(report, style: style) }
+  public var text: String { report.text }
 }
 
 /// The answer for one port: headline, sockets, then the sections `why`, `bind`, `gets`, `note` and `do`.

@@ -2,7 +2,7 @@ import BindRules
 import Glibc
 import KernelLab
 import Explanation
-import PortwhyKit
+import Answers
 import PortwhyReport
 import SocketModel
 import Testing

@@ -3,7 +3,7 @@ import CProcessTestSupport
 import Glibc
 import JSONTestSupport
 import KernelLab
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 
@@ -102,16 +102,17 @@ extension Answer {
 private func libraryChecks(_ ports: Ports) -> [Check] {
   func verdict(_ expected: CallResult, _ address: IPv4Address, _ port: UInt16, _ options: ReuseOptions = []) -> Check
   {
-    let item = QuestionItem(addresses: [.address(.v4(address), zone: nil)], ports: port...port, transport: .tcp)
+    let item = QuestionItem(
+      addresses: [.address(.v4(address), zone: nil)], ports: Port(port)...Port(port), transport: .tcp)
     var question = Question(items: [item], plan: Plan(options: options))
-    question.thorough = true
+    question.isThorough = true
     return {
       let report = try Portwhy.answer(question)
       return report.targets.first?.verdict == expected ? nil : "\(port): \(report)"
     }
   }
   func anything(_ transport: TransportProtocol, _ port: UInt16) -> Check {
-    let item = QuestionItem(addresses: [.wildcard], ports: port...(port + 7), transport: transport)
+    let item = QuestionItem(addresses: [.wildcard], ports: Port(port)...Port(port + 7), transport: transport)
     return { try Portwhy.answer(Question(items: [item])).targets.count == 8 ? nil : "not 8 targets" }
   }
   return [

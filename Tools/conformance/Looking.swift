@@ -1,7 +1,7 @@
 import BindRules
 import Glibc
 import KernelLab
-import PortwhyKit
+import Answers
 import SocketModel
 
 /// What portwhy said about one attempt.

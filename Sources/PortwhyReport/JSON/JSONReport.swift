@@ -1,4 +1,4 @@
-public import PortwhyKit
+public import Answers
 internal import SocketModel
 
 /// The report as JSON, schema `portwhy.report/1`: one line, fixed key order, every key always present.

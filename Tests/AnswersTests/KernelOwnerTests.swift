@@ -1,7 +1,7 @@
 import SocketModel
 import Testing
 
-@testable import PortwhyKit
+@testable import Answers
 
 @Suite("A socket without a holder that can be seen")
 struct KernelOwnerTests {

@@ -9,7 +9,7 @@ extension Question {
   var portsByTransport: ByTransport<ClosedRange<UInt16>> {
     var ranges = ByTransport<ClosedRange<UInt16>>()
     for item in items {
-      ranges[item.transport] = ranges[item.transport]?.hull(item.ports) ?? item.ports
+      ranges[item.transport] = ranges[item.transport]?.hull(item.numbers) ?? item.numbers
     }
     return ranges
   }

@@ -6,7 +6,7 @@ import Explanation
 import SocketModel
 import Testing
 
-@testable import PortwhyKit
+@testable import Answers
 
 /// What was asked of the kernel for one answer.
 private struct Asked {
@@ -39,10 +39,10 @@ private func ask(
         return .answered(answers(options))
       })
     let item = QuestionItem(
-      addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
-    var question = Question(items: [item], plan: Plan(options: options, uid: 0), probe: probe)
-    question.bpf = bpf
-    question.thorough = thorough
+      addresses: [.address(.v4(.loopback), zone: nil)], ports: port...port, transport: .tcp)
+    var question = Question(items: [item], plan: Plan(options: options, uid: 0), probes: probe)
+    question.usesBPF = bpf
+    question.isThorough = thorough
     let report = try Portwhy.answerHere(question, evidenceSources)
     return (report.targets.first?.attempts.first, asked)
   }
@@ -102,7 +102,7 @@ struct VRFReadTests {
       let held = listener(port)
       defer { close(held) }
       let item = QuestionItem(
-        addresses: [.address(.v4(.any), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
+        addresses: [.address(.v4(.any), zone: nil)], ports: port...port, transport: .tcp)
       let question = Question(items: [item], plan: Plan(options: [], uid: 0))
       return try Portwhy.answerHere(question, EvidenceSources(mayHaveVRFs: { mayHaveVRFs })).host
     }

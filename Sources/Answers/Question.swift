@@ -15,16 +15,24 @@ public struct QuestionItem: Sendable, Hashable {
   /// Each is judged by itself, in this order; never empty.
   public var addresses: [QuestionAddress]
   /// 1...65535.
-  public var ports: ClosedRange<UInt16>
+  public var ports: ClosedRange<Port>
   /// TCP or UDP.
   public var transport: TransportProtocol
 
   /// Each of these addresses with each of these ports.
-  public init(addresses: [QuestionAddress], ports: ClosedRange<UInt16>, transport: TransportProtocol) {
+  public init(addresses: [QuestionAddress], ports: ClosedRange<Port>, transport: TransportProtocol) {
     self.addresses = addresses
     self.ports = ports
     self.transport = transport
   }
+
+  /// One port on the wildcards, as `portwhy PORT` asks.
+  public init(port: Port, transport: TransportProtocol = .tcp) {
+    self.init(addresses: [.wildcard], ports: port...port, transport: transport)
+  }
+
+  /// The ports as numbers, as the dumps ask for them.
+  package var numbers: ClosedRange<UInt16> { ports.lowerBound.rawValue...ports.upperBound.rawValue }
 }
 
 /// What somebody wants to know: the binds they plan.
@@ -40,29 +48,34 @@ public struct Question: Sendable, Hashable {
   /// The network namespace looked at; nil for the calling thread's.
   public var namespace: NamespaceReference?
   /// Settle undetermined TCP outcomes by real binds that never listen.
-  public var probe: Bool
+  public var probes: Bool
   /// Also look for what costs more than the answer: the port in other network namespaces, and firewall rules that
   /// redirect it. This alone runs another program (`nft` or `iptables-save`).
-  public var deep = false
+  public var isDeep: Bool
   /// Ask BPF iterators where they decide and the reader may.
-  public var bpf = true
+  public var usesBPF: Bool
   /// Settle all four combinations as far as possible, not only what the headline says.
-  public var thorough = false
+  public var isThorough: Bool
   /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
-  public var verdictOnly = false
+  public var isVerdictOnly: Bool
   /// The inode of the planned socket where it is there already: it does not stand in its own way.
   var ownSocket: UInt64?
 
   /// A question about these items; what is not said is as each property has it.
   public init(
     items: [QuestionItem], plan: Plan = Plan(), families: Set<AddressFamily>? = nil,
-    namespace: NamespaceReference? = nil, probe: Bool = false
+    namespace: NamespaceReference? = nil, probes: Bool = false, isDeep: Bool = false, usesBPF: Bool = true,
+    isThorough: Bool = false, isVerdictOnly: Bool = false
   ) {
     self.items = items
     self.plan = plan
     self.families = families
     self.namespace = namespace
-    self.probe = probe
+    self.probes = probes
+    self.isDeep = isDeep
+    self.usesBPF = usesBPF
+    self.isThorough = isThorough
+    self.isVerdictOnly = isVerdictOnly
   }
 
   /// A part of the plan.
@@ -77,7 +90,7 @@ extension Question {
   var commandOptions: [String] {
     var words = plan.commandOptions
     if let families, families.count == 1 { words.append(families.contains(.ipv4) ? "-4" : "-6") }
-    if !bpf { words.append("--no-bpf") }
+    if !usesBPF { words.append("--no-bpf") }
     if let namespace { words += option("--netns", namespace.description) }
     return words
   }

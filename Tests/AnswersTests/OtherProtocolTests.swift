@@ -5,7 +5,7 @@ import Explanation
 import SocketModel
 import Testing
 
-@testable import PortwhyKit
+@testable import Answers
 
 @Suite("The note about the other protocol", .enabled(if: NetworkNamespace.isPermittedOrRequired))
 struct OtherProtocolTests {
@@ -15,9 +15,9 @@ struct OtherProtocolTests {
       let port = try namespace.freshPort()
       let held = listener(port)
       defer { close(held) }
-      let item = QuestionItem(addresses: [.wildcard], ports: port.rawValue...port.rawValue, transport: .udp)
+      let item = QuestionItem(addresses: [.wildcard], ports: port...port, transport: .udp)
       var question = Question(items: [item], plan: Plan(uid: 0, runtime: Runtime(named: "node")))
-      question.bpf = false
+      question.usesBPF = false
       let target = try Portwhy.answerHere(question).targets.first
       return (target?.notes.filter { $0.kind == .otherProtocol }.map(\.text) ?? [], port)
     }

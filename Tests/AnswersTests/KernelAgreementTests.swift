@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 import KernelLab
 import Explanation
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 
@@ -27,11 +27,11 @@ private struct Verdict: Equatable, CustomStringConvertible {
 
 /// Asks with `--probe` in the calling thread's namespace; the first attempt's planned outcome.
 private func ask(
-  _ address: String, _ port: UInt16 = 8080, device: String? = nil, options: ReuseOptions = []
+  _ address: String, _ port: Port = 8080, device: String? = nil, options: ReuseOptions = []
 ) throws -> String {
   let item = QuestionItem(
     addresses: [.address(IPAddress(address) ?? .v4(.any), zone: nil)], ports: port...port, transport: .tcp)
-  let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: options, device: device), probe: true))
+  let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: options, device: device), probes: true))
   guard let attempt = report.targets.first?.attempts.first, let outcome = attempt.outcome(options) else {
     return "none"
   }
@@ -131,7 +131,7 @@ struct SettledByProbeTests {
   func udp() throws {
     let report = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (_: inout NetworkNamespace) in
       try Portwhy.answer(
-        Question(items: [QuestionItem(addresses: [.wildcard], ports: 53...53, transport: .udp)], probe: true))
+        Question(items: [QuestionItem(addresses: [.wildcard], ports: 53...53, transport: .udp)], probes: true))
     }
     let notes = report.targets[0].attempts[0].explanation.notes
     #expect(notes.contains { $0.kind == .probeRefused && $0.text.contains("UDP") })

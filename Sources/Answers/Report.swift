@@ -13,7 +13,7 @@ public struct AttemptReport: Sendable, Hashable {
   /// Real binds that answered otherwise than sure rules: bugs to be reported. Empty unless it was probed.
   public var contradictions: [ProbeContradiction]
   /// Combinations that are undetermined only because BPF iterators were not asked: nothing that is planned needed
-  /// them. `Question.thorough` has them asked.
+  /// them. `Question.isThorough` has them asked.
   public var leftOpen: Set<ReuseOptions>
 
   /// An attempt that was not probed.

@@ -6,7 +6,7 @@ import KernelLab
 import SocketModel
 import Testing
 
-@testable import PortwhyKit
+@testable import Answers
 
 @Suite("An answer of the verdict alone", .enabled(if: NetworkNamespace.isPermittedOrRequired))
 struct VerdictOnlyTests {
@@ -16,11 +16,11 @@ struct VerdictOnlyTests {
       let port = try namespace.freshPort()
       let held = listener(port)
       defer { close(held) }
-      let item = QuestionItem(addresses: [.wildcard], ports: port.rawValue...port.rawValue, transport: transport)
+      let item = QuestionItem(addresses: [.wildcard], ports: port...port, transport: transport)
       var question = Question(items: [item], plan: Plan(uid: 0, runtime: Runtime(named: "node")))
       let full = try Portwhy.answerHere(question)
-      question.verdictOnly = true
-      question.deep = true
+      question.isVerdictOnly = true
+      question.isDeep = true
       return (full, try Portwhy.answerHere(question))
     }
     #expect(bare.targets.map(\.verdict) == full.targets.map(\.verdict))
@@ -38,11 +38,11 @@ struct VerdictOnlyTests {
       let port = try namespace.freshPort()
       let held = listener(port)
       defer { close(held) }
-      let item = QuestionItem(addresses: [.wildcard], ports: port.rawValue...port.rawValue, transport: .tcp)
+      let item = QuestionItem(addresses: [.wildcard], ports: port...port, transport: .tcp)
       return try Portwhy.answerHere(Question(items: [item], plan: Plan(uid: 0)))
     }
     var question = SavedQuestion()
-    question.verdictOnly = true
+    question.isVerdictOnly = true
     let bare = try Portwhy.answer(from: report, question)
     #expect(bare.targets.map(\.verdict) == report.targets.map(\.verdict))
     #expect(bare.targets.flatMap(\.attempts).allSatisfy { $0.explanation == Diagnosis() })
@@ -60,10 +60,10 @@ struct VanishedTests {
       let sources = EvidenceSources(
         evidence: { _, _, dump, _, _ in EvidenceMerge(sockets: dump, buckets: [], vanished: 2) },
         mayGiveEvidence: { true })
-      let ports = port.rawValue...(port.rawValue + 1)
+      let ports = port...port.advanced(by: 1)
       let item = QuestionItem(addresses: [.address(.v4(.loopback), zone: nil)], ports: ports, transport: .tcp)
       var question = Question(items: [item], plan: Plan(uid: 0))
-      question.thorough = true
+      question.isThorough = true
       return try Portwhy.answerHere(question, sources).targets
     }
     #expect(targets.count == 2)

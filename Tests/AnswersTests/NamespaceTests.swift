@@ -2,7 +2,7 @@ import BindRules
 import CLinux
 import Glibc
 import KernelLab
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 
@@ -12,7 +12,7 @@ private func question(
   Question(
     items: [
       QuestionItem(
-        addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
+        addresses: [.address(.v4(.loopback), zone: nil)], ports: port...port, transport: .tcp)
     ], plan: Plan(options: options), namespace: namespace)
 }
 

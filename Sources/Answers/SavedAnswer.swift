@@ -15,8 +15,8 @@ public struct SavedQuestion: Sendable, Hashable {
   public var plan: Plan
   /// Whether the options of `plan` replace the saved ones even where there are none.
   public var withoutOptions: Bool
-  /// Answer with the verdict alone, as `Question.verdictOnly`.
-  public var verdictOnly = false
+  /// Answer with the verdict alone, as `Question.isVerdictOnly`.
+  package var isVerdictOnly = false
 
   /// Without arguments the question that the report was the answer to.
   public init(
@@ -39,7 +39,7 @@ public struct SavedQuestion: Sendable, Hashable {
   /// The question about a saved target.
   func question(replacing saved: Plan) -> Question {
     var question = Question(items: items ?? [], plan: plan, families: families)
-    question.verdictOnly = verdictOnly
+    question.isVerdictOnly = isVerdictOnly
     if plan.runtimeName == nil {
       if plan.options.isEmpty && !withoutOptions { question.plan.options = saved.options }
       question.plan.v6only = plan.v6only ?? saved.v6only
@@ -71,11 +71,11 @@ extension Portwhy {
     from saved: Report, _ question: SavedQuestion = SavedQuestion()
   ) throws(SavedReportError) -> Report {
     var report = saved
-    report.version = portwhyVersion
+    report.version = Portwhy.version
     report.targets = []
     if let items = question.items {
       for item in items {
-        for port in item.ports { report.targets.append(try target(Port(port), item, question, saved)) }
+        for port in item.ports { report.targets.append(try target(port, item, question, saved)) }
       }
     } else {
       for target in saved.targets where question.transports?.contains(target.transport) ?? true {
@@ -100,7 +100,7 @@ extension Portwhy {
     let binds = PlannedBinds(question: question, item: item, port: port, host: saved.host)
     let savedOptions = target.plan.options
     target.notes.removeAll { $0.kind == .privilegedPort || $0.kind == .familySkipped }
-    if !question.verdictOnly { target.notes = binds.notes(saved.host) + target.notes }
+    if !question.isVerdictOnly { target.notes = binds.notes(saved.host) + target.notes }
     target.plan = binds.plan
     return judged(target, binds.attempts, question, saved, keepsOptions: target.plan.options == savedOptions)
   }
@@ -148,7 +148,7 @@ extension Portwhy {
       let outcomes = outcomes(of: attempt, in: snapshot).map { outcome in
         probed.first { $0.options == outcome.options } ?? outcome
       }
-      guard !question.verdictOnly else { return AttemptReport(attempt: attempt, outcomes: outcomes) }
+      guard !question.isVerdictOnly else { return AttemptReport(attempt: attempt, outcomes: outcomes) }
       var explanation = explain(
         Situation(
           attempt: attempt, outcomes: outcomes, planned: target.plan.options, snapshot: snapshot,

@@ -19,14 +19,13 @@ public enum Portwhy {
   ) throws(PortwhyError) -> Report {
     let started = Clock.now
     var gathering = try Gathering(question, evidenceSources)
-    let deep = question.deep && !question.verdictOnly ? DeepFindings(question.portsByTransport) : nil
+    let deep = question.isDeep && !question.isVerdictOnly ? DeepFindings(question.portsByTransport) : nil
     var targets: [TargetReport] = []
     for item in question.items {
       var unused = UnusedPorts()
-      for number in item.ports {
-        let port = Port(number)
+      for port in item.ports {
         // A probe is of one port.
-        let isAlone = gathering.isUsed(item.transport, port) || question.probe
+        let isAlone = gathering.isUsed(item.transport, port) || question.probes
         var target: TargetReport
         if !isAlone, let known = unused.answer(port, gathering.host) {
           target = known
@@ -34,15 +33,15 @@ public enum Portwhy {
           target = try answer(port, item, question, &gathering)
           unused.keep(target, gathering.host)
         }
-        if !question.verdictOnly { target.notes += gathering.notes(item.transport, port, question) }
+        if !question.isVerdictOnly { target.notes += gathering.notes(item.transport, port, question) }
         target.notes += deep?.notes(item.transport, port) ?? []
         targets.append(target)
       }
     }
     // It belongs to no port in particular, and is said once.
-    if gathering.vanished > 0, !question.verdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
+    if gathering.vanished > 0, !question.isVerdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
     return Report(
-      version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
+      version: Portwhy.version, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
       targets: targets)
   }
 
@@ -67,7 +66,7 @@ public enum Portwhy {
       }
     }
     return Report(
-      version: portwhyVersion, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
+      version: Portwhy.version, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
       targets: targets)
   }
 
@@ -93,7 +92,7 @@ public enum Portwhy {
     let binds = PlannedBinds(question: question, item: item, port: port, host: gathering.host)
     var judged = try gathering.settled(
       item.transport, port, binds.attempts, planned: binds.plan.options, question.evidenceScope)
-    if !question.verdictOnly,
+    if !question.isVerdictOnly,
       binds.attempts.indices.contains(where: { wantsAddresses(judged, $0, binds.plan.options) })
     {
       try gathering.readAddresses()
@@ -107,7 +106,7 @@ public enum Portwhy {
     return TargetReport(
       transport: item.transport, port: port, plan: binds.plan,
       verdict: verdict(attempts, planned: binds.plan.options), sockets: snapshot.sockets, attempts: attempts,
-      notes: question.verdictOnly ? [] : binds.notes(snapshot.host), buckets: snapshot.buckets,
+      notes: question.isVerdictOnly ? [] : binds.notes(snapshot.host), buckets: snapshot.buckets,
       isChainOrdered: snapshot.isChainOrdered)
   }
 
@@ -116,8 +115,8 @@ public enum Portwhy {
     _ gathering: Gathering
   ) throws(PortwhyError) -> AttemptReport {
     let probed =
-      question.probe ? try probe(attempt, judged, question, gathering) : Probing.Result(outcomes: judged)
-    guard !question.verdictOnly else {
+      question.probes ? try probe(attempt, judged, question, gathering) : Probing.Result(outcomes: judged)
+    guard !question.isVerdictOnly else {
       return AttemptReport(attempt: attempt, outcomes: probed.outcomes, contradictions: probed.contradictions)
     }
     var explanation = explain(
@@ -127,7 +126,7 @@ public enum Portwhy {
         nearby: gathering.nearby(attempt.transport), runtime: question.plan.runtime,
         questionOptions: question.commandOptions))
     explanation.notes += probed.notes
-    if question.probe { explanation.suggestions.removeAll { $0.kind == .probe } }
+    if question.probes { explanation.suggestions.removeAll { $0.kind == .probe } }
     return AttemptReport(
       attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions,
       leftOpen: gathering.leftOpen(attempt.transport, judged, question))
@@ -171,10 +170,10 @@ struct EvidenceSources {
 extension Gathering {
   fileprivate init(_ question: Question, _ evidenceSources: EvidenceSources) throws(PortwhyError) {
     try self.init(
-      ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups, bpf: question.bpf,
-      verdictOnly: question.verdictOnly, evidenceSources
+      ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups, bpf: question.usesBPF,
+      verdictOnly: question.isVerdictOnly, evidenceSources
     ) { transport, port in
-      question.items.contains { $0.transport == transport && $0.ports.contains(port) }
+      question.items.contains { $0.transport == transport && $0.numbers.contains(port) }
     }
     findAlternativeNames(question.interfaceNames)
     if let own = question.ownSocket { forget(own) }

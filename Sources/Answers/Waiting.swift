@@ -1,16 +1,18 @@
 import BindRules
-import Linux
+package import Linux
 import Netlink
 public import SocketModel
 
 /// How a wait ended.
-public enum WaitEnd: Sendable, Hashable {
+package enum WaitEnd: Sendable, Hashable {
   /// Every planned bind works.
   case works
   /// The time was up first.
   case timedOut
   /// This signal came first (signal(7)).
   case stopped(Int32)
+  /// Another thread turned the `StopSwitch` first.
+  case cancelled
 }
 
 extension Portwhy {
@@ -21,25 +23,28 @@ extension Portwhy {
   /// - Parameters:
   ///   - timeout: milliseconds after which it gives up; nil for never. There is always a look at the end.
   ///   - stopSignals: signals that end the wait and not the program while it lasts.
+  ///   - stop: what another thread ends the wait with.
   ///   - progress: called after each look that did not end the wait.
-  public static func wait(
-    for question: Question, timeout: UInt64? = nil, stopSignals: [Int32] = [], progress: (Report) -> Void = { _ in }
+  package static func wait(
+    for question: Question, timeout: UInt64? = nil, stopSignals: [Int32] = [], stop: StopSwitch? = nil,
+    progress: (Report) -> Void = { _ in }
   ) throws(PortwhyError) -> (report: Report, end: WaitEnd) {
     // Before a thread is started for another namespace, so that no thread takes the signals as usual.
     let signals = StopSignals(stopSignals)
-    guard let namespace = question.namespace else { return try waitHere(question, timeout, signals, progress) }
-    return try namespace.look { () throws(PortwhyError) in try waitHere(question, timeout, signals, progress) }
+    guard let namespace = question.namespace else { return try waitHere(question, timeout, signals, stop, progress) }
+    return try namespace.look { () throws(PortwhyError) in try waitHere(question, timeout, signals, stop, progress) }
   }
 
   private static func waitHere(
-    _ question: Question, _ timeout: UInt64?, _ signals: borrowing StopSignals, _ progress: (Report) -> Void
+    _ question: Question, _ timeout: UInt64?, _ signals: borrowing StopSignals, _ stop: StopSwitch?,
+    _ progress: (Report) -> Void
   ) throws(PortwhyError) -> (report: Report, end: WaitEnd) {
     // Subscribed before the first look: a socket that goes in between is not missed.
     let events = SocketEvents(question.portsByTransport)
     return try waitUntilItWorks(
       timeout: timeout, now: { Clock.milliseconds },
       look: { () throws(PortwhyError) in try answerHere(question) },
-      pause: { events.pause(until: $0, heedsSockets: $1, signals: signals) }, progress: progress)
+      pause: { events.pause(until: $0, heedsSockets: $1, signals: signals, stop: stop) }, progress: progress)
   }
 }
 
@@ -61,7 +66,11 @@ func waitUntilItWorks(
     var event = pause(min(schedule.unannounced, end), true)
     // What comes in a burst is looked at once.
     if event == .socketGone { event = pause(min(schedule.earliest, end), false) }
-    if case .signal(let number) = event { return (report, .stopped(number)) }
+    switch event {
+    case .signal(let number): return (report, .stopped(number))
+    case .stopped: return (report, .cancelled)
+    case .momentCame, .socketGone: continue
+    }
   }
 }
 

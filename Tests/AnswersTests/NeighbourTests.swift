@@ -5,7 +5,7 @@ import Explanation
 import SocketModel
 import Testing
 
-@testable import PortwhyKit
+@testable import Answers
 
 /// The port offered instead of one that is taken, on a kernel that lists no sockets that are only bound.
 private func offer(complete: Bool) throws -> (offset: Int?, certainty: Suggestion.Certainty?) {
@@ -23,7 +23,7 @@ private func offer(complete: Bool) throws -> (offset: Int?, certainty: Suggestio
         (ports.contains(boundOnly.local.port.rawValue) && complete ? [boundOnly] : [], complete)
       })
     let item = QuestionItem(
-      addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
+      addresses: [.address(.v4(.loopback), zone: nil)], ports: port...port, transport: .tcp)
     let report = try Portwhy.answerHere(Question(items: [item], plan: Plan(uid: 0)), evidenceSources)
     let suggestions = report.targets.first?.attempts.first?.explanation.suggestions ?? []
     let found = suggestions.first { $0.kind == .otherPort }

@@ -7,7 +7,7 @@ import SocketModel
 import Synchronization
 import Testing
 
-@testable import PortwhyKit
+@testable import Answers
 
 /// A host whose sockets go when the test says, and a clock that only a pause moves.
 private struct Stage {
@@ -182,7 +182,7 @@ struct KernelWaitTests {
   private func question(_ port: Port, _ transport: TransportProtocol = .tcp) -> Question {
     Question(
       items: [
-        QuestionItem(addresses: [.wildcard], ports: port.rawValue...port.rawValue, transport: transport)
+        QuestionItem(addresses: [.wildcard], ports: port...port, transport: transport)
       ])
   }
 

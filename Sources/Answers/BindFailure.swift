@@ -4,7 +4,7 @@ public import Explanation
 import Evidence
 public import SocketModel
 
-/// Why a bind(2) or listen(2) failed: the whole report as data. `PortwhyReport` renders it as text and as JSON.
+/// Why a bind(2) or listen(2) failed: the whole report as data; `text` is what `portwhy` prints of it.
 public struct BindFailure: Sendable, Hashable {
   /// The report about the one address and port.
   public var report: Report
@@ -70,11 +70,11 @@ extension Portwhy {
     _ plan: Plan, _ transport: TransportProtocol, _ socket: OwnSocket?, _ address: QuestionAddress, _ port: Port
   ) throws(PortwhyError) -> BindFailure {
     guard port.rawValue > 0 else { throw .invalidQuestion(ErrorWords.portZero) }
-    let item = QuestionItem(addresses: [address], ports: port.rawValue...port.rawValue, transport: transport)
+    let item = QuestionItem(addresses: [address], ports: port...port, transport: transport)
     var question = Question(items: [item], plan: plan)
     question.ownSocket = socket?.inode
     // The bind bucket remembers this socket's own bind as well, and only the others are asked about.
-    question.bpf = socket?.isBound != true
+    question.usesBPF = socket?.isBound != true
     var report = try answer(question)
     guard var target = report.targets.first, var attempt = target.attempts.first,
       let outcome = attempt.outcome(plan.options)

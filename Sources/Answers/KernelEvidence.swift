@@ -31,7 +31,7 @@ extension BindOutcome {
 
 extension Question {
   /// How much of the answer is settled by BPF iterators; nil for not asking them. What they can settle is not probed.
-  var evidenceScope: EvidenceScope? { bpf ? (thorough || probe ? .everything : .headline) : nil }
+  var evidenceScope: EvidenceScope? { usesBPF ? (isThorough || probes ? .everything : .headline) : nil }
 }
 
 enum KernelEvidence {

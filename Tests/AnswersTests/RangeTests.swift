@@ -5,14 +5,14 @@ import Explanation
 import SocketModel
 import Testing
 
-@testable import PortwhyKit
+@testable import Answers
 
 private func ask(
-  _ ports: ClosedRange<UInt16>, _ transport: TransportProtocol = .tcp, uid: UInt32? = nil
+  _ ports: ClosedRange<Port>, _ transport: TransportProtocol = .tcp, uid: UInt32? = nil
 ) throws -> [TargetReport] {
   var question = Question(
     items: [QuestionItem(addresses: [.wildcard], ports: ports, transport: transport)], plan: Plan(uid: uid))
-  question.bpf = false
+  question.usesBPF = false
   return try Portwhy.answerHere(question).targets
 }
 

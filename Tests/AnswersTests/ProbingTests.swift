@@ -4,7 +4,7 @@ import Explanation
 import SocketModel
 import Testing
 
-@testable import PortwhyKit
+@testable import Answers
 
 /// What one run of the probes did.
 private struct Run {
