@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: help run build install install-files uninstall deb dist check-release example stranger-trial screenshot test bench \
-  churn sanitize conformance kernels kernels-short fuzz fuzz-coverage generate purity lint format clean setup
+.PHONY: help run build install install-files uninstall deb rpm dist check-sbom check-release example stranger-trial screenshot test bench \
+  churn sanitize conformance mutants kernels kernels-short fuzz fuzz-coverage generate purity lint format clean setup
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -16,15 +16,15 @@ build: $(RELEASE) ## the release binary
 
 # The Swift runtime and libstdc++ go into the binary: it starts in half the time and needs only libc, libm, libmnl.
 # No $$ORIGIN in the library path: a program that root runs must not take libmnl from the directory it lies in.
-# No position-independent executable: 40,000 relocations touch 190 pages before main, a tenth of the time on an idle
-# host. The program is memory-safe, local and lives for milliseconds; PIE=1 builds it with them.
+# A position-independent executable whose relocated tables are read-only before main: root runs it on other people's data.
 # Nobody looks its symbols up: without them the linker drops more, and the runtime's one dladdr(3) has less to search.
 # Concrete generic types are reached by symbol, not by mangled name: the runtime would search all conformances of the
 # binary for each of them, which was half of all instructions of `portwhy 8080`.
 # No source may reach the regex engine, which `contains` with a string of several characters does: 1.3 MB.
 STATIC := .build/static
 STATIC_FLAGS := --static-swift-stdlib --disable-local-rpath -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
-  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,-Xlinker -no-pie) -Xlinker --no-export-dynamic \
+  -Xswiftc -Xclang-linker -Xswiftc -static-libgcc -Xlinker --no-export-dynamic \
+  -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now \
   -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors \
   -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import
 SOURCES := Package.swift $(shell find Sources -type f)
@@ -32,9 +32,8 @@ SOURCES := Package.swift $(shell find Sources -type f)
 $(RELEASE): $(SOURCES) | setup
 	@mkdir -p $(STATIC) && ln -sf "$$(gcc -print-file-name=libstdc++.a)" $(STATIC)/
 	swift build -c release --product portwhy $(STATIC_FLAGS)
-	@# As an installed file is: what the linker wrote here and there lies in the page cache in small pieces, which costs
-	@# 7 % of the time on an idle host.
-	@cp $@ $@.copy && mv $@.copy $@
+	@# A build that finds nothing to do leaves the old time.
+	@touch $@
 
 # Where Debian's shells and man look, for /usr and for /usr/local.
 PREFIX ?= /usr/local
@@ -45,7 +44,11 @@ INSTALLED := $(PREFIX)/bin/portwhy $(PREFIX)/share/man/man1/portwhy.1 \
   $(PREFIX)/share/bash-completion/completions/portwhy $(ZSH_FUNCTIONS)/_portwhy \
   $(PREFIX)/share/fish/vendor_completions.d/portwhy.fish $(PREFIX)/share/doc/portwhy/portwhy.report-1.schema.json
 
-install: $(RELEASE) ## binary, manual page and completions to PREFIX (/usr/local), below DESTDIR for packagers
+install:         ## binary, manual page and completions to PREFIX (/usr/local), below DESTDIR for packagers; after make build
+	@# Nothing is built here: `sudo make install` would run the compiler and its plug-ins as root.
+	@[ -x "$(BINARY)" ] || { echo 'install: there is no $(BINARY); run `make build` first' >&2; exit 1; }
+	@[ "$(BINARY)" != $(RELEASE) ] || [ -z "$$(find $(SOURCES) -newer $(RELEASE) -print -quit)" ] || \
+	  { echo 'install: $(BINARY) is older than its sources; run `make build` first' >&2; exit 1; }
 	@$(MAKE) --no-print-directory install-files
 
 install-files:   # the same with the BINARY that is there
@@ -64,11 +67,20 @@ deb: $(RELEASE)  ## a Debian package, checked by lintian, in dist/
 	@scripts/setup debhelper dpkg-dev fakeroot lintian
 	@scripts/deb $(RELEASE)
 
-dist: $(RELEASE) ## a release tarball with its SHA-256 in dist/
+rpm: $(RELEASE)  ## a package for Fedora and RHEL 10, checked by rpmlint, in dist/
+	@scripts/setup rpm rpmlint
+	@scripts/rpm $(RELEASE)
+
+dist: $(RELEASE) ## a release tarball with its SHA-256 and its SBOM (SPDX 2.3) in dist/
+	@scripts/setup binutils python3
 	@scripts/dist $(RELEASE)
 
+check-sbom: dist # the SBOM, by the validator of the SPDX project
+	@scripts/setup python3-venv
+	@scripts/check-sbom dist/portwhy-$$(scripts/version)-linux-$$(uname -m).spdx.json
+
 check-release: $(RELEASE) # what the binary, install, uninstall and dist promise
-	@scripts/setup binutils
+	@scripts/setup binutils python3
 	@scripts/check-release $(RELEASE)
 
 # The manual page's checker and the tools of its examples, the shells of the completions, namespaces and small servers.
@@ -126,6 +138,13 @@ kernels-short: setup # 200 scenarios on two of them, as CI does
 	scripts/kernels --kernels "6.1 6.12" --scenarios $(if $(filter file,$(origin SCENARIOS)),200,$(SCENARIOS)) \
 	  $(if $(SEED),--seed $(SEED)) --where-available
 
+TARGET ?= BindRules
+N ?= 200
+
+mutants: setup   ## break TARGET (BindRules) in N (200) small ways, SEED to repeat a run, and print which its tests do not notice; needs root
+	@scripts/setup $(TEST_PACKAGES) python3
+	Tools/mutants/mutants.py $(TARGET) --number $(N) $(if $(SEED),--seed $(SEED))
+
 SECONDS ?= 60
 FUZZ ?=
 
@@ -136,7 +155,7 @@ fuzz-coverage: setup ## how many lines of each parser the kept corpus of the fuz
 	scripts/fuzz coverage
 
 stranger-trial:  ## follow the README from a clone to an installed package with completions; needs root, removes it again
-	@scripts/setup $(TEST_PACKAGES) man-db
+	@scripts/setup $(TEST_PACKAGES) man-db rpm rpmlint rpm2cpio cpio
 	@scripts/stranger-trial $(COMMAND)
 
 screenshot: $(RELEASE) # docs/screen.svg from what the program prints

@@ -105,7 +105,7 @@ let package = Package(
     tests(
       "PortwhyCLITests",
       [
-        "BindRules", "Explanation", "Linux", "PortwhyCLI", "Answers", "SocketModel",
+        "Answers", "BindRules", "CArguments", "Explanation", "Linux", "PortwhyCLI", "SocketModel",
       ]),
     // Runs the built binary, which SwiftPM builds before any test.
     tests(

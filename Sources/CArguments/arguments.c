@@ -1,31 +1,37 @@
 #include "CArguments.h"
 #include <stdlib.h>
+#include <string.h>
 
 static int count;
 static char **words;
+static char **environment;
 
-/* glibc calls constructors with what main gets. */
-__attribute__((constructor)) static void keep_arguments(int argument_count, char **arguments) {
+extern char **environ;
+
+/* The Swift runtime runs a program that these variables name when it crashes, opens files and prints its own help. */
+static int is_for_runtime(const char *variable) { return strncmp(variable, "SWIFT_", 6) == 0; }
+
+/* glibc calls constructors with what main gets; this one runs before those of the Swift runtime. What execve(2) gave
+   stays as it is: the runtime reads another list. */
+__attribute__((constructor(101))) static void keep_start(int argument_count, char **arguments, char **variables) {
+  static char *none[] = {0};
+  size_t all = 0, kept = 0;
   count = argument_count;
   words = arguments;
-}
-
-/* Before the Swift runtime's constructors: on a crash it would run the program that this variable names. */
-__attribute__((constructor(101))) static void keep_crashes_quiet(void) { unsetenv("SWIFT_BACKTRACE"); }
-
-/* The two functions of the Swift runtime behind CommandLine. Linked statically, these take their place: the runtime's
-   look for the words in /proc/self/maps before main, which takes a thirtieth of the time of an answer, and find none
-   where /proc is not mounted. scripts/check-release holds this to the toolchain in use. */
-char **_swift_stdlib_getUnsafeArgvArgc(int *argument_count) {
-  *argument_count = count;
-  return words;
-}
-
-void _swift_stdlib_overrideUnsafeArgvArgc(char **arguments, int argument_count) {
-  words = arguments;
-  count = argument_count;
+  environment = variables;
+  while (variables[all]) all++;
+  environ = malloc((all + 1) * sizeof *environ);
+  if (!environ) {
+    environ = none;
+    return;
+  }
+  for (size_t number = 0; number < all; number++)
+    if (!is_for_runtime(variables[number])) environ[kept++] = variables[number];
+  environ[kept] = 0;
 }
 
 int portwhy_argument_count(void) { return count; }
 
 const char *portwhy_argument(int number) { return number >= 0 && number < count ? words[number] : 0; }
+
+char *const *portwhy_environment(void) { return environment; }

@@ -69,4 +69,26 @@ struct BindBucketTests {
     #expect(Self.line("0.0.0.0", "BOUND 0.0.0.0", bucket, minor: 1) == "in-use +in-use in-use ok")
     #expect(Self.line("0.0.0.0", "BOUND 0.0.0.0", Self.bucket(nil), minor: 1) == "in-use in-use in-use in-use")
   }
+
+  @Test("with fastreuse leaves listen() open beside a socket whose options are not known, and says which")
+  func fastReuseBesideUnknown() {
+    let snapshot = Snapshot(
+      host: openHost(kernel: KernelVersion(major: 6, minor: 1)), sockets: [socket("BOUND 0.0.0.0 ra?")],
+      buckets: [Self.bucket(nil, fastReuse: true)])
+    let outcome = outcomes(of: attempt("0.0.0.0"), in: snapshot)[1]
+    #expect(outcome.bind == .ok && outcome.listen == .undetermined)
+    #expect(outcome.blockers == [Blocker(socket: 0, rule: .tcpReuseaddr)])
+    #expect(outcome.missing == [MissingFact(.reuseaddr, socket: 0)])
+  }
+
+  @Test("with fastreuse names who refuses at listen(), and nothing is missing")
+  func fastReuseBesideListener() {
+    let snapshot = Snapshot(
+      host: openHost(kernel: KernelVersion(major: 6, minor: 1)),
+      sockets: [socket("BOUND 0.0.0.0 ra?"), socket("LISTEN 127.0.0.1 RA")],
+      buckets: [Self.bucket(nil, fastReuse: true)])
+    let outcome = outcomes(of: attempt("0.0.0.0"), in: snapshot)[1]
+    #expect(outcome.bind == .ok && outcome.listen == .fails(.addressInUse))
+    #expect(outcome.blockers == [Blocker(socket: 1, rule: .tcpListener)] && outcome.missing.isEmpty)
+  }
 }

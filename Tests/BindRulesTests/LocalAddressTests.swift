@@ -59,6 +59,49 @@ struct LocalAddressTests {
       } == "ok")
   }
 
+  @Test("is sure without rules and look-up where the table has the very address, and only there")
+  func ownRoute() {
+    func bind(_ routes: [LocalRoute]) -> String {
+      Self.bind {
+        $0.ipv4LocalRoutes = routes
+        $0.ipv4RulesAreDefault = nil
+        $0.ipv4Lookups = nil
+      }
+    }
+    let whole = LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local)
+    #expect(bind([LocalRoute(destination: Self.address, prefixLength: 32, type: .local)]) == "ok")
+    #expect(bind([whole]) == "? local-addresses")
+    #expect(bind([whole, LocalRoute(destination: .loopback, prefixLength: 32, type: .local)]) == "? local-addresses")
+    let pair = LocalRoute(destination: Self.address, prefixLength: 31, type: .local)
+    #expect(bind([whole, pair]) == "? local-addresses")
+    var elsewhere = LocalRoute(destination: Self.address, prefixLength: 32, type: .local)
+    elsewhere.table = 10
+    #expect(bind([whole, elsewhere]) == "? local-addresses")
+  }
+
+  @Test(
+    "is what the longest prefix says, from none to all bits",
+    arguments: [
+      ("0.0.0.0", 0, "ok"), ("0.0.0.0", 1, "ok"), ("128.0.0.0", 1, "EADDRNOTAVAIL"), ("127.0.0.6", 31, "ok"),
+      ("127.0.0.4", 31, "EADDRNOTAVAIL"), ("127.0.0.6", 32, "ok"), ("127.0.0.7", 32, "EADDRNOTAVAIL"),
+      ("127.0.0.6", 33, "EADDRNOTAVAIL"),
+    ])
+  func prefixes(destination: String, length: UInt8, expected: String) throws {
+    guard case .v4(let address) = try #require(IPAddress(destination)) else { return }
+    let route = LocalRoute(destination: address, prefixLength: length, type: .local)
+    let bind = Self.bind {
+      $0.ipv4LocalRoutes = [route]
+      $0.ipv4RulesAreDefault = false
+    }
+    #expect(bind == expected)
+    // A longer prefix wins, whatever its type.
+    let contradiction = Self.bind {
+      $0.ipv4LocalRoutes = [route, LocalRoute(destination: Self.address, prefixLength: 32, type: .unicast)]
+      $0.ipv4RulesAreDefault = false
+    }
+    #expect(contradiction == (length == 32 && expected == "ok" ? "? local-addresses" : "EADDRNOTAVAIL"))
+  }
+
   @Test("is true of every address where the table was never made, and open where that cannot be told from empty")
   func absentTable() {
     #expect(

@@ -86,6 +86,27 @@ struct PreconditionTests {
     #expect(Self.bind("::ffff:10.0.0.5 V6ONLY") == "EINVAL")
   }
 
+  @Test("an IPv6 address of another VRF is not local, one of the VRF is, whichever of its interfaces has it")
+  func vrfOfAddress() {
+    let vrf = InterfaceIndex(rawValue: 9)
+    func slave(_ host: inout HostFacts) {
+      host.interfaces?.append(NetworkInterface(index: vrf, name: "red", isUp: true, vrfTable: 10))
+      host.interfaces?[1].master = vrf
+    }
+    #expect(Self.bind("fd00::5", slave) == "EADDRNOTAVAIL")
+    #expect(Self.bind("fd00::5 dev=3", slave) == "EADDRNOTAVAIL")
+    #expect(Self.bind("fd00::5 dev=9", slave) == "ok")
+    #expect(Self.bind("fd00::5 dev=2", slave) == "ok")
+    #expect(Self.bind("fe80::7 dev=9", slave) == "EADDRNOTAVAIL")
+    #expect(Self.bind("::1", slave) == "ok")
+    #expect(Self.bind("::1 dev=9", slave) == "EADDRNOTAVAIL")
+    #expect(
+      Self.bind("fd00::5 dev=3") { host in
+        slave(&host)
+        host.ipv6NonlocalBind = nil
+      } == "? ip_nonlocal_bind")
+  }
+
   @Test("a zone that no interface has is looked for before anything else, and only among interfaces that were read")
   func missingZone() {
     var planned = attempt("fe80::7")

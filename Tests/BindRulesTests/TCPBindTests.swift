@@ -185,6 +185,16 @@ struct TCPBindTests {
     }
   }
 
+  @Test("takes a connection's bucket for its VRF without the driver, whatever is known of interfaces")
+  func domainWithoutDriver() {
+    var host = openHost()
+    host.interfaces = nil
+    let connection = socket("ESTABLISHED 10.79.0.1 dev=3 domain=0")
+    #expect(line(attempt("0.0.0.0"), [connection], host: host) == "in-use in-use ? ?")
+    host.mayHaveVRFs = true
+    #expect(line(attempt("0.0.0.0"), [connection], host: host) == "? ? ? ?")
+  }
+
   @Test("before 6.8 may pass with SO_REUSEADDR where only the bind bucket knows")
   func reuseaddrShortcut() {
     let old = openHost(kernel: KernelVersion(major: 6, minor: 1))
@@ -224,6 +234,25 @@ struct TCPBindTests {
       let bind: CallResult = mark == "ok" ? .ok : mark == "X" ? .fails(.addressInUse) : .undetermined
       #expect(first.bind == bind, "\(existing), \(planned), \(release)")
       #expect((first.missing == [MissingFact(.kernelVersion)]) == (mark == "?"))
+    }
+  }
+}
+
+@Suite("The stable releases of 6.1")
+struct LongtermReleaseTests {
+  /// What is the last release without a mend, and the first with it.
+  @Test(
+    "are sure from the release on that brought the mend",
+    arguments: [
+      ("LISTEN ::", "127.0.0.1", "6.1.20", "6.1.21"), ("TIME_WAIT 127.0.0.1", "127.0.0.1", "6.1.20", "6.1.21"),
+      ("LISTEN 127.0.0.1", "::ffff:127.0.0.1", "6.1.59", "6.1.60"),
+      ("LISTEN ::ffff:127.0.0.1", "127.0.0.1", "6.1.59", "6.1.60"),
+    ])
+  func mended(existing: String, planned: String, last: String, first: String) throws {
+    for (release, bind) in [(last, CallResult.undetermined), (first, .fails(.addressInUse))] {
+      let host = openHost(kernel: try #require(KernelVersion(release: release)))
+      let outcome = outcomes(of: attempt(planned), in: Snapshot(host: host, sockets: [socket(existing)]))[0]
+      #expect(outcome.bind == bind, "\(existing), \(planned), \(release)")
     }
   }
 }

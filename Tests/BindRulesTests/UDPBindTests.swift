@@ -75,6 +75,25 @@ struct UDPBindTests {
     #expect(line(attempt("UDP 0.0.0.0"), [socket("UDP 0.0.0.0")], host: host).hasPrefix("in-use"))
   }
 
+  @Test("that surely fails names the sockets that surely are in the way, and no other")
+  func blockers() {
+    let sockets = ["UDP 0.0.0.0 ra?", "UDP 127.0.0.1 RP uid=5", "UDP 0.0.0.0", "UDP 127.0.0.2 RA"].map(socket)
+    let all = outcomes(of: attempt("UDP 0.0.0.0"), in: Snapshot(host: openHost(), sockets: sockets))
+    #expect(all.map(\.bind) == Array(repeating: .fails(.addressInUse), count: 4))
+    #expect(all.map { $0.blockers.map(\.socket) } == [[0, 1, 2, 3], [1, 2], [0, 1, 2, 3], [1, 2]])
+    #expect(all[0].blockers.map(\.rule) == Array(repeating: .udpReuseaddr, count: 4))
+    #expect(all[2].blockers.map(\.rule) == [.udpReuseaddr, .udpReuseportUser, .udpReuseaddr, .udpReuseaddr])
+  }
+
+  @Test("that may fail names who may be in the way, and of whom which option is missing")
+  func openBlockers() {
+    let sockets = ["UDP 127.0.0.1 RA", "UDP 0.0.0.0 ra?"].map(socket)
+    let all = outcomes(of: attempt("UDP 0.0.0.0"), in: Snapshot(host: openHost(), sockets: sockets))
+    #expect(all[1].bind == .undetermined)
+    #expect(all[1].blockers == [Blocker(socket: 1, rule: .udpReuseaddr)])
+    #expect(all[1].missing == [MissingFact(.reuseaddr, socket: 1)])
+  }
+
   @Test("has no listen()")
   func listen() {
     let all = outcomes(of: attempt("UDP 0.0.0.0"), in: Snapshot(host: openHost(), sockets: []))

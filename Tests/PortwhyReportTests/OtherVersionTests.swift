@@ -276,29 +276,4 @@ struct SavedReportsTests {
         "byte \(second + 10), schema: expected a string", "byte \(fourth + 11), broken: expected \"true\"",
       ])
   }
-
-  /// Live reports of version 0.1.0, as root and as nobody: listeners and bound sockets of both families and protocols
-  /// with each of the options, connections in several states, TIME_WAIT, free ports, the overview, probes.
-  @Test("of version 0.1 are read, written again as they were, and give the same verdicts")
-  func recorded() throws {
-    let path = #filePath.prefix(upTo: try #require(#filePath.lastIndex(of: "/")))
-    let text = try #require(fileText(path + "/../Fixtures/reports/0.1.0.jsonl"))
-    let lines = text.split(separator: "\n")
-    var reports = SavedReports(Array(text.utf8))
-    for line in lines {
-      let saved = try #require(try reports.next())
-      #expect(JSONReport.render(saved.report, users: saved.users).dropLast() == line)
-      let answer = try Portwhy.answer(from: saved.report)
-      #expect(decisions(answer) == decisions(saved.report))
-    }
-    #expect(try reports.next() == nil)
-    #expect(lines.count >= 50)
-  }
-
-  private func decisions(_ report: Report) -> [String] {
-    report.targets.map { target in
-      "\(target.port) \(target.verdict, default: "-") "
-        + target.attempts.map { "\($0.attempt.address) \($0.outcomes.map(\.verdict))" }.joined(separator: "; ")
-    }
-  }
 }

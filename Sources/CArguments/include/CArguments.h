@@ -1,4 +1,4 @@
-/* The words that execve(2) gave this program, from the kernel by way of glibc. */
+/* What execve(2) gave this program, from the kernel by way of glibc. */
 #ifndef PORTWHY_CARGUMENTS_H
 #define PORTWHY_CARGUMENTS_H
 
@@ -7,5 +7,9 @@ int portwhy_argument_count(void);
 
 /* The word with this number, 0 is the program's name; NULL where there is none. */
 const char *portwhy_argument(int number);
+
+/* The variables as they came, for a program that this one starts; the last is NULL. getenv(3) sees none that begins
+   with SWIFT_. */
+char *const *portwhy_environment(void);
 
 #endif
