@@ -14,7 +14,7 @@ public struct Plan: Sendable, Hashable {
   /// a report always names one.
   public var uid: UInt32?
   /// The name of the server's runtime; a report may have one that this version does not know.
-  public var runtimeName: String?
+  package var runtimeName: String?
 
   /// Without arguments a socket without options, as the default user has it.
   public init(

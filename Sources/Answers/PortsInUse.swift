@@ -1,20 +1,20 @@
 import Evidence
 import Netlink
-public import SocketModel
+package import SocketModel
 
 /// A port that somebody uses, in as few words as a shell shows beside it.
-public struct PortInUse: Sendable, Hashable {
+package struct PortInUse: Sendable, Hashable {
   /// The port's protocol.
-  public var transport: TransportProtocol
+  package var transport: TransportProtocol
   /// The local port.
-  public var port: Port
+  package var port: Port
   /// The state that says most of those of its sockets: LISTEN before BOUND before every other.
-  public var state: SocketState
+  package var state: SocketState
   /// The short command names of those of its holders that were found in time, each once, in no order that matters.
-  public var commands: [String]
+  package var commands: [String]
 
   /// A port with what is known of it.
-  public init(transport: TransportProtocol, port: Port, state: SocketState, commands: [String]) {
+  package init(transport: TransportProtocol, port: Port, state: SocketState, commands: [String]) {
     self.transport = transport
     self.port = port
     self.state = state
@@ -33,7 +33,7 @@ extension Portwhy {
   ///   - nameTime: microseconds of processor time for finding the names of holders; 0 for none.
   ///   - namesUpTo: with more ports than these no names are looked for.
   ///   - isWanted: the ports to return.
-  public static func portsInUse(
+  package static func portsInUse(
     _ transports: [TransportProtocol], ports: ClosedRange<UInt16> = 0...(.max),
     in namespace: NamespaceReference? = nil, nameTime: UInt64,
     namesUpTo most: Int = .max, where isWanted: (Port) -> Bool = { _ in true }
@@ -94,7 +94,7 @@ extension Portwhy {
 
   /// The names of the interfaces of a network namespace, in the kernel's order.
   /// - Parameter namespace: nil for the calling thread's.
-  public static func interfaceNames(in namespace: NamespaceReference? = nil) throws(PortwhyError) -> [String] {
+  package static func interfaceNames(in namespace: NamespaceReference? = nil) throws(PortwhyError) -> [String] {
     let read = { () throws(PortwhyError) -> [String] in
       do throws(NetlinkError) { return try RouteDump().interfaces().map(\.name) } catch { throw PortwhyError(error) }
     }
@@ -104,7 +104,7 @@ extension Portwhy {
 
   /// Every other network namespace that can be seen, with a word that stands for it and what it is: the name that
   /// ip-netns(8) gave it, or a process in it.
-  public static func otherNamespaces() -> [(reference: NamespaceReference, description: String)] {
+  package static func otherNamespaces() -> [(reference: NamespaceReference, description: String)] {
     let reader = ProcessReader()
     return reader.otherNetworkNamespaces().map { namespace in
       if let name = namespace.name { return (.name(name), "named by ip netns") }

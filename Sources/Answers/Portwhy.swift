@@ -1,5 +1,5 @@
 import Evidence
-public import BindRules
+package import BindRules
 import Linux
 import Netlink
 import Explanation
@@ -74,7 +74,7 @@ public enum Portwhy {
   /// they were drawn from; the raw material of `answer`.
   ///
   /// - Parameter bpf: whether BPF iterators may be asked where they decide.
-  public static func judge(
+  package static func judge(
     _ attempt: BindAttempt, bpf: Bool = true
   ) throws(PortwhyError) -> (outcomes: [BindOutcome], snapshot: Snapshot) {
     let port = attempt.port.rawValue

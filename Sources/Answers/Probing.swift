@@ -1,17 +1,17 @@
 import Evidence
-public import BindRules
+package import BindRules
 import Explanation
 import SocketModel
 
 /// A real bind that answered otherwise than the rules, which were sure.
-public struct ProbeContradiction: Sendable, Hashable {
+package struct ProbeContradiction: Sendable, Hashable {
   /// What the rules said.
-  public var predicted: BindOutcome
+  package var predicted: BindOutcome
   /// What bind(2) answered, each time.
-  public var answered: CallResult
+  package var answered: CallResult
 
   /// A sure outcome, and what the kernel said instead.
-  public init(predicted: BindOutcome, answered: CallResult) {
+  package init(predicted: BindOutcome, answered: CallResult) {
     self.predicted = predicted
     self.answered = answered
   }

@@ -11,13 +11,13 @@ public struct AttemptReport: Sendable, Hashable {
   /// Why the planned combination ends as it does, and what helps.
   public var explanation: Diagnosis
   /// Real binds that answered otherwise than sure rules: bugs to be reported. Empty unless it was probed.
-  public var contradictions: [ProbeContradiction]
+  package var contradictions: [ProbeContradiction]
   /// Combinations that are undetermined only because BPF iterators were not asked: nothing that is planned needed
   /// them. `Question.isThorough` has them asked.
-  public var leftOpen: Set<ReuseOptions>
+  package var leftOpen: Set<ReuseOptions>
 
   /// An attempt that was not probed.
-  public init(
+  package init(
     attempt: BindAttempt, outcomes: [BindOutcome], explanation: Diagnosis = Diagnosis(),
     contradictions: [ProbeContradiction] = [], leftOpen: Set<ReuseOptions> = []
   ) {
@@ -51,12 +51,12 @@ public struct TargetReport: Sendable, Hashable {
   /// Notes that belong to the port, not to one attempt (sockets of the other protocol, a skipped family).
   public var notes: [Note]
   /// The bind buckets that the verdict used, of `Snapshot.buckets`.
-  public var buckets: [BindBucket]
+  package var buckets: [BindBucket]
   /// `Snapshot.isChainOrdered`.
-  public var isChainOrdered: Bool
+  package var isChainOrdered: Bool
 
   /// A target of the overview where it has no attempts.
-  public init(
+  package init(
     transport: TransportProtocol, port: Port, plan: Plan, verdict: CallResult?, sockets: [SocketObservation],
     attempts: [AttemptReport], notes: [Note] = [], buckets: [BindBucket] = [],
     isChainOrdered: Bool = false
@@ -76,21 +76,21 @@ public struct TargetReport: Sendable, Hashable {
 /// A whole answer: what was seen of the host, and one target for each port and protocol asked for.
 public struct Report: Sendable, Hashable {
   /// The name of the JSON form, `schema` in it.
-  public static let schema = "portwhy.report/1"
+  package static let schema = "portwhy.report/1"
 
   /// The version of portwhy that looked.
   public var version: String
   /// Seconds since the epoch, UTC.
   public var capturedAt: Double
   /// Every fact of the host that a verdict used.
-  public var host: HostFacts
+  package var host: HostFacts
   /// Whether everything that matters could be seen.
   public var visibility: Visibility
   /// One for each port and protocol.
   public var targets: [TargetReport]
 
   /// An answer of that version.
-  public init(
+  package init(
     version: String, capturedAt: Double, host: HostFacts, visibility: Visibility, targets: [TargetReport]
   ) {
     self.version = version

@@ -1,25 +1,25 @@
 import BindRules
 import Explanation
-public import SocketModel
+package import SocketModel
 
 /// What is asked of a saved report: each part that is given takes the place of the saved one.
 @dynamicMemberLookup
-public struct SavedQuestion: Sendable, Hashable {
+package struct SavedQuestion: Sendable, Hashable {
   /// The binds of TARGET; nil for those of the report.
-  public var items: [QuestionItem]?
+  package var items: [QuestionItem]?
   /// The families of `-4` and `-6`, for the wildcards of `items`.
-  public var families: Set<AddressFamily>?
+  package var families: Set<AddressFamily>?
   /// Only the ports of these transports; nil for all. For `items` their own transport counts.
-  public var transports: Set<TransportProtocol>?
+  package var transports: Set<TransportProtocol>?
   /// What replaces its part of the saved plan: whatever is given here, and all that a given runtime sets by default.
-  public var plan: Plan
+  package var plan: Plan
   /// Whether the options of `plan` replace the saved ones even where there are none.
-  public var withoutOptions: Bool
+  package var withoutOptions: Bool
   /// Answer with the verdict alone, as `Question.isVerdictOnly`.
   package var isVerdictOnly = false
 
   /// Without arguments the question that the report was the answer to.
-  public init(
+  package init(
     items: [QuestionItem]? = nil, families: Set<AddressFamily>? = nil, transports: Set<TransportProtocol>? = nil,
     plan: Plan = Plan(), withoutOptions: Bool = false
   ) {
@@ -31,7 +31,7 @@ public struct SavedQuestion: Sendable, Hashable {
   }
 
   /// A part of what replaces the saved plan.
-  public subscript<Part>(dynamicMember part: WritableKeyPath<Plan, Part>) -> Part {
+  package subscript<Part>(dynamicMember part: WritableKeyPath<Plan, Part>) -> Part {
     get { plan[keyPath: part] }
     set { plan[keyPath: part] = newValue }
   }
@@ -52,7 +52,7 @@ public struct SavedQuestion: Sendable, Hashable {
 }
 
 /// What a saved report cannot answer.
-public enum SavedReportError: Error, Sendable, Hashable {
+package enum SavedReportError: Error, Sendable, Hashable {
   /// The report is not about this port.
   case portMissing(Port, TransportProtocol)
   /// It is about no port of the transports asked for.
@@ -67,7 +67,7 @@ extension Portwhy {
   /// The rules judge the saved sockets and facts once more, with the parts of the plan that `question` replaces. A
   /// fact that the report lacks makes an answer undetermined. An outcome found by a real bind is kept, as long as
   /// its bind is still the one that is asked about.
-  public static func answer(
+  package static func answer(
     from saved: Report, _ question: SavedQuestion = SavedQuestion()
   ) throws(SavedReportError) -> Report {
     var report = saved

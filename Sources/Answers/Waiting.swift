@@ -4,7 +4,7 @@ import Netlink
 public import SocketModel
 
 /// How a wait ended.
-package enum WaitEnd: Sendable, Hashable {
+public enum WaitEnd: Sendable, Hashable {
   /// Every planned bind works.
   case works
   /// The time was up first.

@@ -4,7 +4,7 @@
 /// a program may override each of them.
 public struct Runtime: Sendable, Hashable {
   /// What the runtime does with IPV6_V6ONLY of an AF_INET6 listening socket.
-  public enum V6Only: String, Sendable, Hashable, CaseIterable {
+  package enum V6Only: String, Sendable, Hashable, CaseIterable {
     /// Sets it: the socket serves IPv6 alone.
     case set
     /// Clears it: a socket on `::` serves IPv4 too.
@@ -14,7 +14,7 @@ public struct Runtime: Sendable, Hashable {
   }
 
   /// How the defaults were found out.
-  public enum Evidence: Sendable, Hashable {
+  package enum Evidence: Sendable, Hashable {
     /// The program was run and its setsockopt(2) calls were watched: what ran.
     case watched(String)
     /// The source or the manual at `source` says so: which version.
@@ -22,18 +22,18 @@ public struct Runtime: Sendable, Hashable {
   }
 
   /// What a user of the runtime writes, in its own words; nil where it has no setting for it.
-  public struct Settings: Sendable, Hashable {
+  package struct Settings: Sendable, Hashable {
     /// Sets SO_REUSEADDR, where the default does not.
-    public var reuseaddr: String?
+    package var reuseaddr: String?
     /// Sets SO_REUSEPORT, or for a runtime that sets it by itself: switches it off.
-    public var reuseport: String?
+    package var reuseport: String?
     /// Changes IPV6_V6ONLY away from the default.
-    public var v6only: String?
+    package var v6only: String?
     /// Chooses the address to bind.
-    public var address: String?
+    package var address: String?
 
     /// What is not given has no setting.
-    public init(
+    package init(
       reuseaddr: String? = nil, reuseport: String? = nil, v6only: String? = nil, address: String? = nil
     ) {
       self.reuseaddr = reuseaddr
@@ -46,24 +46,24 @@ public struct Runtime: Sendable, Hashable {
   /// The word of `--runtime` and of the report.
   public var name: String
   /// Other words for it.
-  public var aliases: [String]
+  package var aliases: [String]
   /// The base names of its executables, without version numbers (`python`, not `python3.11`); empty for a library.
-  public var executables: [String]
+  package var executables: [String]
   /// Its listening sockets set SO_REUSEADDR.
-  public var reuseaddr: Bool
+  package var reuseaddr: Bool
   /// Its listening sockets set SO_REUSEPORT.
-  public var reuseport: Bool
+  package var reuseport: Bool
   /// What it does with IPV6_V6ONLY.
-  public var v6only: V6Only
+  package var v6only: V6Only
   /// What its users write to change that.
-  public var settings: Settings
+  package var settings: Settings
   /// How the defaults were found out.
-  public var evidence: Evidence
+  package var evidence: Evidence
   /// Where the default or the setting is documented.
-  public var source: String
+  package var source: String
 
   /// An entry of the catalogue.
-  public init(
+  package init(
     _ name: String, aliases: [String] = [], executables: [String] = [], reuseaddr: Bool, reuseport: Bool = false,
     v6only: V6Only, settings: Settings, evidence: Evidence, source: String
   ) {
@@ -90,7 +90,7 @@ extension Runtime {
   }
 
   /// The name or alias that is spelled most like `word`; nil where none is close.
-  public static func nearest(to word: String) -> String? {
+  package static func nearest(to word: String) -> String? {
     let word = String(word.lowercased().prefix(64))
     let all = catalogue.flatMap { [$0.name] + $0.aliases }
     let best = all.map { (name: $0, distance: editDistance(Array(word), Array($0))) }.min {
@@ -102,7 +102,7 @@ extension Runtime {
 
   /// The entry whose executable this is: the base name, without `(deleted)` and version numbers, and nothing else
   /// of the process; nil for every other program.
-  public init?(executable path: String?) {
+  package init?(executable path: String?) {
     guard let path else { return nil }
     let whole = path.hasSuffix(" (deleted)") ? path.dropLast(10) : path[...]
     let base = whole.utf8.lastIndex(of: UInt8(ascii: "/")).map { whole[whole.utf8.index(after: $0)...] } ?? whole

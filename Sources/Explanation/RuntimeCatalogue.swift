@@ -6,7 +6,7 @@
 
 extension Runtime {
   /// Every runtime and server that is known, languages first.
-  public static let catalogue: [Runtime] = languages + swift + webServers + databases + nameServers + system
+  package static let catalogue: [Runtime] = languages + swift + webServers + databases + nameServers + system
 
   private static let languages: [Runtime] = [
     Runtime(

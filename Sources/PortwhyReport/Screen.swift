@@ -4,12 +4,12 @@ public import Answers
 internal import SocketModel
 
 /// The report for people.
-public enum Screen {
+package enum Screen {
   /// More targets than this get one line each.
   static let screensShown = 16
 
   /// The answer to a question: a screen a port, or a line a port where there are more than 16.
-  public static func render(_ report: Report, style: ScreenStyle) -> String {
+  package static func render(_ report: Report, style: ScreenStyle) -> String {
     if report.targets.count > screensShown {
       return text(SummaryLines(report: report, style: style).lines())
     }
@@ -20,7 +20,7 @@ public enum Screen {
   }
 
   /// The overview: a line for each protocol and port in use.
-  public static func renderOverview(_ report: Report, style: ScreenStyle) -> String {
+  package static func renderOverview(_ report: Report, style: ScreenStyle) -> String {
     text(OverviewTable(report: report, style: style).lines())
   }
 

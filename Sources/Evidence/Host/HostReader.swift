@@ -149,7 +149,7 @@ package struct HostReader: Sendable {
   }
 
   /// The routes to these addresses, for `HostFacts.ipv4Lookups`; nil where the kernel has no rtnetlink for this reader.
-  public func ipv4Lookups(_ addresses: [IPv4Address]) throws(NetlinkError) -> [RouteLookup]? {
+  package func ipv4Lookups(_ addresses: [IPv4Address]) throws(NetlinkError) -> [RouteLookup]? {
     try present { () throws(NetlinkError) in
       var found: [RouteLookup] = []
       for address in addresses { if let route = try routes.ipv4Lookup(address) { found.append(route) } }

@@ -6,5 +6,5 @@ public enum TransportProtocol: String, Sendable, Hashable, CaseIterable {
   case udp
 
   /// The other of the two; the port spaces are separate, so sockets there are never in the way.
-  public var other: TransportProtocol { self == .tcp ? .udp : .tcp }
+  package var other: TransportProtocol { self == .tcp ? .udp : .tcp }
 }

@@ -1,26 +1,26 @@
 /// What the reader could not look at, and why.
 public struct Visibility: Sendable, Hashable {
   /// Processes whose descriptors could not be listed.
-  public var unreadableProcesses: Int
+  package var unreadableProcesses: Int
   /// Whether sockets that are bound but not listening are in the snapshot, those of other users included.
-  public var boundSocketsComplete: Bool
+  package var boundSocketsComplete: Bool
   /// Why not everything could be looked at, as the report names it, each at most once.
-  public var reasonWords: [OpenWord<VisibilityReason>]
+  package var reasonWords: [OpenWord<VisibilityReason>]
   /// The BPF iterators that were asked; nil where none was wanted.
-  public var bpf: BPFUse?
+  package var bpf: BPFUse?
 
   /// Without arguments everything could be looked at.
-  public init(unreadableProcesses: Int = 0, boundSocketsComplete: Bool = true, reasons: [VisibilityReason] = []) {
+  package init(unreadableProcesses: Int = 0, boundSocketsComplete: Bool = true, reasons: [VisibilityReason] = []) {
     self.unreadableProcesses = unreadableProcesses
     self.boundSocketsComplete = boundSocketsComplete
     self.reasonWords = reasons.map(OpenWord.known)
   }
 
   /// The reasons that this version knows.
-  public var reasons: [VisibilityReason] { reasonWords.compactMap(\.known) }
+  package var reasons: [VisibilityReason] { reasonWords.compactMap(\.known) }
 
   /// Adds a reason that is not there yet.
-  public mutating func add(_ reason: VisibilityReason) {
+  package mutating func add(_ reason: VisibilityReason) {
     if !reasons.contains(reason) { reasonWords.append(.known(reason)) }
   }
 
@@ -29,7 +29,7 @@ public struct Visibility: Sendable, Hashable {
 }
 
 /// Why a reader could not look at something that an answer needs.
-public enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
+package enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
   /// The reader is not root, or root without CAP_SYS_PTRACE, and something was refused for that.
   case notRoot = "not-root"
   /// /proc is not mounted or shows no process.
@@ -46,16 +46,16 @@ public enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
 }
 
 /// What BPF iterators were asked for one answer, and what stood in the way.
-public struct BPFUse: Sendable, Hashable {
+package struct BPFUse: Sendable, Hashable {
   /// The iterators that answered: `tcp`, `udp`, `task_file`.
-  public var iterators: [String]
+  package var iterators: [String]
   /// The time it took, kernel types included.
-  public var microseconds: UInt64
+  package var microseconds: UInt64
   /// Why one of them did not answer, in words for `-v`; nil where all did.
-  public var problem: String?
+  package var problem: String?
 
   /// One with these parts, each as its property says.
-  public init(iterators: [String] = [], microseconds: UInt64 = 0, problem: String? = nil) {
+  package init(iterators: [String] = [], microseconds: UInt64 = 0, problem: String? = nil) {
     self.iterators = iterators
     self.microseconds = microseconds
     self.problem = problem

@@ -1,7 +1,7 @@
 /// The part of the kernel that a socket belongs to.
-public struct KernelOwner: Sendable, Hashable {
+package struct KernelOwner: Sendable, Hashable {
   /// What of the kernel binds ports by itself; the kinds of interfaces are those of rtnetlink(7).
-  public enum Kind: String, Sendable, Hashable, CaseIterable {
+  package enum Kind: String, Sendable, Hashable, CaseIterable {
     case vxlan
     case geneve
     case bareudp
@@ -15,21 +15,21 @@ public struct KernelOwner: Sendable, Hashable {
   }
 
   /// The kind as the report names it.
-  public var word: OpenWord<Kind>
+  package var word: OpenWord<Kind>
   /// The network interface that the socket serves; nil where there is none.
-  public var interface: String?
+  package var interface: String?
 
   /// A part of the kernel, as the report or rtnetlink(7) names it.
-  public init(word: OpenWord<Kind>, interface: String? = nil) {
+  package init(word: OpenWord<Kind>, interface: String? = nil) {
     self.word = word
     self.interface = interface
   }
 
   /// A part of the kernel of a known kind.
-  public init(kind: Kind, interface: String? = nil) { self.init(word: .known(kind), interface: interface) }
+  package init(kind: Kind, interface: String? = nil) { self.init(word: .known(kind), interface: interface) }
 
   /// nil for a kind that this version does not know.
-  public var kind: Kind? { word.known }
+  package var kind: Kind? { word.known }
 }
 
 /// A port that the kernel itself says it uses.

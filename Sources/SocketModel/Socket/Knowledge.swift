@@ -42,7 +42,7 @@ public enum Knowledge<Value: Sendable & Hashable>: Sendable, Hashable {
   }
 
   /// The value to show: read or guessed, nil where nothing is known.
-  public var shown: Value? {
+  package var shown: Value? {
     switch self {
     case .known(let value, _), .inferred(let value, _, _): value
     case .unknown: nil

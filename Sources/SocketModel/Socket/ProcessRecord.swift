@@ -15,21 +15,21 @@ public struct ProcessRecord: Sendable, Hashable {
   /// The container id, from `/proc/PID/cgroup`.
   public var container: String?
   /// The uid of the user manager whose unit it is (`user@UID.service`); nil for a unit of the system manager.
-  public var userManager: UInt32?
+  package var userManager: UInt32?
   /// Who runs the container, as its control group tells: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`;
   /// nil where it does not tell.
-  public var containerEngine: String?
+  package var containerEngine: String?
   /// For docker-proxy: the address and port inside the container that it forwards to. Of its arguments this alone
   /// is read.
-  public var forwardsTo: Endpoint?
+  package var forwardsTo: Endpoint?
   /// The parent, 0 for none (`/proc/PID/stat`); nil where it was not read.
-  public var parent: Int32?
+  package var parent: Int32?
   /// The leader of its process group that has gone while the session it belongs to has not: what a shell started
   /// under that number has ended, this process lives on. Nil where there is none or that cannot be told.
-  public var goneLeader: Int32?
+  package var goneLeader: Int32?
 
   /// One with these parts, each as its property says.
-  public init(
+  package init(
     pid: Int32, command: String, executable: String? = nil, descriptors: [Int32], unit: String? = nil,
     container: String? = nil
   ) {
