@@ -91,7 +91,7 @@ struct Gathering {
 
   func isUsed(_ transport: TransportProtocol, _ port: Port) -> Bool { socketsByPort[transport]?[port] != nil }
 
-  /// The sockets of one port.
+  /// Those of one port, with everything a rule looks at.
   func snapshot(_ transport: TransportProtocol, _ port: Port) -> Snapshot {
     Snapshot(
       host: host, visibility: visibility, sockets: socketsByPort[transport]?[port] ?? [],

@@ -46,7 +46,7 @@ enum KernelEvidence {
     _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?
   ) -> [DescriptorHolder]?
 
-  /// Every descriptor of the sockets with these ports and inodes; nil, without a word in `use`, where the reader may not
+  /// Every descriptor of the sockets with these ports and inodes; nil, with nothing noted in `use`, where the reader may not
   /// ask, and with the reason where it failed.
   static func holders(
     _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?

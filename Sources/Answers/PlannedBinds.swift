@@ -7,7 +7,7 @@ struct PlannedBinds {
   let attempts: [BindAttempt]
   /// What was judged: resolved by the runtime's defaults, the user named.
   let plan: Plan
-  /// Whether `::` was left out, for want of IPv6.
+  /// Whether `::` was left out because there is no IPv6.
   private let skipsFamily: Bool
   private let privilegedFor: UInt32?
 
@@ -70,7 +70,7 @@ private struct PlannedAddress {
 struct PlannedUser {
   let uid: UInt32
   let mayBindPrivileged: Bool?
-  /// The user who would get EACCES, where root is judged in his place.
+  /// The user who would get EACCES, where root is judged instead.
   let judgedAsRootFor: UInt32?
 
   init(_ plan: Plan, port: Port, host: HostFacts) {

@@ -38,7 +38,7 @@ struct UnusedPorts {
 }
 
 extension AttemptReport {
-  /// Whether it works without a word more than notes, which name no port: reasons and commands may.
+  /// Whether it works and says nothing but notes, which name no port: reasons and commands may.
   fileprivate var saysTheSameOfEveryPort: Bool {
     explanation.causeWord == nil && explanation.why.isEmpty && explanation.deliveries.isEmpty
       && explanation.suggestions.isEmpty && contradictions.isEmpty && outcomes.allSatisfy { $0.verdict == .ok }

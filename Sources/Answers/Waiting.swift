@@ -18,10 +18,9 @@ public enum WaitEnd: Sendable, Hashable {
 extension Portwhy {
   /// Blocks until every planned bind works; what is undetermined is waited for as well.
   ///
-  /// It looks again when a socket on one of the ports goes, when the last TIME_WAIT in the way is over, and about
-  /// once a second for what no kernel announces.
+  /// On the calling thread; the library's own waits on another.
   /// - Parameters:
-  ///   - timeout: milliseconds after which it gives up; nil for never. There is always a look at the end.
+  ///   - timeout: milliseconds after which it gives up; nil for never.
   ///   - stopSignals: signals that end the wait and not the program while it lasts.
   ///   - stop: what another thread ends the wait with.
   ///   - progress: called after each look that did not end the wait.
@@ -44,7 +43,7 @@ extension Portwhy {
     return try waitUntilItWorks(
       timeout: timeout, now: { Clock.milliseconds },
       look: { () throws(PortwhyError) in try answerHere(question) },
-      pause: { events.pause(until: $0, heedsSockets: $1, signals: signals, stop: stop) }, progress: progress)
+      pause: { events.pause(until: $0, wakesForSockets: $1, signals: signals, stop: stop) }, progress: progress)
   }
 }
 

@@ -4,7 +4,7 @@ public import SocketModel
 public struct ReuseOptions: OptionSet, Sendable, Hashable {
   /// Bit 0 is SO_REUSEADDR, bit 1 SO_REUSEPORT.
   public let rawValue: UInt8
-  /// Takes any value, known or not.
+  /// Bits as `reuseaddr` and `reuseport` have them.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// SO_REUSEADDR, socket(7).
@@ -53,7 +53,6 @@ public struct BindAttempt: Sendable, Hashable {
   /// CAP_NET_BIND_SERVICE in the user namespace that owns the network namespace; nil where not known.
   package var mayBindPrivileged: Bool?
 
-  /// One with these parts, each as its property says.
   package init(
     transport: TransportProtocol, address: IPAddress, scope: InterfaceIndex? = nil, missingZone: String? = nil,
     port: Port,

@@ -38,7 +38,6 @@ public struct Blocker: Sendable, Hashable {
   /// The rule that finds it in the way.
   package var rule: BindRule
 
-  /// One with these parts, each as its property says.
   package init(socket: Int, rule: BindRule) {
     self.socket = socket
     self.rule = rule
@@ -77,7 +76,6 @@ public struct MissingFact: Sendable, Hashable {
   /// The socket whose fact it is (index into `Snapshot.sockets`); nil for a fact of the host.
   package var socket: Int?
 
-  /// One with these parts, each as its property says.
   package init(_ kind: Kind, socket: Int? = nil) {
     self.kind = kind
     self.socket = socket
@@ -105,7 +103,6 @@ public struct BindOutcome: Sendable, Hashable {
   /// What is missing where `bind` or `listen` is undetermined; empty otherwise.
   public var missing: [MissingFact]
 
-  /// One with these parts, each as its property says.
   package init(
     options: ReuseOptions, bind: CallResult, listen: CallResult?, source: OutcomeSource = .rules,
     blockers: [Blocker] = [], missing: [MissingFact] = []

@@ -47,7 +47,7 @@ private func isLocal(_ address: IPv4Address, inTable routes: [LocalRoute], _ hos
   return answers.count == 1 ? answers.first : nil
 }
 
-/// A route of `local` to the very address, which nothing in `main` can hide.
+/// A route of `local` to exactly this address, which nothing in `main` can hide.
 private func hasOwnRoute(_ address: IPv4Address, _ routes: [LocalRoute]) -> Bool {
   routes.contains { $0.table == 255 && $0.prefixLength == 32 && $0.destination == address }
 }

@@ -3,7 +3,7 @@ import SocketModel
 /// What get_port answers for UDP, `udp_lib_get_port` with a port.
 ///
 /// The kernel walks either the chain of the port (`udp_lib_lport_inuse`) or, if that is longer than ten, the chains
-/// of the very address and then of the wildcard (`udp_lib_lport_inuse2`). How long the chain is cannot be seen (other
+/// of the address itself and then of the wildcard (`udp_lib_lport_inuse2`). How long the chain is cannot be seen (other
 /// ports and other namespaces share it), and neither can the order between IPv4 and IPv6 sockets in two dumps. The
 /// chains by address have the order of the port's, but for what connect(2) has moved to another address and maybe
 /// back (`udp_lib_rehash`): a connected socket on a specific address, any socket on a wildcard. So every order that

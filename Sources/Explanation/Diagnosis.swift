@@ -2,9 +2,9 @@ package import SocketModel
 
 /// A remark that belongs to an attempt or a port but does not decide it.
 public struct Note: Sendable, Hashable {
-  /// The kind as the report names it.
+  /// The word of the report, `kind` in it.
   package var word: OpenWord<Kind>
-  /// One sentence, lower case, without a full stop.
+  /// What it says: one sentence in lower case.
   public var text: String
 
   /// A note as a report has it.
@@ -16,7 +16,7 @@ public struct Note: Sendable, Hashable {
   /// A note of a known kind.
   package init(kind: Kind, text: String) { self.init(word: .known(kind), text: text) }
 
-  /// nil for a kind that this version does not know.
+  /// What it is about; nil for a kind of a newer version.
   public var kind: Kind? { word.known }
 }
 
@@ -29,15 +29,12 @@ public struct Suggestion: Sendable, Hashable {
     /// It works if this holds.
     case conditional(OpenWord<Condition>)
 
-    /// It works if this holds.
     package static func when(_ condition: Condition) -> Certainty { .conditional(.known(condition)) }
   }
 
-  /// The kind as the report names it.
   package var word: OpenWord<Kind>
   /// The socket option it is about; nil for none.
   package var optionWord: OpenWord<Option>?
-  /// How sure it is that it helps.
   package var certainty: Certainty
   /// What to do, lower case, without a full stop.
   public var text: String
@@ -63,7 +60,7 @@ public struct Suggestion: Sendable, Hashable {
       word: .known(kind), option: option.map(OpenWord.known), certainty: certainty, text: text, command: command)
   }
 
-  /// nil for a kind that this version does not know.
+  /// What is to be done; nil for a kind of a newer version.
   public var kind: Kind? { word.known }
   /// Whether the rules, run on the changed situation, say that it works; else it works under a condition, said in `text`.
   public var isChecked: Bool { certainty == .checked }

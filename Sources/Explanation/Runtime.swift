@@ -57,7 +57,6 @@ public struct Runtime: Sendable, Hashable {
   package var v6only: V6Only
   /// What its users write to change that.
   package var settings: Settings
-  /// How the defaults were found out.
   package var evidence: Evidence
   /// Where the default or the setting is documented.
   package var source: String

@@ -71,7 +71,6 @@ package enum AddressOverlap: Sendable, Hashable {
   /// One is IPv4, the other an IPv6 address.
   case dualStack
 
-  /// What the socket is to the port, or to an attempt.
   package init(_ attempt: BindAttempt, _ socket: SocketObservation) {
     let (mine, theirs) = (attempt.address.plain, socket.local.address.plain)
     if mine.family != theirs.family {

@@ -162,7 +162,7 @@ extension GivenOptions {
   /// What `-t` and `-u` ask for; empty where neither was given.
   var transports: [TransportProtocol] { (has(.tcp) ? [.tcp] : []) + (has(.udp) ? [.udp] : []) }
 
-  /// What `-4` and `-6` ask for; nil where neither was given.
+  /// The families of `-4` and `-6`; nil for both.
   var families: Set<AddressFamily>? {
     guard has(.ipv4) || has(.ipv6) else { return nil }
     return Set((has(.ipv4) ? [AddressFamily.ipv4] : []) + (has(.ipv6) ? [.ipv6] : []))

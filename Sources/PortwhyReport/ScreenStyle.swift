@@ -54,7 +54,7 @@ package struct ScreenStyle: Sendable, Hashable {
 
     func callAsFunction(_ socket: SocketObservation) -> String { TerminalText.escaped(words.text(socket)) }
 
-    /// What makes rows alike: the owner without pids and times.
+    /// As `OwnerWords.foldingKey`.
     func foldingKey(_ socket: SocketObservation) -> String { words.foldingKey(socket) }
   }
 

@@ -3,7 +3,7 @@ public struct SystemError: Error, RawRepresentable, Sendable, Hashable, CustomSt
   /// errno(3).
   public let rawValue: Int32
 
-  /// Takes any value, known or not.
+  /// An error by its errno, positive.
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
   /// EPERM.

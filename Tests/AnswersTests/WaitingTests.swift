@@ -197,7 +197,7 @@ struct KernelWaitTests {
       let signals = StopSignals([])
       let events = SocketEvents(ByTransport([transport], second.port.rawValue...second.port.rawValue))
       func pause() -> SocketEvent {
-        events.pause(until: Clock.milliseconds + 300, heedsSockets: true, signals: signals)
+        events.pause(until: Clock.milliseconds + 300, wakesForSockets: true, signals: signals)
       }
       _ = consume first
       let other = pause()

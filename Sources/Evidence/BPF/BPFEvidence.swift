@@ -28,7 +28,7 @@ package struct BPFEvidence: Sendable, Hashable {
 
   init(layout: KernelLayout) { self.layout = layout }
 
-  /// Why there is certainly nothing to be had, found without reading the types or calling bpf(2): a capability or the
+  /// Why there is certainly nothing to read, found without reading the types or calling bpf(2): a capability or the
   /// file is missing. nil promises nothing.
   package static func obstacle(typesAt path: String = kernelTypes) -> BPFError? {
     let missing = missingCapabilities()

@@ -23,7 +23,7 @@ package struct HostReader: Sendable {
     self.capabilities = capabilities
   }
 
-  /// The facts asked for; one that is not to be had (unreadable, malformed, no rtnetlink) stays nil. Throws only
+  /// The facts asked for; one that cannot be read (unreadable, malformed, no rtnetlink) stays nil. Throws only
   /// what is no lack of a fact but a defect: a malformed reply, a failing system call.
   ///
   /// - Parameter lookups: the addresses for `HostFacts.ipv4Lookups`.

@@ -8,7 +8,6 @@ package enum SocketStates: Sendable, Hashable {
   case connections
   case all
 
-  /// Bit n is state n.
   var mask: UInt32 {
     let boundInactive: UInt32 = 13  // TCP_BOUND_INACTIVE, Linux 6.8
     let holding: UInt32 =

@@ -59,7 +59,7 @@ package struct NetlinkMessage: Sendable, Hashable {
   package var sequence: UInt32
   /// `nlmsg_pid`: in a reply the port id of the socket that asked.
   package var portID: UInt32
-  /// In bytes from the start of the datagram, padding not included.
+  /// In bytes, as the offset of an attribute.
   package var payload: Range<Int>
 
   package init(type: MessageType, flags: MessageFlags, sequence: UInt32, portID: UInt32, payload: Range<Int>) {

@@ -20,8 +20,8 @@ package enum JSONReport {
   /// Reads what `render` wrote, on whatever host: one document, blanks and newlines around it allowed.
   ///
   /// Rendering the result gives the same text again. Reports of older and newer versions can be read too:
-  /// - a key that is not known is passed over, and one that may be null may be missing;
-  /// - an element with a word that is not known is passed over, but a socket: what the word says of that is not known.
+  /// - a key that is not known is skipped, and one that may be null may be missing;
+  /// - an element with a word that is not known is skipped, but a socket: what the word says of that is not known.
   ///
   /// Every fact must be as the schema says, and every number that refers to a socket must have one: the report may come
   /// from anywhere.

@@ -164,7 +164,7 @@ extension Blocker: JSONObject {
 }
 
 extension MissingFact: JSONCoded {
-  /// `kind`, or `kind:socket` for a fact of one socket.
+  /// In the words of `missingWord`.
   init(from reader: inout JSONReader) throws(JSONError) {
     let offset = reader.cursor.position
     let text = try reader.string()

@@ -5,7 +5,7 @@ public struct Endpoint: Sendable, Hashable {
   /// The port.
   public var port: Port
 
-  /// One with these parts, each as its property says.
+  /// `address:port`, without a zone.
   public init(address: IPAddress, port: Port) {
     self.address = address
     self.port = port

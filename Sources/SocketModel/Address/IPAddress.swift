@@ -3,7 +3,6 @@ public struct IPv4Address: Sendable, Hashable, CustomStringConvertible {
   /// The address as a number, 127.0.0.1 is 0x7f000001.
   package var bits: UInt32
 
-  /// One with these parts, each as its property says.
   package init(bits: UInt32) { self.bits = bits }
   /// The four numbers between the dots.
   package init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8) {
@@ -18,7 +17,7 @@ public struct IPv4Address: Sendable, Hashable, CustomStringConvertible {
   /// 224.0.0.0/4.
   package var isMulticast: Bool { bits >> 28 == 0xe }
 
-  /// As inet_ntop(3) writes it.
+  /// Dotted decimal, as inet_ntop(3) writes it.
   public var description: String { "\(bits >> 24).\(bits >> 16 & 255).\(bits >> 8 & 255).\(bits & 255)" }
 }
 
@@ -29,7 +28,6 @@ public struct IPv6Address: Sendable, Hashable {
   /// The last 64 bits.
   package var low: UInt64
 
-  /// One with these parts, each as its property says.
   package init(high: UInt64, low: UInt64) {
     self.high = high
     self.low = low
@@ -114,7 +112,7 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// As inet_ntop(3) writes it.
+  /// The text of the address, without brackets.
   public var description: String {
     switch self {
     case .v4(let address): address.description

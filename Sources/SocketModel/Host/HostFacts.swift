@@ -56,7 +56,6 @@ package struct HostFacts: Sendable, Hashable {
   /// systemd's SocketBindDeny=); nil where that may not be asked.
   package var controlGroupBindPrograms: Bool?
 
-  /// One with these parts, each as its property says.
   package init(kernel: KernelVersion, uid: UInt32) {
     self.kernel = kernel
     self.uid = uid

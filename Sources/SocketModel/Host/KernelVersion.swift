@@ -23,7 +23,6 @@ package struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConver
     stable = numbers.stable
   }
 
-  /// One with these parts, each as its property says.
   package init(major: Int, minor: Int, stable: Int? = nil, release: String? = nil) {
     self.major = major
     self.minor = minor

@@ -3,7 +3,6 @@ package struct InterfaceIndex: RawRepresentable, Sendable, Hashable {
   /// The kernel's number.
   package let rawValue: UInt32
 
-  /// Takes any value, known or not.
   package init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// Nil for 0, which the kernel uses for "no interface".
@@ -26,7 +25,6 @@ package struct NetworkInterface: Sendable, Hashable {
   /// The routing table of a VRF device (`IFLA_VRF_TABLE`); nil for every other kind.
   package var vrfTable: UInt32?
 
-  /// One with these parts, each as its property says.
   package init(
     index: InterfaceIndex, name: String, isUp: Bool, master: InterfaceIndex? = nil, vrfTable: UInt32? = nil
   ) {
@@ -47,7 +45,6 @@ package struct InterfaceAddress: Sendable, Hashable {
   /// `IFA_FLAGS` (`linux/if_addr.h`).
   package var flags: UInt32
 
-  /// One with these parts, each as its property says.
   package init(address: IPAddress, interface: InterfaceIndex, flags: UInt32) {
     self.address = address
     self.interface = interface

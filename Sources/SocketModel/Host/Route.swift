@@ -2,7 +2,6 @@
 package struct RouteType: RawRepresentable, Sendable, Hashable {
   /// RTN_* (`linux/rtnetlink.h`).
   package let rawValue: UInt8
-  /// Takes any value, known or not.
   package init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// RTN_UNICAST.
@@ -26,7 +25,6 @@ package struct LocalRoute: Sendable, Hashable {
   /// The routing table, 255 (`local`) unless a VRF's.
   package var table: UInt32
 
-  /// One with these parts, each as its property says.
   package init(destination: IPv4Address, prefixLength: UInt8, type: RouteType, table: UInt32 = 255) {
     self.destination = destination
     self.prefixLength = prefixLength
@@ -37,12 +35,11 @@ package struct LocalRoute: Sendable, Hashable {
 
 /// What the kernel answers when it is asked for the route to one IPv4 address (rtnetlink(7), RTM_GETROUTE).
 package struct RouteLookup: Sendable, Hashable {
-  /// The address, or the network's first one.
+  /// What was looked up.
   package var destination: IPv4Address
   /// The type of the route that was found; nil where neither `local` nor `main` has one.
   package var type: RouteType?
 
-  /// One with these parts, each as its property says.
   package init(destination: IPv4Address, type: RouteType?) {
     self.destination = destination
     self.type = type

@@ -14,7 +14,6 @@ package struct Snapshot: Sendable, Hashable {
   /// Whether UDP sockets of both families stand in the one order in which bind(2) examines them.
   package var isChainOrdered: Bool
 
-  /// One with these parts, each as its property says.
   package init(
     host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation], buckets: [BindBucket] = [],
     isChainOrdered: Bool = false

@@ -54,7 +54,6 @@ package struct BPFUse: Sendable, Hashable {
   /// Why one of them did not answer, in words for `-v`; nil where all did.
   package var problem: String?
 
-  /// One with these parts, each as its property says.
   package init(iterators: [String] = [], microseconds: UInt64 = 0, problem: String? = nil) {
     self.iterators = iterators
     self.microseconds = microseconds

@@ -29,7 +29,6 @@ package struct BindBucket: Sendable, Hashable {
   /// `fast_ipv6_only`.
   package var fastIPv6only: Bool
 
-  /// One with these parts, each as its property says.
   package init(
     port: Port, layer3Domain: InterfaceIndex? = nil, fastReuse: Bool, fastReuseport: FastReuseport?,
     fastUID: UInt32, fastFamily: AddressFamily, fastAddress: IPv6Address, fastAddress4: IPv4Address,

@@ -14,7 +14,7 @@ package struct KernelOwner: Sendable, Hashable {
     case lockd
   }
 
-  /// The kind as the report names it.
+  /// Which part, in the word of the report.
   package var word: OpenWord<Kind>
   /// The network interface that the socket serves; nil where there is none.
   package var interface: String?
@@ -28,7 +28,6 @@ package struct KernelOwner: Sendable, Hashable {
   /// A part of the kernel of a known kind.
   package init(kind: Kind, interface: String? = nil) { self.init(word: .known(kind), interface: interface) }
 
-  /// nil for a kind that this version does not know.
   package var kind: Kind? { word.known }
 }
 

@@ -28,7 +28,6 @@ public struct ProcessRecord: Sendable, Hashable {
   /// under that number has ended, this process lives on. Nil where there is none or that cannot be told.
   package var goneLeader: Int32?
 
-  /// One with these parts, each as its property says.
   package init(
     pid: Int32, command: String, executable: String? = nil, descriptors: [Int32], unit: String? = nil,
     container: String? = nil

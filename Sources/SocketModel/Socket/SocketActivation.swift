@@ -7,7 +7,6 @@ package struct SocketActivation: Sendable, Hashable {
   /// The uid of the user manager that holds it; nil for the system manager, process 1.
   package var userManager: UInt32?
 
-  /// One with these parts, each as its property says.
   package init(unit: String, activates: String, userManager: UInt32? = nil) {
     self.unit = unit
     self.activates = activates

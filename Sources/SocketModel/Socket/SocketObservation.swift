@@ -48,7 +48,6 @@ public struct SocketObservation: Sendable, Hashable {
   /// What of the kernel holds it, with `owner` `.kernel`.
   package var kernelOwner: KernelOwner?
 
-  /// One with these parts, each as its property says.
   package init(
     transport: TransportProtocol, family: AddressFamily, local: Endpoint, remote: Endpoint? = nil,
     state: SocketState, reuseaddr: Knowledge<Bool>, reuseport: Knowledge<Bool>, v6only: Knowledge<Bool>? = nil,

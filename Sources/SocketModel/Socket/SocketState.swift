@@ -3,7 +3,7 @@ public struct SocketState: RawRepresentable, Sendable, Hashable, CustomStringCon
   /// The kernel's number.
   public let rawValue: UInt8
 
-  /// Takes any value, known or not.
+  /// A state by the kernel's number; one that has no name here prints as that number.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// ESTABLISHED; a connected UDP socket too.

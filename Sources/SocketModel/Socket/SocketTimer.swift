@@ -4,7 +4,6 @@ package struct SocketTimer: Sendable, Hashable {
   package struct Kind: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
     /// The kernel's number.
     package let rawValue: UInt8
-    /// Takes any value, known or not.
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// A retransmission is due.
@@ -36,7 +35,6 @@ package struct SocketTimer: Sendable, Hashable {
   /// Milliseconds until it fires.
   package var expires: UInt32
 
-  /// One with these parts, each as its property says.
   package init(kind: Kind, expires: UInt32) {
     self.kind = kind
     self.expires = expires

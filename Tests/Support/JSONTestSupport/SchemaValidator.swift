@@ -1,5 +1,5 @@
 /// Holds a document against a JSON Schema (draft 2020-12), the keywords of this project's schema only; one it
-/// does not know is itself reported, so that no rule is passed over in silence.
+/// does not know is itself reported, so that no rule is skipped without a message.
 public struct SchemaValidator {
   var schema: JSONDocument
 

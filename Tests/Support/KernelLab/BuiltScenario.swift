@@ -89,7 +89,6 @@ public enum TrialResult: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// As text, for messages and tests.
   public var description: String {
     switch self {
     case .works: "ok"

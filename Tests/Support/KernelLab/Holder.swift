@@ -119,7 +119,6 @@ public struct Change: Sendable, Hashable {
   /// What changes.
   public var action: ChangeAction
 
-  /// One with these parts, each as its property says.
   public init(_ moment: ChangeMoment, _ action: ChangeAction) {
     self.moment = moment
     self.action = action
@@ -156,7 +155,6 @@ public struct Holder: Sendable, Hashable {
   /// In order within a moment.
   public var changes: [Change]
 
-  /// One with these parts, each as its property says.
   public init(
     _ kind: HolderKind, _ transport: HolderProtocol = .tcp, _ address: IPAddress, options: ReuseOptions = [],
     v6only: Bool? = nil, device: LabDevice? = nil, scope: LabDevice? = nil, port: PortChoice = .explicit,

@@ -33,13 +33,11 @@ public struct CallFailure: Error, Sendable, Hashable, CustomStringConvertible {
   /// What it failed with.
   public var error: SystemError
 
-  /// One with these parts, each as its property says.
   public init(_ call: LabCall, _ error: SystemError) {
     self.call = call
     self.error = error
   }
 
-  /// As text, for messages and tests.
   public var description: String { "\(call.rawValue): \(error)" }
 }
 
@@ -52,7 +50,6 @@ public enum HolderOutcome: Sendable, Hashable, CustomStringConvertible {
   /// Everything of it is there.
   public var isBuilt: Bool { self == .built }
 
-  /// As text, for messages and tests.
   public var description: String {
     switch self {
     case .built: "built"

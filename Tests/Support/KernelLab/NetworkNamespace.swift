@@ -11,7 +11,6 @@ public struct NamespaceConfiguration: Sendable, Hashable {
   /// Small socket tables of its own; else the host's, as a container has them, whose size a walk feels.
   public var ownTables: Bool
 
-  /// One with these parts, each as its property says.
   public init(devices: Bool = true, vrf: Bool = false, sysctls: [String: String] = [:], ownTables: Bool = true) {
     self.devices = devices
     self.vrf = vrf

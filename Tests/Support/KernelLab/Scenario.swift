@@ -26,7 +26,6 @@ public struct Attempt: Sendable, Hashable {
   /// Whether CAP_NET_BIND_SERVICE is in force in bind(2).
   public var mayBindPrivileged: Bool
 
-  /// One with these parts, each as its property says.
   public init(
     _ transport: TransportProtocol = .tcp, _ address: IPAddress, v6only: Bool? = nil, device: LabDevice? = nil,
     scope: LabDevice? = nil, uid: UInt32 = 0, mayBindPrivileged: Bool = true
@@ -77,7 +76,6 @@ public struct Scenario: Sendable, Hashable {
   /// What changes when they are there.
   public var later: [LaterChange]
 
-  /// One with these parts, each as its property says.
   public init(
     _ holders: [Holder], _ attempt: Attempt, port: PortKind = .ordinary, settings: [HostSetting: Int] = [:],
     later: [LaterChange] = []

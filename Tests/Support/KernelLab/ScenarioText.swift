@@ -4,7 +4,6 @@ import SocketModel
 // One line says all there is to a scenario. Defaults are left out: options none, uid 0, no device.
 
 extension HolderKind: CustomStringConvertible {
-  /// As text, for messages and tests.
   public var description: String {
     switch self {
     case .bound: "bound"
@@ -28,7 +27,6 @@ extension HolderKind: CustomStringConvertible {
 }
 
 extension Change: CustomStringConvertible {
-  /// As text, for messages and tests.
   public var description: String {
     let action =
       switch action {
@@ -44,7 +42,6 @@ extension Change: CustomStringConvertible {
 }
 
 extension Holder: CustomStringConvertible {
-  /// As text, for messages and tests.
   public var description: String {
     var words = [transport.rawValue, kind.description, address.description + (scope.map { "%\($0.rawValue)" } ?? "")]
     if port != .explicit { words.append("port=\(port.rawValue)") }
@@ -58,7 +55,6 @@ extension Holder: CustomStringConvertible {
 }
 
 extension Attempt: CustomStringConvertible {
-  /// As text, for messages and tests.
   public var description: String {
     var words = [transport.rawValue, address.description + (scope.map { "%\($0.rawValue)" } ?? "")]
     words += optionWords([], v6only: v6only, device: device, uid: uid)
@@ -68,7 +64,6 @@ extension Attempt: CustomStringConvertible {
 }
 
 extension LaterChange: CustomStringConvertible {
-  /// As text, for messages and tests.
   public var description: String {
     switch self {
     case .setting(let setting, let value): "\(setting.rawValue)=\(value)"
@@ -78,7 +73,6 @@ extension LaterChange: CustomStringConvertible {
 }
 
 extension Scenario: CustomStringConvertible {
-  /// As text, for messages and tests.
   public var description: String {
     let holders = holders.map { "{\($0)}" }.joined(separator: " ")
     let settings = settings.sorted { $0.key < $1.key }.map { " \($0.key.rawValue)=\($0.value)" }.joined()
