@@ -65,12 +65,14 @@ let package = Package(
     support("NetlinkTestSupport", ["CLinux", "Netlink", "SocketModel"], settings: strict),
     .systemLibrary(name: "CKernelLab", path: "Tests/Support/CKernelLab"),
     support("KernelLab", ["BindRules", "CKernelLab", "SocketModel"], settings: strict),
-    tool("conformance", ["BindRules", "KernelLab", "Answers", "SocketModel"], settings: strict),
+    tool(
+      "conformance", ["BindRules", "Explanation", "KernelLab", "Answers", "PortwhyReport", "SocketModel"],
+      settings: strict),
     tool("bench", ["CKernelLab", "KernelLab", "SocketModel"], settings: strict),
     tool("churn"),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
-    tests("KernelConformanceTests", ["BindRules", "KernelLab", "Answers", "SocketModel"]),
+    tests("KernelConformanceTests", ["BindRules", "Explanation", "KernelLab", "Answers", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BindRules", "SocketModel"]),
     tests(

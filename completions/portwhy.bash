@@ -47,7 +47,7 @@ _portwhy() {
         case $word in
         --) return 0 ;;
         --explain) explains=yes ;;
-        --runtime | --device | --uid | --netns | --timeout | --interval | --from | --color) skip=yes ;;
+        --runtime | --device | --uid | --as | --netns | --timeout | --interval | --from | --color) skip=yes ;;
         -*) ;;
         *) target=yes ;;
         esac
@@ -58,6 +58,7 @@ _portwhy() {
     --runtime) mapfile -t found < <(_portwhy_ask "$1" runtimes "$value" "${earlier[@]}") ;;
     --device) mapfile -t found < <(_portwhy_ask "$1" interfaces "$value" "${earlier[@]}") ;;
     --uid) mapfile -t found < <(_portwhy_ask "$1" users "$value" "${earlier[@]}") ;;
+    --as) mapfile -t found < <(compgen -W "freebsd macos" -- "$value") ;;
     --netns)
         # A word with a slash is a file.
         if [[ $value == */* ]]; then
@@ -73,7 +74,7 @@ _portwhy() {
     --explain) mapfile -t found < <(_portwhy_ask "$1" topics "$value" "${earlier[@]}") ;;
     *)
         if [[ $typed == -* ]]; then
-            mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only --runtime --device --uid --netns --probe
+            mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only --runtime --device --uid --as --netns --probe
                 --deep --no-bpf
                 --wait --timeout --watch --interval --from
                 --json -q --quiet -v --verbose -n --numeric --color --explain --version -h --help" -- "$typed")

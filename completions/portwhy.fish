@@ -46,7 +46,7 @@ function __portwhy_wants_word
             continue
         end
         switch $word
-            case --runtime --device --uid --netns --timeout --interval --from --color
+            case --runtime --device --uid --as --netns --timeout --interval --from --color
                 set skip yes
             case '-*'
             case '*'
@@ -68,6 +68,7 @@ complete -c portwhy -l no-v6only -d 'it clears IPV6_V6ONLY'
 complete -c portwhy -l runtime -x -k -a '(__portwhy_ask runtimes (__portwhy_word))' -d 'it is a server of this kind, such as node, and sets the options that these set by themselves'
 complete -c portwhy -l device -x -k -a '(__portwhy_ask interfaces (__portwhy_word))' -d 'it is bound to the interface IF (SO_BINDTODEVICE)'
 complete -c portwhy -l uid -x -k -a '(__portwhy_ask users (__portwhy_word))' -d 'it belongs to this user, name or number'
+complete -c portwhy -l as -x -a 'freebsd macos' -d 'say what this system would answer besides'
 complete -c portwhy -l netns -x -k -a '(__portwhy_namespaces)' -d 'in this network namespace: that of a process, a name of ip-netns, or a file'
 complete -c portwhy -l probe -d 'settle what is undetermined by a real TCP bind that never listens; the manual page says what it can disturb'
 complete -c portwhy -l deep -d 'also other network namespaces and firewall redirects'

@@ -10,7 +10,7 @@ struct Judgement {
   let attempts: [BindAttempt]
   let snapshot: Snapshot
   /// Of each attempt, in their order: the four outcomes of `outcomes(of:in:)`.
-  let outcomes: [[BindOutcome]]
+  var outcomes: [[BindOutcome]]
 
   init(of attempts: [BindAttempt], in snapshot: Snapshot) {
     self.attempts = attempts
@@ -73,7 +73,8 @@ struct Gathering {
     }
     findBoundSockets(ports, wanted)
     findOwners(bpf, names: !verdictOnly)
-    if usesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
+    let givesDevices = host.freshSockets?.contains { $0.device != nil } ?? false
+    if usesDevices || givesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
     for transport in sockets.transports { sortByPort(transport) }
   }
 

@@ -13,6 +13,8 @@ public struct Plan: Sendable, Hashable {
   /// Its owner. nil in a question is the user who called sudo(8), else the effective one, and 0 for a privileged port;
   /// a report always names one.
   public var uid: UInt32?
+  /// The program has CAP_NET_BIND_SERVICE whoever starts it, by file capabilities or as an ambient one (capabilities(7)).
+  package var hasBindCapability = false
   /// The name of the server's runtime; a report may have one that this version does not know.
   package var runtimeName: String?
 
@@ -58,6 +60,7 @@ extension Plan {
     if let v6only { words.append(v6only ? "--v6only" : "--no-v6only") }
     if let device { words += option("--device", device) }
     if let uid { words += ["--uid", String(uid)] }
+    if hasBindCapability { words.append("--cap-net-bind") }
     if let runtimeName { words += option("--runtime", runtimeName) }
     return words
   }

@@ -10,6 +10,8 @@ struct PlannedBinds {
   /// Whether `::` was left out because there is no IPv6.
   private let skipsFamily: Bool
   private let privilegedFor: UInt32?
+  /// The device that every socket has here from the start, where the plan names none.
+  private let devicePlace: String?
 
   init(question: Question, item: QuestionItem, port: Port, host: HostFacts) {
     let user = PlannedUser(question.plan, port: port, host: host)
@@ -17,12 +19,20 @@ struct PlannedBinds {
     plan.uid = user.uid
     let addresses = item.addresses.flatMap { PlannedAddress.all($0, families: question.families, host: host) }
     attempts = addresses.map { planned in
-      BindAttempt(
+      let family = planned.address.family
+      var attempt = BindAttempt(
         transport: item.transport, address: planned.address, scope: planned.scope, missingZone: planned.missingZone,
         port: port,
-        v6only: planned.address.family == .ipv6 && (plan.v6only ?? host.bindv6only ?? false),
-        device: plan.device.map { Self.device($0, host) },
+        v6only: family == .ipv6 && (plan.v6only ?? host.bindv6only ?? false),
+        device: plan.device.map { Self.device($0, host) } ?? host.deviceOfFreshSocket(item.transport, family),
         uid: user.uid, mayBindPrivileged: user.mayBindPrivileged)
+      attempt.isV6onlyKnown = family == .ipv4 || (plan.v6only ?? host.bindv6only) != nil
+      return attempt
+    }
+    if plan.device == nil, case .interface(_, let name)? = attempts.lazy.compactMap(\.device).first {
+      devicePlace = name
+    } else {
+      devicePlace = nil
     }
     self.plan = plan
     skipsFamily = item.addresses.contains(.wildcard) && question.families == nil && host.ipv6Available == false
@@ -31,7 +41,8 @@ struct PlannedBinds {
 
   /// What of the binds was not said but assumed.
   func notes(_ host: HostFacts) -> [Note] {
-    (privilegedFor.map { [Note.judgedAsRoot(insteadOf: $0, host)] } ?? []) + (skipsFamily ? [.familySkipped] : [])
+    (privilegedFor.map { [Note.judgedAsRoot(insteadOf: $0, host)] } ?? [])
+      + (devicePlace.map { [Note.placeDevice($0)] } ?? []) + (skipsFamily ? [.familySkipped] : [])
   }
 
   static func device(_ name: String, _ host: HostFacts) -> BindDevice {
@@ -57,11 +68,12 @@ private struct PlannedAddress {
       return wildcards
     case .address(let address, let zone):
       guard let zone else { return [PlannedAddress(address: address)] }
-      let number = UInt32(zone).flatMap(InterfaceIndex.init(kernel:))
-      guard let scope = host.interface(named: zone)?.index ?? number else {
+      if let scope = host.interface(named: zone)?.index { return [PlannedAddress(address: address, scope: scope)] }
+      // As getaddrinfo(3) reads a number: digits alone, 0 for no interface.
+      guard zone.isDecimal, let number = UInt32(zone) else {
         return [PlannedAddress(address: address, missingZone: zone)]
       }
-      return [PlannedAddress(address: address, scope: scope)]
+      return [PlannedAddress(address: address, scope: InterfaceIndex(kernel: number))]
     }
   }
 }
@@ -77,9 +89,10 @@ struct PlannedUser {
     let start = host.unprivilegedPortStart ?? 1024
     let isPrivileged = UInt32(port.rawValue) < start
     let caller = host.sudoUID ?? host.uid
-    uid = plan.uid ?? (isPrivileged ? 0 : caller)
-    mayBindPrivileged = Self.mayBindPrivileged(uid, host)
-    let isRefused = isPrivileged && plan.uid == nil && caller != 0 && Self.mayBindPrivileged(caller, host) != true
+    uid = plan.uid ?? (isPrivileged && !plan.hasBindCapability ? 0 : caller)
+    mayBindPrivileged = plan.hasBindCapability ? host.rootMayBindPrivileged : Self.mayBindPrivileged(uid, host)
+    let isJudgedAsRoot = isPrivileged && plan.uid == nil && !plan.hasBindCapability
+    let isRefused = isJudgedAsRoot && caller != 0 && Self.mayBindPrivileged(caller, host) != true
     judgedAsRootFor = isRefused ? caller : nil
   }
 
@@ -89,5 +102,14 @@ struct PlannedUser {
     if uid == host.uid { return host.readerMayBindPrivileged }
     if uid == host.namespaceMaker { return true }
     return uid == 0 ? host.rootMayBindPrivileged : false
+  }
+}
+
+extension HostFacts {
+  /// The device that a fresh socket of this kind has here; nil for none.
+  fileprivate func deviceOfFreshSocket(_ transport: TransportProtocol, _ family: AddressFamily) -> BindDevice? {
+    freshSocket(transport, family)?.device.map { index in
+      .interface(index, name: interface(index)?.name ?? "interface \(index.rawValue)")
+    }
   }
 }

@@ -17,6 +17,32 @@ public enum Portwhy {
   static func answerHere(
     _ question: Question, _ evidenceSources: EvidenceSources = EvidenceSources()
   ) throws(PortwhyError) -> Report {
+    for _ in 1..<SecondLook.answers {
+      let (report, gathering) = try look(question, evidenceSources)
+      if try isConfirmed(report, gathering, question) { return report }
+    }
+    let (report, gathering) = try look(question, evidenceSources)
+    if try isConfirmed(report, gathering, question) { return report }
+    return try look(question, evidenceSources, isMoving: true).report
+  }
+
+  /// Whether no socket that could stand in the way of an ok has moved against the dump.
+  private static func isConfirmed(
+    _ report: Report, _ gathering: Gathering, _ question: Question
+  ) throws(PortwhyError) -> Bool {
+    // A probe has asked the bind table itself.
+    guard !question.probes, let ports = question.portsByTransport.tcp, report.hasOk(decides: false) else {
+      return true
+    }
+    return try SecondLook.confirms(
+      gathering, ports, own: question.ownSocket, decides: report.hasOk(decides: true)
+    ) { port in question.items.contains { $0.transport == .tcp && $0.numbers.contains(port) } }
+  }
+
+  /// One answer from one dump; with `isMoving` no ok of it is sure.
+  private static func look(
+    _ question: Question, _ evidenceSources: EvidenceSources, isMoving: Bool = false
+  ) throws(PortwhyError) -> (report: Report, gathering: Gathering) {
     let started = Clock.now
     var gathering = try Gathering(question, evidenceSources)
     let deep = question.isDeep && !question.isVerdictOnly ? DeepFindings(question.portsByTransport) : nil
@@ -30,7 +56,7 @@ public enum Portwhy {
         if !isAlone, let known = unused.answer(port, gathering.host) {
           target = known
         } else {
-          target = try answer(port, item, question, &gathering)
+          target = try answer(port, item, question, &gathering, isMoving)
           unused.keep(target, gathering.host)
         }
         if !question.isVerdictOnly { target.notes += gathering.notes(item.transport, port, question) }
@@ -40,9 +66,11 @@ public enum Portwhy {
     }
     // It belongs to no port in particular, and is said once.
     if gathering.vanished > 0, !question.isVerdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
-    return Report(
+    var report = Report(
       version: Portwhy.version, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
       targets: targets)
+    if !question.isVerdictOnly { report.addForeign(question.systems) }
+    return (report, gathering)
   }
 
   /// Looks at every port in use of these transports.
@@ -83,11 +111,13 @@ public enum Portwhy {
       lookups: attempt.address.localIPv4.map { [$0] } ?? [], bpf: bpf)
     let judged = try gathering.settled(
       attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)
-    return (judged.outcomes[0], judged.snapshot)
+    let outcomes = withLikelyOutcomes(judged.outcomes[0], of: attempt, in: judged.snapshot, usual: \.usualOptions)
+    return (outcomes, judged.snapshot)
   }
 
   private static func answer(
-    _ port: Port, _ item: QuestionItem, _ question: Question, _ gathering: inout Gathering
+    _ port: Port, _ item: QuestionItem, _ question: Question, _ gathering: inout Gathering,
+    _ isMoving: Bool
   ) throws(PortwhyError) -> TargetReport {
     let binds = PlannedBinds(question: question, item: item, port: port, host: gathering.host)
     var judged = try gathering.settled(
@@ -98,6 +128,7 @@ public enum Portwhy {
       try gathering.readAddresses()
       judged = Judgement(of: binds.attempts, in: gathering.snapshot(item.transport, port))
     }
+    if isMoving, item.transport == .tcp { judged = judged.doubtingEveryOk() }
     let snapshot = judged.snapshot
     var attempts: [AttemptReport] = []
     for (attempt, outcomes) in zip(binds.attempts, judged.outcomes) {
@@ -114,11 +145,12 @@ public enum Portwhy {
     _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ snapshot: Snapshot,
     _ gathering: Gathering
   ) throws(PortwhyError) -> AttemptReport {
-    let probed =
+    var probed =
       question.probes ? try probe(attempt, judged, question, gathering) : Probing.Result(outcomes: judged)
     guard !question.isVerdictOnly else {
       return AttemptReport(attempt: attempt, outcomes: probed.outcomes, contradictions: probed.contradictions)
     }
+    probed.outcomes = withLikelyOutcomes(probed.outcomes, of: attempt, in: snapshot, usual: \.usualOptions)
     var explanation = explain(
       Situation(
         attempt: attempt, outcomes: probed.outcomes, planned: question.plan.resolved(attempt.transport).options,
@@ -142,9 +174,13 @@ public enum Portwhy {
       // As thoroughly as the first time: what only an iterator told would be undetermined without it.
       judgeAgain: { () throws(PortwhyError) in
         var anew = try Gathering(question, evidenceSources)
-        return try anew.settled(
-          attempt.transport, attempt.port, [attempt], planned: planned, question.evidenceScope
-        ).outcomes[0]
+        let judged = try anew.settled(
+          attempt.transport, attempt.port, [attempt], planned: planned, question.evidenceScope)
+        let port = attempt.port.rawValue
+        let isWhole = try SecondLook.confirms(anew, port...port, own: question.ownSocket, decides: true) {
+          $0 == port
+        }
+        return (isWhole ? judged : judged.doubtingEveryOk()).outcomes[0]
       })
     return try probing.settle(judged)
   }

@@ -1,3 +1,4 @@
+package import BindRules
 import Explanation
 import Linux
 public import SocketModel
@@ -56,6 +57,8 @@ public struct Question: Sendable, Hashable {
   public var usesBPF: Bool
   /// Settle all four combinations as far as possible, not only what the headline says.
   public var isThorough: Bool
+  /// The systems that are asked besides, each judged by the facts of the same sockets; changes no verdict.
+  package var systems: [BSDSystem] = []
   /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
   public var isVerdictOnly: Bool
   /// The inode of the planned socket where it is there already: it does not stand in its own way.

@@ -16,7 +16,7 @@ extension Question {
 
   var hostNeeds: HostNeeds {
     var needs: HostNeeds = [.networkNamespace, .sudoUser, .localPortRange, .securityModules, .capability]
-    needs.formUnion([.unprivilegedPortStart, .localReservedPorts, .userMapping, .controlGroupPrograms])
+    needs.formUnion([.unprivilegedPortStart, .localReservedPorts, .userMapping, .controlGroupPrograms, .freshSockets])
     for address in items.flatMap(\.addresses) {
       switch address {
       case .wildcard: needs.formUnion([.ipv6Availability, .bindv6only])
@@ -52,7 +52,7 @@ extension IPAddress {
 extension BindAttempt {
   var hostNeeds: HostNeeds {
     var needs = HostNeeds(binding: address)
-    needs.formUnion([.unprivilegedPortStart, .userMapping])
+    needs.formUnion([.unprivilegedPortStart, .userMapping, .freshSockets])
     if device != nil || scope != nil { needs.formUnion([.interfaces, .l3mdevAccept]) }
     return needs
   }

@@ -15,6 +15,8 @@ public struct AttemptReport: Sendable, Hashable {
   /// Combinations that are undetermined only because BPF iterators were not asked: nothing that is planned needed
   /// them. `Question.isThorough` has them asked.
   package var leftOpen: Set<ReuseOptions>
+  /// What other systems would answer (`Question.systems`), in the order asked.
+  package var foreign: [ForeignReport] = []
 
   /// An attempt that was not probed.
   package init(

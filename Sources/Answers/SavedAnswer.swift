@@ -1,4 +1,4 @@
-import BindRules
+package import BindRules
 import Explanation
 package import SocketModel
 
@@ -15,6 +15,8 @@ package struct SavedQuestion: Sendable, Hashable {
   package var plan: Plan
   /// Whether the options of `plan` replace the saved ones even where there are none.
   package var withoutOptions: Bool
+  /// The systems that are asked besides, as `Question.systems`.
+  package var systems: [BSDSystem] = []
   /// Answer with the verdict alone, as `Question.isVerdictOnly`.
   package var isVerdictOnly = false
 
@@ -36,14 +38,18 @@ package struct SavedQuestion: Sendable, Hashable {
     set { plan[keyPath: part] = newValue }
   }
 
-  /// The question about a saved target.
-  func question(replacing saved: Plan) -> Question {
+  /// The question about a saved target of this transport.
+  func question(replacing saved: Plan, _ transport: TransportProtocol) -> Question {
     var question = Question(items: items ?? [], plan: plan, families: families)
     question.isVerdictOnly = isVerdictOnly
-    if plan.runtimeName == nil {
+    // A runtime means nothing for UDP.
+    if plan.runtimeName == nil || transport == .udp {
       if plan.options.isEmpty && !withoutOptions { question.plan.options = saved.options }
       question.plan.v6only = plan.v6only ?? saved.v6only
-      question.plan.runtimeName = saved.runtimeName
+      question.plan.runtimeName = plan.runtimeName ?? saved.runtimeName
+    } else if saved.v6only != Plan(runtime: saved.runtime).resolved(transport).v6only {
+      // For TCP it takes the place of what the saved one set, not of what was asked for.
+      question.plan.v6only = plan.v6only ?? saved.v6only
     }
     question.plan.device = plan.device ?? saved.device
     question.plan.uid = plan.uid ?? saved.uid
@@ -73,6 +79,8 @@ extension Portwhy {
     var report = saved
     report.version = Portwhy.version
     report.targets = []
+    var saved = saved
+    saved.host.checkedNames = saved.missingNames
     if let items = question.items {
       for item in items {
         for port in item.ports { report.targets.append(try target(port, item, question, saved)) }
@@ -83,6 +91,7 @@ extension Portwhy {
       }
       if report.targets.isEmpty && !saved.targets.isEmpty { throw .nothingToAnswer }
     }
+    if !question.isVerdictOnly { report.addForeign(question.systems) }
     return report
   }
 
@@ -93,7 +102,7 @@ extension Portwhy {
     guard var target = saved.targets.first(where: { $0.transport == item.transport && $0.port == port }) else {
       throw .portMissing(port, item.transport)
     }
-    var question = changes.question(replacing: target.plan)
+    var question = changes.question(replacing: target.plan, item.transport)
     // The overview has no plan of anybody.
     if target.attempts.isEmpty { question.plan.uid = changes.plan.uid }
     if saved.host.interfaces == nil, let name = question.plan.device ?? item.zone { throw .interfacesMissing(name) }
@@ -112,7 +121,7 @@ extension Portwhy {
     guard !target.attempts.isEmpty else { return target }
     var target = target
     let savedOptions = target.plan.options
-    let question = changes.question(replacing: target.plan)
+    let question = changes.question(replacing: target.plan, target.transport)
     let changesV6only = changes.plan.v6only != nil || changes.plan.runtimeName != nil
     let uid = target.plan.uid
     target.plan = question.plan.resolved(target.transport)
@@ -126,7 +135,11 @@ extension Portwhy {
         attempt.uid = uid
         attempt.mayBindPrivileged = PlannedUser.mayBindPrivileged(uid, saved.host)
       }
-      if changesV6only, attempt.family == .ipv6 { attempt.v6only = plan.v6only ?? saved.host.bindv6only ?? false }
+      if changes.plan.hasBindCapability { attempt.mayBindPrivileged = saved.host.rootMayBindPrivileged }
+      if changesV6only, attempt.family == .ipv6 {
+        attempt.v6only = plan.v6only ?? saved.host.bindv6only ?? false
+        attempt.isV6onlyKnown = (plan.v6only ?? saved.host.bindv6only) != nil
+      }
       if let device = changes.plan.device { attempt.device = PlannedBinds.device(device, saved.host) }
       return attempt
     }
@@ -145,10 +158,11 @@ extension Portwhy {
     result.attempts = attempts.map { attempt in
       let before = target.attempts.first { $0.attempt == attempt }
       let probed = before?.outcomes.filter { $0.source == .probe } ?? []
-      let outcomes = outcomes(of: attempt, in: snapshot).map { outcome in
+      let judged = outcomes(of: attempt, in: snapshot).map { outcome in
         probed.first { $0.options == outcome.options } ?? outcome
       }
-      guard !question.isVerdictOnly else { return AttemptReport(attempt: attempt, outcomes: outcomes) }
+      guard !question.isVerdictOnly else { return AttemptReport(attempt: attempt, outcomes: judged) }
+      let outcomes = withLikelyOutcomes(judged, of: attempt, in: snapshot, usual: \.usualOptions)
       var explanation = explain(
         Situation(
           attempt: attempt, outcomes: outcomes, planned: target.plan.options, snapshot: snapshot,
@@ -162,6 +176,17 @@ extension Portwhy {
     }
     result.verdict = verdict(result.attempts, planned: target.plan.options)
     return result
+  }
+}
+
+extension Report {
+  /// The interface names that the writing host looked for and did not find: nobody's, as an alternative name either.
+  fileprivate var missingNames: [String] {
+    targets.flatMap(\.attempts).map(\.attempt).flatMap { attempt -> [String] in
+      var names = attempt.missingZone.map { [$0] } ?? []
+      if case .missing(let name)? = attempt.device { names.append(name) }
+      return names
+    }
   }
 }
 

@@ -56,9 +56,11 @@ func waitUntilItWorks(
   let end = timeout.map { start.addingReportingOverflow($0) }.map { $0.overflow ? .max : $0.partialValue } ?? .max
   while true {
     let started = now()
-    let report = try look()
+    var report = try look()
+    // What was free for an instant may have been a socket on its way: an answer that holds is given twice.
+    if report.works { report = try look() }
     let ended = now()
-    if report.targets.allSatisfy({ $0.verdict == .ok }) { return (report, .works) }
+    if report.works { return (report, .works) }
     if ended >= end { return (report, .timedOut) }
     progress(report)
     let schedule = LookSchedule(started: started, ended: ended, report: report)
@@ -102,6 +104,9 @@ struct LookSchedule {
 }
 
 extension Report {
+  /// Every planned bind would work.
+  fileprivate var works: Bool { targets.allSatisfy { $0.verdict == .ok } }
+
   /// Milliseconds until the last timer of a timewait socket in the way of the planned binds ends; nil where there is
   /// none.
   public var timeWaitLeft: UInt32? {

@@ -44,8 +44,10 @@ public struct BindAttempt: Sendable, Hashable {
   package var missingZone: String?
   /// The port to bind.
   package var port: Port
-  /// IPV6_V6ONLY as it is at bind(2); false for AF_INET.
+  /// IPV6_V6ONLY as it is at bind(2); false for AF_INET, and where it is not known.
   package var v6only: Bool
+  /// Whether `v6only` is known; false where a saved report does not tell what a new socket starts with.
+  package var isV6onlyKnown = true
   /// The interface it is bound to (SO_BINDTODEVICE); nil for none.
   package var device: BindDevice?
   /// The uid the socket is created with (`sk_uid`).

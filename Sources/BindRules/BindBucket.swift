@@ -18,29 +18,29 @@ enum BucketPass: Hashable {
 }
 
 /// The ways that are possible as far as the bucket is known.
-func bucketPass(_ sk: KernelSocket, _ snapshot: Snapshot) -> Possible<BucketPass> {
-  guard let bucket = bucket(of: sk, snapshot) else { return passWithoutBucket(sk, snapshot.host) }
+func bucketPass(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits) -> Possible<BucketPass> {
+  guard let bucket = bucket(of: sk, snapshot) else { return passWithoutBucket(sk, traits) }
   if reuseportMatch(bucket, sk) { return Possible(.reuseport) }
   guard bucket.fastReuse && sk.reuse else { return Possible(.blocked) }
   // The pass leaves the bucket with this socket's user and address, which then match at listen(2).
   return Possible(sk.reuseport ? .reuseport : .reuseaddr)
 }
 
-private func passWithoutBucket(_ sk: KernelSocket, _ host: HostFacts) -> Possible<BucketPass> {
+private func passWithoutBucket(_ sk: KernelSocket, _ traits: KernelTraits) -> Possible<BucketPass> {
   var passes: Set<BucketPass> = [.blocked]
   if sk.reuseport { passes.insert(.reuseport) }
-  if sk.reuse && KernelTraits(host.kernel).hasReuseaddrShortcut { passes.insert(.reuseaddr) }
+  if sk.reuse && traits.hasReuseaddrShortcut { passes.insert(.reuseaddr) }
   return Possible(answers: passes, deciding: passes.count > 1 ? [.bindOrder] : [])
 }
 
 /// The bucket in the layer-3 domain of `sk`; nil where it was not read.
-private func bucket(of sk: KernelSocket, _ snapshot: Snapshot) -> BindBucket? {
+func bucket(of sk: KernelSocket, _ snapshot: Snapshot) -> BindBucket? {
   guard case .some(let domain) = tcpBucketDomain(of: sk.boundDevice, snapshot.host) else { return nil }
   return snapshot.buckets.first { $0.layer3Domain == domain }
 }
 
 /// Kernel function `sk_reuseport_match`, for a fresh socket, which has no SO_REUSEPORT group yet.
-private func reuseportMatch(_ bucket: BindBucket, _ sk: KernelSocket) -> Bool {
+func reuseportMatch(_ bucket: BindBucket, _ sk: KernelSocket) -> Bool {
   guard let kept = bucket.fastReuseport, sk.reuseport, bucket.fastUID == sk.uid else { return false }
   switch (kept, bucket.fastFamily) {
   case (.any, _): return true

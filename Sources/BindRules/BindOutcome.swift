@@ -67,8 +67,13 @@ public struct MissingFact: Sendable, Hashable {
     case l3mdevAccept = "tcp_l3mdev_accept"
     /// The layer-3 domain (VRF) in which a TCP socket was bound.
     case layer3Domain = "layer3-domain"
+    /// Sockets of the port that moved between the kernel's tables each time it was looked at.
+    case movingSockets = "moving-sockets"
     /// A rule that differs between kernel versions in a way that cannot be observed.
     case kernelVersion = "kernel-version"
+    /// What decides beside the rules of the sockets and cannot be seen from outside: content filters, flow divert and
+    /// the network namespace of Skywalk on macOS.
+    case filters
   }
 
   /// What is not known.
@@ -102,10 +107,12 @@ public struct BindOutcome: Sendable, Hashable {
   public var blockers: [Blocker]
   /// What is missing where `bind` or `listen` is undetermined; empty otherwise.
   public var missing: [MissingFact]
+  /// What happens under ordinary assumptions, where `bind` or `listen` is undetermined and there is ground for a guess.
+  package var likely: LikelyOutcome?
 
   package init(
     options: ReuseOptions, bind: CallResult, listen: CallResult?, source: OutcomeSource = .rules,
-    blockers: [Blocker] = [], missing: [MissingFact] = []
+    blockers: [Blocker] = [], missing: [MissingFact] = [], likely: LikelyOutcome? = nil
   ) {
     self.options = options
     self.bind = bind
@@ -113,6 +120,7 @@ public struct BindOutcome: Sendable, Hashable {
     self.source = source
     self.blockers = blockers
     self.missing = missing
+    self.likely = likely
   }
 
   /// The first call that fails decides; then undetermined; else both work.

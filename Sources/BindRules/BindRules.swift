@@ -5,23 +5,48 @@ package import SocketModel
 /// The sockets of `snapshot` must be all of the attempt's port and transport, in the order of the kernel's dump.
 /// - Returns: four outcomes in the order of `ReuseOptions.combinations`.
 package func outcomes(of attempt: BindAttempt, in snapshot: Snapshot) -> [BindOutcome] {
+  guard attempt.isV6onlyKnown else { return outcomesOfBoth(attempt, snapshot) }
   let before = errorBeforePort(attempt, snapshot.host)
-  return ReuseOptions.combinations.map { options in
-    guard before.answers.contains(nil) else {
-      let error = before.sure.flatMap { $0 }
-      return BindOutcome(
-        options: options, bind: error.map(CallResult.fails) ?? .undetermined,
-        listen: error == nil && attempt.transport == .tcp ? .undetermined : nil, missing: before.deciding.asFacts)
-    }
-    let sk = attempt.kernelSocket(options)
-    let portAnswer =
-      switch attempt.transport {
-      case .tcp: tcpPortAnswer(sk, snapshot)
-      case .udp: udpPortAnswer(sk, snapshot)
-      }
-    return portAnswer.withRoomInGroup(for: sk, attempt.transport, snapshot)
-      .outcome(of: attempt, options: options, before: before)
+  let traits = KernelTraits(snapshot.host.kernel)
+  return ReuseOptions.combinations.map { outcome(of: attempt, $0, before: before, in: snapshot, traits) }
+}
+
+/// Those on which an attempt with IPV6_V6ONLY and one without agree; the others are undetermined.
+private func outcomesOfBoth(_ attempt: BindAttempt, _ snapshot: Snapshot) -> [BindOutcome] {
+  var (with, without) = (attempt, attempt)
+  (with.v6only, with.isV6onlyKnown) = (true, true)
+  (without.v6only, without.isV6onlyKnown) = (false, true)
+  return zip(outcomes(of: with, in: snapshot), outcomes(of: without, in: snapshot)).map { first, second in
+    if (first.bind, first.listen) == (second.bind, second.listen) { return second }
+    let mayWork = [first, second].contains { $0.bind == .ok || $0.bind == .undetermined }
+    return BindOutcome(
+      options: first.options, bind: first.bind == second.bind ? first.bind : .undetermined,
+      listen: attempt.transport == .tcp && mayWork ? .undetermined : nil, blockers: second.blockers,
+      missing: [MissingFact(.v6only)])
   }
+}
+
+/// The outcome of one combination of options.
+///
+/// - Parameter before: what fails before the port is looked at.
+func outcome(
+  of attempt: BindAttempt, _ options: ReuseOptions, before: Possible<SystemError?>, in snapshot: Snapshot,
+  _ traits: KernelTraits
+) -> BindOutcome {
+  guard before.answers.contains(nil) else {
+    let error = before.sure.flatMap { $0 }
+    return BindOutcome(
+      options: options, bind: error.map(CallResult.fails) ?? .undetermined,
+      listen: error == nil && attempt.transport == .tcp ? .undetermined : nil, missing: before.deciding.asFacts)
+  }
+  let sk = attempt.kernelSocket(options)
+  let portAnswer =
+    switch attempt.transport {
+    case .tcp: tcpPortAnswer(sk, snapshot, traits)
+    case .udp: udpPortAnswer(sk, snapshot, traits)
+    }
+  return portAnswer.withRoomInGroup(for: sk, attempt.transport, snapshot)
+    .outcome(of: attempt, options: options, before: before)
 }
 
 /// What get_port answers, with the sockets behind it. `listen` is the second get_port, that of listen(2).

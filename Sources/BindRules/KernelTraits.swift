@@ -23,7 +23,7 @@ enum BucketSearch: Hashable {
   case wholePort
 }
 
-/// How the rules of the running kernel differ from those of 6.8 and later.
+/// How the rules of the running kernel differ from those of 6.8 and later, and which of its ways it takes.
 struct KernelTraits {
   /// The bucket's `fastreuse` still lets SO_REUSEADDR sockets pass unseen: until the bhash2 rewrite of 6.8.
   var hasReuseaddrShortcut: Bool
@@ -37,6 +37,9 @@ struct KernelTraits {
   var bucketSearches: [BucketSearch]
   /// Of several wildcard buckets that cover an address the first alone may be looked at.
   var mayLookInOneWildcardBucket: Bool
+  /// Whether a UDP chain holds more than ten sockets, those of other ports and namespaces included, so that a bind to one
+  /// address looks at the chains of addresses instead. nil: it cannot be seen.
+  var udpChainIsCrowded: Bool?
 
   /// Releases that were observed to have the fix, and what came after them in the same series.
   private static func hasUDPWildcardFix(_ kernel: KernelVersion) -> Bool {

@@ -28,7 +28,8 @@ private func isLocal(_ address: IPv4Address, _ device: InterfaceIndex?, _ host: 
   let byTable = isLocal(address, inTable: routes.filter { $0.table == table }, host)
   guard table == 255, host.ipv4RulesAreDefault != false else { return byTable }
   guard let lookup = host.ipv4Lookups?.first(where: { $0.destination == address }) else {
-    return host.ipv4RulesAreDefault == nil && hasOwnRoute(address, routes) ? byTable : nil
+    // The look-up failed for a reason that says nothing of the type: a blackhole, an interface that is not the loopback's.
+    return hasOwnRoute(address, routes) ? byTable : nil
   }
   let byLookup = lookup.type?.isBindable ?? false
   if byTable == byLookup { return byTable }

@@ -8,10 +8,10 @@ import SocketModel
 func errorBeforePort(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
   switch attempt.family {
   case .ipv4:
-    return deviceExists(attempt, host).then { inetBind(attempt, host) }
+    return socketIsMade(attempt, host).then { deviceExists(attempt, host) }.then { inetBind(attempt, host) }
   case .ipv6:
     return zoneExists(attempt, host)
-      .then { familyAvailable(host) }
+      .then { socketIsMade(attempt, host) }
       .then { deviceExists(attempt, host) }
       .then { inet6Bind(attempt, host) }
   }
@@ -36,24 +36,34 @@ func passes(_ condition: Bool?, else error: SystemError, missing: MissingFact.Ki
   }
 }
 
-/// Kernel function `inet6_create`: absent with `ipv6.disable=1` or without the module.
-private func familyAvailable(_ host: HostFacts) -> Possible<SystemError?> {
-  passes(host.ipv6Available, else: .addressFamilyNotSupported, missing: .addressFamily)
+/// socket(2), as a fresh one told: refused with `ipv6.disable=1`, without the module, by a seccomp filter or a control
+/// group program. Where none was made, only IPv6 is in question.
+private func socketIsMade(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+  if let fresh = host.freshSocket(attempt.transport, attempt.family) { return Possible(fresh.refusal) }
+  guard attempt.family == .ipv6 else { return Possible(nil) }
+  return passes(host.ipv6Available, else: .addressFamilyNotSupported, missing: .addressFamily)
 }
 
 /// if_nametoindex(3), with which a program finds `sin6_scope_id` before it has a socket.
 private func zoneExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
-  attempt.missingZone == nil ? Possible(nil) : interfaceExists(host)
+  attempt.missingZone.map { interfaceExists($0, host) } ?? Possible(nil)
 }
 
-/// Kernel function `sock_setbindtodevice`.
+/// Kernel functions `sock_setbindtodevice` and `sock_bindtoindex_locked`: a socket that has a device already changes it
+/// with CAP_NET_RAW alone.
 private func deviceExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
-  if case .missing = attempt.device { interfaceExists(host) } else { Possible(nil) }
+  if case .missing(let name) = attempt.device { return interfaceExists(name, host) }
+  guard let given = host.freshSocket(attempt.transport, attempt.family)?.device, attempt.uid != 0,
+    case .interface(let device, _) = attempt.device, device != given
+  else { return Possible(nil) }
+  return passes(nil, else: .notPermitted, missing: .capability)
 }
 
-/// Of an interface that was not found: among interfaces that nobody could list it may be there.
-private func interfaceExists(_ host: HostFacts) -> Possible<SystemError?> {
-  passes(host.interfaces == nil ? nil : false, else: .noDevice, missing: .interfaces)
+/// Of an interface that was not found: among interfaces that nobody could list, or that a report lists without their
+/// alternative names, it may be there.
+private func interfaceExists(_ name: String, _ host: HostFacts) -> Possible<SystemError?> {
+  let isLookedFor = host.checkedNames?.contains(name) ?? true
+  return passes(host.interfaces == nil || !isLookedFor ? nil : false, else: .noDevice, missing: .interfaces)
 }
 
 /// Kernel function `inet_port_requires_bind_service` and the capability check around it.
@@ -119,7 +129,7 @@ private func inet6AddressIsLocal(_ address: IPv6Address, _ attempt: BindAttempt,
   guard !candidates.isEmpty else {
     return passes(host.ipv6NonlocalBind, else: .addressNotAvailable, missing: .nonlocalBind)
   }
-  guard let domain = layer3Domain(of: attempt.boundDevice, host) else {
+  guard host.interfaces != nil, let domain = layer3Domain(of: attempt.boundDevice, host) else {
     return passes(nil, else: .addressNotAvailable, missing: .interfaces)
   }
   let bindable = candidates.contains { candidate in

@@ -11,6 +11,7 @@ extension BindOutcome {
     settled.source = .probe
     settled.bind = answer
     settled.missing = []
+    settled.likely = nil
     switch answer {
     case .undetermined: return self
     case .fails(let errno):

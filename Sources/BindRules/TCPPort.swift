@@ -4,15 +4,15 @@ import SocketModel
 ///
 /// Between the two nothing changes for a fresh socket: what let bind(2) pass lets listen(2) pass as well, but for the
 /// SO_REUSEADDR shortcut of the bucket, which listen(2) does not take.
-func tcpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
-  let conflicts = tcpConflicts(sk, snapshot)
+func tcpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits) -> PortAnswer {
+  let conflicts = tcpConflicts(sk, snapshot, traits)
   guard !conflicts.blockers.isEmpty else {
     guard snapshot.visibility.boundSocketsComplete else {
       return PortAnswer(bind: .undetermined, listen: .undetermined, missing: [MissingFact(.boundSockets)])
     }
     return PortAnswer(bind: .ok, listen: .ok)
   }
-  let pass = bucketPass(sk, snapshot)
+  let pass = bucketPass(sk, snapshot, traits)
   switch (pass.sure, conflicts.certain) {
   case (.reuseport, _):
     return PortAnswer(bind: .ok, listen: .ok)
@@ -39,11 +39,11 @@ private struct TCPConflicts {
   var certain: [Blocker]? { sureBlockers.isEmpty ? nil : sureBlockers }
 }
 
-private func tcpConflicts(_ sk: KernelSocket, _ snapshot: Snapshot) -> TCPConflicts {
+private func tcpConflicts(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits) -> TCPConflicts {
   var result = TCPConflicts()
   var answered: [SocketFacts: Possible<Bool>] = [:]
   let domain = tcpBucketDomain(of: sk.boundDevice, snapshot.host)
-  let searches = bucketSearches(sk, snapshot)
+  let searches = bucketSearches(sk, snapshot, traits)
   for (index, socket) in snapshot.sockets.enumerated() where isInBindTable(socket) {
     let facts = SocketFacts(socket)
     let answer: Possible<Bool>
@@ -74,8 +74,9 @@ private func isInBindTable(_ socket: SocketObservation) -> Bool {
 }
 
 /// How this kernel may look for the sockets in the way of `sk`, beside these sockets.
-private func bucketSearches(_ sk: KernelSocket, _ snapshot: Snapshot) -> [BucketSearch] {
-  let traits = KernelTraits(snapshot.host.kernel)
+private func bucketSearches(
+  _ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits
+) -> [BucketSearch] {
   guard traits.mayLookInOneWildcardBucket, usesHash2OnBind(sk) else { return traits.bucketSearches }
   struct Wildcard: Hashable {
     var family: AddressFamily

@@ -8,7 +8,7 @@ import SocketModel
 /// chains by address have the order of the port's, but for what connect(2) has moved to another address and maybe
 /// back (`udp_lib_rehash`): a connected socket on a specific address, any socket on a wildcard. So every order that
 /// is possible is asked; they differ only where SO_REUSEPORT is involved and the sockets' options are mixed.
-func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
+func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits) -> PortAnswer {
   let chain = snapshot.sockets.enumerated().compactMap { index, socket -> ChainEntry? in
     guard socket.transport == .udp else { return nil }
     let facts = SocketFacts(socket)
@@ -17,17 +17,20 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot) -> PortAnswer {
       step: overPossibleWorlds(of: facts, plannedUID: sk.uid) { udpChainStep(sk, $0) })
   }
   guard !chain.isEmpty else { return PortAnswer(bind: .ok, listen: .ok) }
+  let isCrowded = traits.udpChainIsCrowded
   var mayMiss: Set<UDPChainStep> = []
-  var possible = walkInDumpOrder(chain, snapshot)
-  if usesHash2OnBind(sk) {
+  var possible: Set<UDPChainStep> = []
+  if isCrowded != true || !usesHash2OnBind(sk) { possible = walkInDumpOrder(chain, snapshot) }
+  if usesHash2OnBind(sk), isCrowded != false {
     let onAddress = chain.filter { $0.facts.receiveAddress == sk.receiveAddress }.map(\.onItsAddress)
-    let isMoved = onAddress.contains(where: \.isConnected)
+    let isMoved = isCrowded == nil && onAddress.contains(where: \.isConnected)
     let exact = isMoved ? walkInAnyOrder(onAddress) : walkInDumpOrder(onAddress, snapshot)
-    let wildcard = walkInAnyOrder(chain.filter { $0.facts.isWildcard })
+    let onWildcard = chain.filter { $0.facts.isWildcard }
+    let wildcard = isCrowded == nil ? walkInAnyOrder(onWildcard) : walkInDumpOrder(onWildcard, snapshot)
     possible.formUnion(exact.then(wildcard))
     // Where both fall into one slot it is walked once.
-    possible.formUnion(exact.merged(wildcard))
-  } else if KernelTraits(snapshot.host.kernel).udpWildcardBindMayMissAddresses != false {
+    if isCrowded == nil { possible.formUnion(exact.merged(wildcard)) }
+  } else if !usesHash2OnBind(sk), isCrowded != false, traits.udpWildcardBindMayMissAddresses != false {
     mayMiss = walkInAnyOrder(chain.filter { $0.facts.isWildcard })
   }
   let versionDecides = !mayMiss.isSubset(of: possible)

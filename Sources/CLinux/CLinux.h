@@ -4,7 +4,6 @@
 #ifndef PORTWHY_CLINUX_H
 #define PORTWHY_CLINUX_H
 
-#include <linux/filter.h>
 #include <linux/nsfs.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,7 +13,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -54,17 +52,7 @@ static inline int portwhy_setns_network(int fd) { return (int)syscall(SYS_setns,
 
 /* SO_ATTACH_FILTER (socket(7)) on a socket of sock_diag events: the kernel delivers only those with idiag_sport in
    first...last. The offset is that of struct nlmsghdr and of what stands before it in struct inet_diag_msg. */
-static inline int portwhy_filter_local_port(int fd, uint16_t first, uint16_t last) {
-  struct sock_filter code[] = {
-      {BPF_LD | BPF_H | BPF_ABS, 0, 0, 20},
-      {BPF_JMP | BPF_JGE | BPF_K, 0, 2, first},
-      {BPF_JMP | BPF_JGT | BPF_K, 1, 0, last},
-      {BPF_RET | BPF_K, 0, 0, 0xffffffff},
-      {BPF_RET | BPF_K, 0, 0, 0},
-  };
-  struct sock_fprog program = {sizeof code / sizeof code[0], code};
-  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
-}
+int portwhy_filter_local_port(int fd, uint16_t first, uint16_t last);
 
 /* The signals of `wanted` that are not ignored, which nohup(1) and a shell's & set, are blocked for this thread and
    come through the descriptor instead (signalfd(2)); `before` gets the mask to restore. -1 and errno. */

@@ -17,6 +17,15 @@ extension Note {
   package static let familySkipped = Note(
     kind: .familySkipped, text: "this host has no IPv6, so only 0.0.0.0 is judged")
 
+  /// The planned socket has a device that nobody asked for.
+  package static func placeDevice(_ name: String) -> Note {
+    Note(
+      kind: .placeDevice,
+      text:
+        "a socket made here is bound to \(name) from the start (a program of the control group, as ip vrf exec has"
+        + " one), and so is the planned one")
+  }
+
   // MARK: The look
 
   /// Sockets that ended between the dump and the walk of the iterators.
@@ -62,6 +71,12 @@ extension Note {
     let names = combinations.map { $0.isEmpty ? "no option" : $0.names }
     return Note(kind: .probed, text: "settled by a real bind: \(names.joined(separator: ", "))")
   }
+
+  package static let probeMemory = Note(
+    kind: .probeMemory,
+    text:
+      "the bind bucket of the port remembers the real bind with SO_REUSEPORT: as long as one of the port's sockets is"
+      + " left, binds with SO_REUSEPORT of that user and address pass")
 
   package static func probeRefused(_ reason: String) -> Note {
     Note(kind: .probeRefused, text: "not probed: \(reason)")

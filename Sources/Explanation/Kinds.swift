@@ -18,6 +18,7 @@ extension Note {
     case privilegedPort = "privileged-port"
     case ephemeralPort = "ephemeral-port"
     case familySkipped = "family-skipped"
+    case placeDevice = "place-device"
     case runtimeDefault = "runtime-default"
     case otherProtocol = "other-protocol"
     // What else has a say.
@@ -27,6 +28,7 @@ extension Note {
     case otherNamespace = "other-namespace"
     // Of a real bind.
     case probed
+    case probeMemory = "probe-memory"
     case probeRefused = "probe-refused"
     case probeChanged = "probe-changed"
     case probeOutside = "probe-outside"

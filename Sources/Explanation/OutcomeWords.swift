@@ -180,6 +180,7 @@ extension MissingFact.Kind {
     case .v6only: "IPV6_V6ONLY"
     case .uid: "the user"
     case .bindOrder: "the order of earlier binds"
+    case .filters: "what filters say"
     case .reuseportGroup: "whether the SO_REUSEPORT group is full"
     case .boundSockets: "sockets that are only bound"
     case .capability: "CAP_NET_BIND_SERVICE"
@@ -190,6 +191,7 @@ extension MissingFact.Kind {
     case .addressFamily: "whether the family is there"
     case .l3mdevAccept: "net.ipv4.tcp_l3mdev_accept"
     case .layer3Domain: "the VRF"
+    case .movingSockets: "where sockets are that move between listening, bound and connected"
     case .kernelVersion: "this kernel version's rule"
     }
   }

@@ -21,4 +21,11 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
     var effective: UInt64 = 0
     return portwhy_effective_capabilities(&effective) == 0 ? Capabilities(rawValue: effective) : nil
   }
+
+  /// Whether CAP_NET_BIND_SERVICE is in the bounding set of the calling thread: what a program of root, or one with file
+  /// capabilities, may get at execve(2). prctl(2) PR_CAPBSET_READ; nil where a filter forbids to ask.
+  package static var boundsHaveNetBindService: Bool? {
+    let answer = portwhy_bounding_capability(10)
+    return answer < 0 ? nil : answer == 1
+  }
 }

@@ -68,11 +68,13 @@ struct Invocation: Hashable {
     var question = Question(items: items, families: given.families)
     question.options = given.reuseOptions
     question.v6only = given.v6only
+    question.hasBindCapability = given.has(.capNetBind)
     question.runtime = try Self.runtime(given)
     question.isDeep = given.has(.deep)
     question.usesBPF = !given.has(.noBPF)
     question.isThorough = verbose || json
     question.isVerdictOnly = quiet
+    question.systems = Self.systems(given)
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)
     question.namespace = namespace
@@ -114,6 +116,13 @@ struct Invocation: Hashable {
     if let topic = Catalogue.topic(word) { return topic }
     let nearest = Catalogue.nearest(to: word).map { ", did you mean \($0.slug)?" }
     throw UsageError("no topic \(Shown(word))\(nearest ?? ", --explain alone lists them")")
+  }
+
+  /// Those of `--as`, each once; the table has refused every other word.
+  static func systems(_ given: GivenOptions) -> [BSDSystem] {
+    given.values(.system).compactMap(BSDSystem.init(rawValue:)).reduce(into: []) { systems, system in
+      if !systems.contains(system) { systems.append(system) }
+    }
   }
 
   static func runtime(_ given: GivenOptions) throws(UsageError) -> Runtime? {

@@ -10,7 +10,9 @@ extension Invocation {
   /// Without TARGET the binds are those of the report; what plans a bind replaces its part of the saved plan.
   static func savedQuestion(_ given: GivenOptions, _ lookup: Lookup) throws(UsageError) -> SavedQuestion {
     var question = SavedQuestion(families: given.families, plan: Plan(v6only: given.v6only))
+    question.hasBindCapability = given.has(.capNetBind)
     question.isVerdictOnly = given.has(.quiet)
+    question.systems = systems(given)
     if !given.transports.isEmpty { question.transports = Set(given.transports) }
     if !given.reuseOptions.isEmpty { question.options = given.reuseOptions }
     question.runtime = try runtime(given)

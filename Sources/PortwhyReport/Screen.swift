@@ -57,7 +57,7 @@ struct TargetScreen {
     let table = SocketTable(target: target, host: host, style: style).lines()
     lines += table.isEmpty ? [] : [""] + table + [""]
     lines += why() + bind() + gets() + (style.verbose ? VerboseSections(screen: self).lines() : [])
-    return lines + notes() + suggestions() + more()
+    return lines + foreign() + notes() + suggestions() + more()
   }
 
   // MARK: Sections

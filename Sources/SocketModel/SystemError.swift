@@ -14,6 +14,8 @@ public struct SystemError: Error, RawRepresentable, Sendable, Hashable, CustomSt
   package static let noSuchProcess = SystemError(rawValue: 3)
   /// EINTR.
   package static let interrupted = SystemError(rawValue: 4)
+  /// ENXIO.
+  package static let noDeviceOrAddress = SystemError(rawValue: 6)
   /// EAGAIN.
   package static let tryAgain = SystemError(rawValue: 11)
   /// ENOMEM.
@@ -42,7 +44,7 @@ public struct SystemError: Error, RawRepresentable, Sendable, Hashable, CustomSt
   package static let hostUnreachable = SystemError(rawValue: 113)
 
   private static let names: [Int32: String] = [
-    1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 9: "EBADF", 11: "EAGAIN", 12: "ENOMEM",
+    1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 6: "ENXIO", 9: "EBADF", 11: "EAGAIN", 12: "ENOMEM",
     13: "EACCES", 14: "EFAULT", 16: "EBUSY", 17: "EEXIST", 19: "ENODEV", 20: "ENOTDIR", 22: "EINVAL", 23: "ENFILE",
     24: "EMFILE", 28: "ENOSPC", 32: "EPIPE", 38: "ENOSYS", 71: "EPROTO", 74: "EBADMSG", 92: "ENOPROTOOPT",
     93: "EPROTONOSUPPORT", 95: "EOPNOTSUPP", 97: "EAFNOSUPPORT", 98: "EADDRINUSE", 99: "EADDRNOTAVAIL",

@@ -25,7 +25,7 @@ private func outcomes(_ results: [CallResult]) -> [BindOutcome] {
 
 /// Settles outcomes with binds that answer as told, one after the other, the last one for ever.
 private func settle(
-  _ given: [CallResult], answers: [ProbeAnswer], later: [CallResult]? = nil
+  _ given: [CallResult], answers: [ProbeAnswer], later: [CallResult]? = nil, planned: ReuseOptions = []
 ) throws -> (result: Probing.Result, run: Run) {
   var run = Run()
   var answers = answers
@@ -35,7 +35,7 @@ private func settle(
     return answers.count > 1 ? answers.removeFirst() : answers[0]
   }) { bind in
     try Probing(
-      attempt: attempt, planned: [], kernel: kernel, bind: bind,
+      attempt: attempt, planned: planned, kernel: kernel, bind: bind,
       judgeAgain: {
         run.judged += 1
         return outcomes(later ?? given)
@@ -51,7 +51,8 @@ struct ProbingTests {
   func whatIsAsked() throws {
     let (result, run) = try settle(
       [.ok, .ok, .undetermined, .undetermined], answers: [.answered(.ok), .answered(inUse), .answered(.ok)])
-    #expect(run.probed == [[], .reuseport, [.reuseaddr, .reuseport]] && run.judged == 0)
+    // What SO_REUSEADDR lets pass SO_REUSEPORT beside it does not stop; a probe would have changed the answer before it.
+    #expect(run.probed == [[], .reuseport] && run.judged == 0)
     #expect(result.outcomes.map(\.bind) == [.ok, .ok, inUse, .ok])
     #expect(result.outcomes.map(\.source) == [.rules, .rules, .probe, .probe])
     #expect(result.outcomes.map(\.listen) == [.ok, .ok, nil, .ok])
@@ -98,5 +99,20 @@ struct ProbingTests {
     let (result, _) = try settle([.undetermined, .ok, .undetermined, .ok], answers: [.refused("no root")])
     #expect(result.outcomes == outcomes([.undetermined, .ok, .undetermined, .ok]))
     #expect(result.notes.map(\.text) == ["not probed: no root"])
+  }
+
+  @Test("asks for the planned combination first, and for no other that could change an answer already given")
+  func order() throws {
+    let open: [CallResult] = [inUse, .undetermined, .undetermined, .undetermined]
+    // SO_REUSEPORT fails: a bind with both would enter itself in the bucket, and it would pass from then on.
+    let (planned, run) = try settle(
+      open, answers: [.answered(inUse), .answered(inUse), .answered(.ok)], planned: .reuseport)
+    #expect(run.probed == [.reuseport, .reuseaddr])
+    #expect(planned.outcomes.map(\.bind) == [inUse, inUse, inUse, .undetermined])
+    #expect(planned.outcomes[2].source == .probe && !planned.notes.map(\.kind).contains(.probeMemory))
+    // It works: one without SO_REUSEPORT would wipe out what it passes by.
+    let (works, wide) = try settle(open, answers: [.answered(.ok)], planned: .reuseport)
+    #expect(wide.probed == [.reuseport, [.reuseaddr, .reuseport]])
+    #expect(works.outcomes.map(\.bind) == [inUse, .undetermined, .ok, .ok])
   }
 }

@@ -84,11 +84,18 @@ private let works = report(.ok)
 
 @Suite("A wait")
 struct WaitingTests {
-  @Test("that has nothing to wait for looks once")
+  @Test("that has nothing to wait for looks twice: what is free must be so once more")
   func atOnce() throws {
     var stage = Stage(reports: [works])
     #expect(try stage.wait(timeout: 0) == .works)
-    #expect(stage.looks == [1000])
+    #expect(stage.looks == [1000, 1000])
+  }
+
+  @Test("does not end on an answer that held for an instant")
+  func heldOnce() throws {
+    var stage = Stage(reports: [works, inUse, works, inUse, works])
+    #expect(try stage.wait() == .works)
+    #expect(stage.looks == [1000, 1000, 2000, 2000, 3000, 3000])
   }
 
   @Test("goes on while the answer is undetermined")
@@ -101,7 +108,7 @@ struct WaitingTests {
   func unannounced() throws {
     var stage = Stage(reports: [inUse, inUse, inUse, works])
     #expect(try stage.wait() == .works)
-    #expect(stage.looks == [1000, 2000, 3000, 4000])
+    #expect(stage.looks == [1000, 2000, 3000, 4000, 4000])
   }
 
   @Test("looks at once when a socket goes, but not twice within 50 ms")
@@ -109,7 +116,7 @@ struct WaitingTests {
     var stage = Stage(reports: [inUse, inUse, inUse, works], announcements: [1300, 1310, 1320, 1340])
     #expect(try stage.wait() == .works)
     // The look of 1300 sees what went then; what went in the 50 ms after it is looked at once.
-    #expect(stage.looks == [1000, 1300, 1350, 2350])
+    #expect(stage.looks == [1000, 1300, 1350, 2350, 2350])
   }
 
   @Test("of a thousand announcements in a second takes at most 20 looks")
@@ -124,33 +131,33 @@ struct WaitingTests {
   func timers() throws {
     var stage = Stage(reports: [report(.fails(.addressInUse), timers: [100, 700, 300]), works])
     #expect(try stage.wait() == .works)
-    #expect(stage.looks == [1000, 1720])
+    #expect(stage.looks == [1000, 1720, 1720])
     stage = Stage(reports: [report(.fails(.addressInUse), timers: [59_000]), works])
     #expect(try stage.wait() == .works)
-    #expect(stage.looks == [1000, 2000])
+    #expect(stage.looks == [1000, 2000, 2000])
   }
 
   @Test("does not hurry where a timer that ran out changed nothing")
   func lateTimer() throws {
     var stage = Stage(reports: [report(.fails(.addressInUse), timers: [0]), works])
     #expect(try stage.wait() == .works)
-    #expect(stage.looks == [1000, 2000])
+    #expect(stage.looks == [1000, 2000, 2000])
     stage = Stage(reports: [report(.fails(.addressInUse), timers: [1]), works])
     #expect(try stage.wait() == .works)
-    #expect(stage.looks == [1000, 1050])
+    #expect(stage.looks == [1000, 1050, 1050])
   }
 
   @Test("spends at most a tenth of its time looking, and waits ten seconds at most")
   func effort() throws {
     var stage = Stage(effort: 500, reports: [inUse, inUse, works])
     #expect(try stage.wait() == .works)
-    #expect(stage.looks == [1000, 6000, 11_000])
+    #expect(stage.looks == [1000, 6000, 11_000, 11_500])
     stage = Stage(effort: 5000, reports: [inUse, works])
     #expect(try stage.wait() == .works)
-    #expect(stage.looks == [1000, 16_000])
+    #expect(stage.looks == [1000, 16_000, 21_000])
     stage = Stage(effort: 500, reports: [inUse, works], announcements: [1600])
     #expect(try stage.wait() == .works)
-    #expect(stage.looks == [1000, 2000])
+    #expect(stage.looks == [1000, 2000, 2500])
   }
 
   @Test("gives up after a last look, with the answer of that")

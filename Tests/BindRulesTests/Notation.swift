@@ -3,7 +3,7 @@ import SocketModel
 
 // A short notation for the tables: `LISTEN 127.0.0.1 RA RP`, `TIME_WAIT ::1 ra? rp?`, `UDP 0.0.0.0 uid=5 dev=2`.
 // Words: the state (or UDP, UDP-CONNECTED), the address, RA and RP for a flag that is set, `ra?` and `rp?` for an unknown one,
-// V6ONLY and `v6only?`, `uid=N`, `uid?`, `dev=N`.
+// V6ONLY and `v6only?`, `uid=N`, `uid?`, `dev=N`, `domain=N`, `inode=N`, `remote=PORT`, `port=PORT`.
 
 let port = Port(8080)
 
@@ -32,6 +32,12 @@ func socket(_ text: String) -> SocketObservation {
     uid: isTimeWait || words.contains("uid?") ? nil : number("uid") ?? (words[0] == "SYN_RECV" ? nil : 1000),
     timer: isTimeWait ? SocketTimer(kind: .timeWait, expires: 41_000) : nil)
   observation.bucketDomain = number("domain")
+  observation.inode = number("inode").map { UInt64($0) }
+  // The port that a client has counts for what the socket is, not for the bind.
+  if let peer = number("remote") {
+    observation.remote = Endpoint(address: address, port: Port(UInt16(peer)))
+    if let own = number("port") { observation.local.port = Port(UInt16(own)) }
+  }
   return observation
 }
 

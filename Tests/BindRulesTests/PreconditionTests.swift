@@ -133,4 +133,68 @@ struct PreconditionTests {
     host.ipv6Available = false
     #expect(first().bind == .fails(.addressFamilyNotSupported))
   }
+
+  @Test("what socket() is refused with here comes before everything else, for IPv4 too")
+  func refusedFamily() {
+    for (address, family) in [("127.0.0.1", AddressFamily.ipv4), ("::1", .ipv6)] {
+      for refusal in [SystemError.addressFamilyNotSupported, .notPermitted] {
+        var host = openHost()
+        host.freshSockets = [FreshSocket(.tcp, family, refusal: refusal)]
+        let all = outcomes(of: attempt(address), in: Snapshot(host: host, sockets: [socket("LISTEN 127.0.0.1")]))
+        #expect(all.allSatisfy { $0.bind == .fails(refusal) })
+        let udp = outcomes(of: attempt("UDP \(address)"), in: Snapshot(host: host, sockets: []))
+        #expect(udp.allSatisfy { $0.bind == .ok }, "of UDP nothing is said")
+      }
+    }
+  }
+
+  @Test("a socket that has a device from the start changes it as root alone")
+  func givenDevice() {
+    var host = openHost()
+    host.freshSockets = [FreshSocket(.tcp, .ipv4, device: InterfaceIndex(rawValue: 2))]
+    func bind(_ planned: String) -> BindOutcome {
+      outcomes(of: attempt(planned), in: Snapshot(host: host, sockets: []))[0]
+    }
+    #expect(bind("0.0.0.0 dev=3").missing == [MissingFact(.capability)])
+    #expect(bind("0.0.0.0 dev=3 uid=0").bind == .ok && bind("0.0.0.0 dev=2").bind == .ok)
+  }
+
+  @Test("an interface is missing for sure only if its name was looked for among the alternative ones")
+  func alternativeNames() {
+    var (host, planned) = (openHost(), attempt("0.0.0.0"))
+    planned.device = .missing(name: "alt0")
+    #expect(outcomes(of: planned, in: Snapshot(host: host, sockets: []))[0].bind == .fails(.noDevice))
+    host.checkedNames = ["other"]
+    #expect(outcomes(of: planned, in: Snapshot(host: host, sockets: []))[0].missing == [MissingFact(.interfaces)])
+    host.checkedNames = ["alt0"]
+    #expect(outcomes(of: planned, in: Snapshot(host: host, sockets: []))[0].bind == .fails(.noDevice))
+  }
+
+  @Test("IPV6_V6ONLY that is not known makes undetermined what depends on it, and nothing else")
+  func unknownV6only() {
+    var planned = attempt("::")
+    planned.isV6onlyKnown = false
+    func first(_ existing: String) -> BindOutcome {
+      outcomes(of: planned, in: Snapshot(host: openHost(), sockets: [socket(existing)]))[0]
+    }
+    #expect(first("LISTEN 0.0.0.0").missing == [MissingFact(.v6only)])
+    #expect(first("LISTEN ::").bind == .fails(.addressInUse) && first("LISTEN ::").missing.isEmpty)
+    planned = attempt("::ffff:127.0.0.1")
+    planned.isV6onlyKnown = false
+    #expect(first("LISTEN 0.0.0.0").missing == [MissingFact(.v6only)], "EINVAL or EADDRINUSE")
+  }
+
+  @Test("a route of the table local to the very address decides where the look-up answers EINVAL")
+  func refusedLookUp() {
+    for (type, expected) in [(RouteType(rawValue: 6), CallResult.fails(.addressNotAvailable)), (.broadcast, .ok)] {
+      var host = openHost()
+      host.ipv4NonlocalBind = false
+      host.ipv4AbsentTables = []
+      host.ipv4RulesAreDefault = true
+      host.ipv4LocalRoutes = [LocalRoute(destination: IPv4Address(127, 5, 0, 255), prefixLength: 32, type: type)]
+      host.ipv4Lookups = []
+      let all = outcomes(of: attempt("127.5.0.255"), in: Snapshot(host: host, sockets: []))
+      #expect(all[0].bind == expected)
+    }
+  }
 }

@@ -4,7 +4,7 @@ import Explanation
 import Testing
 
 private let checks = bindStatements.merging(optionStatements) { first, _ in first }
-  .merging(trafficStatements) { first, _ in first }
+  .merging(trafficStatements) { first, _ in first }.merging(foreignStatements) { first, _ in first }
 
 private let statements = Set(Catalogue.topics.flatMap(\.statements).compactMap(\.id)).sorted()
 

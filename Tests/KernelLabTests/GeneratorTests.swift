@@ -20,7 +20,7 @@ struct GeneratorTests {
           + "{tcp shut-down-listener ::ffff:0.0.0.0 device=dev1} "
           + "=> tcp ::1 v6only=1 device=dev0 uid=1000 ipv6/ip_nonlocal_bind=1",
         "{tcp listening 127.0.0.1 RP device=dev0 uid=1001 accept-uid=1001 after-bind:RP=1} "
-          + "{tcp listening 127.0.0.1 RA accept-uid=1000 end:RP=1} => tcp ::1 uid=1000",
+          + "{tcp listening 127.0.0.1 RA accept-uid=1000 end:RP=1} => tcp ::1 uid=1000 unprivileged port=privileged place=no-bind-capability",
         "{udp connected 0.0.0.0 RA RP accept-uid=1001 peer=10.77.0.1} {udp spread(14) 127.0.0.1 RP uid=1001} "
           + "{udp neighbours(12) 127.0.0.1} => udp ::ffff:0.0.0.0 uid=1001 unprivileged",
       ])
@@ -52,7 +52,7 @@ struct GeneratorTests {
     #expect(Set(holders.map(\.device)) == [nil, .loopback, .dev0, .dev1, .missing])
     #expect(Set(holders.flatMap(\.changes).map(\.moment)) == Set(ChangeMoment.allCases))
     #expect(Set(scenarios.map(\.holders.count)) == [1, 2, 3, 4])
-    #expect(Set(scenarios.map(\.port)) == Set(PortKind.allCases))
+    #expect(Set(scenarios.map(\.port)) == [.ordinary, .privileged])
     #expect(Set(scenarios.map(\.attempt.mayBindPrivileged)) == [true, false])
   }
 
@@ -74,12 +74,45 @@ struct GeneratorTests {
     }
   }
 
+  @Test("every place and odd sysctl is drawn, and nothing else of a scenario changes with it")
+  func places() {
+    let scenarios = (0..<4000).map { ScenarioGenerator.scenario(seed: 3, number: $0) }
+    let places = Set(scenarios.map(\.place))
+    #expect(
+      places == [
+        .open, .givesDevice(.dev0), .givesDevice(.dev1), .givesDevice(.loopback), .withoutFamily(.ipv4),
+        .withoutFamily(.ipv6), .withoutBindInBounds,
+      ])
+    #expect(places.allSatisfy { Place($0.description) == $0 } && Place("elsewhere") == nil)
+    #expect(Set(scenarios.compactMap { $0.settings[.bindv6only] }) == [1, 2, 3, 254])
+    let share = scenarios.filter { $0.place != .open }.count
+    #expect((150...350).contains(share))
+  }
+
+  @Test("ordinary sockets change nothing after their bind, have options of the table, and clients none")
+  func ordinary() {
+    let servers = [
+      UsualOptions(reuseaddr: true, reuseport: false, v6only: true),
+      UsualOptions(reuseaddr: true, reuseport: true, v6only: nil),
+    ]
+    let scenarios = (0..<1000).map { ScenarioGenerator.ordinary(seed: 4, number: $0, servers: servers) }
+    #expect(scenarios.allSatisfy { $0.leavesOptions && $0.place == .open && $0.settings.isEmpty })
+    let tcp = scenarios.flatMap(\.holders).filter { $0.transport == .tcp }
+    let clients = tcp.filter {
+      $0.port == .explicit && [.client(.established), .client(.timeWait)].contains($0.kind)
+    }
+    #expect(!clients.isEmpty && clients.allSatisfy { $0.options.isEmpty && $0.address.isUnspecified })
+    #expect(Set(tcp.filter { !clients.contains($0) }.map(\.options)) == [.reuseaddr, [.reuseaddr, .reuseport]])
+    #expect(Set(scenarios.map(\.port)) == Set(PortKind.allCases))
+    #expect(ScenarioGenerator.ordinaryMix.contains("holders: 1=6 2=3 3=1"))
+  }
+
   @Test("the mix says all weights")
   func mix() {
     let lines = ScenarioGenerator.mix.split(separator: "\n")
     #expect(lines.contains("holders: 1=3 2=4 3=3 4=2"))
     #expect(lines.contains("device: -=82 dev0=7 dev1=7 lo=3 nodev0=1"))
-    #expect(lines.count == 19)
+    #expect(lines.count == 22)
   }
 
   @Test("an attempt in the words of BindRules")

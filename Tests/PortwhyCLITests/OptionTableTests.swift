@@ -92,7 +92,7 @@ struct OptionTableTests {
     #expect(refusal(["--interval", "1"]) == "--interval needs --watch")
     let withoutTarget = [
       "-4", "-6", "--reuseaddr", "--reuseport", "--v6only", "--no-v6only", "--runtime", "--device", "--uid",
-      "--probe",
+      "--cap-net-bind", "--probe",
       "--deep", "--no-bpf", "--wait",
     ]
     for row in rows where withoutTarget.contains(row.name) {

@@ -100,6 +100,10 @@ struct JSONReportTests {
     ]
     report.host.controlGroupBindPrograms = false
     report.host.namespaceMaker = 1000
+    report.host.freshSockets = [
+      FreshSocket(.tcp, .ipv4, refusal: .addressFamilyNotSupported),
+      FreshSocket(.udp, .ipv6, device: InterfaceIndex(rawValue: 2), v6only: true),
+    ]
     let document = try json(report)
     #expect(SchemaValidator(schema: try schema()).violations(document) == [])
     let host = try #require(document["host"])

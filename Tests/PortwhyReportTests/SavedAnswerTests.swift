@@ -139,9 +139,9 @@ struct SavedQuestionTests {
     let attempt = try Portwhy.answer(from: saved, SavedQuestion(plan: Plan(device: "eth0"))).targets[0].attempts[0]
       .attempt
     #expect(attempt.device == .interface(InterfaceIndex(rawValue: 2), name: "eth0"))
+    // It may be an alternative name, which the report does not list.
     #expect(
-      try Portwhy.answer(from: saved, SavedQuestion(plan: Plan(device: "no"))).targets[0].verdict == .fails(.noDevice)
-    )
+      try Portwhy.answer(from: saved, SavedQuestion(plan: Plan(device: "no"))).targets[0].verdict == .undetermined)
   }
 
   @Test("plans what the runtime sets")

@@ -4,14 +4,14 @@ import Synchronization
 
 /// Runs the scenarios as each reader, prints the mix and the tables, and says whether all went well.
 func run(_ settings: Settings) -> Int32 {
-  print("the mix, as weights:\n\(ScenarioGenerator.mix)")
+  print("the mix, as weights:\n\(settings.mixText)")
   let statuses = settings.readers.map { run(settings, as: $0) }
   return statuses.allSatisfy { $0 } ? 0 : 1
 }
 
 private func run(_ settings: Settings, as reader: Reader) -> Bool {
   let last = settings.first + max(settings.scenarios, 1) - 1
-  let place = settings.vrf ? ", with a VRF" : ""
+  let place = settings.vrf ? ", with a VRF" : settings.ordinary ? ", ordinary sockets" : ""
   print("\nseed \(settings.seed), scenarios \(settings.first)...\(last)\(place), as \(reader.rawValue)")
   let clock = ContinuousClock()
   let start = clock.now
@@ -24,6 +24,7 @@ private func run(_ settings: Settings, as reader: Reader) -> Bool {
       if let problem { total.1.append(problem) }
     }
   }
+  Place.removeRemains()
   let (statistics, problems) = totals.withLock { $0 }
   print(statistics.text)
   for problem in problems { print("could not run: \(problem)") }
@@ -38,6 +39,19 @@ private func run(_ settings: Settings, as reader: Reader) -> Bool {
   return clean
 }
 
+extension Settings {
+  /// The weights of what is drawn.
+  var mixText: String {
+    ordinary ? ScenarioGenerator.ordinaryMix + "\n" + catalogueMix : ScenarioGenerator.mix
+  }
+
+  /// The scenario of this number.
+  fileprivate func scenario(_ number: UInt64) -> Scenario {
+    guard ordinary else { return ScenarioGenerator.scenario(seed: seed, number: number, vrf: vrf) }
+    return ScenarioGenerator.ordinary(seed: seed, number: number, servers: catalogueOptions)
+  }
+}
+
 /// Every `workers`-th scenario from `worker` on, in as many namespaces as their ports last for.
 private func work(
   _ settings: Settings, _ reader: Reader, worker: UInt64, of workers: UInt64
@@ -47,12 +61,14 @@ private func work(
   let end = settings.first + settings.scenarios
   while number < end {
     do {
-      try NetworkNamespace.run(NamespaceConfiguration(vrf: settings.vrf)) { namespace in
+      var configuration = NamespaceConfiguration(vrf: settings.vrf)
+      configuration.clientPorts = settings.ordinary
+      try NetworkNamespace.run(configuration) { namespace in
         var looking = try LookingProcess(reader)
-        while number < end, namespace.portsLeft(.ordinary) > 8, namespace.portsLeft(.privileged) > 8 {
-          let scenario = ScenarioGenerator.scenario(seed: settings.seed, number: number, vrf: settings.vrf)
+        while number < end, PortKind.allCases.allSatisfy({ namespace.portsLeft($0) > 8 }) {
+          let scenario = settings.scenario(number)
           let result = try compare(scenario, in: &namespace, with: &looking)
-          let place = settings.vrf ? " --vrf" : ""
+          let place = settings.vrf ? " --vrf" : settings.ordinary ? " --ordinary" : ""
           let label = "--seed \(settings.seed) --from \(number) --scenarios 1 --as \(reader.rawValue)\(place) -v"
           if settings.isVerbose { print(verboseText(scenario, result, number: number)) }
           statistics.add(result, scenario: scenario, label: label)

@@ -12,6 +12,12 @@ struct Statistics: Sendable {
   private var plain = Tally()
   private var dependsOnOrder = 0
   private var missing: [String: Int] = [:]
+  private var byPlace: [String: Tally] = [:]
+  /// Of undetermined outcomes: how often the likely one is right, by what is missing.
+  private var likely = LikelyTally()
+  private var likelyByMissing: [String: LikelyTally] = [:]
+  /// The same where only the order of earlier binds is open and no option was changed after bind(2).
+  private var likelyByOrder = LikelyTally()
   private(set) var scenarios = 0
   private(set) var noAnswers = 0
   private(set) var unstable = 0
@@ -48,7 +54,14 @@ struct Statistics: Sendable {
     count(&byAttempt[addressClass(scenario.attempt), default: Tally()])
     count(&byError[comparison.actual.description, default: Tally()])
     if allOwned && !comparison.dependsOnOrder { count(&plain) }
+    count(&byPlace[scenario.place.description, default: Tally()])
     if comparison.result == .undetermined {
+      let kinds = Set(comparison.predicted.missing.map(\.kind.rawValue))
+      likely.add(comparison.likelyIsRight)
+      likelyByMissing[kinds.sorted().joined(separator: ", "), default: LikelyTally()].add(comparison.likelyIsRight)
+      if kinds == [MissingFact.Kind.bindOrder.rawValue], scenario.leavesOptions {
+        likelyByOrder.add(comparison.likelyIsRight)
+      }
       if comparison.dependsOnOrder { dependsOnOrder += 1 }
       for kind in Set(comparison.predicted.missing.map(\.kind.rawValue)) { missing[kind, default: 0] += 1 }
     }
@@ -68,6 +81,10 @@ struct Statistics: Sendable {
     sum.plain = sum.plain + right.plain
     sum.dependsOnOrder += right.dependsOnOrder
     sum.missing.merge(right.missing, uniquingKeysWith: +)
+    sum.byPlace.merge(right.byPlace, uniquingKeysWith: +)
+    sum.likely = sum.likely + right.likely
+    sum.likelyByMissing.merge(right.likelyByMissing, uniquingKeysWith: +)
+    sum.likelyByOrder = sum.likelyByOrder + right.likelyByOrder
     sum.scenarios += right.scenarios
     sum.noAnswers += right.noAnswers
     sum.unstable += right.unstable
@@ -96,6 +113,14 @@ struct Statistics: Sendable {
     lines.append(
       "undetermined: \(dependsOnOrder) depend on the order of earlier binds; missing: "
         + reasons.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+    lines.append(Tally.header("place"))
+    lines += byPlace.sorted { $0.key < $1.key }.map { $0.value.row($0.key, of: all.total) }
+    lines.append(LikelyTally.header)
+    lines += likelyByMissing.sorted { ($1.value.total, $0.key) < ($0.value.total, $1.key) }.map {
+      $0.value.row($0.key)
+    }
+    lines.append(likelyByOrder.row("bind-order alone, no option changed"))
+    lines.append(likely.row("all"))
     lines.append("scenarios whose copies came out differently, not counted: \(unstable)")
     if !failures.isEmpty { lines.append("wrong; each is reproduced by: conformance") }
     lines += failures

@@ -29,6 +29,38 @@ struct Tally {
   }
 }
 
+/// How often the likely outcome of an undetermined one is what happens.
+struct LikelyTally {
+  var right = 0
+  var wrong = 0
+  /// Without ground for a guess.
+  var none = 0
+
+  var total: Int { right + wrong + none }
+
+  mutating func add(_ isRight: Bool?) {
+    switch isRight {
+    case true?: right += 1
+    case false?: wrong += 1
+    case nil: none += 1
+    }
+  }
+
+  static func + (left: LikelyTally, right: LikelyTally) -> LikelyTally {
+    LikelyTally(right: left.right + right.right, wrong: left.wrong + right.wrong, none: left.none + right.none)
+  }
+
+  static let header = "likely, where this is missing                   outcomes    guess    right  wrong"
+
+  func row(_ name: String) -> String {
+    let columns = [
+      pad(String(total), 9), pad(percent(right + wrong, total), 9), pad(percent(right, right + wrong), 9),
+      pad(String(wrong), 7),
+    ]
+    return name + String(repeating: " ", count: max(1, 47 - name.count)) + columns.joined()
+  }
+}
+
 private func pad(_ text: String, _ width: Int) -> String {
   String(repeating: " ", count: max(0, width - text.count)) + text
 }

@@ -14,7 +14,8 @@ func verboseText(_ scenario: Scenario, _ result: ScenarioResult, number: UInt64)
     for comparison in comparisons {
       lines.append(
         "  \(optionsText(comparison.options)): says \(outcomeText(comparison.predicted)), kernel "
-          + "\(comparison.actual): \(comparison.result)")
+          + "\(comparison.actual): \(comparison.result)"
+          + (comparison.likelyIsRight == false && comparison.result == .undetermined ? ", not as likely" : ""))
     }
   }
   return lines.joined(separator: "\n")
@@ -78,7 +79,13 @@ func optionsText(_ options: ReuseOptions) -> String {
 
 func outcomeText(_ outcome: BindOutcome) -> String {
   switch (outcome.bind, outcome.listen) {
-  case (.undetermined, _): "undetermined (\(outcome.missing.map(\.kind.rawValue).joined(separator: ", ")))"
+  case (.undetermined, _):
+    "undetermined (\(outcome.missing.map(\.kind.rawValue).joined(separator: ", ")))"
+      + (outcome.likely.map { likely in
+        let words = likely.assuming.map(\.rawValue).joined(separator: ", ")
+        return
+          ", likely \(outcomeText(BindOutcome(options: [], bind: likely.bind, listen: likely.listen))) by \(words)"
+      } ?? "")
   case (.ok, .fails(let errno)): "listen \(errno)"
   case (.fails(let errno), _): "bind \(errno)"
   default: "ok"

@@ -5,11 +5,14 @@ import KernelLab
 // namespaces, each asked about through the whole pipeline in a process of its own and then tried for real.
 // Exit status 0: nothing wrong, nothing left out.
 //
-//   conformance [--scenarios N] [--seed N] [--from N] [--as root|nobody|both] [--vrf] [-v] [--mix]
+//   conformance [--scenarios N] [--seed N] [--from N] [--as READER|both|all] [--vrf] [--ordinary]
+//               [--moving] [-v] [--mix]
 
 let settings = Settings(CommandLine.arguments.dropFirst())
 switch settings.mode {
-case .mix: print(ScenarioGenerator.mix)
-case .answer(let reader): exit(answerRequests(as: reader))
+case .mix: print(settings.mixText)
+case .answer(let reader): exit(answerRequests(as: reader, in: settings.place))
+case .move(let way, let port): exit(move(way, port))
+case .moving: exit(runMoving(settings))
 case .run: exit(run(settings))
 }

@@ -38,6 +38,9 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
   /// `HostFacts.controlGroupBindPrograms`.
   package static let controlGroupPrograms = HostNeeds(rawValue: 1 << 15)
 
+  /// `HostFacts.freshSockets`.
+  package static let freshSockets = HostNeeds(rawValue: 1 << 16)
+
   /// All that can be read.
-  package static let everything = HostNeeds(rawValue: (1 << 16) - 1)
+  package static let everything = HostNeeds(rawValue: (1 << 17) - 1)
 }

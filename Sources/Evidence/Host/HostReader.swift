@@ -11,16 +11,19 @@ package struct HostReader: Sendable {
   private let sysRoot: String
   private let routes: RouteDump
   private let capabilities: @Sendable () -> Capabilities?
+  private let isInBounds: @Sendable () -> Bool?
 
   /// Reads below these roots, and takes the reader to have these capabilities; tests have some of their own.
   package init(
     procRoot: String = "/proc", sysRoot: String = "/sys", transport: NetlinkTransport = .kernel,
-    capabilities: @autoclosure @escaping @Sendable () -> Capabilities? = .ofThisThread
+    capabilities: @autoclosure @escaping @Sendable () -> Capabilities? = .ofThisThread,
+    isInBounds: @autoclosure @escaping @Sendable () -> Bool? = Capabilities.boundsHaveNetBindService
   ) {
     self.procRoot = procRoot
     self.sysRoot = sysRoot
     self.routes = RouteDump(transport: transport)
     self.capabilities = capabilities
+    self.isInBounds = isInBounds
   }
 
   /// The facts asked for; one that cannot be read (unreadable, malformed, no rtnetlink) stays nil. Throws only
@@ -31,6 +34,7 @@ package struct HostReader: Sendable {
     var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
     readIdentity(needs, &facts)
     readSysctls(needs, &facts)
+    if needs.contains(.freshSockets) { facts.freshSockets = freshSockets() }
     if needs.contains(.ipv6Availability) { facts.ipv6Available = canMakeIPv6Socket() }
     if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
       facts.securityModules = bindingModules(text)
@@ -71,7 +75,8 @@ package struct HostReader: Sendable {
   private func readPrivilege(_ facts: inout HostFacts) {
     let own = "\(procRoot)/thread-self"
     let relation = relation(ofNetworkNamespace: "\(own)/ns/net", toUserNamespace: "\(own)/ns/user")
-    facts.rootMayBindPrivileged = relation.map { $0 != .outside }
+    // A program of root gets what the bounding set leaves (capabilities(7)).
+    facts.rootMayBindPrivileged = relation.map { $0 != .outside && isInBounds() ?? true }
     if case .below(let maker)? = relation { facts.namespaceMaker = maker }
     guard let hasCapability = capabilities()?.contains(.netBindService) else { return }
     switch relation {
@@ -110,7 +115,12 @@ package struct HostReader: Sendable {
       facts.ipv4NonlocalBind = sysctl("ipv4/ip_nonlocal_bind", flag)
       facts.ipv6NonlocalBind = sysctl("ipv6/ip_nonlocal_bind", flag)
     }
-    if needs.contains(.bindv6only) { facts.bindv6only = sysctl("ipv6/bindv6only", flag) ?? freshSocketIsV6only() }
+    if needs.contains(.bindv6only) {
+      // A socket tells what the kernel makes of the sysctl; files below another root are another host's.
+      let isThisHost = procRoot == "/proc"
+      facts.bindv6only =
+        (isThisHost ? freshSocketIsV6only() : nil) ?? sysctl("ipv6/bindv6only", lowestBit) ?? freshSocketIsV6only()
+    }
     if needs.contains(.l3mdevAccept) {
       // Only kernels with CONFIG_NET_L3_MASTER_DEV have it; without it there are no VRFs.
       facts.tcpL3mdevAccept = sysctl("ipv4/tcp_l3mdev_accept", whenAbsent: false, flag)

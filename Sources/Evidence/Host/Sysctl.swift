@@ -28,6 +28,12 @@ func flag(_ text: String) -> Bool? {
   return number != 0
 }
 
+/// A number of 8 bits that goes into one bit of a socket: every even one is off.
+func lowestBit(_ text: String) -> Bool? {
+  guard let number: UInt32 = decimal(trimmed(text)) else { return nil }
+  return number & 1 == 1
+}
+
 /// `ip_local_port_range`: two numbers with blanks between them.
 func portRange(_ text: String) -> ClosedRange<UInt16>? {
   let words = text.split { $0 == " " || $0 == "\t" || $0 == "\n" }

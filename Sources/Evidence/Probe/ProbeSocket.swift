@@ -27,8 +27,14 @@ struct ProbeSocket: ~Copyable {
     }
   }
 
-  /// setsockopt(2) SO_BINDTODEVICE.
+  /// setsockopt(2) SO_BINDTODEVICE, unless a program of the control group has given it this device, which only
+  /// CAP_NET_RAW could set once more.
   borrowing func bind(toDevice name: String) throws(Setback) {
+    if let index = try? interfaceIndex(named: name), let given = try? socket.option(.boundInterface),
+      given == Int32(bitPattern: index.rawValue)
+    {
+      return
+    }
     do throws(SystemError) { try socket.bind(toDevice: name) } catch {
       throw error == .noDevice ? .answer(error) : .obstacle("SO_BINDTODEVICE fails with \(error)")
     }

@@ -29,10 +29,14 @@ let generalTopics: [Topic] = [
     summary: "Several sockets of one user listen on one port and share the load; all of them must set it.",
     what: [
       "Made for several workers, each with a listening socket of its own, and for hand-overs without a gap.",
-      "Linux has it since 3.9; it has the number 15 where old headers lack the name.",
+      "Linux has it since 3.9. \"SO_REUSEPORT undeclared\" tells of older headers, not of the kernel that will run it;",
+      "the number is 15 on x86 and ARM.",
       .shown("reuseport.both", "All sockets of the port must set it before bind()."),
       .shown("reuseport.same-user", "All must belong to one user."),
       .shown("share.hash", "Each connection goes to one of them, chosen by a hash of addresses and ports."),
+      "The old FAQ about the BSDs says that the first of two such sockets gets everything, and the other nothing.",
+      .shown("bsd.oldest-wildcard", "That holds for a wildcard on FreeBSD 13 and before, and on macOS;"),
+      .shown("bsd.newest", "on one address, and on FreeBSD since 14.0 everywhere, the last one gets everything."),
     ],
     ineffective: [
       "As a cure for \"address already in use\": if an older copy runs, it keeps a part of your clients.",
@@ -68,19 +72,4 @@ let generalTopics: [Topic] = [
     helps: [
       "Mind the security side: with SO_REUSEPORT a program of the same user can take a part of a server's clients."
     ], references: ["udp(7)", "socket(7)"]),
-  Topic(
-    "freebsd", "what FreeBSD answers in the same situations",
-    summary:
-      "There the new socket alone needs SO_REUSEADDR, wildcards do not collide with it, and SO_REUSEPORT_LB splits.",
-    what: [
-      "For people who port software. From FreeBSD's setsockopt(2) and in_pcbbind(), and Linux's socket(7):",
-      "SO_REUSEADDR: only the new socket needs it.",
-      "Old connections, and 0.0.0.0 beside one address, are then no conflict; only the same address is.",
-      .shown("reuseaddr.pair", "On Linux both sockets need it,"),
-      .shown("wildcard.no-reuseaddr", "and a listener on 0.0.0.0 stays in the way."),
-      "SO_REUSEPORT: complete duplicates if all set it, which serves multicast; it does not split connections.",
-      .shown("share.hash", "On Linux it does."),
-      "SO_REUSEPORT_LB (FreeBSD 12) is what splits there: by a hash, up to 256 sockets a group.",
-      "macOS comes from the same code; what it changed since is not covered here.",
-    ], references: ["socket(7)"]),
 ]

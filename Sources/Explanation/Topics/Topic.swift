@@ -1,8 +1,9 @@
 internal import SocketModel
 
-/// A sentence or two of a long text. What it says of Linux is shown by a real socket in the tests.
+/// A sentence or two of a long text. What it says of Linux is shown by a real socket in the tests, what it says of another
+/// system by the rules of that one.
 package struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
-  /// The name under which the tests show it; nil for advice, history, definitions and other systems.
+  /// The name under which the tests show it; nil for advice, history and definitions.
   package var id: String?
   /// The sentence.
   package var text: String
@@ -18,7 +19,7 @@ package struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
     self.text = text
   }
 
-  /// A statement about Linux.
+  /// A statement about Linux, or another system.
   static func shown(_ id: String, _ text: String) -> Statement { Statement(id: id, text: text) }
 }
 
@@ -85,7 +86,7 @@ package struct Topic: Sendable, Hashable {
 /// Every long text there is.
 package enum Catalogue {
   /// The causes in the order of the list, then the other topics.
-  package static let topics: [Topic] = Cause.allCases.map(\.topic) + generalTopics
+  package static let topics: [Topic] = Cause.allCases.map(\.topic) + generalTopics + foreignTopics
 
   /// What their list ends with.
   package static let hint = "portwhy --explain TOPIC tells more."

@@ -11,6 +11,8 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case runtime
   case device
   case uid
+  case system
+  case capNetBind
   case netns
   case probe
   case deep

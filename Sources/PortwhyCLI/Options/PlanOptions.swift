@@ -90,6 +90,31 @@ extension OptionSection {
           A uid is meant as the caller's user namespace numbers it.
           """),
       OptionRow(
+        .system, "as", nil, .required("SYSTEM", .words(["freebsd", "macos"])), isRepeatable: true, in: .planning,
+        help: "say what this system would answer besides",
+        manual: """
+          Says also what
+          .Cm freebsd
+          (14.3 and later) or
+          .Cm macos
+          would answer for the same sockets, where that differs and why.
+          Neither the verdict nor the exit status changes.
+          The rules are those of its sources; nothing is run there.
+          """),
+      OptionRow(
+        .capNetBind, "cap-net-bind", in: .planning,
+        help: "its program may bind privileged ports, whoever starts it",
+        manual: """
+          The program has
+          .Dv CAP_NET_BIND_SERVICE
+          whoever starts it, by file capabilities or as an ambient one
+          .Pq Xr capabilities 7 .
+          Without this option uid 0 has it unless the bounding set lacks it, the
+          caller has what
+          .Nm
+          has, and another user has it not.
+          """),
+      OptionRow(
         .netns, "netns", nil, .required("PID|NAME|PATH", .ask(.namespaces)), excludes: [.from],
         in: [.target, .overview],
         help: "in this network namespace: that of a process, a name of ip-netns, or a file",

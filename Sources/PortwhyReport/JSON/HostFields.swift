@@ -38,6 +38,7 @@ struct HostDocument: JSONObject {
     try form.field("ipv4_lookups", &facts.ipv4Lookups)
     try form.field("cgroup_bind_programs", &facts.controlGroupBindPrograms)
     try form.field("netns_maker_uid", &facts.namespaceMaker)
+    try form.field("fresh_sockets", &facts.freshSockets)
     guard Form.reads else { return }
     facts.kernel = KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release)
     facts.kernel.stable = stable ?? facts.kernel.stable
@@ -59,6 +60,19 @@ extension NetworkInterface: JSONObject {
     try form.field("up", &isUp)
     try form.field("master", &master)
     try form.field("vrf_table", &vrfTable)
+  }
+}
+
+extension FreshSocket: JSONObject {
+  static var blank: Self { Self(.tcp, .ipv4) }
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    try form.field("protocol", &transport)
+    try form.field("family", &family)
+    var errno = refusal?.description
+    try form.field("errno", &errno)
+    refusal = errno.flatMap(SystemError.init(name:))
+    try form.field("device", &device)
+    try form.field("v6only", &v6only)
   }
 }
 

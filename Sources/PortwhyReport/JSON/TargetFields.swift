@@ -111,6 +111,7 @@ extension AttemptReport: JSONObject {
     }
     try form.field("may_bind_privileged", &attempt.mayBindPrivileged)
     try form.user(attempt.uid)
+    form.derived("as", foreign.map(WrittenObject.init))
   }
 
   private mutating func address<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
@@ -121,9 +122,10 @@ extension AttemptReport: JSONObject {
     try form.field("family", &family, else: AddressFamily?.none)
     attempt.family = family ?? attempt.address.family
     try form.expect("family", attempt.family == attempt.address.family, "not the family of the address")
-    var v6only = attempt.family == .ipv6 ? attempt.v6only : nil
+    var v6only = attempt.family == .ipv6 && attempt.isV6onlyKnown ? attempt.v6only : nil
     try form.field("v6only", &v6only)
     attempt.v6only = v6only ?? false
+    attempt.isV6onlyKnown = attempt.family == .ipv4 || v6only != nil
   }
 }
 
@@ -137,8 +139,20 @@ extension BindOutcome: JSONObject {
     try form.field("source", &source, else: .rules)
     try form.field("blockers", &blockers)
     try form.field("missing", &missing)
+    try form.field("likely", &likely)
   }
 }
+
+extension LikelyOutcome: JSONObject {
+  static var blank: Self { Self(bind: .ok, listen: nil, assuming: []) }
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    try form.field("bind", &bind)
+    try form.field("listen", &listen)
+    try form.field("assuming", &assuming)
+  }
+}
+
+extension Assumption: JSONWord {}
 
 extension CallResult: JSONWord {
   /// `ok`, `undetermined`, the symbolic name of an error or `errno N`; any other word is no answer.

@@ -11,7 +11,8 @@ package struct HostFacts: Sendable, Hashable {
   package var sudoUID: UInt32?
   /// Whether the reader has CAP_NET_BIND_SERVICE in the user namespace that owns the network namespace.
   package var readerMayBindPrivileged: Bool?
-  /// Whether uid 0 of the reader's user namespace counts as root in the one that owns the network namespace.
+  /// Whether a program of uid 0 of the reader's user namespace gets CAP_NET_BIND_SERVICE in the one that owns the network
+  /// namespace: it counts as root there, and the reader's bounding set has it (capabilities(7)).
   package var rootMayBindPrivileged: Bool?
   /// The user who holds every capability in the user namespace that owns the network namespace, because he made it or
   /// the one above it that is a child of the reader's (`cap_capable`); nil where it is no descendant of the reader's.
@@ -29,7 +30,7 @@ package struct HostFacts: Sendable, Hashable {
   package var ipv4NonlocalBind: Bool?
   /// `net.ipv6.ip_nonlocal_bind`.
   package var ipv6NonlocalBind: Bool?
-  /// `net.ipv6.bindv6only`: the IPV6_V6ONLY a new socket starts with.
+  /// The IPV6_V6ONLY that a new socket starts with: the lowest bit of `net.ipv6.bindv6only` (`inet6_create`).
   package var bindv6only: Bool?
   /// Whether the network namespace may have, or have had, VRFs: the driver is there.
   package var mayHaveVRFs: Bool?
@@ -37,8 +38,13 @@ package struct HostFacts: Sendable, Hashable {
   package var tcpL3mdevAccept: Bool?
   /// Whether socket(AF_INET6, …) works; false with `ipv6.disable=1`.
   package var ipv6Available: Bool?
+  /// What sockets have here before anything is set; nil where none were made.
+  package var freshSockets: [FreshSocket]?
   /// Every interface; nil where it was not read.
   package var interfaces: [NetworkInterface]?
+  /// The names that were looked for among the alternative ones too (ip-link(8)), in a saved report that lists the others
+  /// alone; nil on this host, where every name that was not found is nobody's.
+  package var checkedNames: [String]?
   /// The IPv6 addresses of all interfaces; nil where they were not read.
   package var ipv6Addresses: [InterfaceAddress]?
   /// The routes of the table `local`, and those of VRFs; nil where they were not read.

@@ -52,4 +52,10 @@ struct SysctlTests {
       ])
     #expect(bindingModules("capability").isEmpty)
   }
+
+  @Test("of one bit is off for every even number")
+  func lowest() {
+    #expect(["0", "1\n", "2", "3", "254", "255"].map(lowestBit) == [false, true, false, true, false, true])
+    #expect(lowestBit("-1") == nil && lowestBit("") == nil)
+  }
 }

@@ -5,8 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -43,6 +48,73 @@ static inline int kernellab_become_nobody(void) {
   if (syscall(SYS_setresgid, 65534, 65534, 65534) != 0) return -1;
   if (syscall(SYS_setresuid, 65534, 65534, 65534) != 0) return -1;
   return (int)syscall(SYS_prctl, 4, 1, 0, 0, 0);
+}
+
+/* Takes one capability out of every set of the calling thread but the bounding set, which execve(2) consults; with
+   `bounds` out of that one too (capset(2), prctl(2) PR_CAPBSET_DROP). 0 or -1 with errno. */
+static inline int kernellab_drop_capability(int number, int bounds) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  if (bounds && syscall(SYS_prctl, 24, number, 0, 0, 0) != 0) return -1;
+  if (syscall(SYS_capget, &header, data) != 0) return -1;
+  uint32_t bit = 1u << (number & 31);
+  data[number >> 5].effective &= ~bit;
+  data[number >> 5].permitted &= ~bit;
+  data[number >> 5].inheritable &= ~bit;
+  return (int)syscall(SYS_capset, &header, data);
+}
+
+/* uid and gid of the calling thread, without groups, for good; it stays dumpable. 0 or -1 with errno. */
+static inline int kernellab_become_user(uint32_t uid) {
+  if (syscall(SYS_setgroups, 0, (void *)0) != 0) return -1;
+  if (syscall(SYS_setresgid, uid, uid, uid) != 0) return -1;
+  if (syscall(SYS_setresuid, uid, uid, uid) != 0) return -1;
+  return (int)syscall(SYS_prctl, 4, 1, 0, 0, 0);
+}
+
+/* From now on socket(2) of this family fails with EAFNOSUPPORT, as RestrictAddressFamilies= of systemd has it
+   (seccomp(2)). 0 or -1 with errno. */
+static inline int kernellab_forbid_family(int family) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)family, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+  if (syscall(SYS_prctl, 38, 1, 0, 0, 0) != 0) return -1;
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+/* Gives every socket that is made in a control group a device, as `ip vrf exec` does
+   (BPF_CGROUP_INET_SOCK_CREATE); the group keeps the program. 0 or -1 with errno. */
+static inline int kernellab_give_device(int group, uint32_t device) {
+  struct bpf_insn code[] = {
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = (int)device},
+      {.code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = 1, .src_reg = 2, .off = offsetof(struct bpf_sock, bound_dev_if)},
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1},
+      {.code = BPF_JMP | BPF_EXIT},
+  };
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.prog_type = BPF_PROG_TYPE_CGROUP_SOCK;
+  attributes.insn_cnt = sizeof code / sizeof *code;
+  attributes.insns = (uintptr_t)code;
+  attributes.license = (uintptr_t)"GPL";
+  attributes.expected_attach_type = BPF_CGROUP_INET_SOCK_CREATE;
+  int program = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+  if (program < 0) return -1;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.target_fd = (uint32_t)group;
+  attributes.attach_bpf_fd = (uint32_t)program;
+  attributes.attach_type = BPF_CGROUP_INET_SOCK_CREATE;
+  int result = (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attributes, sizeof attributes);
+  int error = errno;
+  close(program);
+  errno = error;
+  return result;
 }
 
 /* pipe2(2) with O_CLOEXEC; 0 or -1 with errno. */

@@ -35,24 +35,7 @@ public struct BuiltScenario: ~Copyable {
 
   /// The same with another attempt.
   public func tryBind(_ attempt: Attempt, _ options: ReuseOptions) -> TrialResult {
-    do throws(CallFailure) {
-      let descriptor = try SocketRecipe(attempt, options).open()
-      defer { SystemCalls.close(descriptor) }
-      let scope = attempt.scope.flatMap { interfaces[$0]?.rawValue } ?? 0
-      let address = SocketAddress(attempt.address, port: port.rawValue, scope: scope)
-      try step(.bind) { () throws(SystemError) in
-        if attempt.mayBindPrivileged { return try SystemCalls.bind(descriptor, address) }
-        try SystemCalls.withoutBindCapability { () throws(SystemError) in
-          try SystemCalls.bind(descriptor, address)
-        }
-      }
-      if attempt.transport == .tcp {
-        try step(.listen) { () throws(SystemError) in try SystemCalls.listen(descriptor, backlog: 1) }
-      }
-      return .works(attempt.transport)
-    } catch {
-      return .fails(error, attempt.transport)
-    }
+    bindForReal(attempt, options, port, scope: attempt.scope.flatMap { interfaces[$0]?.rawValue } ?? 0)
   }
 
   /// listen(2) on the main socket of a holder: what became of a holder that was bound before.
@@ -66,6 +49,30 @@ public struct BuiltScenario: ~Copyable {
     } catch {
       return .fails(error)
     }
+  }
+}
+
+/// Makes an attempt for real in the place of the calling thread: socket(2), setsockopt(2), fchown(2), bind(2), and for TCP
+/// listen(2); everything is closed at once.
+///
+/// - Parameter scope: the interface of the attempt's zone, 0 for none.
+public func bindForReal(_ attempt: Attempt, _ options: ReuseOptions, _ port: Port, scope: UInt32) -> TrialResult {
+  do throws(CallFailure) {
+    let descriptor = try SocketRecipe(attempt, options).open()
+    defer { SystemCalls.close(descriptor) }
+    let address = SocketAddress(attempt.address, port: port.rawValue, scope: scope)
+    try step(.bind) { () throws(SystemError) in
+      if attempt.mayBindPrivileged { return try SystemCalls.bind(descriptor, address) }
+      try SystemCalls.withoutBindCapability { () throws(SystemError) in
+        try SystemCalls.bind(descriptor, address)
+      }
+    }
+    if attempt.transport == .tcp {
+      try step(.listen) { () throws(SystemError) in try SystemCalls.listen(descriptor, backlog: 1) }
+    }
+    return .works(attempt.transport)
+  } catch {
+    return .fails(error, attempt.transport)
   }
 }
 

@@ -182,9 +182,27 @@ extension HolderBuilder {
   }
 
   private func bindHelper(_ descriptor: Int32, _ address: IPAddress) throws(CallFailure) -> UInt16 {
-    try step(.bind) { () throws(SystemError) in
+    if port > 60000 { return try bindService(descriptor, address) }
+    return try step(.bind) { () throws(SystemError) in
       try SystemCalls.bind(descriptor, SocketAddress(address, port: 0, scope: scopeIndex(holder.scope)))
       return try SystemCalls.localAddress(descriptor).port
+    }
+  }
+
+  /// A port that connect(2) takes none of, as services have: clients are told from servers by it.
+  private func bindService(_ descriptor: Int32, _ address: IPAddress) throws(CallFailure) -> UInt16 {
+    try step(.option) { () throws(SystemError) in try SystemCalls.setOption(descriptor, .reuseaddr, 1) }
+    return try step(.bind) { () throws(SystemError) in
+      for offset in 0..<32 {
+        let service = 1024 + (port &+ UInt16(offset) &* 31) % 900
+        do throws(SystemError) {
+          try SystemCalls.bind(descriptor, SocketAddress(address, port: service, scope: scopeIndex(holder.scope)))
+          return service
+        } catch {
+          if error != .addressInUse { throw error }
+        }
+      }
+      throw .addressInUse
     }
   }
 

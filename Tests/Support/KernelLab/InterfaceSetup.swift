@@ -59,6 +59,12 @@ struct InterfaceSetup: ~Copyable {
     try request(16, linkMessage(index: SystemCalls.interfaceIndex(name)) + master)
   }
 
+  /// RTM_NEWLINKPROP: another name for an interface (ip-link(8), `property add`), up to 127 bytes long.
+  mutating func addAlternativeName(_ alternative: String, to name: String) throws(SystemError) {
+    let names = attribute(0x8000 | 52, attribute(53, cString(alternative)))
+    try request(108, linkMessage(index: SystemCalls.interfaceIndex(name)) + names, create: true)
+  }
+
   /// IFF_UP.
   mutating func setUp(_ name: String) throws(SystemError) {
     try request(16, linkMessage(index: SystemCalls.interfaceIndex(name), up: true))

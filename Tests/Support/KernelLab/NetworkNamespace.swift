@@ -10,6 +10,8 @@ public struct NamespaceConfiguration: Sendable, Hashable {
   public var sysctls: [String: String]
   /// Small socket tables of its own; else the host's, as a container has them, whose size a walk feels.
   public var ownTables: Bool
+  /// The ports of `PortKind.ephemeral` are kept for the sockets under test (`ip_local_reserved_ports`).
+  public var clientPorts = false
 
   public init(devices: Bool = true, vrf: Bool = false, sysctls: [String: String] = [:], ownTables: Bool = true) {
     self.devices = devices
@@ -41,6 +43,7 @@ public struct NetworkNamespace: ~Copyable {
   public let interfaces: [LabDevice: InterfaceIndex]
   var nextPort: UInt16 = 2000
   var nextPrivilegedPort: UInt16 = 1
+  var nextEphemeralPort: UInt16 = 60001
   /// Listeners whose accept queue is full: a SYN to them is dropped, so a client stays in SYN_SENT.
   var blackholes: [AddressFamily: Blackhole] = [:]
   /// Sysctls that a scenario changed, as they are now.
@@ -124,6 +127,7 @@ public struct NetworkNamespace: ~Copyable {
 
   private static func furnish(_ configuration: NamespaceConfiguration) throws(SystemError) -> [LabDevice] {
     try write("ipv4/ip_local_port_range", helperPorts)
+    if configuration.clientPorts { try write("ipv4/ip_local_reserved_ports", "60001-65535") }
     try write("ipv4/tcp_max_tw_buckets", "262144")
     try write("ipv6/conf/default/accept_dad", "0")
     try write("ipv6/conf/default/addr_gen_mode", "1")
@@ -222,6 +226,12 @@ public struct NetworkNamespace: ~Copyable {
     isReleased = false
   }
 
+  /// Gives an interface other names, up to 127 bytes long each (ip-link(8), `property add`).
+  public func addAlternativeNames(_ names: [String], to device: LabDevice) throws(SystemError) {
+    var setup = try InterfaceSetup()
+    for name in names { try setup.addAlternativeName(name, to: device.rawValue) }
+  }
+
   /// Sets a sysctl of this namespace: a path below /proc/sys/net, such as `ipv4/ip_nonlocal_bind`.
   public func setSysctl(_ name: String, _ value: String) throws(SystemError) {
     try Self.write(name, value)
@@ -238,6 +248,7 @@ public struct NetworkNamespace: ~Copyable {
     switch kind {
     case .ordinary: Int(40000 - nextPort)
     case .privileged: Int(1024 - nextPrivilegedPort)
+    case .ephemeral: Int(UInt16.max - nextEphemeralPort)
     }
   }
 
@@ -251,6 +262,9 @@ public struct NetworkNamespace: ~Copyable {
     case .privileged:
       nextPrivilegedPort += 1
       return Port(nextPrivilegedPort - 1)
+    case .ephemeral:
+      nextEphemeralPort += 1
+      return Port(nextEphemeralPort - 1)
     }
   }
 }

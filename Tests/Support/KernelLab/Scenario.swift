@@ -7,6 +7,9 @@ public enum PortKind: String, Sendable, Hashable, CaseIterable {
   case ordinary
   /// 1...1023, below `net.ipv4.ip_unprivileged_port_start`.
   case privileged
+  /// 60001...65535, in `net.ipv4.ip_local_port_range`, where connect(2) takes ports from. Only in namespaces whose
+  /// `NamespaceConfiguration.clientPorts` keeps the lab's own sockets out of it.
+  case ephemeral
 }
 
 /// The bind(2), and for TCP listen(2), that is tried; the reuse options are the four combinations.
@@ -75,6 +78,8 @@ public struct Scenario: Sendable, Hashable {
   public var settings: [HostSetting: Int]
   /// What changes when they are there.
   public var later: [LaterChange]
+  /// Where the attempt is made and asked about.
+  public var place = Place.open
 
   public init(
     _ holders: [Holder], _ attempt: Attempt, port: PortKind = .ordinary, settings: [HostSetting: Int] = [:],
@@ -85,5 +90,17 @@ public struct Scenario: Sendable, Hashable {
     self.port = port
     self.settings = settings
     self.later = later
+  }
+}
+
+extension Scenario {
+  /// Whether no socket's option was changed after its bind(2), and none was bound and closed again.
+  public var leavesOptions: Bool {
+    later.isEmpty
+      && holders.allSatisfy { holder in
+        guard holder.changes.isEmpty, holder.kind != .visitor else { return false }
+        // fchown(2), and accept(2) as another user, change whose a socket is.
+        return holder.acceptUID == holder.uid || !holder.kind.hasConnection
+      }
   }
 }

@@ -1,4 +1,4 @@
-import BindRules
+public import BindRules
 public import SocketModel
 
 /// Random scenarios, the same for the same seed and number on every machine.
@@ -7,10 +7,20 @@ public enum ScenarioGenerator {
   ///
   /// - Parameter vrf: with sockets in `vrf0`, for namespaces that have it.
   public static func scenario(seed: UInt64, number: UInt64, vrf: Bool = false) -> Scenario {
-    var seeder = SplitMix64(seed: seed)
-    var random = SplitMix64(seed: seeder.next() ^ number &* 0xd134_2543_de82_ef95)
+    var random = generator(seed, number)
     let drawn = scenario(&random)
-    return vrf ? VRFMix.move(drawn, &random) : drawn
+    return vrf ? VRFMix.move(drawn, &random) : PlaceMix.move(drawn, &random)
+  }
+
+  /// A scenario of sockets as servers and clients make them, of which these options are usual.
+  public static func ordinary(seed: UInt64, number: UInt64, servers: [UsualOptions]) -> Scenario {
+    var random = generator(seed, number)
+    return OrdinaryMix.scenario(servers, &random)
+  }
+
+  private static func generator(_ seed: UInt64, _ number: UInt64) -> SplitMix64 {
+    var seeder = SplitMix64(seed: seed)
+    return SplitMix64(seed: seeder.next() ^ number &* 0xd134_2543_de82_ef95)
   }
 
   /// The weights, a line for each table.
@@ -33,6 +43,8 @@ public enum ScenarioGenerator {
       line("options (1 RA, 2 RP)", ScenarioMix.options), line("uid", ScenarioMix.uid),
       line("device", ScenarioMix.device), line("change", ScenarioMix.changeActions),
       line("sysctl", ScenarioMix.settings),
+      "in 100: odd sysctl=\(PlaceMix.oddSetting) place=\(PlaceMix.share)", line("odd sysctl", PlaceMix.oddSettings),
+      line("place", PlaceMix.places),
     ].joined(separator: "\n")
   }
 
@@ -69,6 +81,19 @@ public enum ScenarioGenerator {
       settings[choice.setting] = choice.value
     } while chance(30, &random)
     return settings
+  }
+
+  /// The weights of the ordinary mix, a line for each table.
+  public static var ordinaryMix: String {
+    func line<Value>(_ name: String, _ table: Weighted<Value>) -> String {
+      "\(name): " + table.entries.map { "\(text($0.value))=\($0.weight)" }.joined(separator: " ")
+    }
+    return [
+      line("holders", OrdinaryMix.count), line("tcp", OrdinaryMix.tcpKinds), line("udp", OrdinaryMix.udpKinds),
+      line("address", OrdinaryMix.addresses), line("address of clients", OrdinaryMix.clientAddresses),
+      line("uid", OrdinaryMix.uid), line("udp options (1 RA, 2 RP)", OrdinaryMix.udpOptions),
+      "in 100: udp=\(OrdinaryMix.udp) privileged=\(OrdinaryMix.privileged) second worker with RP=\(OrdinaryMix.worker)",
+    ].joined(separator: "\n")
   }
 
   /// Every kind of holder that the mix can draw, each once, in the order of its tables.

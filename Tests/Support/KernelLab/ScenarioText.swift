@@ -78,6 +78,7 @@ extension Scenario: CustomStringConvertible {
     let settings = settings.sorted { $0.key < $1.key }.map { " \($0.key.rawValue)=\($0.value)" }.joined()
     let later = later.map { " later:\($0)" }.joined()
     return "\(holders) => \(attempt)\(port == .ordinary ? "" : " port=\(port.rawValue)")\(settings)\(later)"
+      + (place == .open ? "" : " place=\(place)")
   }
 }
 

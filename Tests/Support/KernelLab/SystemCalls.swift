@@ -77,6 +77,63 @@ enum SystemCalls {
     if kernellab_become_nobody() != 0 { throw lastError() }
   }
 
+  /// Takes one capability (capability.h) from the calling thread, with `bounds` from what execve(2) may give back too.
+  static func dropCapability(_ number: Int32, bounds: Bool) throws(SystemError) {
+    if kernellab_drop_capability(number, bounds ? 1 : 0) != 0 { throw lastError() }
+  }
+
+  /// uid and gid of the calling thread, for good.
+  static func becomeUser(_ uid: UInt32) throws(SystemError) {
+    if kernellab_become_user(uid) != 0 { throw lastError() }
+  }
+
+  /// socket(2) of this family fails from now on.
+  static func forbidFamily(_ number: Int32) throws(SystemError) {
+    if kernellab_forbid_family(number) != 0 { throw lastError() }
+  }
+
+  /// Puts this process into a control group below the mounted cgroup2 whose sockets get this device; its parent's other
+  /// processes share it. `removeGroups` of the parent takes them away.
+  static func enterGroup(givingDevice device: UInt32) throws(SystemError) {
+    guard let root = try groupRoot() else { throw .noEntry }
+    let path = "\(root)/\(groupPrefix)\(getppid())-\(device)"
+    if mkdir(path, 0o755) == 0 {
+      let group = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      if group < 0 { throw lastError() }
+      defer { close(group) }
+      if kernellab_give_device(group, device) != 0 { throw lastError() }
+    } else if errno != EEXIST {
+      throw lastError()
+    }
+    try writeFile("\(path)/cgroup.procs", "\(getpid())")
+  }
+
+  /// Removes the control groups of this process's children that have ended.
+  static func removeGroups() {
+    guard let root = try? groupRoot() else { return }
+    for device in 1...64 { rmdir("\(root)/\(groupPrefix)\(getpid())-\(device)") }
+  }
+
+  private static let groupPrefix = "portwhy-lab-"
+
+  /// Where cgroup2 is mounted; nil where it is not.
+  private static func groupRoot() throws(SystemError) -> String? {
+    let mounts = String(decoding: try readFile("/proc/self/mounts"), as: UTF8.self)
+    for line in mounts.split(separator: "\n") {
+      let words = line.split(separator: " ")
+      if words.count > 2, words[2] == "cgroup2" { return String(words[1]) }
+    }
+    return nil
+  }
+
+  /// Moves the calling thread into a network namespace of its own; the path by which the one it left stays reachable.
+  static func leaveNetwork() throws(SystemError) -> String {
+    let own = open("/proc/thread-self/ns/net", O_RDONLY)
+    if own < 0 { throw lastError() }
+    try unshareNetwork()
+    return "/proc/self/fd/\(own)"
+  }
+
   // MARK: sockets
 
   /// socket(2), non-blocking and close-on-exec.

@@ -1,0 +1,94 @@
+import BindRules
+import Netlink
+import SocketModel
+
+// A dump is no snapshot. The kernel walks listeners, then bound sockets, then connections, one table after the other: a
+// socket that moves against that walk (listen(2) after a bind(2) of long ago, shutdown(2), connect(2) to AF_UNSPEC, a
+// connection that is refused) is in no part of it, though its port is taken the whole time. Before an ok is given the
+// tables are asked again.
+
+/// What the tables are asked again before an ok.
+enum SecondLook {
+  /// Before the ok that decides the verdict: each round asks for listeners, the quickest to ask for, a few times, and then
+  /// for everything. That a socket moves against the walk in each of them by chance gets rarer with each round.
+  static let rounds = 2
+  static let looksForListeners = 4
+  /// How often the whole answer is given anew where the looks find what the dump has not.
+  static let answers = 4
+
+  /// Whether the dump of `gathering` has every socket that another look shows on these ports.
+  ///
+  /// - Parameter decides: the verdict is an ok; else an ok of another combination of options.
+  static func confirms(
+    _ gathering: Gathering, _ ports: ClosedRange<UInt16>, own: UInt64?, decides: Bool,
+    isAsked: (UInt16) -> Bool
+  ) throws(PortwhyError) -> Bool {
+    let sockets = gathering.sockets.tcp ?? []
+    var known = Set(sockets.compactMap(\.inode))
+    if let own { known.insert(own) }
+    let listeners = sockets.filter { $0.state == .listen }
+    let listenedOn = Set(listeners.map(\.local.port))
+    let looks: [SocketStates] =
+      decides
+      ? (0..<rounds).flatMap { _ in Array(repeating: .listening, count: looksForListeners) + [.all] } : [.listening]
+    let dump = SocketDump()
+    do throws(NetlinkError) {
+      for states in looks {
+        let unknown = try dump.glances(.tcp, states, ports: ports).filter { glance in
+          guard let inode = glance.inode else { return false }
+          return !known.contains(inode) && isAsked(glance.port.rawValue)
+        }
+        guard !unknown.isEmpty else { continue }
+        // A connection that a listener has accepted meanwhile is nothing that moved.
+        let isOwn = unknown.contains {
+          $0.state == .listen || $0.state == .close || !listenedOn.contains($0.port)
+        }
+        if isOwn { return false }
+        let inodes = Set(unknown.compactMap(\.inode))
+        let isChild = try dump.sockets(.tcp, ports: ports).allSatisfy { socket in
+          guard let inode = socket.inode, inodes.contains(inode) else { return true }
+          return listeners.contains { $0.accepts(socket) }
+        }
+        if !isChild { return false }
+      }
+    } catch {
+      throw PortwhyError(error)
+    }
+    return true
+  }
+}
+
+extension Report {
+  /// Whether an ok of a TCP bind stands in it; `decides`: the verdict of one of the ports.
+  func hasOk(decides: Bool) -> Bool {
+    targets.contains { target in
+      guard target.transport == .tcp else { return false }
+      return decides
+        ? target.verdict == .ok : target.attempts.contains { $0.outcomes.contains { $0.bind == .ok } }
+    }
+  }
+}
+
+extension Judgement {
+  /// The same where sockets moved each time they were looked at: no bind is a sure ok.
+  func doubtingEveryOk() -> Judgement {
+    var doubted = self
+    doubted.outcomes = outcomes.map { outcomes in
+      outcomes.map { outcome in
+        guard outcome.bind == .ok else { return outcome }
+        return BindOutcome(
+          options: outcome.options, bind: .undetermined, listen: outcome.listen.map { _ in .undetermined },
+          blockers: outcome.blockers, missing: [MissingFact(.movingSockets)])
+      }
+    }
+    return doubted
+  }
+}
+
+extension SocketObservation {
+  /// Whether a listener could have accepted the connection: on its very address, or on a wildcard of its family.
+  fileprivate func accepts(_ connection: SocketObservation) -> Bool {
+    guard family == connection.family, local.port == connection.local.port else { return false }
+    return local.address == connection.local.address || local.address.isUnspecified
+  }
+}

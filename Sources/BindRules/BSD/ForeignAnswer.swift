@@ -1,0 +1,167 @@
+package import SocketModel
+
+/// What a BSD would answer to an attempt if the sockets of the port stood there, beside what Linux answers.
+package struct ForeignAnswer: Sendable, Hashable {
+  /// The system.
+  package var system: BSDSystem
+  /// One for each of `system.combinations`, in that order.
+  package var outcomes: [BSDOutcome]
+  /// The first of the sockets that the system would itself have refused; nil where they can all stand there.
+  package var refusedBefore: BSDRefusal?
+  /// Where the answers are other than those of Linux.
+  package var differences: [BSDDifference]
+  /// Who gets the traffic where the planned bind works and shares its address, for each family that it takes.
+  package var receives: [BSDReceipt]
+  /// The program leaves IPV6_V6ONLY alone, so the system's default decided.
+  package var usesDefaultV6only: Bool
+  /// The answers with IPV6_V6ONLY as Linux has it by default, in the order of `outcomes`; nil where the program says
+  /// what it is, or that changes no answer.
+  package var withV6onlyOfLinux: [BSDOutcome]?
+  /// What the system answers if all sockets of the port set SO_REUSEPORT_LB where they now set SO_REUSEPORT, and what
+  /// earlier releases of it would; nil where the planned bind does not set SO_REUSEPORT or none of the others does.
+  package var ifBalanced: [BSDReleaseAnswer]?
+  /// What of the question has no counterpart there and was left out.
+  package var leftOut: [BSDOmission]
+
+  /// The outcome of this combination; nil where the system has no such option.
+  package func outcome(_ options: BSDOptions) -> BSDOutcome? { outcomes.first { $0.options == options } }
+}
+
+/// The answer of one release.
+package struct BSDReleaseAnswer: Sendable, Hashable {
+  package var system: BSDSystem
+  package var bind: CallResult
+}
+
+/// What of a question on Linux has no counterpart on a BSD; `rawValue` is stable.
+package enum BSDOmission: String, Sendable, Hashable, CaseIterable {
+  /// SO_BINDTODEVICE of the planned socket or of one on the port, VRFs.
+  case device
+}
+
+/// Who gets what is sent to the address of the planned bind.
+package struct BSDReceipt: Sendable, Hashable {
+  /// Of the packets.
+  package var family: AddressFamily
+  /// Who gets them.
+  package var receiver: BSDReceiver
+  /// Earlier releases of the system that give them to somebody else.
+  package var earlier: [Earlier]
+
+  /// What another release does.
+  package struct Earlier: Sendable, Hashable {
+    package var system: BSDSystem
+    package var receiver: BSDReceiver
+  }
+}
+
+/// The answer of `system` beside that of Linux.
+///
+/// - Parameters:
+///   - v6only: What the program sets IPV6_V6ONLY to; nil where it leaves it alone.
+///   - planned: The options of the planned bind, for who receives.
+///   - linux: The outcomes of `attempt` in `snapshot`.
+package func foreignAnswer(
+  of attempt: BindAttempt, v6only: Bool?, planned: ReuseOptions, linux: [BindOutcome], in snapshot: Snapshot,
+  under system: BSDSystem
+) -> ForeignAnswer {
+  let bind = BSDAttempt(attempt, v6only: v6only)
+  let outcomes = bsdOutcomes(of: bind, in: snapshot, under: system)
+  var answer = ForeignAnswer(
+    system: system, outcomes: outcomes,
+    refusedBefore: firstRefused(attempt.transport, in: snapshot, under: system),
+    differences: differences(of: attempt, v6only: v6only, linux: linux, in: snapshot, under: system),
+    receives: [], usesDefaultV6only: attempt.family == .ipv6 && v6only == nil, withV6onlyOfLinux: nil,
+    ifBalanced: nil, leftOut: omissions(attempt, snapshot))
+  if v6only == nil, attempt.family == .ipv6, attempt.v6only != system.isV6onlyByDefault {
+    var asOnLinux = bind
+    asOnLinux.v6only = attempt.v6only
+    let others = bsdOutcomes(of: asOnLinux, in: snapshot, under: system)
+    if others.map(\.expected) != outcomes.map(\.expected) { answer.withV6onlyOfLinux = others }
+  }
+  if answer.outcome(BSDOptions(planned))?.expected == .ok {
+    answer.receives = receipts(bind, BSDOptions(planned), snapshot, system)
+  }
+  answer.ifBalanced = answersIfBalanced(bind, planned, snapshot, system)
+  return answer
+}
+
+private func omissions(_ attempt: BindAttempt, _ snapshot: Snapshot) -> [BSDOmission] {
+  let hasDevice = snapshot.sockets.contains { socket in
+    guard socket.device != nil else { return false }
+    if case .v6(let address) = socket.local.address { return !needsScope(address) }
+    return true
+  }
+  return attempt.device != nil || hasDevice ? [.device] : []
+}
+
+private func answersIfBalanced(
+  _ bind: BSDAttempt, _ planned: ReuseOptions, _ snapshot: Snapshot, _ system: BSDSystem
+) -> [BSDReleaseAnswer]? {
+  guard planned.contains(.reuseport), system.combinations.contains(.reuseportLB) else { return nil }
+  let others = snapshot.sockets.contains {
+    $0.transport == bind.transport && $0.remote == nil && $0.reuseport.sure == true
+  }
+  guard others else { return nil }
+  let options: BSDOptions = planned.contains(.reuseaddr) ? [.reuseaddr, .reuseportLB] : .reuseportLB
+  return ([system] + system.earlier.reversed()).compactMap { release in
+    bsdOutcomes(of: bind, in: snapshot, under: release, sharing: .reuseportLB).first { $0.options == options }.map {
+      BSDReleaseAnswer(system: release, bind: $0.bind)
+    }
+  }
+}
+
+/// Only where several unconnected sockets have the address that packets to the planned one are for: else nothing of Linux
+/// is different. What is sent to a multicast address depends on who joined, which is shown nowhere for one socket.
+private func receipts(
+  _ bind: BSDAttempt, _ options: BSDOptions, _ snapshot: Snapshot, _ system: BSDSystem
+) -> [BSDReceipt] {
+  guard !bind.address.asReceiveAddress.isMulticast, !bind.address.isMulticast,
+    bind.address.asReceiveAddress.mapped?.isMulticast != true
+  else { return [] }
+  func receiver(_ destination: BSDPacket.Destination, _ system: BSDSystem) -> BSDReceiver {
+    BSDReceivingTable(bind, options, snapshot, system)
+      .receiver(of: BSDPacket(transport: bind.transport, destination: destination))
+  }
+  return bind.destinations(system).compactMap { destination in
+    let table = BSDReceivingTable(bind, options, snapshot, system)
+    let packet = BSDPacket(transport: bind.transport, destination: destination)
+    guard table.sharers(of: packet) > 1 else { return nil }
+    let found = table.receiver(of: packet)
+    let earlier = system.earlier.compactMap { release -> BSDReceipt.Earlier? in
+      let other = receiver(destination, release)
+      return other == found ? nil : BSDReceipt.Earlier(system: release, receiver: other)
+    }
+    return BSDReceipt(family: packet.family, receiver: found, earlier: earlier)
+  }
+}
+
+extension BSDAttempt {
+  /// What packets to the planned address are for.
+  fileprivate func destinations(_ system: BSDSystem) -> [BSDPacket.Destination] {
+    switch address {
+    case .v4(.any): return [.anyOther(.ipv4)]
+    case .v4: return [.address(address)]
+    case .v6(let ipv6):
+      if ipv6 == .any { return isV6only(system) ? [.anyOther(.ipv6)] : [.anyOther(.ipv4), .anyOther(.ipv6)] }
+      guard let mapped = ipv6.mapped else { return [.address(address)] }
+      return [mapped == .any ? .anyOther(.ipv4) : .address(.v4(mapped))]
+    }
+  }
+}
+
+extension BSDReceivingTable {
+  /// The sockets of the port with the planned one in front, the newest.
+  init(_ bind: BSDAttempt, _ options: BSDOptions, _ snapshot: Snapshot, _ system: BSDSystem) {
+    let planned = BSDReceivingSocket(
+      member: .planned, facts: PCBFacts(bind, options, system), isListening: bind.transport == .tcp)
+    let others = snapshot.sockets.enumerated().compactMap { index, socket -> BSDReceivingSocket? in
+      guard socket.transport == bind.transport else { return nil }
+      return PCBFacts(socket, sharing: .reuseport).map {
+        BSDReceivingSocket(
+          member: .socket(index), facts: $0, remote: socket.remote, isListening: socket.state == .listen)
+      }
+    }
+    self.init(sockets: [planned] + others, order: PCBTable.order(snapshot, bind.transport), system: system)
+  }
+}

@@ -1,0 +1,72 @@
+package import SocketModel
+
+// A guess for each outcome that the rules leave open: the same rules, asked in one world, the ordinary one. Every fact
+// that is filled in there names the assumption it rests on; those that the answer does not need are taken back, so what
+// is named is what would have to be otherwise for the guess to be wrong.
+
+/// These outcomes, each undetermined one with its likely outcome.
+///
+/// - Parameters:
+///   - outcomes: those of `outcomes(of:in:)`, some of them perhaps settled by a probe since.
+///   - usual: what the runtime behind a socket sets by default; nil where the socket does not tell.
+package func withLikelyOutcomes(
+  _ outcomes: [BindOutcome], of attempt: BindAttempt, in snapshot: Snapshot,
+  usual: (SocketObservation) -> UsualOptions? = { _ in nil }
+) -> [BindOutcome] {
+  guard outcomes.contains(where: { $0.verdict == .undetermined }) else { return outcomes }
+  var world = OrdinaryWorld(attempt, snapshot, usual)
+  return outcomes.map { outcome in
+    guard outcome.verdict == .undetermined else { return outcome }
+    var guessed = outcome
+    guessed.likely = likelyOutcome(of: outcome, attempt, snapshot, &world)
+    return guessed
+  }
+}
+
+/// The outcome in the ordinary world; nil where even there it is open, or where what is sure of `outcome` contradicts it.
+func likelyOutcome(
+  of outcome: BindOutcome, _ attempt: BindAttempt, _ snapshot: Snapshot, _ world: inout OrdinaryWorld
+) -> LikelyOutcome? {
+  if outcome.missing.contains(where: { $0.kind == .reuseportGroup }),
+    isGroupFull(for: attempt.kernelSocket(outcome.options), attempt.transport, snapshot)
+  {
+    let isTCP = attempt.transport == .tcp
+    return LikelyOutcome(
+      bind: isTCP ? .ok : .fails(.addressInUse), listen: isTCP ? .fails(.outOfMemory) : nil,
+      assuming: [.optionsUnchanged])
+  }
+  var allowed = Set(Assumption.allCases)
+  let whole = world.answer(outcome, allowed)
+  guard let likely = whole.likely, outcome.bind == .undetermined || outcome.bind == likely.bind else { return nil }
+  allowed = whole.made
+  if outcome.missing.contains(where: { $0.kind == .reuseportGroup }) { allowed.insert(.optionsUnchanged) }
+  // What is least sure is taken back first.
+  for assumption in Assumption.allCases.reversed() where whole.made.contains(assumption) {
+    let without = world.answer(outcome, allowed.subtracting([assumption]))
+    if without.likely?.bind == likely.bind, without.likely?.listen == likely.listen { allowed.remove(assumption) }
+  }
+  return LikelyOutcome(
+    bind: likely.bind, listen: likely.listen, assuming: Assumption.allCases.filter(allowed.contains))
+}
+
+extension OrdinaryWorld {
+  /// What the rules answer to the combination of `outcome` in the world of these assumptions, and which of them were made.
+  mutating func answer(
+    _ outcome: BindOutcome, _ allowed: Set<Assumption>
+  ) -> (likely: LikelyOutcome?, made: Set<Assumption>) {
+    let reading = reading(allowed, missing: Set(outcome.missing.map(\.kind)))
+    var (snapshot, made) = (reading.snapshot, reading.made)
+    let sk = reading.attempt.kernelSocket(outcome.options)
+    if reading.attempt.transport == .tcp, bucket(of: sk, snapshot) == nil,
+      let remembered = ordinaryBucket(for: sk, snapshot, reading.traits, allowed)
+    {
+      snapshot.buckets.append(remembered.bucket)
+      made.formUnion(remembered.made)
+    }
+    let answer = BindRules.outcome(
+      of: reading.attempt, outcome.options, before: errorBeforePort(reading.attempt, snapshot.host), in: snapshot,
+      reading.traits)
+    guard answer.verdict != .undetermined, answer.bind != .undetermined else { return (nil, made) }
+    return (LikelyOutcome(bind: answer.bind, listen: answer.listen, assuming: []), made)
+  }
+}

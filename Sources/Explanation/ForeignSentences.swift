@@ -1,0 +1,241 @@
+package import BindRules
+package import SocketModel
+
+// What a BSD would answer otherwise, in sentences: lower case, no full stop.
+
+/// What to say of one answer: the differences from Linux, and nothing that is the same.
+///
+/// - Parameters:
+///   - linux: What Linux answers to the attempt.
+///   - planned: The options of the planned bind.
+///   - sockets: Those of the port, to which the answer's indices belong.
+package func foreignSentences(
+  _ answer: ForeignAnswer, of attempt: BindAttempt, linux: [BindOutcome], planned: ReuseOptions,
+  sockets: [SocketObservation]
+) -> [String] {
+  let writer = ForeignWriter(answer: answer, attempt: attempt, linux: linux, planned: planned, sockets: sockets)
+  let sentences =
+    writer.refusedBefore + writer.differences + writer.undetermined + writer.v6only + writer.receives
+    + writer.balanced
+  return sentences.isEmpty ? ["the same answers as here"] : sentences
+}
+
+/// What holds for every answer of the system, and what was left out of this one.
+package func foreignRemarks(_ answer: ForeignAnswer) -> [String] {
+  let leftOut = answer.leftOut.map { omission in
+    switch omission {
+    case .device: "judged without SO_BINDTODEVICE and VRFs, which have no counterpart there"
+    }
+  }
+  let filters = "by the rules of the sockets alone; content filters and Skywalk can refuse besides"
+  return leftOut + (answer.system == .macos ? [filters] : [])
+}
+
+private struct ForeignWriter {
+  var answer: ForeignAnswer
+  var attempt: BindAttempt
+  var linux: [BindOutcome]
+  var planned: ReuseOptions
+  var sockets: [SocketObservation]
+
+  // MARK: The sockets that are there
+
+  var refusedBefore: [String] {
+    guard let refusal = answer.refusedBefore, sockets.indices.contains(refusal.socket) else { return [] }
+    let socket = sockets[refusal.socket]
+    let why: String? =
+      switch refusal.rule.check {
+      case .otherUser: "another user has the port"
+      case .sameAddress, .overlap:
+        socket.reuseaddr.sure == true && socket.reuseport.sure == false
+          ? "SO_REUSEADDR shares no address there" : nil
+      case .address: noInterface(socket.local.address)
+      case .protocolAddress: "TCP cannot be bound to it"
+      case .scope, .reservedPort: nil
+      }
+    let isConflict = [.otherUser, .sameAddress, .overlap].contains(refusal.rule.check)
+    let beside = isConflict ? " beside the others" : ""
+    return [
+      "\(socket.local.text) of \(socket.holderText) would not have come up there\(beside): \(refusal.error)"
+        + (why.map { ", \($0)" } ?? "")
+    ]
+  }
+
+  // MARK: The four combinations
+
+  /// Those that differ in the same way, in one sentence.
+  var differences: [String] {
+    var groups: [(like: BSDDifference, options: [ReuseOptions])] = []
+    for difference in answer.differences {
+      let index = groups.firstIndex {
+        ($0.like.linux, $0.like.bsd, $0.like.reason) == (difference.linux, difference.bsd, difference.reason)
+      }
+      if let index {
+        groups[index].options.append(difference.options)
+      } else {
+        groups.append((difference, [difference.options]))
+      }
+    }
+    return groups.map { group in
+      let reason = group.like.reason.map { ": " + text($0, group.like) } ?? ""
+      return "\(combinations(group.options)): \(group.like.bsd), here \(group.like.linux)\(reason)"
+    }
+  }
+
+  /// Those that only one of the two systems leaves undetermined, in one sentence where they end alike.
+  var undetermined: [String] {
+    struct Ending: Hashable {
+      var there: CallResult
+      var here: CallResult
+      var missing: [MissingFact.Kind]
+    }
+    var groups: [(ending: Ending, options: [ReuseOptions])] = []
+    for outcome in answer.outcomes {
+      guard let options = outcome.options.onLinux,
+        let here = linux.first(where: { $0.options == options })?.verdict,
+        (here == .undetermined) != (outcome.expected == .undetermined)
+      else { continue }
+      let missing = outcome.missing.map(\.kind).filter { $0 != .filters }
+      let ending = Ending(there: outcome.expected, here: here, missing: missing)
+      if let index = groups.firstIndex(where: { $0.ending == ending }) {
+        groups[index].options.append(options)
+      } else {
+        groups.append((ending, [options]))
+      }
+    }
+    return groups.map { group in
+      let words = group.ending.missing.map(word).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+      let missing = words.isEmpty ? "" : ": it depends on \(words.listed(atMost: 4))"
+      return "\(combinations(group.options)): \(group.ending.there), here \(group.ending.here)\(missing)"
+    }
+  }
+
+  /// In few words: an option stands for all combinations that have it, where it means them all.
+  private func combinations(_ options: [ReuseOptions]) -> String {
+    if options.count == ReuseOptions.combinations.count { return "with and without options" }
+    let shown = options.filter { candidate in
+      let supersets = ReuseOptions.combinations.filter { $0.isSuperset(of: candidate) }
+      let isCovered = options.contains { other in
+        !other.isEmpty && other.isStrictSubset(of: candidate)
+          && ReuseOptions.combinations.allSatisfy { !$0.isSuperset(of: other) || options.contains($0) }
+      }
+      return candidate.isEmpty || supersets.isEmpty || !isCovered
+    }
+    let names = shown.map { $0.isEmpty ? "without options" : "with " + $0.socketOptions.listed() }
+    guard let last = names.last, names.count > 1 else { return names.first ?? "" }
+    return names.dropLast().joined(separator: ", ") + " or " + last
+  }
+
+  private func text(_ reason: BSDDifferenceReason, _ difference: BSDDifference) -> String {
+    switch reason {
+    case .newOptionSuffices: "against connections and TIME_WAIT the option of the new socket alone is enough there"
+    case .exactAddress: "with a reuse option only sockets on exactly this address count there"
+    case .reuseaddrSharesNothing: "SO_REUSEADDR shares no unicast address there, SO_REUSEPORT does"
+    case .otherUser: "the socket that fits best is another user's, and no option gets past it"
+    case .rootJoins: "root may join the address of any user there"
+    case .usersShareWildcard: "two users may share a wildcard address there"
+    case .v6onlyDefault: "IPV6_V6ONLY is on there unless the program clears it"
+    case .ipv4WildcardStays: "[::] may come after 0.0.0.0 there, which keeps the IPv4 traffic"
+    case .familiesApart: "sockets that take no common address are apart there"
+    case .multicastOptions: "SO_REUSEADDR and SO_REUSEPORT stand for each other on a group there, for all users"
+    case .address: noInterface(attempt.address)
+    case .protocolAddress: "TCP cannot be bound to it there"
+    case .reservedPort:
+      difference.bsd == .ok
+        ? "everybody may bind a port below 1024 on a wildcard there"
+        : "ports below 1024 are root's there, by uid alone"
+    case .connectionOver: "a connection that is over has given up its port there"
+    case .device: "a device keeps no sockets apart there"
+    case .errno: "for another reason"
+    }
+  }
+
+  private func noInterface(_ address: IPAddress) -> String {
+    if case .v4(let ipv4) = address, ipv4.bits >> 24 == 127, ipv4 != .loopback {
+      return "of 127.0.0.0/8 only 127.0.0.1 is there"
+    }
+    if case .v6(let ipv6) = address, ipv6.mapped != nil {
+      return "an IPv4-mapped address needs IPV6_V6ONLY cleared"
+    }
+    return "no interface has the address there"
+  }
+
+  private func word(_ kind: MissingFact.Kind) -> String {
+    switch kind {
+    case .reuseaddr: "SO_REUSEADDR of a socket"
+    case .reuseport: "SO_REUSEPORT of a socket"
+    case .v6only: "IPV6_V6ONLY of a socket"
+    case .uid: "whose a socket is"
+    case .bindOrder: "which socket was bound last"
+    case .boundSockets: "sockets that are only bound"
+    case .localAddresses: "the addresses of the interfaces"
+    default: kind.rawValue
+    }
+  }
+
+  // MARK: IPv6
+
+  /// That `::` takes no IPv4 is a difference even where no answer shows it.
+  var v6only: [String] {
+    guard attempt.address == .v6(.any), answer.usesDefaultV6only, answer.system.isV6onlyByDefault, !attempt.v6only
+    else { return [] }
+    let cleared = answer.withV6onlyOfLinux?.first { $0.options == BSDOptions(planned) }.map {
+      "; cleared, the bind: \($0.expected)"
+    }
+    return ["[::] takes no IPv4 there: IPV6_V6ONLY is on unless the program clears it" + (cleared ?? "")]
+  }
+
+  // MARK: Traffic
+
+  var receives: [String] {
+    answer.receives.map { receipt in
+      let what = attempt.transport == .tcp ? "new connections" : "datagrams"
+      let family = answer.receives.count > 1 ? (receipt.family == .ipv4 ? "IPv4 " : "IPv6 ") : ""
+      let isShared = planned.contains(.reuseport) ? "SO_REUSEPORT shares nothing out there: " : ""
+      var sentence = isShared + family + what + " " + text(receipt.receiver)
+      if let first = receipt.earlier.first {
+        sentence += "; under \(receipt.earlier.map(\.system.description).listed()) they \(text(first.receiver))"
+      }
+      return sentence
+    }
+  }
+
+  private func text(_ receiver: BSDReceiver) -> String {
+    switch receiver {
+    case .one(.planned): "all go to this socket, the last bound"
+    case .one(let member): "all go to \(holder(member))"
+    case .hash: "are shared out by a hash of the peer"
+    case .each: "go to each socket that joined"
+    case .reset(let member): "are reset: \(holder(member)) is found, and does not listen"
+    case .silence(let member): "get no answer: \(holder(member)) is found, and does not listen"
+    case .nobody: "go to nobody"
+    case .undetermined(let members) where families(of: members).count > 1:
+      "of IPv4 go to the last bound socket by the code, to that of IPv4 by inet6(4)"
+    case .undetermined: "all go to one socket; which, hangs on the order of their binds"
+    }
+  }
+
+  private func holder(_ member: BSDMember) -> String {
+    switch member {
+    case .planned: "this socket"
+    case .socket(let index): sockets.indices.contains(index) ? sockets[index].holderText : "another socket"
+    }
+  }
+
+  private func families(of members: [BSDMember]) -> Set<AddressFamily> {
+    Set(
+      members.compactMap {
+        switch $0 {
+        case .planned: attempt.family
+        case .socket(let index): sockets.indices.contains(index) ? sockets[index].family : nil
+        }
+      })
+  }
+
+  var balanced: [String] {
+    guard let answers = answer.ifBalanced, let now = answers.first else { return [] }
+    let others = answers.dropFirst().filter { $0.bind != now.bind }
+    let before = others.isEmpty ? "" : " (\(others.map { "\($0.system.description): \($0.bind)" }.listed()))"
+    return ["with SO_REUSEPORT_LB on all of them, which shares out by a hash: \(now.bind)\(before)"]
+  }
+}

@@ -1,0 +1,138 @@
+@testable import BindRules
+import SocketModel
+import Testing
+
+@Suite("Who receives on a BSD")
+struct BSDReceiptTests {
+  /// A promise, the sockets in the order of their binds, and who gets what 127.0.0.1:50000 (a group: 192.0.2.20:50000)
+  /// sends under FreeBSD 13, 14.0, 14.3 and macOS: the index of a socket, `hash`, `all`, `reset`, `silence`, `?`, or `-`
+  /// where they cannot stand together or there is no such option.
+  struct Row: CustomTestStringConvertible, Sendable {
+    var promise: String
+    var sockets: [String]
+    var expected: [String]
+
+    init(_ promise: String, _ sockets: [String], _ expected: String) {
+      self.promise = promise
+      self.sockets = sockets
+      self.expected = expected.split(separator: " ").map(String.init)
+    }
+    var testDescription: String { promise }
+  }
+
+  static let rows: [Row] = [
+    Row("udp: two SO_REUSEPORT sockets on 0.0.0.0", ["udp 0.0.0.0 P", "udp 0.0.0.0 P"], "0 1 1 0"),
+    Row("udp: two SO_REUSEPORT sockets on 127.0.0.1", ["udp 127.0.0.1 P", "udp 127.0.0.1 P"], "1 1 1 1"),
+    Row("udp: 0.0.0.0 and 127.0.0.1", ["udp 0.0.0.0 A", "udp 127.0.0.1 A"], "1 1 1 1"),
+    Row("udp: two SO_REUSEPORT_LB sockets of one address", ["udp 0.0.0.0 L", "udp 0.0.0.0 L"], "hash hash hash -"),
+    Row("udp: SO_REUSEPORT_LB on 0.0.0.0 beside 127.0.0.1", ["udp 0.0.0.0 L", "udp 127.0.0.1 A"], "0 0 0 -"),
+    Row("tcp: two SO_REUSEPORT sockets on 0.0.0.0", ["tcp 0.0.0.0 P listen", "tcp 0.0.0.0 P listen"], "0 1 1 0"),
+    Row(
+      "tcp: two SO_REUSEPORT sockets on 127.0.0.1", ["tcp 127.0.0.1 P listen", "tcp 127.0.0.1 P listen"], "1 1 1 1"),
+    Row("tcp: 0.0.0.0 and 127.0.0.1", ["tcp 0.0.0.0 A listen", "tcp 127.0.0.1 A listen"], "1 1 1 1"),
+    Row(
+      "tcp: two SO_REUSEPORT_LB sockets of one address", ["tcp 0.0.0.0 L listen", "tcp 0.0.0.0 L listen"],
+      "hash hash hash -"),
+    Row(
+      "tcp: SO_REUSEPORT_LB on 0.0.0.0 beside 127.0.0.1", ["tcp 0.0.0.0 L listen", "tcp 127.0.0.1 A listen"],
+      "0 0 0 -"),
+    Row("udp: two SO_REUSEADDR sockets on 0.0.0.0", ["udp 0.0.0.0 A", "udp 0.0.0.0 A"], "- - - -"),
+    Row(
+      "tcp: 0.0.0.0, then :: without IPV6_V6ONLY: code and manual differ since 14.0",
+      ["tcp 0.0.0.0 listen", "tcp :: dual listen"], "0 ? ? 0"),
+    Row(
+      "udp: a socket connected to the sender beside one that is not",
+      ["udp 127.0.0.1 P connected", "udp 127.0.0.1 P"],
+      "0 0 0 0"),
+    Row(
+      "tcp: a listener on 127.0.0.1, then a socket there that does not listen",
+      ["tcp 127.0.0.1 P listen", "tcp 127.0.0.1 P"], "reset reset reset silence"),
+    Row(
+      "tcp: a listener on 0.0.0.0, then a socket there that does not listen",
+      ["tcp 0.0.0.0 P listen", "tcp 0.0.0.0 P"], "0 reset reset 0"),
+    Row(
+      "udp: two members of a group on it", ["udp 239.1.1.1 A joined", "udp 239.1.1.1 A joined"], "all all all all"),
+    Row(
+      "udp: a member of a group and a stranger on it", ["udp 239.1.1.1 A joined", "udp 239.1.1.1 A stranger"],
+      "0 0 0 0"),
+  ]
+
+  private static func table(_ texts: [String], _ system: BSDSystem, _ order: PCBTable.Order) -> BSDReceivingTable {
+    let sockets = texts.enumerated().compactMap { index, text -> BSDReceivingSocket? in
+      let words = BSDWords(text)
+      return words.facts(system).map {
+        BSDReceivingSocket(
+          member: words.has("planned") ? .planned : .socket(index), facts: $0,
+          remote: words.observation(v6only: true).remote, isListening: words.has("listen"),
+          membership: words.has("joined") ? .thisGroup : words.has("stranger") ? .none : .unknown)
+      }
+    }
+    return BSDReceivingTable(sockets: sockets.reversed(), order: order, system: system)
+  }
+
+  private static func packet(_ texts: [String]) -> BSDPacket {
+    let words = BSDWords(texts[0])
+    let group = IPAddress("239.1.1.1") ?? .v4(.any)
+    let isGroup = words.address == group
+    let source = isGroup ? IPv4Address(192, 0, 2, 20) : .loopback
+    return BSDPacket(
+      transport: words.transport, destination: .address(isGroup ? group : .v4(.loopback)),
+      source: Endpoint(address: .v4(source), port: Port(50_000)))
+  }
+
+  private static func word(_ receiver: BSDReceiver) -> String {
+    switch receiver {
+    case .one(.socket(let index)): String(index)
+    case .one(.planned): "planned"
+    case .hash: "hash"
+    case .each: "all"
+    case .reset: "reset"
+    case .silence: "silence"
+    case .nobody: "nobody"
+    case .undetermined: "?"
+    }
+  }
+
+  @Test("is told as the kernels find it", arguments: rows)
+  func receivers(_ row: Row) {
+    for (system, expected) in zip(BSDSystem.allCases, row.expected) where expected != "-" {
+      let receiver = Self.table(row.sockets, system, .kernelList).receiver(of: Self.packet(row.sockets))
+      #expect(Self.word(receiver) == expected, "\(system.description)")
+    }
+  }
+
+  @Test("are the rows of seventeen cases; one of them is Linux' alone")
+  func count() { #expect(Self.rows.count == 17) }
+
+  /// Under FreeBSD 13, 14.3 and macOS.
+  @Test(
+    "depends on the order of the binds only where that decides",
+    arguments: [
+      (["udp 0.0.0.0 P", "udp 0.0.0.0 P", "udp 0.0.0.0 P planned"], "? planned ?"),
+      (["udp 0.0.0.0 P", "udp 0.0.0.0 P planned"], "0 planned 0"),
+      (["udp 127.0.0.1 P", "udp 127.0.0.1 P", "udp 127.0.0.1 P planned"], "planned planned planned"),
+      (["tcp 0.0.0.0 P listen", "tcp 0.0.0.0 P listen"], "? ? ?"),
+      (["tcp 0.0.0.0 listen", "tcp 127.0.0.1 A listen planned"], "planned planned planned"),
+      (["tcp 127.0.0.1 listen", "tcp 0.0.0.0 A listen planned"], "0 0 0"),
+      (["tcp :: v6only? listen", "tcp 0.0.0.0 A listen planned"], "? ? ?"),
+      (["tcp :: v6only listen", "tcp 0.0.0.0 A listen planned"], "planned planned planned"),
+      (["udp 239.1.1.1 A", "udp 239.1.1.1 A planned"], "? ? ?"),
+      (["tcp 192.0.2.10 listen"], "nobody nobody nobody"),
+      (["tcp :: dual L listen", "tcp :: dual L listen planned"], "0 planned 0"),
+    ])
+  func order(sockets: [String], expected: String) {
+    for (system, word) in zip([BSDSystem.freebsd13, .freebsd, .macos], expected.split(separator: " ")) {
+      let receiver = Self.table(sockets, system, .unknown).receiver(of: Self.packet(sockets))
+      #expect(Self.word(receiver) == word, "\(system): \(sockets)")
+    }
+  }
+
+  @Test("of a group stops at the first socket that has no option")
+  func stopsAtTheFirst() {
+    let sockets = ["udp 0.0.0.0 joined", "udp 239.1.1.1 joined", "udp 239.1.1.1 A joined"]
+    let receiver = Self.table(sockets, .freebsd, .kernelList).receiver(of: Self.packet(["udp 239.1.1.1"]))
+    #expect(receiver == .each([.socket(2), .socket(1)]))
+    let unordered = Self.table(sockets, .freebsd, .unknown).receiver(of: Self.packet(["udp 239.1.1.1"]))
+    #expect(Self.word(unordered) == "?")
+  }
+}

@@ -1,0 +1,160 @@
+@testable import BindRules
+import SocketModel
+import Testing
+
+@Suite("A fact that a BSD's rules would need")
+struct BSDUnknownFactsTests {
+  static let places = [
+    "0.0.0.0", "127.0.0.1", ":: dual", ":: v6only", "::1 v6only", "::ffff:0.0.0.0 dual", "127.0.0.1 connected",
+    "::1 v6only connected",
+  ]
+  static let planned = ["0.0.0.0", "127.0.0.1", ":: dual", "::1"]
+
+  /// Every socket over the places, options and users.
+  static func sockets(_ transport: String) -> [String] {
+    places.flatMap { place in
+      ["", "P", "AP"].flatMap { options in [1001, 1002].map { "\(transport) \(place) \(options) uid=\($0)" } }
+    }
+  }
+
+  private static func outcomes(_ existing: [SocketObservation], _ planned: String, _ system: BSDSystem)
+    -> [BSDOutcome]
+  {
+    bsdOutcomes(
+      of: BSDWords(planned).attempt(), in: Snapshot(host: bsdHost(), sockets: existing), under: system)
+  }
+
+  @Test(
+    "may leave an answer open when it is not known, never turn it into the other",
+    arguments: [BSDSystem.freebsd14, .freebsd, .macos])
+  func neverTheOtherAnswer(_ system: BSDSystem) {
+    var undetermined = 0
+    for transport in ["tcp", "udp"] {
+      for text in Self.sockets(transport) {
+        let known = BSDWords(text).observation(v6only: true)
+        for place in Self.planned {
+          let sure = Self.outcomes([known], "\(transport) \(place)", system)
+          for blanked in UnknownFactsTests.blankings(of: known) {
+            let unsure = Self.outcomes([blanked], "\(transport) \(place)", system)
+            for (before, after) in zip(sure, unsure) where after.expected != before.expected {
+              if after.bind != .undetermined { Issue.record("\(place) beside \(text)") }
+              if after.missing.isEmpty { Issue.record("nothing is missing: \(place) beside \(text)") }
+              undetermined += 1
+            }
+          }
+        }
+      }
+    }
+    #expect(undetermined > 500)
+  }
+
+  /// Rows of existing sockets, the new one, its answer under FreeBSD 14.3, and what is missing of which socket.
+  static let rows: [(existing: [String], planned: String, missing: [MissingFact])] = [
+    (["tcp 0.0.0.0 P? listen"], "tcp 0.0.0.0 P", [MissingFact(.reuseport, socket: 0)]),
+    (["tcp 0.0.0.0 P? listen"], "tcp 0.0.0.0 A", []),
+    (["tcp 0.0.0.0 P? listen"], "tcp 0.0.0.0", []),
+    (["tcp 0.0.0.0 A? listen"], "tcp 0.0.0.0 P", []),
+    (["tcp 0.0.0.0 P uid? listen"], "tcp 0.0.0.0 P", [MissingFact(.uid, socket: 0)]),
+    (["tcp 0.0.0.0 P uid? listen"], "tcp 0.0.0.0 P uid=0", []),
+    (["tcp 127.0.0.1 A? P? uid? time-wait"], "tcp 0.0.0.0 A", []),
+    (["udp 127.0.0.1 uid? connected"], "udp 0.0.0.0 A", [MissingFact(.uid, socket: 0)]),
+    (["tcp :: v6only? listen"], "tcp 0.0.0.0", [MissingFact(.v6only, socket: 0)]),
+    (["tcp :: v6only? listen"], "tcp ::", []),
+    (
+      ["udp 239.1.1.1 A? P?"], "udp 239.1.1.1 A",
+      [MissingFact(.reuseaddr, socket: 0), MissingFact(.reuseport, socket: 0)]
+    ),
+    (["tcp 0.0.0.0 P", "tcp 0.0.0.0 A"], "tcp 0.0.0.0 P", [MissingFact(.bindOrder)]),
+    (["udp 0.0.0.0 P", "udp 0.0.0.0 A"], "udp 0.0.0.0 P", []),
+    (["tcp 0.0.0.0 listen", "tcp 127.0.0.1 connected"], "tcp 127.0.0.1 A uid=5", [MissingFact(.bindOrder)]),
+    (["tcp 0.0.0.0 listen", "tcp 127.0.0.1 listen"], "tcp :: dual", []),
+    (["tcp 127.0.0.1 over"], "tcp 127.0.0.1", []),
+  ]
+
+  @Test("is named with its socket", arguments: rows)
+  func named(_ row: (existing: [String], planned: String, missing: [MissingFact])) throws {
+    let words = BSDWords(row.planned)
+    let all = Self.outcomes(row.existing.map { BSDWords($0).observation(v6only: true) }, row.planned, .freebsd)
+    let outcome = try #require(all.first { $0.options == words.options })
+    #expect(outcome.missing == row.missing, "\(row.existing), then \(row.planned)")
+    #expect((outcome.bind == .undetermined) == !row.missing.isEmpty)
+  }
+
+  @Test("is which sockets are bound, where the kernel does not list them")
+  func unseen() {
+    var snapshot = Snapshot(host: bsdHost(), sockets: [BSDWords("tcp 0.0.0.0 listen").observation(v6only: true)])
+    snapshot.visibility.boundSocketsComplete = false
+    let all = bsdOutcomes(of: BSDWords("tcp 127.0.0.1").attempt(), in: snapshot, under: .freebsd)
+    #expect(all[0].bind == .fails(.addressInUse))
+    #expect(all[1].bind == .undetermined)
+    #expect(all[1].missing == [MissingFact(.boundSockets)])
+  }
+
+  @Test("is the interfaces' addresses, where they were not read")
+  func addresses() {
+    var host = bsdHost()
+    host.ipv4LocalRoutes = nil
+    host.ipv6Addresses = nil
+    host.interfaces = nil
+    func first(_ planned: String) -> BSDOutcome {
+      bsdOutcomes(of: BSDWords(planned).attempt(), in: Snapshot(host: host, sockets: []), under: .freebsd)[0]
+    }
+    #expect(first("tcp 192.0.2.10").missing == [MissingFact(.localAddresses)])
+    #expect(first("tcp 2001:db8::10").missing == [MissingFact(.localAddresses)])
+    #expect(first("tcp fe80::1 scope=1").missing == [MissingFact(.interfaces), MissingFact(.localAddresses)])
+    #expect(first("tcp 127.0.0.1").bind == .ok)
+    #expect(first("tcp 127.0.0.2").bind == .fails(.addressNotAvailable))
+    #expect(first("tcp ::1").bind == .ok)
+  }
+
+  @Test("is when duplicate address detection ends")
+  func tentative() throws {
+    var host = bsdHost()
+    let address = try #require(IPAddress("2001:db8::11"))
+    host.ipv6Addresses?.append(
+      InterfaceAddress(address: address, interface: InterfaceIndex(rawValue: 1), flags: 0x40))
+    let snapshot = Snapshot(host: host, sockets: [])
+    let outcome = bsdOutcomes(of: BSDWords("udp 2001:db8::11").attempt(), in: snapshot, under: .freebsd)[0]
+    #expect(outcome.missing == [MissingFact(.localAddresses)])
+  }
+
+  @Test(
+    "about scope and errno is told in the words of the system",
+    arguments: [
+      ("tcp fe80::1 scope=1", "ok", "ok"), ("tcp fe80::1 scope=2", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
+      ("tcp fe80::1 scope=77", "ENXIO", "EINVAL"), ("udp ff02::1 scope=77", "ENXIO", "EINVAL"),
+      ("udp ff02::1", "ok", "ok"), ("tcp ::1 port=80", "EACCES", "EACCES"), ("tcp :: port=80", "EACCES", "ok"),
+      ("tcp :: port=80 uid=0", "ok", "ok"), ("tcp 192.0.2.0", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
+      ("udp 127.255.255.255", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
+      ("tcp ::127.0.0.1", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
+      ("tcp ::224.0.0.1", "EADDRNOTAVAIL", "EAFNOSUPPORT"),
+      ("tcp ::ffff:224.0.0.1 v6only", "EADDRNOTAVAIL", "EAFNOSUPPORT"),
+    ])
+  func beforeThePort(planned: String, freebsd: String, macos: String) throws {
+    #expect(word(try #require(bsdOutcome([], planned, .freebsd)).expected) == freebsd)
+    #expect(word(try #require(bsdOutcome([], planned, .macos)).expected) == macos)
+  }
+
+  @Test("that decides carries the name of the kernel's function, by system, family and release")
+  func functions() throws {
+    func rule(_ planned: String, _ system: BSDSystem, _ existing: [String] = ["tcp 0.0.0.0 listen uid=5"]) throws
+      -> String
+    {
+      try #require(bsdOutcome(existing, planned, system)).rule.description
+    }
+    #expect(try rule("tcp 0.0.0.0 A", .freebsd) == "in_pcbbind_avail.user")
+    #expect(try rule("tcp 0.0.0.0 A", .freebsd14) == "in_pcbbind_setup.user")
+    #expect(try rule("tcp 0.0.0.0 A", .macos) == "in_pcbbind.same-address")
+    #expect(try rule("tcp :: v6only", .freebsd) == "in6_pcbbind_avail.overlap")
+    #expect(try rule("tcp ::1 A", .freebsd13) == "in6_pcbbind.same-address")
+    #expect(try rule("tcp 224.0.0.1", .freebsd) == "tcp_usr_bind.address-family")
+    #expect(try rule("tcp ff02::1", .macos) == "tcp6_usr_bind.address-family")
+    #expect(try rule("tcp fe80::1 scope=77", .freebsd) == "in6_pcbbind.scope")
+    #expect(try rule("tcp 127.0.0.2", .freebsd) == "in_pcbbind_avail.address")
+    #expect(try rule("tcp 0.0.0.0 port=22", .freebsd) == "in_pcbbind_avail.reserved-port")
+    let zone = BindAttempt(transport: .tcp, address: .v6(.loopback), missingZone: "wlan9", port: port, uid: 0)
+    let outcome = bsdOutcomes(
+      of: BSDAttempt(zone, v6only: nil), in: Snapshot(host: bsdHost(), sockets: []), under: .macos)
+    #expect(outcome[0].rule.description == "if_nametoindex.scope")
+  }
+}

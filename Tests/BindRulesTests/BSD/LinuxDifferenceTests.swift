@@ -1,0 +1,92 @@
+@testable import BindRules
+import SocketModel
+import Testing
+
+@Suite("Where a BSD answers otherwise than Linux")
+struct LinuxDifferenceTests {
+  /// The reason by the promise of the pair; the second is macOS' where it is another.
+  static let reasons: [String: [BSDDifferenceReason]] = [
+    "bound but not listening, both SO_REUSEADDR, same address": [.reuseaddrSharesNothing],
+    "both SO_REUSEPORT, two users, 0.0.0.0": [.usersShareWildcard],
+    "both SO_REUSEPORT, new is root's, first a user's": [.rootJoins],
+    "listener 0.0.0.0 without, new 127.0.0.1 with SO_REUSEADDR": [.exactAddress],
+    "listener 127.0.0.1 without, new 0.0.0.0 with SO_REUSEADDR": [.exactAddress],
+    "listener 0.0.0.0 and new 127.0.0.1, both SO_REUSEADDR": [.exactAddress],
+    "listener 0.0.0.0 of a user, new 127.0.0.1 with SO_REUSEADDR of root": [.exactAddress],
+    "TIME_WAIT of a socket without SO_REUSEADDR, new with": [.newOptionSuffices],
+    "TIME_WAIT of another user, SO_REUSEADDR on both": [.otherUser],
+    "connected socket without SO_REUSEADDR alone on the port, new with": [.newOptionSuffices],
+    "0.0.0.0 listener, new :: with v6only off, no options": [.ipv4WildcardStays],
+    "IPV6_V6ONLY left alone: 0.0.0.0 listener, new ::, no options": [.ipv4WildcardStays],
+    ":: listener with v6only off, new 127.0.0.1 with SO_REUSEADDR": [.exactAddress],
+    ":: with v6only off and 0.0.0.0, udp, SO_REUSEADDR on both": [.reuseaddrSharesNothing],
+    "::ffff:127.0.0.1 on a v6only socket": [.address],
+    "IPV6_V6ONLY left alone: ::ffff:127.0.0.1": [.v6onlyDefault],
+    "0.0.0.0 listener of one user, new :: with v6only off of another, no options": [.ipv4WildcardStays],
+    "127.0.0.2 (on no interface)": [.address],
+    "port 80, a user, 0.0.0.0": [.reservedPort],
+    "tcp on 224.0.0.1": [.protocolAddress],
+    "tcp on ff02::1": [.protocolAddress],
+    "fe80::1 without a scope": [.address],
+    "udp on 255.255.255.255": [.address],
+    "udp, SO_REUSEADDR on both, same unicast address": [.reuseaddrSharesNothing],
+    "udp, SO_REUSEPORT on both, two users, 0.0.0.0": [.usersShareWildcard],
+    "udp, SO_REUSEADDR on both, two users, same address": [.otherUser, .reuseaddrSharesNothing],
+    "udp 0.0.0.0 without, new 127.0.0.1 with SO_REUSEADDR": [.exactAddress],
+    "udp 0.0.0.0 and 127.0.0.1, SO_REUSEADDR on both, two users": [.otherUser],
+    "udp connected socket, new same address with SO_REUSEADDR, one user": [.newOptionSuffices],
+    "udp connected socket, new same address, two users, SO_REUSEADDR on both": [.otherUser],
+    "group: first SO_REUSEADDR, new SO_REUSEPORT": [.multicastOptions],
+    "group: first SO_REUSEPORT, new SO_REUSEADDR": [.multicastOptions],
+    "group, SO_REUSEPORT on both, two users": [.multicastOptions],
+    "udp 0.0.0.0 without options, new group with SO_REUSEADDR": [.exactAddress],
+    "0.0.0.0 and 127.0.0.1 of AF_INET there, new :: with v6only off, no options": [.ipv4WildcardStays],
+  ]
+
+  /// IPV6_V6ONLY of an existing socket is a fact here, so the one row that leaves it to the system does not differ.
+  static let rows = BSDPairs.all.filter {
+    $0.expected[0] != "-" && !$0.promise.hasPrefix("IPV6_V6ONLY left alone: :: listener")
+  }
+
+  @Test("is told with its reason, and nowhere else", arguments: rows)
+  func reason(_ row: BSDRow) throws {
+    let words = BSDWords(row.planned)
+    let options = try #require(words.options.onLinux)
+    let planned = words.attempt()
+    let attempt = BindAttempt(
+      transport: planned.transport, address: planned.address, port: planned.port, v6only: planned.v6only ?? false,
+      uid: planned.uid, mayBindPrivileged: planned.uid == 0)
+    let snapshot = Snapshot(
+      host: bsdHost(), sockets: row.existing.reversed().map { BSDWords($0).observation(v6only: false) },
+      buckets: [BindBucketTests.bucket(nil)])
+    let linux = outcomes(of: attempt, in: snapshot)
+    for (system, column) in [(BSDSystem.freebsd, 3), (.macos, 4)] where row.expected[column] != "-" {
+      let all = differences(of: attempt, v6only: planned.v6only, linux: linux, in: snapshot, under: system)
+      let difference = all.first { $0.options == options }
+      if row.expected[0] == row.expected[column] {
+        #expect(difference == nil, "\(system)")
+      } else {
+        let expected = try #require(Self.reasons[row.promise], "\(system): \(String(describing: difference))")
+        let reason = try #require(difference, "\(system)").reason
+        #expect(reason == (system == .macos ? expected.last : expected.first), "\(system)")
+      }
+    }
+  }
+
+  @Test("is an open connection that is over, a device, another family")
+  func others() {
+    func reason(_ existing: String, _ planned: String, _ options: ReuseOptions = []) -> BSDDifferenceReason? {
+      let attempt = attempt(planned)
+      let snapshot = Snapshot(
+        host: bsdHost(), sockets: [BSDWords(existing).observation(v6only: false)],
+        buckets: [BindBucketTests.bucket(nil)])
+      let linux = outcomes(of: attempt, in: snapshot)
+      return differences(of: attempt, v6only: nil, linux: linux, in: snapshot, under: .freebsd)
+        .first { $0.options == options }?.reason
+    }
+    #expect(reason("tcp 127.0.0.1 over", "127.0.0.1") == .connectionOver)
+    #expect(reason("tcp 0.0.0.0 listen scope=2 uid=1000", "0.0.0.0 dev=3") == .device)
+    #expect(reason("tcp ::1 connected", "0.0.0.0") == .familiesApart)
+    #expect(reason("tcp :: listen uid=1000", "::", .reuseaddr) == nil)
+  }
+}

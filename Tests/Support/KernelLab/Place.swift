@@ -1,0 +1,60 @@
+import BindRules
+public import SocketModel
+
+/// Where a program runs that binds: what a fresh socket has there, and what the program may do.
+public enum Place: Sendable, Hashable, CustomStringConvertible {
+  case open
+  /// In a control group whose sockets get this device as they are made, as under `ip vrf exec` (ip-vrf(8)).
+  case givesDevice(LabDevice)
+  /// socket(2) of this family is refused (seccomp(2), systemd's RestrictAddressFamilies=).
+  case withoutFamily(AddressFamily)
+  /// The bounding set lacks CAP_NET_BIND_SERVICE (capabilities(7)).
+  case withoutBindInBounds
+
+  /// The word of the command line.
+  public var description: String {
+    switch self {
+    case .open: "open"
+    case .givesDevice(let device): "device-\(device.rawValue)"
+    case .withoutFamily(let family): family == .ipv4 ? "no-ipv4" : "no-ipv6"
+    case .withoutBindInBounds: "no-bind-capability"
+    }
+  }
+
+  /// The place with this word; nil for none.
+  public init?(_ word: String) {
+    let all: [Place] =
+      [.open, .withoutFamily(.ipv4), .withoutFamily(.ipv6), .withoutBindInBounds]
+      + LabDevice.allCases.map { .givesDevice($0) }
+    guard let place = all.first(where: { $0.description == word }) else { return nil }
+    self = place
+  }
+
+  /// Brings the calling process there, for good; a process of one thread.
+  public func enter() throws(SystemError) {
+    switch self {
+    case .open: break
+    case .givesDevice(let device):
+      try SystemCalls.enterGroup(givingDevice: SystemCalls.interfaceIndex(device.rawValue))
+    case .withoutFamily(let family): try SystemCalls.forbidFamily(family == .ipv4 ? 2 : 10)
+    case .withoutBindInBounds: try SystemCalls.dropCapability(10, bounds: true)
+    }
+  }
+
+  /// Removes what places of this process's children, which have ended, left behind.
+  public static func removeRemains() { SystemCalls.removeGroups() }
+}
+
+/// Takes these capabilities from the calling thread for good (capability.h).
+public func dropCapabilities(_ numbers: [Int32]) throws(SystemError) {
+  for number in numbers { try SystemCalls.dropCapability(number, bounds: false) }
+}
+
+/// Becomes another user for good, without groups and capabilities.
+public func becomeUser(_ uid: UInt32) throws(SystemError) { try SystemCalls.becomeUser(uid) }
+
+/// Moves the calling thread out of its network namespace into a fresh one; the path of the one it left.
+public func leaveNetworkNamespace() throws(SystemError) -> String { try SystemCalls.leaveNetwork() }
+
+/// The number of an interface in the calling thread's network namespace; 0 for none.
+public func interfaceNumber(_ name: String) -> UInt32 { SystemCalls.interfaceIndex(name) }
