@@ -4,7 +4,7 @@ import SocketModel
 // One line says all there is to a scenario. Defaults are left out: options none, uid 0, no device.
 
 extension HolderKind: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .bound: "bound"
     case .listening: "listening"
@@ -27,7 +27,7 @@ extension HolderKind: CustomStringConvertible {
 }
 
 extension Change: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     let action =
       switch action {
       case .reuseaddr(let on): "RA=\(on ? 1 : 0)"
@@ -42,7 +42,7 @@ extension Change: CustomStringConvertible {
 }
 
 extension Holder: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     var words = [transport.rawValue, kind.description, address.description + (scope.map { "%\($0.rawValue)" } ?? "")]
     if port != .explicit { words.append("port=\(port.rawValue)") }
     words += optionWords(options, v6only: v6only, device: device, uid: uid)
@@ -55,7 +55,7 @@ extension Holder: CustomStringConvertible {
 }
 
 extension Attempt: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     var words = [transport.rawValue, address.description + (scope.map { "%\($0.rawValue)" } ?? "")]
     words += optionWords([], v6only: v6only, device: device, uid: uid)
     if !mayBindPrivileged { words.append("unprivileged") }
@@ -64,7 +64,7 @@ extension Attempt: CustomStringConvertible {
 }
 
 extension LaterChange: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .setting(let setting, let value): "\(setting.rawValue)=\(value)"
     case .released: "dev2-released"
@@ -73,7 +73,7 @@ extension LaterChange: CustomStringConvertible {
 }
 
 extension Scenario: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     let holders = holders.map { "{\($0)}" }.joined(separator: " ")
     let settings = settings.sorted { $0.key < $1.key }.map { " \($0.key.rawValue)=\($0.value)" }.joined()
     let later = later.map { " later:\($0)" }.joined()
