@@ -10,7 +10,7 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-// Pointers live in `Linux`, and in the one file of `Netlink` where libmnl hands out its buffers.
+// Pointers live in `Linux` and `Supervisor`, and in the one file of `Netlink` where libmnl hands out its buffers.
 let safe = strict + [.strictMemorySafety()]
 
 func house(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = safe) -> Target {
@@ -53,8 +53,14 @@ let package = Package(
     house("Answers", ["BindRules", "Evidence", "Explanation", "Linux", "Netlink", "SocketModel"]),
     house("PortwhyReport", ["Answers", "BindRules", "Explanation", "SocketModel"]),
     house("PortwhyKit", ["Answers", "BindRules", "Explanation", "Linux", "PortwhyReport", "SocketModel"]),
-    house("PortwhyCLI", ["Answers", "BindRules", "Explanation", "Linux", "PortwhyReport", "SocketModel"]),
-    .executableTarget(name: "portwhy", dependencies: ["CArguments", "PortwhyCLI"], swiftSettings: safe),
+    // What happens beside a command that runs: `portwhy -- COMMAND`.
+    house("Supervisor", ["CLinux", "Evidence", "Linux", "SocketModel"], settings: strict),
+    house(
+      "PortwhyCLI",
+      [
+        "Answers", "Evidence", "Linux", "Supervisor", "PortwhyReport", "Explanation", "BindRules", "SocketModel",
+      ]),
+    .executableTarget(name: "portwhy", dependencies: ["CArguments", "Linux", "PortwhyCLI"], swiftSettings: safe),
 
     // Test support and tools, in no product: real sockets in private network namespaces, the conformance runner, the
     // bench, and the short-lived servers and crowds of processes of the tests that need them.
@@ -70,6 +76,8 @@ let package = Package(
       settings: strict),
     tool("bench", ["CKernelLab", "KernelLab", "SocketModel"], settings: strict),
     tool("churn"),
+    // Programs that bind, for the tests of `portwhy -- COMMAND`.
+    .executableTarget(name: "binder", path: "Tests/Support/binder"),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
     tests("KernelConformanceTests", ["BindRules", "Explanation", "KernelLab", "Answers", "SocketModel"]),

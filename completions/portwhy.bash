@@ -74,7 +74,7 @@ _portwhy() {
     --explain) mapfile -t found < <(_portwhy_ask "$1" topics "$value" "${earlier[@]}") ;;
     *)
         if [[ $typed == -* ]]; then
-            mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only --runtime --device --uid --as --netns --probe
+            mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only --runtime --device --uid --as --cap-net-bind --netns --probe
                 --deep --no-bpf
                 --wait --timeout --watch --interval --from
                 --json -q --quiet -v --verbose -n --numeric --color --explain --version -h --help" -- "$typed")

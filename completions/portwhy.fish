@@ -69,6 +69,7 @@ complete -c portwhy -l runtime -x -k -a '(__portwhy_ask runtimes (__portwhy_word
 complete -c portwhy -l device -x -k -a '(__portwhy_ask interfaces (__portwhy_word))' -d 'it is bound to the interface IF (SO_BINDTODEVICE)'
 complete -c portwhy -l uid -x -k -a '(__portwhy_ask users (__portwhy_word))' -d 'it belongs to this user, name or number'
 complete -c portwhy -l as -x -a 'freebsd macos' -d 'say what this system would answer besides'
+complete -c portwhy -l cap-net-bind -d 'its program may bind privileged ports, whoever starts it'
 complete -c portwhy -l netns -x -k -a '(__portwhy_namespaces)' -d 'in this network namespace: that of a process, a name of ip-netns, or a file'
 complete -c portwhy -l probe -d 'settle what is undetermined by a real TCP bind that never listens; the manual page says what it can disturb'
 complete -c portwhy -l deep -d 'also other network namespaces and firewall redirects'

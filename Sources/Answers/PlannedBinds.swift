@@ -15,6 +15,7 @@ struct PlannedBinds {
 
   init(question: Question, item: QuestionItem, port: Port, host: HostFacts) {
     let user = PlannedUser(question.plan, port: port, host: host)
+    let mayBindPrivileged = question.observed?.mayBindPrivileged ?? user.mayBindPrivileged
     var plan = question.plan.resolved(item.transport)
     plan.uid = user.uid
     let addresses = item.addresses.flatMap { PlannedAddress.all($0, families: question.families, host: host) }
@@ -25,7 +26,7 @@ struct PlannedBinds {
         port: port,
         v6only: family == .ipv6 && (plan.v6only ?? host.bindv6only ?? false),
         device: plan.device.map { Self.device($0, host) } ?? host.deviceOfFreshSocket(item.transport, family),
-        uid: user.uid, mayBindPrivileged: user.mayBindPrivileged)
+        uid: user.uid, mayBindPrivileged: mayBindPrivileged)
       attempt.isV6onlyKnown = family == .ipv4 || (plan.v6only ?? host.bindv6only) != nil
       return attempt
     }

@@ -151,16 +151,25 @@ public enum Portwhy {
       return AttemptReport(attempt: attempt, outcomes: probed.outcomes, contradictions: probed.contradictions)
     }
     probed.outcomes = withLikelyOutcomes(probed.outcomes, of: attempt, in: snapshot, usual: \.usualOptions)
+    let planned = question.plan.resolved(attempt.transport).options
+    var settled: (outcomes: [BindOutcome], finding: CallFinding?) = (probed.outcomes, nil)
+    if let observed = question.observed {
+      settled = observed.settle(probed.outcomes, planned: planned, on: gathering.host.kernel)
+    }
     var explanation = explain(
       Situation(
-        attempt: attempt, outcomes: probed.outcomes, planned: question.plan.resolved(attempt.transport).options,
-        snapshot: snapshot,
-        nearby: gathering.nearby(attempt.transport), runtime: question.plan.runtime,
+        attempt: attempt, outcomes: settled.outcomes, planned: planned, snapshot: snapshot,
+        nearby: gathering.nearby(attempt.transport), runtime: question.plan.runtime ?? question.wording,
         questionOptions: question.commandOptions))
+    // A socket that is there has its options, whatever its runtime sets by default.
+    if question.plan.runtime == nil { explanation.notes.removeAll { $0.kind == .runtimeDefault } }
+    if let finding = settled.finding, let observed = question.observed, let errno = observed.errno {
+      explanation = finding.explanation(observed.function, errno, explanation, host: gathering.host)
+    }
     explanation.notes += probed.notes
     if question.probes { explanation.suggestions.removeAll { $0.kind == .probe } }
     return AttemptReport(
-      attempt: attempt, outcomes: probed.outcomes, explanation: explanation, contradictions: probed.contradictions,
+      attempt: attempt, outcomes: settled.outcomes, explanation: explanation, contradictions: probed.contradictions,
       leftOpen: gathering.leftOpen(attempt.transport, judged, question))
   }
 

@@ -61,6 +61,10 @@ public struct Question: Sendable, Hashable {
   package var systems: [BSDSystem] = []
   /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
   public var isVerdictOnly: Bool
+  /// The runtime whose words the suggestions use, where what it sets by default is not to count.
+  var wording: Runtime?
+  /// The call that was made, where the question is about one.
+  var observed: ObservedCall?
   /// The inode of the planned socket where it is there already: it does not stand in its own way.
   var ownSocket: UInt64?
 

@@ -90,6 +90,8 @@ public struct Report: Sendable, Hashable {
   public var visibility: Visibility
   /// One for each port and protocol.
   public var targets: [TargetReport]
+  /// The call of a program that is explained; nil where nothing was run.
+  package var call: ReportedCall?
 
   /// An answer of that version.
   package init(

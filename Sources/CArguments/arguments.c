@@ -35,3 +35,5 @@ int portwhy_argument_count(void) { return count; }
 const char *portwhy_argument(int number) { return number >= 0 && number < count ? words[number] : 0; }
 
 char *const *portwhy_environment(void) { return environment; }
+
+const char *const *portwhy_arguments(void) { return (const char *const *)words; }

@@ -33,9 +33,12 @@ extension Note {
     case probeChanged = "probe-changed"
     case probeOutside = "probe-outside"
     case probeContradiction = "probe-contradiction"
-    // Of a bind that failed in this very program.
+    // Of a bind that failed in this very program, or in a command.
     case goneMeanwhile = "gone-meanwhile"
     case ownProgram = "own-program"
+    case ownTree = "own-tree"
+    case addressChanged = "address-changed"
+    case unexplained
   }
 }
 
@@ -69,7 +72,11 @@ extension Suggestion {
     // A closer look.
     case lookAsRoot = "look-as-root"
     case lookAtInterfaces = "look-at-interfaces"
+    case lookAtPolicy = "look-at-policy"
     case probe
+    // The program.
+    case tryAgain = "try-again"
+    case newSocket = "new-socket"
   }
 
   /// The socket options that suggestions are about, as the man pages spell them.
@@ -115,6 +122,7 @@ extension Suggestion {
     case nothingElse = "nothing else is in the way"
     // The look.
     case maySudo = "you may use sudo"
+    case mayReadIt = "you may read it"
     case mayHoldPort = "a socket may hold the port for a moment"
   }
 }

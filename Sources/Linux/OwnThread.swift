@@ -22,32 +22,30 @@ package func onOwnThread(_ body: () -> Void) throws(SystemError) {
   if failure != 0 { throw SystemError(rawValue: failure) }
 }
 
-/// Starts a thread that nobody waits for and that runs `body` (pthread_create(3)): for what blocks longer than a thread
-/// of a shared pool may.
-package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
-  let work = Unmanaged.passRetained(ThreadBody(run: body))
-  var attributes = pthread_attr_t()
-  pthread_attr_init(&attributes)
-  pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-  defer { pthread_attr_destroy(&attributes) }
+/// Runs `body` on a thread of its own that nobody waits for (pthread_create(3), pthread_detach(3)); false where there is none
+/// to start.
+package func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+  let work = Unmanaged.passRetained(Work(body)).toOpaque()
   var thread = pthread_t()
   let failure = pthread_create(
-    &thread, &attributes,
+    &thread, nil,
     { raw in
-      if let raw { Unmanaged<ThreadBody>.fromOpaque(raw).takeRetainedValue().run() }
+      if let raw { Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().body() }
       return nil
-    }, work.toOpaque())
-  if failure != 0 {
-    work.release()
-    throw SystemError(rawValue: failure)
+    }, work)
+  guard failure == 0 else {
+    Unmanaged<Work>.fromOpaque(work).release()
+    return false
   }
+  pthread_detach(thread)
+  return true
 }
 
-/// Only an object can be handed through a C pointer.
-private final class ThreadBody: Sendable {
-  let run: @Sendable () -> Void
+/// A class, because pthread_create(3) takes one pointer.
+private final class Work: Sendable {
+  let body: @Sendable () -> Void
 
-  init(run: @escaping @Sendable () -> Void) { self.run = run }
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }
 
 /// Ends a wait of another thread (eventfd(2)). An object, because both threads hold it and the last closes it.

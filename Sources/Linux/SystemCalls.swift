@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import SocketModel
+package import SocketModel
 
 /// What a program does with its own descriptors and terminal, and the users of the host.
 package enum SystemCalls {
@@ -137,6 +137,21 @@ package enum SystemCalls {
       return .failed(String(cString: strerror(error.rawValue)))
     }
   }
+
+  package enum OpenResult: Hashable {
+    case opened(Int32)
+    /// strerror(3) of what happened.
+    case failed(String)
+  }
+
+  /// Opens a file to write behind what it has; it is made where it is missing.
+  package static func openForAppending(_ path: String) -> OpenResult {
+    let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o666)
+    return descriptor >= 0 ? .opened(descriptor) : .failed(String(cString: strerror(errno)))
+  }
+
+  /// strerror(3).
+  package static func text(_ error: SystemError) -> String { String(cString: strerror(error.rawValue)) }
 
   /// A whole small file, at most 1 MiB; nil where it cannot be read.
   package static func contents(of path: String) -> String? {

@@ -1,23 +1,31 @@
 internal import BindRules
 internal import Explanation
-internal import Linux
+package import Linux
 internal import Answers
 internal import PortwhyReport
 internal import SocketModel
+internal import Supervisor
 
 /// The program: parse, ask, render, write, exit status.
 public enum CommandLineProgram {
   /// Runs with the words after the program's name and returns the exit status. Data goes to standard output,
   /// everything else is one line on standard error.
-  public static func run(_ arguments: [String]) -> Int32 {
+  ///
+  /// `start` has the same words as they came, for `-- COMMAND`. After a command that a signal ended, this process ends the
+  /// same way.
+  package static func run(_ arguments: [String], start: ProgramStart) -> Int32 {
     SystemCalls.occupyClosedStandardDescriptors()
+    // COMMAND gets them as they were.
+    RunningCommand.rememberSignals()
     SystemCalls.makeWritingFail()
     if arguments.first == CompletionSource.word {
       _ = SystemCalls.write(CompletionSource.text(Array(arguments.dropFirst())), to: 1)
       return ExitStatus.ok.rawValue
     }
     do {
-      return try run(Invocation(GivenOptions(arguments), lookup: hostLookup)).rawValue
+      let invocation = try Invocation(GivenOptions(arguments), lookup: hostLookup)
+      guard case .command(let words, let settings) = invocation.task else { return try run(invocation).rawValue }
+      return CommandMode.run(words, settings, start, number: arguments.count - words.count + 1)
     } catch let error as UsageError {
       complain(error.message)
       return ExitStatus.usage.rawValue
@@ -47,7 +55,7 @@ public enum CommandLineProgram {
       return show(saved.report, invocation, users: saved.users)
     case (.answer(let question), .wait(let timeout)): return try wait(question, timeout: timeout, invocation)
     case (_, .watch(let interval)): return try watch(interval, invocation)
-    case (.answer, _), (.overview, _): return try show(answer(invocation), invocation)
+    case (.answer, _), (.overview, _), (.command, _): return try show(answer(invocation), invocation)
     }
   }
 
@@ -58,7 +66,7 @@ public enum CommandLineProgram {
       switch invocation.task {
       case .answer(let question): try Portwhy.answer(question)
       case .overview(let transports, let namespace): try Portwhy.overview(transports, in: namespace)
-      case .help, .version, .explain, .saved: throw PortwhyError.internalError("nothing to look at")
+      case .help, .version, .explain, .saved, .command: throw PortwhyError.internalError("nothing to look at")
       }
     for line in contradictionLines(report) { complain(line) }
     return (report, Clock.microseconds &- start)
@@ -100,7 +108,7 @@ public enum CommandLineProgram {
   }
 
   /// Each uid is asked for once: the user database may be on the network.
-  private static func userNames(_ report: Report) -> [UInt32: String] {
+  static func userNames(_ report: Report) -> [UInt32: String] {
     var names: [UInt32: String] = [:]
     var uids: Set<UInt32> = []
     for target in report.targets {
@@ -111,12 +119,12 @@ public enum CommandLineProgram {
     return names
   }
 
-  private static func wantsColor(_ color: Invocation.Color) -> Bool {
+  static func wantsColor(_ color: Invocation.Color, _ descriptor: Int32 = 1) -> Bool {
     switch color {
     case .always: true
     case .never: false
     case .auto:
-      SystemCalls.isTerminal(1) && (SystemCalls.environment("NO_COLOR") ?? "").isEmpty
+      SystemCalls.isTerminal(descriptor) && (SystemCalls.environment("NO_COLOR") ?? "").isEmpty
         && SystemCalls.environment("TERM") != "dumb"
     }
   }
@@ -132,12 +140,11 @@ public enum CommandLineProgram {
   }
 
   /// A line that somebody reads; what was typed, which a message repeats, may be as long as execve(2) allows.
-  private static func complain(_ message: String) {
+  static func complain(_ message: String) {
     let text = TerminalText.escaped(String(message.unicodeScalars.prefix(longestComplaint)))
     let rest = message.utf8.count > longestComplaint && message.unicodeScalars.count > longestComplaint ? "…" : ""
     _ = SystemCalls.write("portwhy: \(text)\(rest)\n", to: 2)
   }
 
   private static let longestComplaint = 500
-
 }

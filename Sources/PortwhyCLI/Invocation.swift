@@ -14,6 +14,8 @@ struct Invocation: Hashable {
     case overview([TransportProtocol], in: NamespaceReference?)
     /// `--from`: the file, `-` for standard input.
     case saved(String, SavedQuestion)
+    /// What stands after `--`.
+    case command([String], CommandSettings)
   }
 
   enum Color: String, CaseIterable {
@@ -49,6 +51,10 @@ struct Invocation: Hashable {
       return
     }
     color = given.value(.color).flatMap(Color.init(rawValue:)) ?? .auto
+    if let command = given.command {
+      task = .command(command, CommandSettings(given, color))
+      return
+    }
     if given.has(.explain) {
       task = .explain(try Self.topic(given))
       return

@@ -27,7 +27,7 @@ extension Invocation {
     switch task {
     case .overview: true
     case .saved: report.targets.allSatisfy(\.attempts.isEmpty)
-    case .answer, .explain, .help, .version: false
+    case .answer, .explain, .help, .version, .command: false
     }
   }
 }

@@ -23,16 +23,15 @@ extension Portwhy {
     }
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: CheckedContinuation<Result<Ending, PortwhyError>, Never>) in
-        do throws(SystemError) {
-          try startThread {
-            continuation.resume(
-              returning: Result { () throws(PortwhyError) in
-                let (report, end) = try Portwhy.wait(for: question, timeout: milliseconds, stop: stop)
-                return Ending(report: report, isCancelled: end == .cancelled)
-              })
-          }
-        } catch {
-          continuation.resume(returning: .failure(.internalError(ErrorWords.failed("pthread_create", error))))
+        let isStarted = startThread {
+          continuation.resume(
+            returning: Result { () throws(PortwhyError) in
+              let (report, end) = try Portwhy.wait(for: question, timeout: milliseconds, stop: stop)
+              return Ending(report: report, isCancelled: end == .cancelled)
+            })
+        }
+        if !isStarted {
+          continuation.resume(returning: .failure(.internalError(ErrorWords.failed("pthread_create", .tryAgain))))
         }
       }
     } onCancel: {

@@ -40,6 +40,9 @@ extension Report {
 extension BindFailure {
   /// The explanation as a person reads it: what `portwhy` prints, at most a screen, without colour.
   public var text: String { report.text }
+
+  /// In another style: wider, with user names, or with everything that is known.
+  package func text(style: ScreenStyle) -> String { Screen.render(report, style: style) }
 }
 
 /// The answer for one port: headline, sockets, then the sections `why`, `bind`, `gets`, `note` and `do`.

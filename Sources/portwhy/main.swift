@@ -1,5 +1,6 @@
 import CArguments
 import Glibc
+import Linux
 import PortwhyCLI
 
 // The words after the program's name, as execve(2) got them; invalid UTF-8 is repaired. `CommandLine.arguments` would be
@@ -7,4 +8,5 @@ import PortwhyCLI
 let words = (1..<max(1, portwhy_argument_count())).compactMap { number in
   unsafe portwhy_argument(number).map { unsafe String(cString: $0) }
 }
-exit(CommandLineProgram.run(words))
+let start = unsafe ProgramStart(words: portwhy_arguments(), environment: portwhy_environment())
+exit(CommandLineProgram.run(words, start: start))

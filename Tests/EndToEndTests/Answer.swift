@@ -87,7 +87,7 @@ let projectFolder: String = {
   return "/" + parts.joined(separator: "/")
 }()
 
-private let shippedSchema = Result { try JSONDocument(parsing: text(of: "schema/portwhy.report-1.schema.json")) }
+let shippedSchema = Result { try JSONDocument(parsing: text(of: "schema/portwhy.report-1.schema.json")) }
 
 /// The text of a file of the project.
 func text(of path: String) throws -> String {

@@ -156,6 +156,60 @@ struct BindFailureTests {
     #expect(byHand.outcome.bind == .fails(.addressInUse))
   }
 
+  @Test("the errno that came decides: an answer is never that it works beside one that says otherwise")
+  func errnoThatCame() throws {
+    let (gone, policy, cgroup, bound, odd, privileged) = try inNamespace {
+      let server = FailingServer()
+      let explain = { (address: String, errno: Int32) in
+        try Portwhy.explainBindFailure(descriptor: server.descriptor, address: address, call: .bind, errno: errno)
+      }
+      let first = try (
+        explain("0.0.0.0:8080", EADDRINUSE), explain("0.0.0.0:8080", EACCES), explain("0.0.0.0:8080", EPERM),
+        explain("0.0.0.0:8080", ENOBUFS)
+      )
+      let other = FailingServer()
+      _ = other.bind(port: 8081)
+      let second = other.bind(port: 8081)
+      let bound = try Portwhy.explainBindFailure(
+        descriptor: other.descriptor, address: "0.0.0.0:8081", call: .bind, errno: second)
+      let foreign = FailingServer()
+      fchown(foreign.descriptor, 65534, 65534)
+      let privileged = try Portwhy.explainBindFailure(
+        descriptor: foreign.descriptor, address: "0.0.0.0:80", call: .bind, errno: EACCES)
+      return (first.0, first.1, first.2, bound, first.3, privileged)
+    }
+    let expected: [(BindFailure, Int32, String?)] = [
+      (gone, EADDRINUSE, "gone-meanwhile"), (policy, EACCES, "refused-by-policy"),
+      (cgroup, EPERM, "refused-by-policy"), (bound, EINVAL, "already-bound"), (odd, ENOBUFS, nil),
+      (privileged, EACCES, "privileged-port"),
+    ]
+    for (failure, errno, cause) in expected {
+      #expect(failure.cause?.rawValue == cause)
+      #expect(failure.outcome.verdict == .fails(SystemError(rawValue: errno)))
+      #expect(failure.report.targets.first?.verdict == .fails(SystemError(rawValue: errno)))
+      #expect(!failure.text.contains("free, bind") && !failure.text.contains("listen work"), "\(failure.text)")
+    }
+    #expect(cgroup.text.contains("SocketBindDeny") && policy.text.contains("Landlock"))
+  }
+
+  @Test("a failed listen() is judged as one: bind worked, whatever another bind would meet now")
+  func listenJudged() throws {
+    let (errno, failure) = try inNamespace {
+      let first = FailingServer(options: [SO_REUSEADDR])
+      let second = FailingServer(options: [SO_REUSEADDR])
+      _ = (first.bind(port: 8080), second.bind(port: 8080), first.listen())
+      let errno = second.listen()
+      return (
+        errno,
+        try Portwhy.explainBindFailure(
+          descriptor: second.descriptor, address: "*:8080", call: .listen, errno: errno)
+      )
+    }
+    #expect(errno == EADDRINUSE)
+    #expect(failure.outcome.bind == .ok && failure.outcome.listen == .fails(.addressInUse))
+    #expect(failure.cause?.rawValue == "listen-only" && failure.isOwnProgram)
+  }
+
   @Test("what is no socket, no address and no port is refused with a sentence")
   func refusals() throws {
     #expect(throws: PortwhyError.self) { try Portwhy.explainBindFailure(descriptor: -1, address: "0.0.0.0:80") }

@@ -132,6 +132,15 @@ struct InteractiveShell: ~Copyable {
     return text
   }
 
+  /// Types keys, such as control characters, and returns what is shown until the text comes.
+  mutating func press(_ keys: String, until expected: String) -> String {
+    written = []
+    type(keys)
+    _ = waitFor { $0.contains(expected) }
+    takeUntilQuiet()
+    return text
+  }
+
   /// What was written, every return and backspace a new line (Swift takes the two together for one character), without the sequences that move the cursor and change colours (ECMA-48).
   private var text: String {
     let newline = UInt8(ascii: "\n")

@@ -82,9 +82,17 @@ func run(_ words: [String], _ start: Start) throws -> Ending {
       readers[number] = ends.test
     }
   }
+  // Swift Testing's threads block signals, and a child inherits that: a shell would wait for ever.
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var none = sigset_t()
+  sigemptyset(&none)
+  posix_spawnattr_setsigmask(&attributes, &none)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
   var pid: pid_t = 0
   let error = withWords(words) { arguments in
-    withWords(start.environment) { posix_spawn(&pid, words[0], &actions, nil, arguments, $0) }
+    withWords(start.environment) { posix_spawn(&pid, words[0], &actions, &attributes, arguments, $0) }
   }
   for end in childEnds { close(end) }
   defer { for reader in readers.values { close(reader) } }

@@ -24,7 +24,8 @@ struct CauseTests {
   @Test("every cause that user space can produce is among them")
   func complete() {
     // family-missing needs a kernel started without IPv6, listen-only one before 6.8: see WithoutKernelTests.
-    let shown = Set(causeCases.compactMap(\.cause) + [.familyMissing, .listenOnly])
+    let ofCalls: [Cause] = [.refusedByPolicy, .goneMeanwhile, .alreadyBound]  // CommandTruthTests, BindFailureTests
+    let shown = Set(causeCases.compactMap(\.cause) + [.familyMissing, .listenOnly] + ofCalls)
     #expect(Set(Cause.allCases).subtracting(shown) == [])
   }
 }

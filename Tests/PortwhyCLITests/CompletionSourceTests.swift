@@ -1,3 +1,4 @@
+import Linux
 import Answers
 import SocketModel
 import Testing
@@ -116,7 +117,9 @@ struct CompletionSourceTests {
       #expect(CompletionSource.text(words) == "")
     }
     #expect(!HelpScreen.text().contains(CompletionSource.word))
-    #expect(CommandLineProgram.run([CompletionSource.word, "nothing"]) == 0)
+    #expect(
+      CommandLineProgram.run([CompletionSource.word, "nothing"], start: ProgramStart(words: nil, environment: nil))
+        == 0)
   }
 
   @Test("topics and runtimes are those of the catalogues, filtered by what is typed")

@@ -83,7 +83,7 @@ struct PlanLine {
   func question(bpf: Bool) -> Question {
     let asked = QuestionAddress.address(attempt.address, zone: attempt.scope?.rawValue)
     var question = Question(
-      items: [QuestionItem(addresses: [asked], ports: port.rawValue...port.rawValue, transport: attempt.transport)],
+      items: [QuestionItem(addresses: [asked], ports: port...port, transport: attempt.transport)],
       plan: Plan(
         v6only: attempt.address.family == .ipv6 ? attempt.v6only : nil, device: attempt.device?.rawValue,
         uid: attempt.uid))

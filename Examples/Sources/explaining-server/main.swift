@@ -20,9 +20,9 @@ do {
   try await servers[0].closeFuture.get()
 } catch let error as IOError {
   // NIO has closed the socket by now, so its options are told by hand; a server that still has its descriptor
-  // calls Portwhy.explainBindFailure(descriptor: descriptor, address: "0.0.0.0:8080").
+  // calls Portwhy.explainBindFailure(descriptor: descriptor, address: "0.0.0.0:8080", errno: errno).
   let plan = Plan(options: .reuseaddr)
-  let failure = try Portwhy.explainBindFailure(of: plan, address: "0.0.0.0:\(port)")
+  let failure = try Portwhy.explainBindFailure(of: plan, address: "0.0.0.0:\(port)", errno: error.errnoCode)
   print("\(error)\n\n\(failure.text)", terminator: "")
   exit(1)
 }

@@ -62,6 +62,15 @@ public enum Cause: String, Sendable, Hashable, CaseIterable {
   case scopeMissing = "scope-missing"
   /// An IPv4-mapped address on an IPV6_V6ONLY socket.
   case mappedOnV6only = "mapped-on-v6only"
+
+  // MARK: The call that was made, beside the port
+
+  /// EACCES or EPERM of a call, from a security module, Landlock or a program of the control group.
+  case refusedByPolicy = "refused-by-policy"
+  /// The call failed, and what was in its way is gone by now.
+  case goneMeanwhile = "gone-meanwhile"
+  /// A second bind(2) of one socket.
+  case alreadyBound = "already-bound"
 }
 
 extension Cause {
@@ -95,6 +104,9 @@ extension Cause {
     case .multicastTCP: .multicastTCP
     case .scopeMissing: .scopeMissing
     case .mappedOnV6only: .mappedOnV6only
+    case .refusedByPolicy: .refusedByPolicy
+    case .goneMeanwhile: .goneMeanwhile
+    case .alreadyBound: .alreadyBound
     }
   }
 

@@ -53,7 +53,10 @@ enum BashCompletion {
                   continue
               fi
               case $word in
-              --) return 0 ;;
+              --)
+                  _portwhy_command "$1" "$2"
+                  return 0
+                  ;;
               --explain) explains=yes ;;
               \#(valued.joined(separator: " | "))) skip=yes ;;
               -*) ;;
@@ -84,6 +87,26 @@ enum BashCompletion {
           # An address wants a port after it, not a blank.
           [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *: ]] && compopt -o nospace 2>/dev/null
           return 0
+      }
+
+      # After -- stands a command with words of its own: what bash offers for that, where bash-completion is there as if it
+      # stood alone.
+      _portwhy_command() {
+          local first=1
+          while ((first < COMP_CWORD)) && [[ ${COMP_WORDS[first]} != -- ]]; do ((first++)); done
+          ((first++))
+          if declare -F _comp_command_offset >/dev/null; then
+              _comp_command_offset "$first"
+          elif declare -F _command_offset >/dev/null; then
+              _command_offset "$first"
+          else
+              compopt -o filenames 2>/dev/null
+              if ((COMP_CWORD == first)); then
+                  mapfile -t COMPREPLY < <(compgen -c -- "$2" | sort -u)
+              else
+                  mapfile -t COMPREPLY < <(compgen -f -- "$2")
+              fi
+          fi
       }
 
       # The files that fit; only here may bash treat candidates as names of files.

@@ -38,6 +38,18 @@ enum FishCompletion {
           end
       end
 
+      # After -- stands a command with words of its own: what fish offers for that.
+      function __portwhy_runs
+          contains -- -- (commandline -opc)
+      end
+
+      function __portwhy_command
+          set -l words (commandline -opc)
+          set -l end (contains -i -- -- $words); or return
+          set -e words[1..$end]
+          complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
+      end
+
       function __portwhy_explains
           contains -- --explain (commandline -opc)
       end
@@ -53,6 +65,8 @@ enum FishCompletion {
               switch $word
                   case \#(valued.joined(separator: " "))
                       set skip yes
+                  case --
+                      return 1
                   case '-*'
                   case '*'
                       return 1
@@ -62,6 +76,7 @@ enum FishCompletion {
       end
 
       complete -c portwhy -f
+      complete -c portwhy -k -n __portwhy_runs -a '(__portwhy_command)'
       \#(table.rows.map(line).joined())\#
       complete -c portwhy -k -n '__portwhy_wants_word; and __portwhy_explains' -a '(__portwhy_ask topics (__portwhy_word))'
       complete -c portwhy -k -n '__portwhy_wants_word; and not __portwhy_explains' -a '(__portwhy_targets)'

@@ -2,8 +2,8 @@
 struct GivenOptions: Hashable {
   /// TARGET, or TOPIC with `--explain`.
   private(set) var operand: String?
-  /// What stands after `--`, the words of a command.
-  private(set) var command: [String] = []
+  /// What stands after `--`, the words of a command; nil without `--`.
+  private(set) var command: [String]?
   /// A bit for each option that was given, by its number.
   private var present: UInt64 = 0
   /// What stood with those that can have a value, in the order typed.
@@ -31,7 +31,7 @@ struct GivenOptions: Hashable {
       case .unwantedValue(let number): throw UsageError("\(table.rows[number].name) takes no value")
       }
     }
-    self.command = command ?? []
+    self.command = command
   }
 
   /// Takes what is right and leaves out the rest: for a command line that is being typed.

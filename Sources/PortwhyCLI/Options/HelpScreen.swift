@@ -25,11 +25,14 @@ enum HelpScreen {
 
   private static let introduction = """
     usage: portwhy [OPTIONS] [TARGET]
+           portwhy [-nv] [--json] [--no-bpf] [--color WHEN] [-o FILE] -- COMMAND…
            portwhy --explain [TOPIC]
 
     Says whether a bind() and a listen() on TARGET would work, with which socket
     options, and if not, which sockets and whose are in the way.
     Without TARGET: every port in use. It only looks, and changes nothing.
+    With COMMAND: runs it, and explains the bind() or listen() of it that fails,
+    at the moment it fails.
 
     TARGET: items separated by commas, each [ADDRESS:]PORTS[/tcp|/udp], or a URL
       PORTS           8080, 8000-8010, or a service name such as http
@@ -47,6 +50,7 @@ enum HelpScreen {
       69  the kernel interface is missing
       70  an internal error, or the answer could not be written
       77  not permitted
+      With COMMAND: its own; 125 it could not be watched, 126 not run, 127 not found
 
     """
 }

@@ -16,7 +16,7 @@ extension OptionSection {
           is run, where it is there and permitted; nothing else is ever run.
           """),
       OptionRow(
-        .noBPF, "no-bpf", excludes: [.from], in: .target,
+        .noBPF, "no-bpf", excludes: [.from], in: [.target, .command],
         help: "no BPF iterators, which root may use where they decide",
         manual: """
           Ask no BPF iterators.

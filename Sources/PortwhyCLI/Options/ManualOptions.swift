@@ -2,19 +2,27 @@ internal import Explanation
 
 /// What of the manual page is about options, in mdoc(7).
 enum ManualOptions {
-  /// The lines of the first form of SYNOPSIS, after the name.
+  /// The lines of the first forms of SYNOPSIS, after the name: with TARGET, and with COMMAND where an option is for that.
   static func synopsis(_ table: OptionTable = .portwhy) -> String {
-    let letters = table.rows.filter { $0.value == .none }.compactMap { $0.letter.map { String($0) } }.joined()
+    let looking = table.rows.filter { $0.contexts != .command }
+    let running = table.rows.filter { $0.contexts.contains(.command) }
+    let ofCommand = [".Nm"] + options(running) + [".Fl -", ".Ar COMMAND", ".Op Ar ARGUMENT ..."]
+    let lines = options(looking) + [".Op Ar TARGET"] + (running.isEmpty ? [] : ofCommand)
+    return lines.map { $0 + "\n" }.joined()
+  }
+
+  private static func options(_ rows: [OptionRow]) -> [String] {
+    let letters = rows.filter { $0.value == .none }.compactMap { $0.letter.map { String($0) } }.joined()
     var lines = letters.isEmpty ? [] : [".Op Fl \(letters)"]
-    for row in table.rows where row.needs == nil && (row.letter == nil || row.value != .none) {
+    for row in rows where row.needs == nil && (row.letter == nil || row.value != .none) {
       if case .operand = row.value { continue }
       if let opposite = row.opposite, opposite.rawValue < row.option.rawValue { continue }
       let opposite =
-        table.rows.first { $0.option == row.opposite }.map { " | " + flag($0, $0.names.last ?? "") } ?? ""
-      let dependent = table.rows.filter { $0.needs == row.option }.map { " Op " + flag($0, $0.names.last ?? "") }
+        rows.first { $0.option == row.opposite }.map { " | " + flag($0, $0.names.last ?? "") } ?? ""
+      let dependent = rows.filter { $0.needs == row.option }.map { " Op " + flag($0, $0.names.last ?? "") }
       lines.append(".Op " + flag(row, row.names.last ?? "") + opposite + dependent.joined())
     }
-    return (lines + [".Op Ar TARGET"]).map { $0 + "\n" }.joined()
+    return lines
   }
 
   /// OPTIONS below its title.

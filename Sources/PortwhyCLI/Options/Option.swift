@@ -27,6 +27,7 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case verbose
   case numeric
   case color
+  case output
   case explain
   case version
   case help

@@ -118,6 +118,8 @@ struct OptionContexts: OptionSet, Hashable, Sendable {
   static let saved = OptionContexts(rawValue: 4)
   /// With `--explain`.
   static let explanation = OptionContexts(rawValue: 8)
+  /// Before `-- COMMAND`.
+  static let command = OptionContexts(rawValue: 16)
 
   /// What plans a bind, or is part of it.
   static let planning: OptionContexts = [.target, .saved]

@@ -4,15 +4,13 @@ extension OptionTable {
   func check(_ given: GivenOptions) throws(UsageError) {
     let present = rows.filter { given.has($0.option) }
     if present.contains(where: \.contexts.isEmpty) { return }
-    if let word = given.command.first {
-      throw UsageError("\(Shown(word)) after -- would be a command, and this version runs none")
-    }
     for row in present {
       guard case .words(let words) = row.value.completion, let value = given.value(row.option) else { continue }
       if !words.contains(value) {
         throw UsageError("\(row.name) \(Shown(value)) is none of \(words.joined(separator: ", "))")
       }
     }
+    if let command = given.command { return try check(command, given, present) }
     if given.has(.explain) {
       if let row = present.first(where: { !$0.contexts.contains(.explanation) }) {
         throw UsageError("\(row.name) says nothing beside --explain")
@@ -32,7 +30,15 @@ extension OptionTable {
     }
     let context: OptionContexts = given.operand != nil ? .target : given.has(.from) ? .saved : .overview
     if let row = present.first(where: { !$0.contexts.contains(context) }) {
-      throw UsageError("\(row.name) needs a TARGET")
+      throw UsageError("\(row.name) needs a \(row.contexts == .command ? "-- COMMAND" : "TARGET")")
     }
+  }
+
+  private func check(_ command: [String], _ given: GivenOptions, _ present: [OptionRow]) throws(UsageError) {
+    if command.isEmpty { throw UsageError("nothing stands after --: a command is expected") }
+    if let row = present.first(where: { !$0.contexts.contains(.command) }) {
+      throw UsageError("\(row.name) says nothing beside -- COMMAND")
+    }
+    if let operand = given.operand { throw UsageError("\(Shown(operand)) says nothing beside -- COMMAND") }
   }
 }

@@ -3,7 +3,7 @@ extension OptionSection {
     title: "What is printed",
     rows: [
       OptionRow(
-        .json, "json", in: .looking,
+        .json, "json", in: [.looking, .command],
         help: "the report as JSON, a line for each look",
         manual: """
           The report as JSON on one line,
@@ -14,7 +14,7 @@ extension OptionSection {
         help: "nothing; the exit status alone",
         manual: "Nothing; the exit status alone."),
       OptionRow(
-        .verbose, "verbose", "v", in: .looking,
+        .verbose, "verbose", "v", in: [.looking, .command],
         help: "the deciding rules and where every fact comes from, too",
         manual: #"""
           Also the rules and kernel functions that decide, where every fact comes from,
@@ -24,12 +24,12 @@ extension OptionSection {
           stands for these.
           """#),
       OptionRow(
-        .numeric, "numeric", "n", in: .looking,
+        .numeric, "numeric", "n", in: [.looking, .command],
         help: "no user names",
         manual: "No user names."),
       OptionRow(
         .color, "color", nil, .required("WHEN", .words(Invocation.Color.allCases.map(\.rawValue))),
-        in: [.target, .overview, .saved, .explanation],
+        in: [.target, .overview, .saved, .explanation, .command],
         help: "colours: auto (the default), always or never",
         manual: """
           .Cm auto ,
@@ -37,6 +37,16 @@ extension OptionSection {
           .Cm always
           or
           .Cm never .
+          """),
+      OptionRow(
+        .output, nil, "o", .required("FILE", .files), in: .command,
+        help: "with -- COMMAND: what is explained goes to the end of FILE",
+        manual: """
+          With
+          .Ar COMMAND :
+          what is explained goes to the end of
+          .Ar FILE ,
+          which is made where it is missing, instead of standard error.
           """),
       OptionRow(
         .explain, "explain", nil, .operand("TOPIC", .ask(.topics)), in: .explanation,

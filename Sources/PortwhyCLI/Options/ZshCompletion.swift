@@ -51,6 +51,15 @@ enum ZshCompletion {
         fi
       }
 
+      # After -- stands a command with words of its own.
+      local -i end=${words[2,CURRENT-1][(i)--]}
+      if (( end < CURRENT - 1 )); then
+        shift $(( end + 1 )) words
+        (( CURRENT -= end + 1 ))
+        _normal
+        return
+      fi
+
       _arguments -s -S : \
       \#(table.rows.map { specification($0, table) }.joined())  '1:target:_portwhy_word'
 

@@ -108,6 +108,7 @@ private struct ReportDocument: JSONObject {
     form.context.host = host.facts
     try form.field("visibility", &report.visibility)
     try form.field("targets", &report.targets)
+    try form.field("call", &report.call, else: ReportedCall?.none)
   }
 }
 

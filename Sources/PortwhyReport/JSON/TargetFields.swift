@@ -159,9 +159,7 @@ extension CallResult: JSONWord {
   init(word: String) {
     switch word {
     case "ok": self = .ok
-    case _ where word.hasPrefix("errno "):
-      self = Int32(word.dropFirst(6)).map { .fails(SystemError(rawValue: $0)) } ?? .undetermined
-    default: self = SystemError(name: word).map { .fails($0) } ?? .undetermined
+    default: self = SystemError(word: word).map { .fails($0) } ?? .undetermined
     }
   }
   var word: String { description }

@@ -19,6 +19,7 @@
 
 const long test_pidfd_open_number = 434;
 const long test_pidfd_getfd_number = 438;
+const long test_seccomp_number = SYS_seccomp;
 const long test_open_by_handle_at_number = SYS_open_by_handle_at;
 const long test_dup3_number = SYS_dup3;
 

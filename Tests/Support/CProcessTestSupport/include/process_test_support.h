@@ -67,6 +67,7 @@ int test_watch(
 
 extern const long test_pidfd_open_number;
 extern const long test_pidfd_getfd_number;
+extern const long test_seccomp_number;
 extern const long test_open_by_handle_at_number;
 extern const long test_dup3_number;
 

@@ -1,0 +1,113 @@
+package import BindRules
+package import SocketModel
+
+/// What may refuse a bind(2) besides the port, as far as it shows.
+package struct Policies: Sendable, Hashable {
+  /// The security context of the thread; nil for none.
+  package var label: String?
+
+  package init() {}
+}
+
+/// How the errno of a call goes together with what the rules say to the same socket a moment later, where they do not
+/// agree.
+package enum CallFinding: Sendable, Hashable {
+  /// EACCES or EPERM that the port does not give.
+  case refusedByPolicy(now: CallResult, Policies)
+  /// What was in the way is not there any more.
+  case goneMeanwhile(now: CallResult)
+  /// The socket has a port already.
+  case alreadyBound
+  /// Nothing that is read explains it.
+  case unexplained(now: CallResult)
+}
+
+extension CallFinding {
+  /// The explanation of the call, from that of the bind that was judged.
+  package func explanation(
+    _ function: SocketCall, _ errno: SystemError, _ judged: Diagnosis, host: HostFacts
+  ) -> Diagnosis {
+    var explanation = Diagnosis(cause: cause, notes: judged.notes)
+    switch self {
+    case .refusedByPolicy(let now, let policies):
+      explanation.why =
+        ["the port is not the reason: by its rules \(Self.rules(now)), and the kernel asks its policies before"]
+        + policies.sentences(errno, host)
+      explanation.suggestions = policies.suggestions(errno)
+    case .goneMeanwhile(let now):
+      explanation.why = ["what was in the way is not there any more: a moment after the call \(Self.rules(now))"]
+      if now == .ok {
+        explanation.suggestions = [Suggestion(kind: .tryAgain, certainty: .checked, text: "try again")]
+      }
+    case .alreadyBound:
+      explanation.why = ["the socket has an address already, and bind() gives one only once"]
+      explanation.suggestions = [
+        Suggestion(
+          kind: .newSocket, certainty: .checked, text: "bind the address with a socket of its own, or bind once")
+      ]
+    case .unexplained(let now):
+      explanation.why = [
+        "\(function.rawValue)() said \(errno), and by what portwhy can see \(Self.rules(now))"
+      ]
+      explanation.notes.append(
+        Note(kind: .unexplained, text: "if that happens again, it is worth a report, with the output of --json"))
+    }
+    return explanation
+  }
+
+  private var cause: Cause? {
+    switch self {
+    case .refusedByPolicy: .refusedByPolicy
+    case .goneMeanwhile: .goneMeanwhile
+    case .alreadyBound: .alreadyBound
+    case .unexplained: nil
+    }
+  }
+
+  private static func rules(_ now: CallResult) -> String {
+    switch now {
+    case .ok: "the same call works"
+    case .fails(let errno): "the same call fails with \(errno)"
+    case .undetermined: "the same call may work"
+    }
+  }
+}
+
+extension Policies {
+  /// Who refuses with this errno (`__cgroup_bpf_run_filter_sock_addr` says EPERM, security modules say EACCES).
+  fileprivate func sentences(_ errno: SystemError, _ host: HostFacts) -> [String] {
+    guard errno == .accessDenied else {
+      let group = host.controlGroupBindPrograms == true ? ", and portwhy's own has such a program" : ""
+      return [
+        "EPERM comes from a program of the control group (systemd's SocketBindDeny=), or from the program's own"
+          + " seccomp filter\(group)"
+      ]
+    }
+    let modules = host.securityModules.map { $0.isEmpty ? "" : " (\($0.joined(separator: ", ")))" } ?? ""
+    let context = label.map { "; the program runs as \($0)" } ?? ""
+    return ["EACCES comes from a security module\(modules) or from a Landlock sandbox\(context)"]
+  }
+
+  fileprivate func suggestions(_ errno: SystemError) -> [Suggestion] {
+    let (text, command) =
+      errno == .accessDenied
+      ? ("the audit log says which rule it was", ["journalctl", "-k", "-g", "apparmor|avc|landlock"])
+      : (
+        "systemd-cgls and the unit's settings say which rule it is",
+        ["systemctl", "show", "-p", "SocketBindDeny", "UNIT"]
+      )
+    return [
+      Suggestion(kind: .lookAtPolicy, certainty: .when(.mayReadIt), text: text, command: Command(command))
+    ]
+  }
+}
+
+extension Note {
+  /// Of a socket in the way that belongs to the command whose call failed.
+  package static func ownTree(_ holder: ProcessRecord) -> Note {
+    Note(kind: .ownTree, text: "\(holder.text) belongs to this very command")
+  }
+
+  package static let addressChanged = Note(
+    kind: .addressChanged, text: "the address in the program's memory changed while the call was made")
+}

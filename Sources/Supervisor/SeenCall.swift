@@ -1,0 +1,139 @@
+import CLinux
+import Glibc
+import Evidence
+import SocketModel
+
+/// A system call of the filter, taken apart.
+struct SeenCall: Sendable {
+  var thread: Int32
+  var function: SocketCall
+  var descriptor: Int32
+  /// Where the address of bind(2) lies and how long it is said to be.
+  var pointer: UInt64 = 0
+  var length: Int = 0
+  /// What the registers will say when the call has been made.
+  var instruction: UInt64
+
+  /// nil for what the filter should not have let through to here.
+  init?(_ notification: portwhy_notification) {
+    thread = notification.thread
+    instruction = notification.instruction
+    var arguments = [notification.arguments.0, notification.arguments.1, notification.arguments.2]
+    switch portwhy_call_of(notification.architecture, notification.number) {
+    case PORTWHY_BIND: function = .bind
+    case PORTWHY_LISTEN: function = .listen
+    case PORTWHY_SOCKETCALL:
+      // Its arguments lie in memory, four bytes each (net/compat.c).
+      function = arguments[0] == 2 ? .bind : .listen
+      let bytes = memory(of: thread, at: arguments[1], count: function == .bind ? 12 : 8)
+      guard bytes.count >= 8 else { return nil }
+      arguments = stride(from: 0, to: bytes.count, by: 4).map { start in
+        (start..<start + 4).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64(bytes[$1]) }
+      }
+    default: return nil
+    }
+    descriptor = Int32(truncatingIfNeeded: arguments[0])
+    guard function == .bind else { return }
+    guard arguments.count > 2 else { return nil }
+    pointer = arguments[1]
+    length = Int(Int32(truncatingIfNeeded: arguments[2]))
+  }
+
+  /// The address of bind(2) as it stands in the program's memory now.
+  func addressBytes() -> [UInt8] {
+    // struct sockaddr_storage; a longer one is EINVAL to the kernel.
+    length > 0 && length <= 128 ? memory(of: thread, at: pointer, count: length) : []
+  }
+}
+
+/// A call that waits for its answer, looked at.
+struct WaitingCall: Sendable {
+  var call: SeenCall
+  /// Of bind(2).
+  var address: [UInt8]
+  /// The inode of the socket.
+  var inode: UInt64
+
+  enum Look: Sendable {
+    case call(WaitingCall)
+    /// No TCP or UDP socket, or nobody waits any more.
+    case nothing
+    case notPermitted
+  }
+
+  /// Looks at what is to be bound. May block for ever: see `LookingThread`.
+  static func look(_ notification: Notification, listener: Int32) -> Look {
+    guard let call = SeenCall(notification.value) else { return .nothing }
+    let socket: Int32
+    do throws(SystemError) {
+      socket = try duplicateDescriptor(call.descriptor, of: call.thread)
+    } catch {
+      return error == .notPermitted ? .notPermitted : .nothing
+    }
+    let inode = portedSocket(socket)
+    // A duplicate that outlives the program's own descriptor would keep the port: it is not kept over the call.
+    close(socket)
+    guard let inode else { return .nothing }
+    let address = call.addressBytes()
+    // What was read by the thread's number was another's if the call is not waited for any more.
+    guard portwhy_still_waits(listener, notification.value.id) != 0 else { return .nothing }
+    return .call(WaitingCall(call: call, address: address, inode: inode))
+  }
+}
+
+/// Plain numbers, which the importer does not mark as such.
+struct Notification: @unchecked Sendable {
+  let value: portwhy_notification
+}
+
+/// A call that the kernel makes while its thread is seized.
+struct RunningCall: Sendable {
+  var call: SeenCall
+  var address: [UInt8]
+  /// The inode of the socket.
+  var inode: UInt64
+  var startedAt: UInt64
+  /// Set while the thread stands still for the explanation: when it is let go at the latest.
+  var heldUntil: UInt64?
+  /// The number of the failure it is held for.
+  var number: UInt64 = 0
+  /// The signal that stopped the thread and that it has to get; 0 for none.
+  var signal: Int32 = 0
+}
+
+/// Why a call could not be looked at.
+package enum UnseenReason: String, Sendable, Hashable {
+  /// A debugger has the thread, or it may not be looked at (ptrace(2)).
+  case notPermitted = "not-permitted"
+  /// Another call than the one that was waited for.
+  case lostTrack = "lost-track"
+  /// The look did not end in time.
+  case tooSlow = "too-slow"
+}
+
+/// Duplicates the descriptor of a thread, pidfd_getfd(2); throws what the kernel said.
+func duplicateDescriptor(_ descriptor: Int32, of thread: Int32) throws(SystemError) -> Int32 {
+  // A thread may have descriptors of its own (CLONE_FILES); before Linux 6.9 only the process can be asked.
+  var handle = portwhy_open_thread(thread)
+  if handle < 0, errno == EINVAL {
+    handle = portwhy_pidfd_open(thread)
+    if handle < 0, let process = StatusFile(fileContents("/proc/\(thread)/status") ?? []).number("Tgid:") {
+      handle = portwhy_pidfd_open(Int32(truncatingIfNeeded: process))
+    }
+  }
+  guard handle >= 0 else { throw SystemError(rawValue: errno) }
+  defer { close(handle) }
+  let duplicate = portwhy_pidfd_getfd(handle, descriptor)
+  guard duplicate >= 0 else { throw SystemError(rawValue: errno) }
+  return duplicate
+}
+
+/// The inode of a TCP or UDP socket; nil for any other file and socket.
+func portedSocket(_ descriptor: Int32) -> UInt64? {
+  guard let inode = socketInode(descriptor), let domain = option(SOL_SOCKET, SO_DOMAIN, of: descriptor),
+    domain == AF_INET || domain == AF_INET6, let protocolNumber = option(SOL_SOCKET, SO_PROTOCOL, of: descriptor)
+  else { return nil }
+  let mptcp: Int32 = 262
+  let known = [Int32(IPPROTO_TCP), Int32(IPPROTO_UDP), mptcp]
+  return known.contains(protocolNumber) ? inode : nil
+}

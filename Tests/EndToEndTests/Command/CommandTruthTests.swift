@@ -1,0 +1,108 @@
+import Glibc
+import JSONTestSupport
+import KernelLab
+import SocketModel
+import Testing
+
+/// Linux 5.19 has what `portwhy -- COMMAND` needs.
+let commandModeRuns: Bool = {
+  var name = utsname()
+  guard uname(&name) == 0 else { return false }
+  let release = withUnsafeBytes(of: name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  let isNew = KernelVersion(release: release).map { $0 >= KernelVersion(major: 5, minor: 19) } ?? false
+  if !isNew { say("NOT RUN: portwhy -- COMMAND: this kernel is older than 5.19\n") }
+  return isNew
+}()
+
+@Suite(
+  "What is said about a failed call",
+  .enabled(if: endToEndTestsRun && commandModeRuns, "needs CAP_SYS_ADMIN and 5.19"))
+struct CommandTruthTests {
+  @Test(
+    "is about that call: function, errno, address, cause",
+    arguments: [
+      (["127.0.0.1", "8080"], "bind EADDRINUSE 127.0.0.1:8080", "wildcard-overlap"),
+      (["0.0.0.0", "8080"], "bind EADDRINUSE 0.0.0.0:8080", "listener"),
+      (["-6", "::", "8080"], "bind EADDRINUSE :::8080", "dual-stack-overlap"),
+      (["-T", "0.0.0.0", "8080"], "bind EADDRINUSE 0.0.0.0:8080", "listener"),
+      (["-u", "0.0.0.0", "5353"], "bind EADDRINUSE 0.0.0.0:5353", "udp-socket"),
+      (["-6", "fe80::1", "8081"], "bind EINVAL fe80::1:8081", "scope-missing"),
+      (["192.0.2.1", "8081"], "bind EADDRNOTAVAIL 192.0.2.1:8081", "address-not-local"),
+      (["twice", "127.0.0.1", "8081"], "bind EINVAL 127.0.0.1:8081", "already-bound"),
+      (["pair", "127.0.0.1", "8081"], "listen EADDRINUSE 127.0.0.1:8081", "listen-only"),
+      (["landlock", binder, "127.0.0.1", "8081"], "bind EACCES 127.0.0.1:8081", "refused-by-policy"),
+      (["landlock", binder, "127.0.0.1", "8080"], "bind EACCES 127.0.0.1:8080", "refused-by-policy"),
+    ])
+  func causes(_ words: [String], _ line: String, _ cause: String) throws {
+    let reports = try withTakenPorts { _ in try CommandReports([binder] + words) }
+    #expect(reports.lines == [line])
+    #expect(reports.causes == [cause])
+    #expect(try reports.problems() == [])
+  }
+
+  @Test("has the options that the socket had")
+  func options() throws {
+    let reports = try withTakenPorts { _ in try CommandReports([binder, "-r", "-p", "127.0.0.1", "8080"]) }
+    let plan = reports.reports.first?["targets"]?.elements.first?["plan"]
+    #expect(plan?["reuseaddr"]?.bool == true && plan?["reuseport"]?.bool == true)
+  }
+
+  @Test("counts the capability of the very thread, not that of its user")
+  func capability() throws {
+    let bounding = ["/usr/bin/setpriv", "--bounding-set=-net_bind_service", binder, "127.0.0.1", "80"]
+    let root = try withTakenPorts { _ in try CommandReports(bounding) }
+    #expect(root.lines == ["bind EACCES 127.0.0.1:80"] && root.causes == ["privileged-port"])
+    #expect(try root.problems() == [])
+    let ambient = [
+      "/usr/bin/setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=+net_bind_service",
+      "--ambient-caps=+net_bind_service", binder, "-f", "127.0.0.1", "80",
+    ]
+    let user = try NetworkNamespace.run { (_: inout NetworkNamespace) in
+      try withServer("our $s = listener(80);", port: 80) { _ in try CommandReports(ambient) }
+    }
+    #expect(user.lines == ["bind EADDRINUSE 127.0.0.1:80"])
+    #expect(try user.problems() == [])
+  }
+
+  @Test("is looked up in the network namespace of the socket")
+  func namespace() throws {
+    let hold = "ip link set lo up; \(binder) -lk 127.0.0.1 9000 | { read line; \(binder) 127.0.0.1 9000; }"
+    let reports = try withTakenPorts { _ in try CommandReports(["/usr/bin/unshare", "-n", "/bin/sh", "-c", hold]) }
+    #expect(reports.lines.last == "bind EADDRINUSE 127.0.0.1:9000", "\(reports.ending)")
+    #expect(reports.causes.last == "listener")
+    #expect(try reports.problems() == [])
+  }
+
+  @Test("says where the holder is the program itself, and where the command started it")
+  func ownTree() throws {
+    let itself = try withTakenPorts { _ in try CommandReports([binder, "pair", "127.0.0.1", "8081"]) }
+    #expect(itself.notes.contains("own-program"))
+    let script = "\(binder) -lk 127.0.0.1 9000 | { read line; \(binder) 127.0.0.1 9000; }"
+    let tree = try withTakenPorts { _ in try CommandReports(["/bin/sh", "-c", script]) }
+    #expect(tree.notes.contains("own-tree"), "\(tree.notes)")
+  }
+
+  @Test("comes in time, whatever another thread of the program keeps from being read")
+  func stuck() throws {
+    let start = ContinuousClock.now
+    let reports = try withTakenPorts { _ in try CommandReports([binder, "stuck", "127.0.0.1", "8080"]) }
+    guard reports.ending.status != 77 else { return say("NOT RUN: userfaultfd(2) is not permitted\n") }
+    #expect(reports.ending.status == 3 && reports.lines == ["bind EADDRINUSE 127.0.0.1:8080"])
+    #expect(ContinuousClock.now - start < .seconds(10))
+  }
+
+  @Test("counts every failure of a storm, invents none, and leaves every result as it is")
+  func storm() throws {
+    let (quiet, windy) = try withTakenPorts { _ in
+      (
+        try CommandReports([binder, "storm", "4", "200", "0", "0", "8080"]),
+        try CommandReports([binder, "storm", "4", "100", "2000", "1", "8080"])
+      )
+    }
+    for (reports, failures) in [(quiet, 400), (windy, 200)] {
+      #expect(reports.ending.output == "fine \(failures * 3) odd 0\n", "\(reports.ending)")
+      #expect(reports.lines == ["bind EADDRINUSE 127.0.0.1:8080"])
+      #expect(try reports.problems() == [])
+    }
+  }
+}
