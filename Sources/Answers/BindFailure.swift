@@ -103,9 +103,9 @@ package struct MadeCall: Sendable {
   package var socket: OwnSocket?
   package var address: QuestionAddress
   package var port: Port
-  /// nil where it was not said.
+  /// Which of the two it was, where that was told.
   package var function: SocketCall?
-  /// nil where it was not said.
+  /// What it returned; nil where that was not said.
   package var errno: SystemError?
   /// The process that called.
   package var process = ownProcess()
@@ -117,7 +117,6 @@ package struct MadeCall: Sendable {
   /// Whose words the suggestions use.
   package var wording: Runtime?
   package var bpf = true
-  package var isThorough = false
 
   /// A call on a socket that is described by hand.
   package init(
@@ -148,7 +147,6 @@ package struct MadeCall: Sendable {
     let isBound = socket?.isBound == true
     // The bind bucket remembers this socket's own bind as well, and only the others are asked about.
     question.usesBPF = bpf && !isBound
-    question.isThorough = isThorough
     question.wording = wording
     // A socket that has its port can only have failed to listen, unless the error is that of a second bind(2).
     let isListening = isBound && transport == .tcp && errno != .invalidArgument

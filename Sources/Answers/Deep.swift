@@ -10,12 +10,22 @@ import SocketModel
 struct DeepFindings {
   private var elsewhere: [(namespace: OtherNamespace, sockets: [SocketObservation])] = []
   private let redirects: [PortRedirect]
+  /// Namespaces that were not entered.
+  private let leftOut: Int
+
+  /// A user may have thousands; each costs a thread and a dump.
+  private static let mostNamespaces = 256
 
   /// One dump for each other namespace and transport.
   init(_ ports: ByTransport<ClosedRange<UInt16>>) {
     let reader = ProcessReader()
     redirects = HostReader().portRedirects()
-    for namespace in reader.otherNetworkNamespaces() {
+    let namespaces = reader.otherNetworkNamespaces()
+    leftOut = max(0, namespaces.count - Self.mostNamespaces)
+    // Those that somebody gave a name to come first.
+    for namespace in (namespaces.filter { $0.name != nil } + namespaces.filter { $0.name == nil }).prefix(
+      Self.mostNamespaces)
+    {
       let found = try? inNetworkNamespace(at: [namespace.path]) {
         ports.transports.flatMap { (try? SocketDump().sockets($0, ports: ports[$0])) ?? [] }
       }
@@ -38,6 +48,7 @@ struct DeepFindings {
       guard !ofPort.isEmpty else { continue }
       notes.append(.otherNamespace(ofPort, name: namespace.name, inode: namespace.inode))
     }
+    if leftOut > 0 { notes.append(.namespacesLeftOut(leftOut)) }
     return notes
   }
 }

@@ -106,33 +106,54 @@ struct Gathering {
     _ transport: TransportProtocol, _ port: Port, _ attempts: [BindAttempt], planned: ReuseOptions,
     _ evidenceScope: EvidenceScope?
   ) throws(PortwhyError) -> Judgement {
-    let first = Judgement(of: attempts, in: snapshot(transport, port))
+    var first = Judgement(of: attempts, in: snapshot(transport, port))
     guard let evidenceScope, !askedTransports.contains(transport), let range = ranges[transport] else { return first }
     // Without a socket on the port there is nothing to tell.
-    let isWanted =
+    func isWanted() -> Bool {
       !first.snapshot.sockets.isEmpty
-      && first.outcomes.contains { evidenceScope.wantsKernelEvidence($0, planned: planned) }
-    guard isWanted else { return first }
+        && first.outcomes.contains { evidenceScope.wantsKernelEvidence($0, planned: planned) }
+    }
+    guard isWanted() else { return first }
+    if readBucket(transport, port, range) {
+      first = Judgement(of: attempts, in: snapshot(transport, port))
+      guard isWanted() else { return first }
+    }
     askedTransports.insert(transport)
     try readMore(.networkNamespace)
     var use = visibility.bpf ?? BPFUse()
-    let evidence = evidenceSources.evidence(transport, range, sockets[transport] ?? [], host, &use)
+    var silent: SilentSource?
+    let evidence = evidenceSources.evidence(transport, range, sockets[transport] ?? [], host, &use, &silent)
     visibility.bpf = use
-    guard let evidence else { return Judgement(of: attempts, in: snapshot(transport, port)) }
+    guard let evidence else {
+      guard let silent else { return Judgement(of: attempts, in: snapshot(transport, port)) }
+      visibility.silent = visibility.silent ?? silent
+      visibility.add(.noAnswer)
+      for index in sockets[transport]?.indices ?? 0..<0 { sockets[transport]?[index].noteSilence() }
+      sortByPort(transport)
+      return Judgement(of: attempts, in: snapshot(transport, port))
+    }
     sockets[transport] = evidence.sockets
-    buckets += evidence.buckets
+    if transport == .tcp { buckets = evidence.buckets }
     if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
     vanished += evidence.vanished
     sortByPort(transport)
     return Judgement(of: attempts, in: snapshot(transport, port))
   }
 
-  /// The combinations that an iterator might settle, where none was asked: what the headline says did not need it.
-  func leftOpen(_ transport: TransportProtocol, _ outcomes: [BindOutcome], _ question: Question) -> Set<ReuseOptions>
-  {
-    guard question.evidenceScope == .headline, !askedTransports.contains(transport) else { return [] }
-    let open = outcomes.filter(\.maySettle)
-    return open.isEmpty || !evidenceSources.mayGiveEvidence() ? [] : Set(open.map(\.options))
+  /// Reads the bind bucket of a TCP port through a descriptor of one holder, where there is one and no VRF, which may have a
+  /// bucket of its own. That costs no walk of a table, and with it the flags of sockets that nobody holds seldom matter.
+  private mutating func readBucket(
+    _ transport: TransportProtocol, _ port: Port, _ range: ClosedRange<UInt16>
+  ) -> Bool {
+    guard transport == .tcp, range.count == 1, let sockets = sockets.tcp, !evidenceSources.mayHaveVRFs(),
+      let held = sockets.first(where: { !$0.processes.isEmpty && $0.inode != nil && $0.ulp != "mptcp" }),
+      let pid = held.processes.first?.pid, let inode = held.inode
+    else { return false }
+    var use = visibility.bpf ?? BPFUse()
+    let bucket = evidenceSources.bucket(pid, inode, port, &use)
+    visibility.bpf = use
+    if let bucket { buckets.append(bucket) }
+    return bucket != nil
   }
 
   /// The ports above those asked for; nil where there are none or too much was asked.
@@ -205,12 +226,14 @@ struct Gathering {
     let seen = reader.examine(&all, search: { bpf ? holders(ports, $0, &use) : nil })
     visibility.bpf = use
     if names {
+      reader.readSurroundings(&all)
       reader.findActivations(&all)
       findKernelOwners(&all)
     }
     all = withoutUnmappedUsers(all, overflow: host.overflowUID)
     for transport in sockets.transports { sockets[transport] = all.filter { $0.transport == transport } }
     visibility.unreadableProcesses = seen.unreadableProcesses
+    visibility.silent = visibility.silent ?? seen.silent
     for reason in seen.reasons { visibility.add(reason) }
     if visibility.reasons.isEmpty, all.contains(where: { $0.owner == .hidden }) { visibility.add(.noHolder) }
   }
@@ -228,6 +251,10 @@ struct Gathering {
     }
     visibility.boundSocketsComplete = found.complete
     if !found.complete { visibility.add(.oldKernel) }
+    if let silent = found.silent {
+      visibility.silent = silent
+      visibility.add(.noAnswer)
+    }
   }
 }
 
@@ -266,6 +293,7 @@ extension HostFacts {
     fill(\.ipv4Lookups, from: later)
     fill(\.securityModules, from: later)
     fill(\.controlGroupBindPrograms, from: later)
+    fill(\.dockerRuns, from: later)
   }
 
   private mutating func fill<Fact>(_ fact: WritableKeyPath<HostFacts, Fact?>, from later: HostFacts) {

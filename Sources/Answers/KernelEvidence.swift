@@ -8,16 +8,15 @@ import SocketModel
 
 /// How much of an answer has to be settled.
 enum EvidenceScope {
-  /// What the headline says: the planned options, and SO_REUSEADDR beside them.
-  case headline
+  /// The planned options.
+  case planned
   /// All four combinations.
   case everything
 
   /// Whether one of these outcomes depends on a fact that an iterator may tell.
   func wantsKernelEvidence(_ outcomes: [BindOutcome], planned: ReuseOptions) -> Bool {
     outcomes.contains { outcome in
-      let counts = self == .everything || outcome.options == planned || outcome.options == planned.union(.reuseaddr)
-      return counts && outcome.maySettle
+      (self == .everything || outcome.options == planned) && outcome.maySettle
     }
   }
 }
@@ -31,14 +30,14 @@ extension BindOutcome {
 
 extension Question {
   /// How much of the answer is settled by BPF iterators; nil for not asking them. What they can settle is not probed.
-  var evidenceScope: EvidenceScope? { usesBPF ? (isThorough || probes ? .everything : .headline) : nil }
+  var evidenceScope: EvidenceScope? { usesBPF ? (isVerdictOnly && !probes ? .planned : .everything) : nil }
 }
 
 enum KernelEvidence {
   /// `gather`, or what a test puts in its place.
   typealias Source = (
     _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation], _ host: HostFacts,
-    _ use: inout BPFUse
+    _ use: inout BPFUse, _ silent: inout SilentSource?
   ) -> EvidenceMerge?
 
   /// `holders`, or what a test puts in its place.
@@ -46,7 +45,28 @@ enum KernelEvidence {
     _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?
   ) -> [DescriptorHolder]?
 
-  /// Every descriptor of the sockets with these ports and inodes; nil, with nothing noted in `use`, where the reader may not
+  /// `bucket`, or what a test puts in its place.
+  typealias BucketSource = (
+    _ pid: Int32, _ inode: UInt64, _ port: Port, _ use: inout BPFUse
+  ) -> BindBucket?
+
+  /// The bind bucket of a TCP socket that this process holds, in the network namespace of this thread; nil where it cannot
+  /// be had, on kernels before 6.1 too.
+  static func bucket(_ pid: Int32, _ inode: UInt64, _ port: Port, _ use: inout BPFUse) -> BindBucket? {
+    guard BPFEvidence.obstacle() == nil else { return nil }
+    let started = Clock.microseconds
+    defer { use.microseconds &+= Clock.microseconds &- started }
+    do throws(BPFError) {
+      let found = try BPFEvidence().socketHolders(
+        ports: port.rawValue...port.rawValue, inodes: [inode], of: pid)
+      use.iterators.append("task_file")
+      return found.lazy.compactMap(\.socket.bucket).first { $0.port == port }
+    } catch {
+      return nil
+    }
+  }
+
+  /// Every descriptor of the sockets with these ports and inodes; nil, without a word in `use`, where the reader may not
   /// ask, and with the reason where it failed.
   static func holders(
     _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?
@@ -71,7 +91,7 @@ enum KernelEvidence {
   /// Asks the iterators of one transport; nil where nothing can be had, with the reason in `use`.
   static func gather(
     _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation], _ host: HostFacts,
-    _ use: inout BPFUse
+    _ use: inout BPFUse, _ silent: inout SilentSource?
   ) -> EvidenceMerge? {
     let started = Clock.microseconds
     defer { use.microseconds &+= Clock.microseconds &- started }
@@ -105,7 +125,23 @@ enum KernelEvidence {
       }
     } catch {
       use.problem = error.description
+      if case .noAnswer(let iterator) = error { silent = .iterator(iterator) }
       return nil
     }
+  }
+}
+
+extension SocketObservation {
+  /// What only an iterator that did not answer could have told is not known for that reason.
+  mutating func noteSilence() {
+    reuseaddr = reuseaddr.noAnswer
+    reuseport = reuseport.noAnswer
+    v6only = v6only?.noAnswer
+  }
+}
+
+extension Knowledge {
+  fileprivate var noAnswer: Self {
+    if case .unknown = self { .unknown(.noAnswer) } else { self }
   }
 }

@@ -66,6 +66,9 @@ public enum Portwhy {
     }
     // It belongs to no port in particular, and is said once.
     if gathering.vanished > 0, !question.isVerdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
+    if gathering.visibility.reasons.contains(.noAnswer), !question.isVerdictOnly {
+      targets[0].notes.append(.noAnswer(gathering.visibility.silent))
+    }
     var report = Report(
       version: Portwhy.version, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
       targets: targets)
@@ -169,8 +172,7 @@ public enum Portwhy {
     explanation.notes += probed.notes
     if question.probes { explanation.suggestions.removeAll { $0.kind == .probe } }
     return AttemptReport(
-      attempt: attempt, outcomes: settled.outcomes, explanation: explanation, contradictions: probed.contradictions,
-      leftOpen: gathering.leftOpen(attempt.transport, judged, question))
+      attempt: attempt, outcomes: settled.outcomes, explanation: explanation, contradictions: probed.contradictions)
   }
 
   private static func probe(
@@ -200,13 +202,13 @@ struct EvidenceSources {
   /// Whether dumps show TCP sockets that are bound and neither listen nor are connected.
   var listsBoundSockets: (KernelVersion) -> Bool = { $0 >= KernelVersion(major: 6, minor: 8) }
   /// The same sockets found through their holders' descriptors, but for the inodes that are known already.
-  var boundSockets: (ClosedRange<UInt16>, Set<UInt64>) -> (sockets: [SocketObservation], complete: Bool) = {
+  var boundSockets: (ClosedRange<UInt16>, Set<UInt64>) -> FoundBoundSockets = {
     ProcessReader().boundSockets(on: $0, notIn: $1)
   }
   var evidence: KernelEvidence.Source = KernelEvidence.gather
   var holders: KernelEvidence.HolderSource = KernelEvidence.holders
-  /// Whether `evidence` is worth asking: false where the reader surely may not.
-  var mayGiveEvidence: () -> Bool = { BPFEvidence.obstacle() == nil }
+  /// The bind bucket of the sockets that one process holds.
+  var bucket: KernelEvidence.BucketSource = KernelEvidence.bucket
   /// Whether the network namespace may have VRFs, and so more than one bind table for a TCP port.
   var mayHaveVRFs: () -> Bool = { HostReader().mayHaveVRFs }
   var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { probe($0, $1, on: $2) }

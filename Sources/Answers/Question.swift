@@ -55,8 +55,6 @@ public struct Question: Sendable, Hashable {
   public var isDeep: Bool
   /// Ask BPF iterators where they decide and the reader may.
   public var usesBPF: Bool
-  /// Settle all four combinations as far as possible, not only what the headline says.
-  public var isThorough: Bool
   /// The systems that are asked besides, each judged by the facts of the same sockets; changes no verdict.
   package var systems: [BSDSystem] = []
   /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
@@ -72,7 +70,7 @@ public struct Question: Sendable, Hashable {
   public init(
     items: [QuestionItem], plan: Plan = Plan(), families: Set<AddressFamily>? = nil,
     namespace: NamespaceReference? = nil, probes: Bool = false, isDeep: Bool = false, usesBPF: Bool = true,
-    isThorough: Bool = false, isVerdictOnly: Bool = false
+    isVerdictOnly: Bool = false
   ) {
     self.items = items
     self.plan = plan
@@ -81,7 +79,6 @@ public struct Question: Sendable, Hashable {
     self.probes = probes
     self.isDeep = isDeep
     self.usesBPF = usesBPF
-    self.isThorough = isThorough
     self.isVerdictOnly = isVerdictOnly
   }
 
@@ -161,7 +158,9 @@ extension PortwhyError {
     case (.absent, .path(let path)): self = .invalidQuestion(ErrorWords.noFile(path))
     case (.noNetworkNamespace, _): self = .invalidQuestion(ErrorWords.noNamespace(namespace.description))
     case (.mayNotOpen, .process(let pid)): self = .notPermitted(ErrorWords.mayNotOpenNamespaces(of: pid))
-    case (.mayNotOpen(let errno), _): self = .notPermitted(ErrorWords.mayNotOpen(namespace.description, errno))
+    case (.mayNotOpen(let errno), _):
+      self = .notPermitted(
+        ErrorWords.mayNotOpen(namespace.description, errno, isRoot: effectiveUser() == 0))
     case (.mayNotEnter, _): self = .notPermitted(ErrorWords.mayNotEnter(namespace.description))
     case (.failed(let call, let errno), _): self = .internalError(ErrorWords.failed(call, errno))
     }

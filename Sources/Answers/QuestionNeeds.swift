@@ -17,6 +17,7 @@ extension Question {
   var hostNeeds: HostNeeds {
     var needs: HostNeeds = [.networkNamespace, .sudoUser, .localPortRange, .securityModules, .capability]
     needs.formUnion([.unprivilegedPortStart, .localReservedPorts, .userMapping, .controlGroupPrograms, .freshSockets])
+    needs.insert(.containerEngines)
     for address in items.flatMap(\.addresses) {
       switch address {
       case .wildcard: needs.formUnion([.ipv6Availability, .bindv6only])

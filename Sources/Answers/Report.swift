@@ -12,22 +12,18 @@ public struct AttemptReport: Sendable, Hashable {
   public var explanation: Diagnosis
   /// Real binds that answered otherwise than sure rules: bugs to be reported. Empty unless it was probed.
   package var contradictions: [ProbeContradiction]
-  /// Combinations that are undetermined only because BPF iterators were not asked: nothing that is planned needed
-  /// them. `Question.isThorough` has them asked.
-  package var leftOpen: Set<ReuseOptions>
   /// What other systems would answer (`Question.systems`), in the order asked.
   package var foreign: [ForeignReport] = []
 
   /// An attempt that was not probed.
   package init(
     attempt: BindAttempt, outcomes: [BindOutcome], explanation: Diagnosis = Diagnosis(),
-    contradictions: [ProbeContradiction] = [], leftOpen: Set<ReuseOptions> = []
+    contradictions: [ProbeContradiction] = []
   ) {
     self.attempt = attempt
     self.outcomes = outcomes
     self.explanation = explanation
     self.contradictions = contradictions
-    self.leftOpen = leftOpen
   }
 
   /// The outcome of this combination of options; nil only in a report that lacks it.

@@ -68,6 +68,22 @@ static inline int portwhy_signal_descriptor(const int *wanted, int count, sigset
   return descriptor;
 }
 
+static inline void portwhy_erase_line_and_end(int number) {
+  ssize_t written = write(2, "\r\033[K", 4);
+  (void)written;
+  raise(number);
+}
+
+/* Where this signal would end the program it erases the line of the terminal first (standard error). One that is ignored
+   stays so. */
+static inline void portwhy_erase_line_at(int number) {
+  struct sigaction action;
+  if (sigaction(number, 0, &action) != 0 || action.sa_handler != SIG_DFL) return;
+  action.sa_handler = portwhy_erase_line_and_end;
+  action.sa_flags = (int)SA_RESETHAND | SA_NODEFER;
+  sigaction(number, &action, 0);
+}
+
 /* The number of a signal that has come; 0 where none has. */
 static inline int portwhy_received_signal(int descriptor) {
   struct signalfd_siginfo info;

@@ -28,10 +28,17 @@ static inline int portwhy_bpf_load_iterator(
   return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
-/* BPF_LINK_CREATE: attaches a loaded program to the iterator it was loaded for. A descriptor. */
-static inline int portwhy_bpf_link_iterator(int program) {
+/* BPF_LINK_CREATE: attaches a loaded program to the iterator it was loaded for; where `process` is not 0, to the
+ * descriptors of that process alone (union bpf_iter_link_info, Linux 6.1). A descriptor. */
+static inline int portwhy_bpf_link_iterator(int program, uint32_t process) {
   union bpf_attr attr;
+  /* task.tid, task.pid, task.pid_fd */
+  uint32_t target[3] = {0, process, 0};
   memset(&attr, 0, sizeof(attr));
+  if (process != 0) {
+    attr.link_create.iter_info = (uint64_t)(uintptr_t)target;
+    attr.link_create.iter_info_len = sizeof target;
+  }
   attr.link_create.prog_fd = (uint32_t)program;
   attr.link_create.attach_type = BPF_TRACE_ITER;
   return (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));

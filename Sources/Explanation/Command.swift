@@ -70,11 +70,25 @@ extension HostFacts {
   /// Another user's manager is reached by root alone: `USER@` is short for `USER@.host`, this machine.
   func systemctl(_ verb: String, _ units: [String], manager: UInt32?) -> Command? {
     guard !units.contains(where: { $0.utf8.contains { "*?[".utf8.contains($0) } }) else { return nil }
-    let words = [verb] + operands(units)
-    return switch manager {
+    return systemctl([verb] + operands(units), manager: manager)
+  }
+
+  /// systemctl(1) with these words, which come from nobody else.
+  func systemctl(_ words: [String], manager: UInt32?) -> Command {
+    switch manager {
     case nil: asRoot(["systemctl"] + words)
     case typist?: Command(["systemctl", "--user"] + words)
     case let user?: asRoot(["systemctl", "--user", "-M", "\(user)@"] + words)
+    }
+  }
+
+  /// A command of a container engine: root's (nil), or the one that this user runs for himself, which root's knows
+  /// nothing of.
+  func engine(_ words: [String], of user: UInt32?) -> Command? {
+    switch user {
+    case nil: asRoot(words)
+    case typist?: Command(words)
+    case let user?: asRoot(["systemd-run", "--user", "-M", "\(user)@", "--quiet", "--pipe", "--wait"] + words)
     }
   }
 }

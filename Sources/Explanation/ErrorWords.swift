@@ -41,8 +41,10 @@ package enum ErrorWords {
     "the namespaces of process \(pid) may not be opened: this needs CAP_SYS_PTRACE (sudo)"
   }
 
-  package static func mayNotOpen(_ word: String, _ errno: SystemError) -> String {
-    "\"\(word)\" may not be opened (\(errno)): this needs root (sudo)"
+  package static func mayNotOpen(_ word: String, _ errno: SystemError, isRoot: Bool) -> String {
+    let reason =
+      isRoot ? "root is refused too, by fs.protected_symlinks or a security module" : "this needs root (sudo)"
+    return "\"\(word)\" may not be opened (\(errno)): \(reason)"
   }
 
   package static func mayNotEnter(_ word: String) -> String {

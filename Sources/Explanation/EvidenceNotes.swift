@@ -35,6 +35,19 @@ extension Note {
       kind: .vanished, text: "\(sockets) ended while portwhy looked, and \(count == 1 ? "was" : "were") left out")
   }
 
+  /// What was asked and did not answer in time; nil for what an earlier look asked.
+  package static func noAnswer(_ source: SilentSource?) -> Note {
+    let what =
+      if let pid = source?.pid {
+        "\(source?.command ?? "")(\(pid)) keeps whoever looks at its descriptors waiting"
+      } else if let iterator = source?.iterator {
+        "a process keeps a \(iterator.uppercased()) socket of this network namespace locked, on whatever port"
+      } else {
+        "what an earlier look asked has not answered yet"
+      }
+    return Note(kind: .noAnswer, text: "\(what): it was not waited for, and what it would have told is not known")
+  }
+
   /// Sockets of the other transport on the port.
   package static func otherProtocol(_ sockets: Int, of transport: TransportProtocol, _ command: Command) -> Note {
     Note(
@@ -63,6 +76,11 @@ extension Note {
     return Note(
       kind: .otherNamespace,
       text: "\(holder) has the port in another network namespace (\(place)), which does not block this one")
+  }
+
+  /// More network namespaces than are entered.
+  package static func namespacesLeftOut(_ count: Int) -> Note {
+    Note(kind: .otherNamespace, text: "\(counted(count, "more network namespace")) not looked at: there are too many")
   }
 
   // MARK: Real binds

@@ -10,10 +10,14 @@ extension Note {
     case socketActivation = "socket-activation"
     case publishedPort = "published-port"
     case inheritedDescriptor = "inherited-descriptor"
+    case loginForwarding = "login-forwarding"
+    case supervised
+    case olderCopy = "older-copy"
     case optionSetLate = "option-set-late"
     case listenRace = "listen-race"
     case unrelatedSharing = "unrelated-sharing"
     case vanished
+    case noAnswer = "no-answer"
     // About the port and the plan.
     case privilegedPort = "privileged-port"
     case ephemeralPort = "ephemeral-port"
@@ -26,6 +30,7 @@ extension Note {
     case controlGroupProgram = "control-group-program"
     case redirected
     case otherNamespace = "other-namespace"
+    case containerEngine = "container-engine"
     // Of a real bind.
     case probed
     case probeMemory = "probe-memory"
@@ -54,6 +59,8 @@ extension Suggestion {
     case stopHolder = "stop-holder"
     case findHolder = "find-holder"
     case closeOwn = "close-own"
+    case closeConnection = "close-connection"
+    case changeSetting = "change-setting"
     case changeSocketUnit = "change-socket-unit"
     case changeInterface = "change-interface"
     case wait
@@ -103,6 +110,9 @@ extension Suggestion {
     case mayStop = "you may stop it"
     case noHiddenHolder = "no process that you cannot see holds it too"
     case notNeeded = "it is not needed"
+    case portWasChosen = "the kernel chose the port for it, as for most clients"
+    case startsAtBoot = "it happens at boot"
+    case loginIsDead = "nobody uses the login any more"
     case wantsToMove = "you want to move it"
     case peersChange = "its peers change too"
     case peersChangeEndpoint = "its peers change their endpoint"

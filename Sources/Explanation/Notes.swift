@@ -4,7 +4,8 @@ import SocketModel
 /// Remarks that do not decide, but that a reader of the verdict should know.
 func notes(_ situation: Situation, outcome: BindOutcome) -> [Note] {
   [
-    hiddenOwner(situation), optionSetLate(situation), listenRace(situation, outcome), unrelatedSharing(situation),
+    hiddenOwner(situation), olderCopy(situation), containerEngine(situation, outcome), optionSetLate(situation),
+    listenRace(situation, outcome), unrelatedSharing(situation),
     ephemeralRange(situation, outcome), securityModule(situation, outcome), controlGroupProgram(situation, outcome),
   ].compactMap { $0 }
 }
@@ -104,4 +105,30 @@ private func controlGroupProgram(_ situation: Situation, _ outcome: BindOutcome)
     kind: .controlGroupProgram,
     text: "a control group program is asked at every bind() here (systemd: SocketBindDeny=): it can refuse it with"
       + " EPERM, and is not looked at")
+}
+
+/// The planned server's own program has the port already, as the same user.
+private func olderCopy(_ situation: Situation) -> Note? {
+  guard let runtime = situation.runtime, !runtime.executables.isEmpty else { return nil }
+  let holders = situation.blockingSockets.filter { $0.state == .listen }.flatMap(\.processes)
+  let copy = holders.first { process in
+    process.uid == situation.attempt.uid && process.container == nil
+      && Runtime(executable: process.executable)?.name == runtime.name
+  }
+  return copy.map { copy in
+    Note(
+      kind: .olderCopy,
+      text: "\(copy.text) is \(runtime.name) too, run by the same user: perhaps an older copy that was never stopped")
+  }
+}
+
+/// dockerd keeps a list of its own of the ports it gave away, beside the kernel's.
+private func containerEngine(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
+  let (host, attempt) = (situation.snapshot.host, situation.attempt)
+  guard host.dockerRuns == true, outcome.verdict == .ok, situation.snapshot.sockets.isEmpty else { return nil }
+  let port = "\(attempt.port)\(attempt.transport == .udp ? "/udp" : "")"
+  return Note(
+    kind: .containerEngine,
+    text: "dockerd refuses with \"port is already allocated\" what it has given to a container, bound or not:"
+      + " `docker ps --filter publish=\(port)` shows that")
 }

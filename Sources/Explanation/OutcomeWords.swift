@@ -16,9 +16,8 @@ extension ReuseOptions {
 
 extension BindOutcome {
   /// `ok`, `EADDRINUSE`, `listen EADDRINUSE`, `undetermined`; `?` where it was left open, which is no answer.
-  package func resultText(isLeftOpen: Bool = false) -> String {
-    if isLeftOpen { return bind == .ok ? "listen ?" : "?" }
-    return switch (bind, verdict) {
+  package var resultText: String {
+    switch (bind, verdict) {
     case (.ok, .fails(let errno)): "listen \(errno)"
     case (.ok, .undetermined): "listen undetermined"
     case (_, let verdict): verdict.description
@@ -32,23 +31,20 @@ package struct Ending {
   private var others: [BindOutcome]
   private var transport: TransportProtocol
   private var isFree: Bool
-  private var leftOpen: Set<ReuseOptions>
   private var missing: [MissingFact]
 
   /// - Parameters:
   ///   - outcomes: the four of one of the attempts.
   ///   - missing: what any of them lacks for the planned combination.
-  ///   - leftOpen: the combinations that were not looked into.
   ///   - isFree: nothing uses the port, and every combination works.
   package init(
     _ outcomes: [BindOutcome], planned: ReuseOptions, _ transport: TransportProtocol, missing: [MissingFact],
-    leftOpen: Set<ReuseOptions>, isFree: Bool
+    isFree: Bool
   ) {
     self.planned = outcomes.first { $0.options == planned }
     others = outcomes.filter { $0.options != planned }
     self.transport = transport
     self.isFree = isFree
-    self.leftOpen = leftOpen
     self.missing = missing
   }
 
@@ -78,12 +74,9 @@ package struct Ending {
     if planned.verdict == .undetermined { return "" }
     let undetermined = others.filter { $0.verdict == .undetermined }
     if undetermined.isEmpty { return ", no option helps" }
-    // The order of earlier binds is no fact to hope for, and what was not looked into need not be undetermined: both
-    // stand in the section "bind".
+    // The order of earlier binds is no fact to hope for: it stands in the section "bind".
     let open = minimal(
-      undetermined.filter { outcome in
-        !leftOpen.contains(outcome.options) && outcome.missing.contains { $0.kind != .bindOrder }
-      }.map(\.options))
+      undetermined.filter { outcome in outcome.missing.contains { $0.kind != .bindOrder } }.map(\.options))
     if !open.isEmpty { return ", undetermined " + with(open) }
     let failing = minimal(others.filter(\.fails).map(\.options))
     return failing.isEmpty ? "" : ", also " + with(failing)

@@ -49,17 +49,32 @@ extension SocketObservation {
           kind: .inheritedDescriptor,
           text: "\(names) inherited the socket\(from): the port is free only when all of them have gone;"
             + " SOCK_CLOEXEC prevents this"))
-    case .leaderGone(let heir, let leader):
+    case .parentGone(let heirs):
+      let many = heirs.count > 1
       notes.append(
         Note(
           kind: .inheritedDescriptor,
           text:
-            "\(heir.text) is of the process group of pid \(leader), which has gone: it may have"
-            + " inherited the socket, which SOCK_CLOEXEC prevents"))
+            "\(heirs.map(\.text).listed()) \(many ? "have" : "has") inherited the socket from a parent that is gone,"
+            + " and \(many ? "wait" : "waits") for no connection on it: SOCK_CLOEXEC in the server prevents this"))
     case nil: break
     }
+    notes += processes.compactMap { $0.forwardingNote(local) }
+    notes += processes.compactMap(\.supervisorNote).prefix(1)
     if owner == .hidden, let guess = hiddenGuess { notes.append(guess) }
     return notes
+  }
+
+  /// What moves the forwardings of logins, or ends those of dead ones (sshd_config(5)).
+  private var forwardingSetting: Suggestion {
+    if local.isX11Display {
+      return Suggestion(
+        kind: .changeSetting, certainty: .when(.wantsToMove),
+        text: "move the X11 forwarding of all logins by X11DisplayOffset in sshd_config (10 by default)")
+    }
+    return Suggestion(
+      kind: .changeSetting, certainty: .when(.loginIsDead),
+      text: "let sshd end dead logins by itself, by ClientAliveInterval and ClientAliveCountMax in sshd_config")
   }
 
   /// What holds a socket that no process is seen to hold, without evidence: as a note, never as an owner.
@@ -80,6 +95,7 @@ extension SocketObservation {
         text: "change \(key) in \(activation.unit), not the port in the configuration of \(activation.activates)",
         command: host.systemctl("edit", [activation.unit], manager: activation.userManager))
     }
+    if processes.contains(where: \.servesLogin) { return forwardingSetting }
     guard owner == .kernel, let kernelOwner else { return nil }
     switch kernelOwner.kind {
     case .vxlan, .geneve, .bareudp:
@@ -113,8 +129,9 @@ package enum Inheritance: Sendable, Hashable {
   /// Different programs hold the socket. `creator` is the one of them that is the parent of another; nil where none
   /// is: it may have gone.
   case otherPrograms(creator: ProcessRecord?, heirs: [ProcessRecord])
-  /// One program alone holds it, but what was started as the leader of its process group has gone.
-  case leaderGone(heir: ProcessRecord, leader: Int32)
+  /// Nobody is left but heirs: their parent has gone, no descriptor of theirs is closed by execve(2), and each of them
+  /// sleeps in a call that waits for something else than a connection.
+  case parentGone(heirs: [ProcessRecord])
 }
 
 extension SocketObservation {
@@ -122,14 +139,15 @@ extension SocketObservation {
   ///
   /// A manager that hands sockets over on purpose is no such case: systemd, and the helpers of container engines.
   package var inheritance: Inheritance? {
-    guard owner == .process, activation == nil, remote == nil, let first = processes.first else { return nil }
+    guard owner == .process, activation == nil, remote == nil, !processes.isEmpty else { return nil }
     let managers: Set<String> = ["systemd", "docker-proxy", "dockerd", "conmon", "rootlessport", "containerd"]
-    guard !processes.contains(where: { $0.pid == 1 || managers.contains($0.command) }) else { return nil }
+    guard !processes.contains(where: { $0.pid == 1 || $0.isServiceManager || managers.contains($0.command) }) else {
+      return nil
+    }
     let programs = Set(processes.map { $0.executable ?? "" })
     if programs.count > 1, !programs.contains("") { return .of(processes) }
-    let leaders = Set(processes.map(\.goneLeader))
-    if leaders.count == 1, let leader = first.goneLeader { return .leaderGone(heir: first, leader: leader) }
-    return nil
+    let isLeft = processes.contains { $0.isParentGone == true }
+    return isLeft && processes.allSatisfy(\.isIdleHeir) ? .parentGone(heirs: processes) : nil
   }
 }
 
@@ -140,5 +158,64 @@ extension Inheritance {
     }
     let heirs = processes.filter { $0.executable != creator?.executable }
     return .otherPrograms(creator: creator, heirs: heirs)
+  }
+}
+
+extension ProcessRecord {
+  /// Has the socket from before its program was started, and waits for something else than a connection.
+  fileprivate var isIdleHeir: Bool {
+    let elsewhere: Set<String> = [
+      "hrtimer_nanosleep", "do_nanosleep", "do_wait", "kernel_wait4", "pipe_read", "anon_pipe_read", "pipe_wait",
+      "__do_sys_pause", "sigsuspend", "do_sigtimedwait", "n_tty_read",
+    ]
+    return closesOnExec == false && sleepsIn.map(elsewhere.contains) == true
+  }
+
+  /// Whether it is the sshd(8) of one login, which the daemon started, and not the daemon.
+  package var servesLogin: Bool {
+    let servers: Set<String> = ["sshd", "sshd-session", "dropbear"]
+    guard servers.contains(program) else { return false }
+    if let unit, unit.hasPrefix("ssh@") || unit.hasPrefix("sshd@") { return true }
+    return parents?.contains { servers.contains($0.command) } == true
+  }
+
+  /// What it is for, where that is a forwarding of ssh(1).
+  fileprivate func forwardingNote(_ local: Endpoint) -> Note? {
+    let what: String
+    if servesLogin {
+      let login = "an ssh login\(uid.map { " of uid \($0)" } ?? "")"
+      what =
+        local.isX11Display
+        ? "forwards X11 for \(login) (ssh -X, display :\(local.port.rawValue - 6000))"
+        : "forwards the port for \(login) (ssh -R)"
+    } else if program == "ssh" {
+      what = "forwards the port to another host (ssh -L or -D)"
+    } else {
+      return nil
+    }
+    return Note(kind: .loginForwarding, text: "\(text) \(what): its end is the end of the whole session")
+  }
+
+  /// The program: the base name of its executable, else its short name.
+  var program: String {
+    let base = executable?.utf8.split(separator: UInt8(ascii: "/")).last.map { String(Substring($0)) }
+    return base.map { $0.hasSuffix(" (deleted)") ? String($0.dropLast(10)) : $0 } ?? command
+  }
+
+  /// What starts it again when it ends, by the name of one of its parents.
+  var supervisor: String? {
+    let known: Set<String> = ["supervisord", "runsv", "s6-supervise", "monit", "circusd", "nodemon", "forever"]
+    return parents?.lazy.map(\.command).first { known.contains($0) || $0.hasPrefix("PM2 ") }
+  }
+
+  fileprivate var supervisorNote: Note? {
+    supervisor.map { Note(kind: .supervised, text: "\(text) runs under \($0), which starts it again when it ends") }
+  }
+}
+
+extension Endpoint {
+  /// One of the ports that sshd takes for X11 on loopback: 6000 and the number of the display, from 10 up.
+  var isX11Display: Bool {
+    (6010...6999).contains(port.rawValue) && (address == .v4(.loopback) || address == .v6(.loopback))
   }
 }

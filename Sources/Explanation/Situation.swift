@@ -11,10 +11,10 @@ package struct Situation: Sendable, Hashable {
   package var planned: ReuseOptions
   /// The sockets of the port, as given to the rules.
   package var snapshot: Snapshot {
-    didSet { isListenedOn = snapshot.hasListener }
+    didSet { listeners = snapshot.listeners }
   }
   /// Every socket's role asks for it.
-  private var isListenedOn: Bool
+  private var listeners: [SocketObservation]
   /// Other ports, and every socket on them, for a free one to offer; nil where they were not looked at.
   package var nearby: NearbyPorts?
   /// The planned server's runtime (`--runtime`); nil where it was not said.
@@ -33,7 +33,7 @@ package struct Situation: Sendable, Hashable {
     self.outcomes = outcomes
     self.planned = planned
     self.snapshot = snapshot
-    self.isListenedOn = snapshot.hasListener
+    self.listeners = snapshot.listeners
     self.nearby = nearby
     self.runtime = runtime
     self.questionOptions = questionOptions
@@ -49,7 +49,7 @@ package struct Situation: Sendable, Hashable {
   var blockingSockets: [SocketObservation] { (outcome(planned)?.blockers ?? []).map(socket) }
 
   func role(_ socket: SocketObservation) -> SocketRole {
-    SocketRole(socket, host: snapshot.host, isListenedOn: isListenedOn)
+    SocketRole(socket, host: snapshot.host, listeners: listeners)
   }
 
   /// What the rules say to a changed plan or situation.

@@ -7,7 +7,7 @@ package enum SocketRole: Sendable, Hashable, CaseIterable {
   case bound
   case udp
   case selfConnection
-  /// A connection that was made from this host: nothing listens on its port.
+  /// A connection that was made from this host: no listener can have accepted it.
   case client
   /// A connection that a listener accepted, or one whose listener has gone; also the FIN_WAIT2 of which a timewait
   /// socket is left.
@@ -18,11 +18,11 @@ package enum SocketRole: Sendable, Hashable, CaseIterable {
 
   /// What the socket is to the port, or to an attempt.
   package init(_ socket: SocketObservation, in snapshot: Snapshot) {
-    self.init(socket, host: snapshot.host, isListenedOn: snapshot.hasListener)
+    self.init(socket, host: snapshot.host, listeners: snapshot.listeners)
   }
 
   /// The same, for many sockets of one snapshot.
-  init(_ socket: SocketObservation, host: HostFacts, isListenedOn: Bool) {
+  init(_ socket: SocketObservation, host: HostFacts, listeners: [SocketObservation]) {
     switch socket.state {
     case _ where socket.transport == .udp: self = .udp
     case .listen: self = .listener
@@ -31,14 +31,20 @@ package enum SocketRole: Sendable, Hashable, CaseIterable {
     case .timeWait: self = .timeWait
     case .synSent: self = .client
     case _ where socket.remote == socket.local: self = .selfConnection
-    default: self = !isListenedOn && SocketRole.looksOutgoing(socket, host) ? .client : .serverConnection
+    default:
+      let isAccepted = listeners.contains { $0.mayHaveAccepted(socket) }
+      self = !isAccepted && SocketRole.looksOutgoing(socket, host) ? .client : .serverConnection
     }
   }
 
-  /// Nothing listens on the port and the port is one that connect(2) picks: a guess for the wording, no more.
+  /// The port is one that connect(2) picks, or the peer's is that of a service: a guess for the wording, no more.
   private static func looksOutgoing(_ socket: SocketObservation, _ host: HostFacts) -> Bool {
-    guard let range = host.localPortRange else { return false }
-    return range.contains(socket.local.port.rawValue) && socket.owner != .none
+    guard socket.owner != .none, let peer = socket.remote?.port.rawValue else { return false }
+    let port = socket.local.port.rawValue
+    if host.localPortRange?.contains(port) == true { return true }
+    // bindresvport(3) takes 512...1023, and so do the clients of a server that asks for such ports.
+    let services: Set<UInt16> = [636, 853, 993, 995, 2049]
+    return port >= 512 && port != 2049 && (peer < 512 || services.contains(peer))
   }
 
   /// What a server that has gone may leave behind.
@@ -59,7 +65,11 @@ package enum SocketRole: Sendable, Hashable, CaseIterable {
 }
 
 extension Snapshot {
-  var hasListener: Bool { sockets.contains { $0.state == .listen } }
+  /// The listening sockets, of those with one address one.
+  var listeners: [SocketObservation] {
+    var addresses: Set<IPAddress> = []
+    return sockets.filter { $0.state == .listen && addresses.insert($0.local.address).inserted }
+  }
 }
 
 /// How the address of a socket and that of a planned one, known to collide, meet.
@@ -91,9 +101,10 @@ extension IPAddress {
 
 extension SocketObservation {
   /// Whether several programs hold this one listening socket, which one of them made and the others inherited.
-  ///
-  /// A socket whose maker has gone looks like that of its only holder: a note tells what speaks for that.
   var isHeldByDifferentPrograms: Bool {
     if state == .listen, case .otherPrograms = inheritance { true } else { false }
   }
+
+  /// Whether a holder of this listening socket has it from another program, which may have gone.
+  var isInherited: Bool { state == .listen && inheritance != nil }
 }

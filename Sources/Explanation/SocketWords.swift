@@ -138,6 +138,7 @@ extension UnknownReason {
     case .kernel: "the kernel itself holds the socket"
     case .vanished: "the socket or its owner was gone before it could be read"
     case .subflow: "a subflow of an MPTCP connection, whose descriptor tells of the first one alone"
+    case .noAnswer: "what could tell is kept waiting by another process, and was not waited for"
     case .oldKernel: "this kernel has no way to tell (pidfd_getfd needs Linux 5.6)"
     }
   }
@@ -163,7 +164,6 @@ private func sharingText(_ socket: SocketObservation) -> String {
 // MARK: The lines around tables
 
 package enum TableWords {
-  package static let notLookedInto = "? not planned, so not looked into: -v does"
   package static let nothingInUse = "no port is in use"
   package static let outgoing = "outgoing"
 

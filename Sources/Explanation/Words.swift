@@ -44,7 +44,8 @@ extension SocketObservation {
     case .process:
       guard let first = processes.first else { return "a process" }
       if let activation { return "\(first.command) (pid \(first.pid), for \(activation.unit))" }
-      return processes.count == 1 ? first.text : "\(first.text) and \(processes.count - 1) more"
+      if processes.count == 1 { return first.servesLogin ? "\(first.text), for an ssh login," : first.text }
+      return "\(first.text) and \(processes.count - 1) more"
     case .kernel: return kernelText(kernelOwner)
     case .none: return "no process"
     case .hidden: return hiddenText(uid)

@@ -38,39 +38,14 @@ package func loadIterator(_ program: [UInt64], for function: UInt32, license: St
 
 extension Descriptor {
   /// BPF_LINK_CREATE: attaches a loaded program to the iterator it was loaded for.
-  package init(linking program: borrowing Descriptor) throws(SystemError) {
-    try self.init(owning: portwhy_bpf_link_iterator(program.number))
+  ///
+  /// - Parameter pid: the process whose descriptors alone `task_file` walks; Linux 6.1, E2BIG before.
+  package init(linking program: borrowing Descriptor, of pid: Int32? = nil) throws(SystemError) {
+    try self.init(owning: portwhy_bpf_link_iterator(program.number, UInt32(bitPattern: pid ?? 0)))
   }
 
   /// BPF_ITER_CREATE: what read(2) gives is of the namespaces of this thread.
   package init(iterating link: borrowing Descriptor) throws(SystemError) {
     try self.init(owning: portwhy_bpf_open_iterator(link.number))
-  }
-
-  /// Runs an iterator to its end and hands over its records, any number of whole ones at a time.
-  package borrowing func readRecords(byteCount: Int, _ body: (RawSpan) -> Void) throws(SystemError) {
-    let descriptor = number
-    let size = max(1 << 16, byteCount)
-    // The kernel gives up a read(2) after a million objects without a record, with EAGAIN; the next goes on there.
-    var patience = 1000
-    var failure: SystemError?
-    _ = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
-      initialized = 0
-      var kept = 0
-      while true {
-        let got = Glibc.read(descriptor, buffer.baseAddress.map { $0 + kept }, size - kept)
-        if got < 0, errno == EINTR || errno == EAGAIN, patience > 0 {
-          patience -= 1
-          continue
-        }
-        if got < 0 { failure = .last }
-        if got <= 0 { return }
-        let (end, whole) = (kept + got, (kept + got) / byteCount * byteCount)
-        body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<whole]).bytes)
-        kept = end - whole
-        if kept > 0, let start = buffer.baseAddress { memmove(start, start + whole, kept) }
-      }
-    }
-    if let failure { throw failure }
   }
 }

@@ -18,6 +18,13 @@ package enum Clock {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
+  /// When the host was booted, in seconds since the epoch by today's clock: what the start times of proc_pid_stat(5) count
+  /// from (CLOCK_BOOTTIME). Nil where that clock cannot be read.
+  package static var boot: Double? { microseconds(CLOCK_BOOTTIME).map { now - Double($0) / 1e6 } }
+
+  /// The unit of these times, sysconf(3): `_SC_CLK_TCK`.
+  package static var ticksPerSecond: Double { Double(max(1, sysconf(Int32(_SC_CLK_TCK)))) }
+
   private static func microseconds(_ clock: clockid_t) -> UInt64? {
     var time = timespec()
     guard clock_gettime(clock, &time) == 0 else { return nil }

@@ -21,14 +21,14 @@ package struct Descriptor: ~Copyable {
 
   // MARK: Files
 
-  /// open(2) for reading.
-  package init(file path: String) throws(SystemError) {
-    try self.init(owning: portwhy_open_read(AT_FDCWD, path, 0))
+  /// open(2) for reading. Where a file is expected and a FIFO lies, nothing waits for its writer, unless that is wanted.
+  package init(file path: String, waits: Bool = false) throws(SystemError) {
+    try self.init(owning: portwhy_open_read(AT_FDCWD, path, waits ? 0 : O_NONBLOCK))
   }
 
-  /// openat(2) for reading.
+  /// openat(2) for reading; a FIFO is not waited for.
   package init(file path: String, in parent: borrowing Descriptor) throws(SystemError) {
-    try self.init(owning: portwhy_open_read(parent.number, path, 0))
+    try self.init(owning: portwhy_open_read(parent.number, path, O_NONBLOCK))
   }
 
   /// open(2) for reading a directory.
@@ -44,24 +44,5 @@ package struct Descriptor: ~Copyable {
   /// open_by_handle_at(2) of a cgroup2 directory by its number. Linux 5.5, needs CAP_DAC_READ_SEARCH.
   package init(controlGroup number: UInt64, mount: borrowing Descriptor) throws(SystemError) {
     try self.init(owning: portwhy_open_control_group(mount.number, number))
-  }
-
-  // MARK: Processes
-
-  /// pidfd_open(2), Linux 5.3.
-  package init(process pid: Int32) throws(SystemError) {
-    try self.init(owning: portwhy_pidfd_open(pid))
-  }
-
-  /// pidfd_getfd(2), Linux 5.6: a duplicate of a descriptor of another process.
-  ///
-  /// Throws `noSuchProcess` where the number stands for something else than the socket `inode` by now.
-  package static func duplicate(
-    _ descriptor: Int32, of process: borrowing Descriptor, inode: UInt64
-  ) throws(SystemError) -> Descriptor {
-    let duplicate = try Descriptor(owning: portwhy_pidfd_getfd(process.number, descriptor))
-    let status = try duplicate.status()
-    guard status.isSocket, status.inode == inode else { throw .noSuchProcess }
-    return duplicate
   }
 }

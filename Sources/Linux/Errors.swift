@@ -8,6 +8,8 @@ extension SystemError {
   package static let notADirectory = SystemError(rawValue: ENOTDIR)
   /// EPROTONOSUPPORT.
   package static let protocolNotSupported = SystemError(rawValue: EPROTONOSUPPORT)
+  /// E2BIG.
+  package static let argumentTooLong = SystemError(rawValue: E2BIG)
   /// EFBIG.
   package static let fileTooLarge = SystemError(rawValue: EFBIG)
 

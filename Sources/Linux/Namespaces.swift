@@ -144,13 +144,11 @@ package struct OwnNamespace: Sendable, Hashable {
   ///
   /// Before Linux 5.14 the namespace's file is asked for (SIOCGSKNS), which needs CAP_NET_ADMIN; without it the
   /// namespace of the holder stands for that of the socket, which is right unless the holder changed its own.
-  /// - Parameter holder: the `fd` directory of the holder.
-  package func contains(_ socket: borrowing Descriptor, heldIn holder: borrowing Descriptor) -> Bool? {
-    if let cookie, let other = try? socket.option(.namespaceCookie) { return cookie == other }
+  /// - Parameter holders: the file of the holder's namespace.
+  package func contains(_ socket: SocketAnswer, holders: FileStatus?) -> Bool? {
+    if let cookie, let other = socket.namespaceCookie { return cookie == other }
     guard let file else { return nil }
-    // ioctl(2) SIOCGSKNS: Linux 4.9.
-    let namespace = try? Descriptor(owning: portwhy_socket_namespace(socket.number))
-    if let namespace, let status = try? namespace.status() { return status.isSameFile(as: file) }
-    return (try? holder.status(of: "../ns/net")).map { $0.isSameFile(as: file) }
+    if let other = socket.namespaceFile { return other.device == file.device && other.inode == file.inode }
+    return holders.map { $0.isSameFile(as: file) }
   }
 }

@@ -35,8 +35,6 @@ extension SocketOption<Int32> {
 }
 
 extension SocketOption<UInt64> {
-  /// SO_COOKIE.
-  package static var cookie: Self { Self(SOL_SOCKET, 57) }
   /// SO_NETNS_COOKIE, Linux 5.14.
   package static var namespaceCookie: Self { Self(SOL_SOCKET, 71) }
 }
@@ -87,20 +85,6 @@ extension Descriptor {
     }
   }
 
-  /// getsockopt(2) TCP_INFO. It takes the socket's lock (kernel function `tcp_get_info`).
-  package borrowing func tcpInfo() throws(SystemError) -> TCPInfo {
-    let info = try value(tcpLevel, TCP_INFO, initial: tcp_info())
-    return TCPInfo(
-      state: SocketState(rawValue: info.tcpi_state), pathMTU: info.tcpi_pmtu, advertisedMSS: info.tcpi_advmss,
-      receivedMSS: info.tcpi_rcv_mss)
-  }
-
-  /// getsockopt(2) TCP_ULP, Linux 4.13: the upper layer protocol of a TCP socket, such as `tls`; nil for none.
-  package borrowing func upperLayer() throws(SystemError) -> String? {
-    let name = 31  // TCP_ULP, include/uapi/linux/tcp.h
-    return try text(tcpLevel, Int32(name))
-  }
-
   /// getsockopt(2) SO_BINDTODEVICE; nil where the socket is bound to no interface (socket(7)).
   package borrowing func boundDevice() throws(SystemError) -> String? {
     try text(SOL_SOCKET, SO_BINDTODEVICE)
@@ -131,12 +115,6 @@ extension Descriptor {
     let descriptor = number
     return try socketName { getsockname(descriptor, $0, $1) }
   }
-
-  /// getpeername(2); nil for a socket that is not the internet's.
-  package borrowing func peerName() throws(SystemError) -> SocketName? {
-    let descriptor = number
-    return try socketName { getpeername(descriptor, $0, $1) }
-  }
 }
 
 private func socketName(
@@ -148,19 +126,27 @@ private func socketName(
     $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call($0, &length) }
   }
   guard result == 0 else { throw .last }
-  return withUnsafeBytes(of: storage) { bytes in
-    let port = Port(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
-    switch (Int32(storage.sin6_family), Int(length)) {
-    case (AF_INET, 16...):
-      let bits = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-      return SocketName(
-        family: .ipv4, endpoint: Endpoint(address: .v4(IPv4Address(bits: bits)), port: port))
-    case (AF_INET6, 28...):
-      let high = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-      let low = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
-      return SocketName(
-        family: .ipv6, endpoint: Endpoint(address: .v6(IPv6Address(high: high, low: low)), port: port))
-    default: return nil
+  return SocketName(storage, length: Int(length))
+}
+
+extension SocketName {
+  /// A sockaddr_in or sockaddr_in6 of so many bytes; nil for any other.
+  init?(_ storage: sockaddr_in6, length: Int) {
+    let name = withUnsafeBytes(of: storage) { bytes -> SocketName? in
+      let port = Port(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+      switch (Int32(storage.sin6_family), length) {
+      case (AF_INET, 16...):
+        let bits = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+        return SocketName(family: .ipv4, endpoint: Endpoint(address: .v4(IPv4Address(bits: bits)), port: port))
+      case (AF_INET6, 28...):
+        let high = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        let low = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+        return SocketName(
+          family: .ipv6, endpoint: Endpoint(address: .v6(IPv6Address(high: high, low: low)), port: port))
+      default: return nil
+      }
     }
+    guard let name else { return nil }
+    self = name
   }
 }

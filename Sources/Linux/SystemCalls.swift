@@ -114,12 +114,15 @@ package enum SystemCalls {
     }
   }
 
-  /// Ends the program by a signal that it has held back, so that who started it sees that: a shell stops its loop.
-  package static func end(bySignal number: Int32) -> Never {
-    signal(number, SIG_DFL)
-    raise(number)
-    exit(128 &+ number)
+  /// Erases the line on standard error before one of these signals ends the program, in whatever it does (sigaction(2)).
+  package static func eraseLine(at signals: [Int32]) {
+    for number in signals { portwhy_erase_line_at(number) }
   }
+
+  /// Gives up every system call but those for memory, for what is printed and for the end (seccomp(2)): what comes after
+  /// reads somebody else's words. False where the kernel has no such filter, and nothing has changed.
+  @discardableResult
+  package static func confine() -> Bool { portwhy_confine() == 0 }
 
   package enum ReadResult: Hashable {
     /// One byte more than the limit where there is more.
@@ -131,7 +134,7 @@ package enum SystemCalls {
   /// A whole file, or standard input for `-`, up to one byte more than the limit.
   package static func read(_ path: String, limit: Int) -> ReadResult {
     do throws(SystemError) {
-      let file = path == "-" ? try Descriptor(duplicating: 0) : try Descriptor(file: path)
+      let file = path == "-" ? try Descriptor(duplicating: 0) : try Descriptor(file: path, waits: true)
       return .bytes(try file.bytes(atMost: limit + 1, expecting: 1 << 18))
     } catch {
       return .failed(String(cString: strerror(error.rawValue)))

@@ -113,6 +113,7 @@ public enum CommandLineProgram {
     var uids: Set<UInt32> = []
     for target in report.targets {
       uids.formUnion(target.sockets.compactMap(\.uid))
+      uids.formUnion(target.sockets.flatMap(\.processes).compactMap(\.uid))
       uids.formUnion(target.attempts.map(\.attempt.uid))
     }
     for uid in uids { names[uid] = SystemCalls.user(uid) }

@@ -78,7 +78,6 @@ struct Invocation: Hashable {
     question.runtime = try Self.runtime(given)
     question.isDeep = given.has(.deep)
     question.usesBPF = !given.has(.noBPF)
-    question.isThorough = verbose || json
     question.isVerdictOnly = quiet
     question.systems = Self.systems(given)
     question.device = try Self.device(given)

@@ -39,6 +39,8 @@ extension CommandLineProgram {
     switch SystemCalls.read(file, limit: JSONReport.maximumSize) {
     case .failed(let reason): throw UsageError("cannot read \(name): \(reason)")
     case .bytes(let bytes):
+      // A report is somebody else's text: from here on nothing is opened, connected or started any more.
+      SystemCalls.confine()
       var saved: SavedReport
       do throws(ReportReadError) {
         saved = try JSONReport.read(bytes)

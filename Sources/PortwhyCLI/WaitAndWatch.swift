@@ -18,10 +18,12 @@ extension CommandLineProgram {
       // Nothing is to be tidied up, so a signal may end the program where it is.
       return show(try Portwhy.wait(for: question, timeout: timeout).report, invocation)
     }
+    // No signal is held back: one ends a look as well as the wait between two.
+    SystemCalls.eraseLine(at: [SIGINT, SIGTERM, SIGHUP, SIGQUIT])
     let started = Clock.microseconds
     let result: (report: Report, end: WaitEnd)
     do throws(PortwhyError) {
-      result = try Portwhy.wait(for: question, timeout: timeout, stopSignals: [SIGINT, SIGTERM, SIGHUP]) { report in
+      result = try Portwhy.wait(for: question, timeout: timeout) { report in
         let elapsed = (Clock.microseconds &- started) / 1000
         drawLine(Countdown(report: report, elapsed: elapsed, timeout: timeout).text)
       }
@@ -30,7 +32,6 @@ extension CommandLineProgram {
       throw error
     }
     eraseLine()
-    if case .stopped(let signal) = result.end { SystemCalls.end(bySignal: signal) }
     return show(result.report, invocation)
   }
 

@@ -40,8 +40,7 @@ struct Headline {
     let options = target.plan.options
     return Ending(
       group.first?.outcomes ?? [], planned: options, target.transport,
-      missing: group.flatMap { $0.outcome(options)?.missing ?? [] }, leftOpen: group.first?.leftOpen ?? [],
-      isFree: isFree
+      missing: group.flatMap { $0.outcome(options)?.missing ?? [] }, isFree: isFree
     ).text
   }
 
@@ -70,6 +69,6 @@ func attemptGroups(_ target: TargetReport) -> [[AttemptReport]] {
 extension AttemptReport {
   /// What this combination ends in, as the section `bind` says it.
   func resultText(_ options: ReuseOptions) -> String {
-    outcome(options)?.resultText(isLeftOpen: leftOpen.contains(options)) ?? CallResult.undetermined.description
+    outcome(options)?.resultText ?? CallResult.undetermined.description
   }
 }

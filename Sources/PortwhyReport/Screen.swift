@@ -109,28 +109,14 @@ struct TargetScreen {
       words += TerminalText.words("if \(condition.rawValue):")
     }
     words += TerminalText.words(suggestion.text + (suggestion.command == nil ? "" : ":"))
-    if let command = suggestion.command { words.append(TerminalText.escaped(shortened(command))) }
+    if let command = suggestion.command { words.append(TerminalText.escaped(command.text)) }
     return words
-  }
-
-  /// Forty workers to kill would fill the screen; -v and the report have them all.
-  private func shortened(_ command: Command) -> String {
-    guard !style.verbose, let argv = command.argv, let kill = argv.prefix(2).firstIndex(of: "kill"),
-      argv.count > kill + 9
-    else { return command.text }
-    return Command(argv: Array(argv[...(kill + 8)])).text + " …"
   }
 
   // MARK: The four combinations
 
   /// On one line where that is enough, else as a table, else as wrapped lines.
   private func bind() -> [String] {
-    let lines = combinations()
-    guard target.attempts.contains(where: { !$0.leftOpen.isEmpty }) else { return lines }
-    return lines + section("", TerminalText.words(TableWords.notLookedInto))
-  }
-
-  private func combinations() -> [String] {
     let groups = attemptGroups(target)
     guard let first = groups.first?.first else { return [] }
     let line = section("bind", items(first), separator: "   ")

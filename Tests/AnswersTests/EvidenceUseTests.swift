@@ -16,8 +16,8 @@ private struct Asked {
 
 /// Asks about a listener without options, with BPF evidence of its bucket and binds that answer as told.
 private func ask(
-  _ options: ReuseOptions, probe: Bool = false, thorough: Bool = false, bpf: Bool = true,
-  mayGiveEvidence: Bool = true,
+  _ options: ReuseOptions, probe: Bool = false, bpf: Bool = true, verdictOnly: Bool = false,
+  hasBucket: Bool = false,
   answers: @escaping (ReuseOptions) -> CallResult = { _ in .ok }
 ) throws -> (attempt: AttemptReport?, asked: Asked) {
   try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { namespace in
@@ -25,15 +25,15 @@ private func ask(
     let held = listener(port)
     defer { close(held) }
     var asked = Asked()
+    let bucket = BindBucket(
+      port: port, fastReuse: false, fastReuseport: nil, fastUID: 0, fastFamily: .ipv4,
+      fastAddress: .any, fastAddress4: .any, fastIPv6only: false)
     let evidenceSources = EvidenceSources(
-      evidence: { _, _, dump, _, _ in
+      evidence: { _, _, dump, _, _, _ in
         asked.evidence += 1
-        let bucket = BindBucket(
-          port: port, fastReuse: false, fastReuseport: nil, fastUID: 0, fastFamily: .ipv4,
-          fastAddress: .any, fastAddress4: .any, fastIPv6only: false)
         return EvidenceMerge(sockets: dump, buckets: [bucket])
       },
-      mayGiveEvidence: { mayGiveEvidence },
+      bucket: { _, _, _, _ in hasBucket ? bucket : nil },
       bind: { _, options, _ in
         asked.binds.append(options)
         return .answered(answers(options))
@@ -42,7 +42,7 @@ private func ask(
       addresses: [.address(.v4(.loopback), zone: nil)], ports: port...port, transport: .tcp)
     var question = Question(items: [item], plan: Plan(options: options, uid: 0), probes: probe)
     question.usesBPF = bpf
-    question.isThorough = thorough
+    question.isVerdictOnly = verdictOnly
     let report = try Portwhy.answerHere(question, evidenceSources)
     return (report.targets.first?.attempts.first, asked)
   }
@@ -66,28 +66,27 @@ struct ProbedEvidenceTests {
   }
 }
 
-@Suite("Evidence that the headline does not need", .enabled(if: NetworkNamespace.isPermittedOrRequired))
-struct LeftOpenTests {
-  private let open: Set<ReuseOptions> = [.reuseport, [.reuseaddr, .reuseport]]
-
-  @Test("is not asked for, and what it might have settled is marked as left open")
-  func leftOpen() throws {
+@Suite("All four combinations", .enabled(if: NetworkNamespace.isPermittedOrRequired))
+struct CompleteTests {
+  @Test("are settled where one of them is open, whatever is planned")
+  func complete() throws {
     let (attempt, asked) = try ask([])
-    #expect(asked.evidence == 0 && attempt?.leftOpen == open)
-  }
-
-  @Test("is asked for when everything is wanted, and nothing is left open then")
-  func thorough() throws {
-    let (attempt, asked) = try ask([], thorough: true)
-    #expect(asked.evidence == 1 && attempt?.leftOpen.isEmpty == true)
+    #expect(asked.evidence == 1)
     #expect(attempt?.outcomes.allSatisfy { $0.bind == .fails(.addressInUse) } == true)
   }
 
-  @Test("leaves nothing open that nobody could settle: without permission, or with --no-bpf")
-  func notToBeHad() throws {
-    for (bpf, mayGiveEvidence) in [(true, false), (false, true)] {
-      let (attempt, asked) = try ask([], bpf: bpf, mayGiveEvidence: mayGiveEvidence)
-      #expect(asked.evidence == 0 && attempt?.leftOpen.isEmpty == true)
+  @Test("need no table where the bucket of a held socket settles them")
+  func bucketFirst() throws {
+    let (attempt, asked) = try ask([], hasBucket: true)
+    #expect(asked.evidence == 0)
+    #expect(attempt?.outcomes.allSatisfy { $0.bind == .fails(.addressInUse) } == true)
+  }
+
+  @Test("are left as they are with --no-bpf, and where the verdict alone is asked and settled")
+  func notAsked() throws {
+    for (bpf, verdictOnly) in [(false, false), (true, true)] {
+      let (attempt, asked) = try ask([], bpf: bpf, verdictOnly: verdictOnly)
+      #expect(asked.evidence == 0)
       #expect(attempt?.outcomes.map(\.verdict).contains(.undetermined) == true)
     }
   }

@@ -20,7 +20,8 @@ private func offer(complete: Bool) throws -> (offset: Int?, certainty: Suggestio
     let evidenceSources = EvidenceSources(
       listsBoundSockets: { _ in false },
       boundSockets: { ports, _ in
-        (ports.contains(boundOnly.local.port.rawValue) && complete ? [boundOnly] : [], complete)
+        FoundBoundSockets(
+          sockets: ports.contains(boundOnly.local.port.rawValue) && complete ? [boundOnly] : [], complete: complete)
       })
     let item = QuestionItem(
       addresses: [.address(.v4(.loopback), zone: nil)], ports: port...port, transport: .tcp)

@@ -60,12 +60,11 @@ struct VanishedTests {
       let held = [listener(port), listener(Port(port.rawValue + 1))]
       defer { for descriptor in held { close(descriptor) } }
       let sources = EvidenceSources(
-        evidence: { _, _, dump, _, _ in EvidenceMerge(sockets: dump, buckets: [], vanished: 2) },
-        mayGiveEvidence: { true })
-      let ports = port...port.advanced(by: 1)
+        evidence: { _, _, dump, _, _, _ in EvidenceMerge(sockets: dump, buckets: [], vanished: 2) },
+        bucket: { _, _, _, _ in nil })
+      let ports = port.rawValue...(port.rawValue + 1)
       let item = QuestionItem(addresses: [.address(.v4(.loopback), zone: nil)], ports: ports, transport: .tcp)
       var question = Question(items: [item], plan: Plan(uid: 0))
-      question.isThorough = true
       return try Portwhy.answerHere(question, sources).targets
     }
     #expect(targets.count == 2)

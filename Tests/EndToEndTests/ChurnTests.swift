@@ -105,7 +105,6 @@ private func libraryChecks(_ ports: Ports) -> [Check] {
     let item = QuestionItem(
       addresses: [.address(.v4(address), zone: nil)], ports: Port(port)...Port(port), transport: .tcp)
     var question = Question(items: [item], plan: Plan(options: options))
-    question.isThorough = true
     return {
       let report = try Portwhy.answer(question)
       return report.targets.first?.verdict == expected ? nil : "\(port): \(report)"

@@ -30,7 +30,7 @@ struct CauseCase: Sendable, CustomTestStringConvertible {
   /// Whether another program holds a socket that this one made, and whether this one keeps it.
   var child: Child?
 
-  enum Child { case inherits, sharesByReuseport, hidesListener, hidesConnection }
+  enum Child { case reservedClient, inherits, sharesByReuseport, hidesListener, hidesConnection }
 
   var testDescription: String { name }
 
@@ -102,6 +102,9 @@ let causeCases: [CauseCase] = [
     name: "outgoing-connection", cause: .outgoingConnection,
     holders: [Holder(.client(.established), .tcp, a, port: .automatic)],
     sysctls: ["ipv4/ip_local_port_range": "2000 2999"]),
+  CauseCase(name: "reserved-port-client", cause: .reservedPortClient, child: .reservedClient),
+  CauseCase(
+    name: "connected-udp", cause: .connectedUDP, holders: [Holder(.connected, .udp, a)], transport: .udp),
   CauseCase(
     name: "self-connection", cause: .selfConnection, holders: [Holder(.selfConnected, .tcp, a)],
     sysctls: ["ipv4/ip_local_port_range": "2000 2999"]),

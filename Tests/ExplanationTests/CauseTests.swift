@@ -51,8 +51,23 @@ extension CauseCase {
     return try result.get()
   }
 
+  /// A client that asked for port 993, as bindresvport(3) does, connected to an NFS server.
+  private func answerBesideReservedClient() throws -> Report {
+    let server = try Socket.open(.tcp, .ipv4, reuseaddr)
+    try server.bind("127.0.0.1", Port(2049))
+    try server.listen()
+    let client = try Socket.open(.tcp, .ipv4)
+    try client.bind("0.0.0.0", Port(993))
+    try client.connectTCP("127.0.0.1", Port(2049))
+    let report = try answer(Port(993))
+    server.keep()
+    client.keep()
+    return report
+  }
+
   /// A listener that another program holds too, or alone.
   private func answerBesideChild(_ child: Child, _ port: Port) throws -> Report {
+    if child == .reservedClient { return try answerBesideReservedClient() }
     let options: ReuseOptions = child == .sharesByReuseport ? reuseport : reuseaddr
     let listener = try Socket.open(.tcp, .ipv4, options, closeOnExec: child == .hidesConnection)
     try listener.bind("0.0.0.0", port)
@@ -94,6 +109,7 @@ extension Report {
     target.sockets = target.sockets.map { names.scrub($0) }
     var report = self
     report.host.securityModules = nil
+    report.host.dockerRuns = nil
     report.visibility = Visibility(reasons: example.asNobody ? [.notRoot] : [])
     let snapshot = Snapshot(host: report.host, visibility: report.visibility, sockets: target.sockets)
     let nearby = NearbyPorts(ports: (target.port.rawValue + 1)...(target.port.rawValue + 16), sockets: [])

@@ -18,26 +18,39 @@ private let name = "-Hevil.service"
 
 private let rows: [Foreign] = [
   Foreign(
-    says: "a unit", change: { $0.processes[0].unit = $1 }, argv: ["sudo", "systemctl", "stop", "--", name]),
+    says: "a unit", change: { $0.setUnit($1) }, argv: ["sudo", "systemctl", "stop", "--", name]),
   Foreign(
     says: "a unit of one's own manager",
     change: {
-      $0.processes[0].unit = $1
+      $0.setUnit($1)
       $0.processes[0].userManager = 1000
     }, argv: ["systemctl", "--user", "stop", "--", name]),
   Foreign(
     says: "a unit of another's manager",
     change: {
-      $0.processes[0].unit = $1
+      $0.setUnit($1)
       $0.processes[0].userManager = 1001
     }, argv: ["sudo", "systemctl", "--user", "-M", "1001@", "stop", "--", name]),
   Foreign(
-    says: "a socket unit", change: { $0.activation = SocketActivation(unit: $1, activates: "x.service") },
+    says: "a socket unit",
+    change: {
+      $0.processes[0].isServiceManager = true
+      $0.activation = SocketActivation(unit: $1, activates: "x.service")
+    },
     argv: ["sudo", "systemctl", "stop", "--", name]),
   Foreign(
     says: "a socket unit that is edited", kind: .changeSocketUnit,
-    change: { $0.activation = SocketActivation(unit: $1, activates: "x.service") },
+    change: {
+      $0.processes[0].isServiceManager = true
+      $0.activation = SocketActivation(unit: $1, activates: "x.service")
+    },
     argv: ["sudo", "systemctl", "edit", "--", name]),
+  Foreign(
+    says: "a pod's container", kind: .findHolder,
+    change: {
+      $0.processes[0].container = $1
+      $0.processes[0].containerEngine = "kubernetes"
+    }, argv: ["sudo", "crictl", "ps", "--id=\(name)"]),
   Foreign(
     says: "a WireGuard interface", kind: .changeInterface,
     change: {
@@ -48,9 +61,17 @@ private let rows: [Foreign] = [
 
 private let engines: [(String, [String])] = [
   ("docker", ["sudo", "docker", "stop", "--", name]), ("podman", ["sudo", "podman", "stop", "--", name]),
-  ("nerdctl", ["sudo", "nerdctl", "stop", "--", name]), ("kubernetes", ["sudo", "crictl", "stop", "--", name]),
+  ("nerdctl", ["sudo", "nerdctl", "stop", "--", name]),
   ("lxc", ["sudo", "lxc-stop", "--name=\(name)"]),
 ]
+
+extension SocketObservation {
+  /// Makes its holder the main process of this unit.
+  fileprivate mutating func setUnit(_ unit: String) {
+    processes[0].unit = unit
+    processes[0].unitMain = UnitMain(pid: 9, command: "x", executable: nil)
+  }
+}
 
 private func socket() -> SocketObservation {
   SocketObservation(
@@ -107,7 +128,7 @@ struct ForeignWordTests {
     "names no other unit: systemctl takes *, ? and [ for patterns", arguments: ["*.service", "a?.service", "[a-z].x"])
   func patterns(_ unit: String) {
     var socket = socket()
-    socket.processes[0].unit = unit
+    socket.setUnit(unit)
     #expect(commands(socket).first { $0.kind == .stopHolder }?.argv == ["sudo", "kill", "9"])
     socket.activation = SocketActivation(unit: unit, activates: "x.service")
     #expect(!commands(socket).contains { $0.argv?.contains(unit) == true })

@@ -9,6 +9,8 @@ private func process(
 ) -> ProcessRecord {
   var record = ProcessRecord(pid: pid, command: command, executable: executable, descriptors: [3], unit: unit)
   record.parent = parent
+  // What systemd started itself, unless a test says otherwise.
+  record.unitMain = unit.map { _ in UnitMain(pid: pid, command: command, executable: executable) }
   return record
 }
 
@@ -118,13 +120,158 @@ struct OwnershipTests {
     "a process in a container is stopped by the container's own engine",
     arguments: [
       ("docker", "docker stop 0f0f0f0f0f0f"), ("podman", "podman stop 0f0f0f0f0f0f"),
-      ("kubernetes", "crictl stop 0f0f0f0f0f0f"), (nil, "kill 9"),
+      ("nerdctl", "nerdctl stop 0f0f0f0f0f0f"), (nil, "kill 9"),
     ])
   func container(_ engine: String?, _ expected: String) {
     var inside = process(9, "nginx")
     inside.container = String(repeating: "0f", count: 32)
     inside.containerEngine = engine
     #expect(command([listener([inside])]) == expected)
+  }
+
+  @Test("a pod is not stopped by hand: the kubelet would start its container again")
+  func pod() {
+    var inside = process(9, "nginx")
+    inside.container = String(repeating: "0f", count: 32)
+    inside.containerEngine = "kubernetes"
+    inside.containerName = "web-1/nginx"
+    #expect(command([listener([inside])]) == nil)
+    #expect(command([listener([inside])], kind: .findHolder) == "crictl ps --id 0f0f0f0f0f0f")
+    let found = explanation([listener([inside])]).suggestions.first { $0.kind == .findHolder }
+    #expect(found?.text.contains("the pod of container web-1/nginx") == true)
+  }
+
+  @Test("a container of a user's own engine is no business of root's")
+  func rootless() {
+    var inside = process(9, "node")
+    inside.container = String(repeating: "0f", count: 32)
+    inside.containerEngine = "podman"
+    inside.userManager = 1000
+    inside.containerName = "web"
+    let socket = listener([inside])
+    #expect(command([socket], uid: 1000) == "podman stop 0f0f0f0f0f0f")
+    #expect(
+      command([socket]) == "systemd-run --user -M 1000@ --quiet --pipe --wait podman stop 0f0f0f0f0f0f")
+    #expect(command([socket], uid: 1001)?.hasPrefix("sudo systemd-run --user -M 1000@ ") == true)
+    #expect(explanation([socket]).suggestions.contains { $0.text == "stop container web (0f0f0f0f0f0f)" })
+  }
+
+  /// Who holds the port in which unit, and what ends it.
+  struct Place: Sendable, CustomTestStringConvertible {
+    var says: String
+    var unit: String
+    var holder: ProcessRecord
+    var main: UnitMain?
+    var stopsUnit = false
+    var testDescription: String { says }
+  }
+
+  private static func held(_ command: String, _ executable: String) -> ProcessRecord {
+    ProcessRecord(pid: 9, command: command, executable: executable, descriptors: [3])
+  }
+
+  private static let places: [Place] = [
+    Place(
+      says: "the main process", unit: "web.service", holder: held("python3", "/usr/bin/python3"),
+      main: UnitMain(pid: 9, command: "python3", executable: "/usr/bin/python3"), stopsUnit: true),
+    Place(
+      says: "a worker of the same program", unit: "nginx.service", holder: held("nginx", "/usr/sbin/nginx"),
+      main: UnitMain(pid: 7, command: "nginx", executable: "/usr/sbin/nginx"), stopsUnit: true),
+    Place(
+      says: "a worker of a program with a name of its own", unit: "web.service",
+      holder: held("gunicorn", "/usr/bin/python3"),
+      main: UnitMain(pid: 7, command: "gunicorn", executable: "/usr/bin/python3"), stopsUnit: true),
+    Place(
+      says: "a program that the unit's started", unit: "cron.service", holder: held("node", "/usr/bin/node"),
+      main: UnitMain(pid: 7, command: "cron", executable: "/usr/sbin/cron")),
+    Place(
+      says: "another program of the same interpreter", unit: "supervisor.service",
+      holder: held("python3", "/usr/bin/python3"),
+      main: UnitMain(pid: 7, command: "supervisord", executable: "/usr/bin/python3")),
+    Place(
+      says: "an interpreter that may run anything", unit: "jenkins.service", holder: held("java", "/usr/bin/java"),
+      main: UnitMain(pid: 7, command: "java", executable: "/usr/bin/java")),
+    Place(
+      says: "what a login's own program started", unit: "ssh.service", holder: held("sshd", "/usr/sbin/sshd"),
+      main: UnitMain(pid: 7, command: "sshd", executable: "/usr/sbin/sshd")),
+    Place(says: "a unit whose main process is not known", unit: "web.service", holder: held("web", "/srv/web")),
+    Place(
+      says: "a scope", unit: "app-code-1.scope", holder: held("web", "/srv/web"),
+      main: UnitMain(pid: 9, command: "web", executable: "/srv/web")),
+  ]
+
+  @Test("a unit is stopped where it is there for the holder, else the holder alone", arguments: places)
+  func unit(_ place: Place) {
+    var holder = place.holder
+    holder.unit = place.unit
+    holder.unitMain = place.main
+    #expect(command([listener([holder])]) == (place.stopsUnit ? "systemctl stop \(place.unit)" : "kill 9"))
+  }
+
+  @Test("a user's manager is named by its proof, never by its name, and never ended")
+  func userManagers() {
+    var manager = process(70, "anything")
+    manager.isServiceManager = true
+    manager.uid = 1000
+    #expect(command([listener([manager])]) == nil)
+    #expect(
+      command([listener([manager])], kind: .findHolder, uid: 1000) == "systemctl --user list-sockets")
+    #expect(
+      command([listener([manager])], kind: .findHolder) == "systemctl --user -M 1000@ list-sockets")
+    #expect(command([listener([process(70, "systemd")])]) == "kill 70", "anybody may take the name")
+    let first = listener([process(1, "node")])
+    #expect(command([first]) == nil && command([first], kind: .findHolder) == nil, "the first of a pid namespace")
+  }
+
+  @Test("what a supervisor starts again is left to it")
+  func supervised() {
+    var app = process(9, "node")
+    app.parents = [ParentProcess(pid: 8, command: "sh"), ParentProcess(pid: 7, command: "supervisord")]
+    let explanation = explanation([listener([app])])
+    #expect(command([listener([app])]) == nil)
+    #expect(command([listener([app])], kind: .findHolder) == "supervisorctl status")
+    #expect(explanation.notes.contains { $0.kind == .supervised && $0.text.contains("under supervisord") })
+  }
+
+  @Test("a login's sshd is no daemon: the login is named, and what moves its forwarding")
+  func login() {
+    var session = process(9, "sshd", executable: "/usr/sbin/sshd")
+    session.uid = 1000
+    session.parents = [ParentProcess(pid: 8, command: "sshd"), ParentProcess(pid: 1, command: "systemd")]
+    var forwarded = listener([session])
+    let remote = explanation([forwarded])
+    #expect(remote.notes.contains { $0.text.contains("for an ssh login of uid 1000 (ssh -R)") })
+    #expect(
+      remote.suggestions.contains {
+        $0.kind == .stopHolder && $0.text.hasPrefix("end the ssh login of uid 1000 (sshd (pid 9))")
+          && $0.command?.text == "kill 9"
+      })
+    #expect(remote.suggestions.contains { $0.kind == .changeSetting && $0.text.contains("ClientAliveInterval") })
+    forwarded.local = Endpoint(address: .v4(.loopback), port: Port(6010))
+    #expect(story(of: session, at: 0, users: [:]) == "sshd (pid 9, uid 1000, for an ssh login)")
+    session.parents = [ParentProcess(pid: 1, command: "systemd")]
+    #expect(explanation([listener([session])]).suggestions.contains { $0.text == "stop sshd" }, "the daemon")
+  }
+
+  @Test("one parent is enough where its workers end with it, else all are named, parents first")
+  func workers() {
+    func workers(_ name: String) -> SocketObservation {
+      listener((70...73).map { process($0, name, executable: "/bin/\(name)", parent: $0 == 72 ? 1 : 72) })
+    }
+    #expect(command([workers("nginx")]) == "kill 72")
+    #expect(command([workers("mine")]) == "kill 72 70 71 73")
+    let orphans = listener((70...93).map { process($0, "nginx", executable: "/bin/nginx", parent: 1) })
+    #expect(command([orphans])?.split(separator: " ").count == 25)
+  }
+
+  @Test("docker takes a port without a protocol for TCP")
+  func publishedUDP() {
+    var proxy = process(9, "docker-proxy")
+    proxy.forwardsTo = Endpoint(address: .v4(IPv4Address(172, 17, 0, 2)), port: Port(53))
+    var socket = listener([proxy])
+    (socket.transport, socket.state) = (.udp, .close)
+    let stop = explanation([socket], transport: .udp).suggestions.first { $0.kind == .stopHolder }
+    #expect(stop?.command?.text == "sh -c 'docker stop $(docker ps -q --filter publish=8080/udp)'")
   }
 
   @Test("a unit of a user manager is stopped by that manager")
@@ -228,13 +375,33 @@ struct InheritanceTests {
       })
   }
 
-  @Test("shows in a group leader that has gone, in words that leave it open")
-  func goneLeader() {
+  @Test("shows in an orphan whose descriptor survives execve(2), and that waits for something else")
+  func parentGone() {
     var heir = process(90, "mpv", executable: "/bin/mpv", parent: 1)
-    heir.goneLeader = 70
+    heir.isParentGone = true
+    heir.closesOnExec = false
+    heir.sleepsIn = "hrtimer_nanosleep"
     let socket = listener([heir])
-    #expect(socket.inheritance == .leaderGone(heir: heir, leader: 70))
-    #expect(explanation([socket]).notes.contains { $0.text.contains("it may have inherited") })
+    #expect(socket.inheritance == .parentGone(heirs: [heir]))
+    let explanation = explanation([socket])
+    #expect(explanation.cause == .inheritedDescriptor)
+    #expect(explanation.notes.contains { $0.text.hasPrefix("mpv (pid 90) has inherited the socket") })
+    #expect(command([socket]) == "kill 90")
+  }
+
+  @Test(
+    "is not claimed of a server that merely lost its shell",
+    arguments: [
+      (nil, false, "hrtimer_nanosleep"), (true, true, "hrtimer_nanosleep"), (true, nil, "hrtimer_nanosleep"),
+      (true, false, "inet_csk_accept"), (true, false, "ep_poll"), (true, false, nil),
+      (false, false, "hrtimer_nanosleep"),
+    ] as [(Bool?, Bool?, String?)])
+  func lostItsShell(_ isParentGone: Bool?, _ closesOnExec: Bool?, _ sleepsIn: String?) {
+    var server = process(90, "server", executable: "/bin/server", parent: 1)
+    server.goneLeader = 70
+    (server.isParentGone, server.closesOnExec, server.sleepsIn) = (isParentGone, closesOnExec, sleepsIn)
+    #expect(listener([server]).inheritance == nil)
+    #expect(explanation([listener([server])]).cause == .listener)
   }
 
   @Test("is not seen in forked workers of one program, in what systemd hands over, or where a program is not known")

@@ -65,10 +65,13 @@ struct SituationTests {
     #expect(!other.contains { $0.kind == .hiddenGuess })
   }
 
-  @Test("a connection is a client's where nothing listens, the port is one that clients get, and somebody holds it")
+  @Test("a connection is a client's where no listener took it, either port tells, and somebody holds it")
   func outgoing() {
     #expect(diagnosis([held(.established, port: 40000, remote: 443)], port: 40000).cause == .outgoingConnection)
-    #expect(diagnosis([held(.established, remote: 443)]).cause == .leftoverConnection, "no port of clients")
+    #expect(diagnosis([held(.established, remote: 50000)]).cause == .leftoverConnection, "no port of clients")
+    #expect(diagnosis([held(.established, remote: 443)]).cause == .outgoingConnection, "the peer is a service")
+    let reserved = held(.established, port: 993, remote: 2049)
+    #expect(diagnosis([reserved], port: 993).cause == .reservedPortClient)
     let orphan = held(.finWait1, port: 40000, remote: 443, owner: .none, inode: nil)
     #expect(diagnosis([orphan], port: 40000).cause == .leftoverConnection, "nobody holds it")
     let listens = [held(.established, port: 40000, remote: 443), held(.listen, port: 40000)]

@@ -28,7 +28,6 @@ let cases: [Case] = [
   Case(name: "udp", report: udp),
   Case(name: "shared-port", report: sharedPort),
   Case(name: "undetermined", report: undetermined),
-  Case(name: "left-open", report: leftOpen),
   Case(name: "nothing-visible", report: nothingVisible),
   Case(name: "queued-child", report: queuedChild),
   Case(name: "long-ipv6", report: longIPv6),
@@ -61,15 +60,6 @@ func timeWaitTarget(count: Int, plan: Plan = Plan(uid: 1000)) -> TargetReport {
   }
   return target(plan: plan, sockets: sockets, attempts: ["0.0.0.0", "::"].map { attempt($0) })
 }
-
-/// The same listener, and no BPF iterator asked about its bucket: nobody plans SO_REUSEPORT.
-let leftOpen: Report = {
-  var target = listenerTarget(processes: [nginx()])
-  for index in target.attempts.indices {
-    target.attempts[index].leftOpen = [.reuseport, [.reuseaddr, .reuseport]]
-  }
-  return report([target])
-}()
 
 let notRoot = Visibility(unreadableProcesses: 3, reasons: [.notRoot])
 

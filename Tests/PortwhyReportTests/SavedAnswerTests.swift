@@ -41,7 +41,6 @@ private func reports(_ numbers: Range<UInt64>, bpf: Bool) throws -> [Report] {
       let copy = try namespace.build(scenario)
       var question = question(scenario.attempt, copy.port, ReuseOptions.combinations[Int(number % 4)])
       question.usesBPF = bpf
-      question.isThorough = true
       reports.append(try Portwhy.answer(question))
     }
     return reports
@@ -73,7 +72,6 @@ struct SavedAnswerTests {
         let scenario = ScenarioGenerator.scenario(seed: 5, number: number)
         let copy = try namespace.build(scenario)
         var asked = question(scenario.attempt, copy.port, [])
-        asked.isThorough = true
         let first = try Portwhy.answer(asked)
         asked.options = .reuseaddr
         asked.uid = 4242

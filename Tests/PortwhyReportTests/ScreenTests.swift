@@ -77,14 +77,6 @@ struct ScreenTests {
     #expect(rows.count == 300)
   }
 
-  @Test("calls nothing undetermined that was not looked into, and says what looks")
-  func leftOpenCombinations() throws {
-    let example = try #require(cases.first { $0.name == "left-open" })
-    let text = screen(example)
-    #expect(text.contains("SO_REUSEPORT: ?   both: ?\n") && !text.contains("undetermined"))
-    #expect(text.contains("not looked into: -v does"))
-  }
-
   @Test("says of a free port that it works with the planned options and without")
   func freeAsPlanned() {
     var target = free(8080)

@@ -88,7 +88,6 @@ struct PlanLine {
         v6only: attempt.address.family == .ipv6 ? attempt.v6only : nil, device: attempt.device?.rawValue,
         uid: attempt.uid))
     question.usesBPF = bpf
-    question.isThorough = true
     return question
   }
 }

@@ -1,3 +1,4 @@
+import Linux
 package import SocketModel
 
 /// Why BPF iterators tell nothing here. Each is a reason to go on without them, not to stop.
@@ -17,6 +18,8 @@ package enum BPFError: Error, Sendable, Hashable {
   case verifierRefused(log: String)
   /// A program of ours is wrong: a label without a place, a jump too far, more than the 512 bytes of stack.
   case invalidProgram(String)
+  /// It was not back in time: somebody keeps a socket locked, or an earlier one that is stuck still is.
+  case noAnswer(iterator: String)
   /// A call failed that has no reason to.
   case failed(call: String, SystemError)
 }
@@ -44,6 +47,7 @@ extension BPFError: CustomStringConvertible {
     case .unsupported(let call, let error): "this kernel does not support \(call): \(error)"
     case .verifierRefused(let log): "the kernel's verifier refused the program: \(log)"
     case .invalidProgram(let what): "a BPF program of ours is wrong: \(what)"
+    case .noAnswer(let iterator): "\(iterator): no answer within \(Errand.patience) ms"
     case .failed(let call, let error): "\(call): \(error)"
     }
   }

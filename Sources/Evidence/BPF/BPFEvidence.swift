@@ -64,11 +64,12 @@ package struct BPFEvidence: Sendable, Hashable {
   /// namespace and below, whoever's they are and whichever network namespace the socket belongs to. Two threads
   /// that do not share their descriptors are both looked at. The time grows with all open descriptors.
   ///
-  /// With `inodes` only sockets that have one of them; looking for at most 64 is faster on a host with many sockets.
+  /// With `inodes` only sockets that have one of them; looking for at most 64 is faster on a host with many sockets. With
+  /// `pid` only the descriptors of that process, Linux 6.1: `unsupported` before.
   package func socketHolders(
-    ports: ClosedRange<UInt16>, inodes: Set<UInt64>? = nil
+    ports: ClosedRange<UInt16>, inodes: Set<UInt64>? = nil, of pid: Int32? = nil
   ) throws(BPFError) -> [SocketHolder] {
-    let records = try records(.taskFile, try holderProgram(layout, ports, inodes: inodes), nil)
+    let records = try records(.taskFile, try holderProgram(layout, ports, inodes: inodes), nil, of: pid)
     return records.filter { inodes?.contains($0.inode) ?? true }.map {
       SocketHolder(
         pid: $0.pid, descriptor: $0.descriptor, inode: $0.inode, networkNamespace: $0.namespace,
@@ -78,23 +79,27 @@ package struct BPFEvidence: Sendable, Hashable {
 
   /// Loads a program, runs it over the iterator's objects and takes its records apart, one of each socket.
   func records(
-    _ iterator: BPFIterator, _ program: [UInt64], _ transport: TransportProtocol?
+    _ iterator: BPFIterator, _ program: [UInt64], _ transport: TransportProtocol?, of pid: Int32? = nil
   ) throws(BPFError) -> [SocketRecord] {
     guard let function = layout.iterators[iterator] else { throw .missingFromKernel(iterator.rawValue) }
-    let opened = try Self.open(program, for: function)
+    let opened = try Self.open(program, for: function, of: pid)
     let byteCount = RecordLayout(layout).byteCount
     var records: [SocketRecord] = []
     // A walk that pauses where a buffer was full may meet a socket twice (before 6.16).
     var seen: Set<SeenRecord> = []
-    do throws(SystemError) {
-      try opened.readRecords(byteCount: byteCount) { bytes in
+    do throws(ErrandError) {
+      // The tables' iterators take the lock of every socket that they pass (`bpf_iter_tcp_seq_show`).
+      try Errand.read(opened, recordsOf: byteCount) { bytes in
         for start in stride(from: 0, to: bytes.byteCount, by: byteCount) {
           guard let record = SocketRecord(bytes, at: start, layout, transport) else { continue }
           if seen.insert(SeenRecord(record)).inserted { records.append(record) }
         }
       }
     } catch {
-      throw .failed(call: "read(2) of an iterator", error)
+      switch error {
+      case .noAnswer: throw .noAnswer(iterator: iterator.name)
+      case .failed(let error): throw .failed(call: "read(2) of an iterator", error)
+      }
     }
     return records
   }

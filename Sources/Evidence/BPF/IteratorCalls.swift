@@ -18,11 +18,15 @@ extension BPFEvidence {
   }
 
   /// Loads a program and opens its iterator.
-  static func open(_ program: [UInt64], for function: UInt32) throws(BPFError) -> Descriptor {
+  ///
+  /// - Parameter pid: the process whose descriptors alone `task_file` walks, Linux 6.1.
+  static func open(_ program: [UInt64], for function: UInt32, of pid: Int32? = nil) throws(BPFError) -> Descriptor {
     let loaded = try load(program, for: function)
     let link: Descriptor
-    do throws(SystemError) { link = try Descriptor(linking: loaded) } catch {
-      throw BPFError(call: "BPF_LINK_CREATE", error)
+    do throws(SystemError) { link = try Descriptor(linking: loaded, of: pid) } catch {
+      // E2BIG: the older kernel does not know the number of a process there.
+      throw error == .argumentTooLong
+        ? .unsupported(call: "BPF_LINK_CREATE of a process", error) : BPFError(call: "BPF_LINK_CREATE", error)
     }
     do throws(SystemError) { return try Descriptor(iterating: link) } catch {
       throw BPFError(call: "BPF_ITER_CREATE", error)

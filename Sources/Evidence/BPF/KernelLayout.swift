@@ -109,6 +109,9 @@ enum BPFIterator: String, Sendable, Hashable, CaseIterable {
   case tcp = "bpf_iter_tcp"
   case udp = "bpf_iter_udp"
   case taskFile = "bpf_iter_task_file"
+
+  /// As reports name it: `tcp`, `udp`, `task_file`.
+  var name: String { String(rawValue.dropFirst("bpf_iter_".count)) }
 }
 
 /// To a multiple of eight, in which the stack is divided.

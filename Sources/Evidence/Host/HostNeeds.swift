@@ -37,10 +37,12 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
   package static let userMapping = HostNeeds(rawValue: 1 << 14)
   /// `HostFacts.controlGroupBindPrograms`.
   package static let controlGroupPrograms = HostNeeds(rawValue: 1 << 15)
+  /// `HostFacts.dockerRuns`.
+  package static let containerEngines = HostNeeds(rawValue: 1 << 17)
 
   /// `HostFacts.freshSockets`.
   package static let freshSockets = HostNeeds(rawValue: 1 << 16)
 
   /// All that can be read.
-  package static let everything = HostNeeds(rawValue: (1 << 17) - 1)
+  package static let everything = HostNeeds(rawValue: (1 << 18) - 1)
 }

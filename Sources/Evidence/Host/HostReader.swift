@@ -9,18 +9,21 @@ package import SocketModel
 package struct HostReader: Sendable {
   let procRoot: String
   private let sysRoot: String
+  private let runRoot: String
   private let routes: RouteDump
   private let capabilities: @Sendable () -> Capabilities?
   private let isInBounds: @Sendable () -> Bool?
 
   /// Reads below these roots, and takes the reader to have these capabilities; tests have some of their own.
   package init(
-    procRoot: String = "/proc", sysRoot: String = "/sys", transport: NetlinkTransport = .kernel,
+    procRoot: String = "/proc", sysRoot: String = "/sys", runRoot: String = "/run",
+    transport: NetlinkTransport = .kernel,
     capabilities: @autoclosure @escaping @Sendable () -> Capabilities? = .ofThisThread,
     isInBounds: @autoclosure @escaping @Sendable () -> Bool? = Capabilities.boundsHaveNetBindService
   ) {
     self.procRoot = procRoot
     self.sysRoot = sysRoot
+    self.runRoot = runRoot
     self.routes = RouteDump(transport: transport)
     self.capabilities = capabilities
     self.isInBounds = isInBounds
@@ -48,8 +51,17 @@ package struct HostReader: Sendable {
         facts.controlGroupBindPrograms = hasBindPrograms(controlGroup: mount + group)
       }
     }
+    if needs.contains(.containerEngines) { facts.dockerRuns = dockerRuns() }
     try readNetwork(needs, lookups, &facts)
     return facts
+  }
+
+  /// The files that dockerd makes at its start and removes at its end; a pid file that is left over names no process.
+  private func dockerRuns() -> Bool {
+    guard (try? FileStatus(ofFile: "\(runRoot)/docker.sock"))?.isSocket == true,
+      case .text(let text) = readText("\(runRoot)/docker.pid"), let pid: UInt32 = decimal(trimmed(text))
+    else { return false }
+    return exists("\(procRoot)/\(pid)")
   }
 
   /// Whether there may be VRFs here, or may have been, found at the cost of three system calls: the driver has sysctls in each network namespace

@@ -17,18 +17,18 @@ extension ProcessReader {
   ///   getsockname(2); such sockets are not returned.
   package func boundSockets(
     on ports: ClosedRange<UInt16>? = nil, notIn inodes: Set<UInt64>
-  ) -> (sockets: [SocketObservation], complete: Bool) {
+  ) -> FoundBoundSockets {
     var search = BoundSocketSearch(ports: ports, namespace: OwnNamespace(procRoot: procRoot))
-    var complete = false
+    var found = FoundBoundSockets(sockets: [], complete: false)
     if var walk = try? ProcessWalk(procRoot: procRoot) {
-      walk.run(where: { !inodes.contains($0) && !search.settled.contains($0) }) { process, hits in
-        search.look(at: process, hits)
-      }
-      complete = !search.isInDoubt && !walk.hidesProcesses && walk.countUnreadable() == 0 && seesAllProcesses
+      walk.run(where: { !inodes.contains($0) }) { search.note($0, $1) }
+      found.silent = search.ask(walk)
+      found.complete =
+        !search.isInDoubt && !walk.hidesProcesses && walk.countUnreadable() == 0 && seesAllProcesses
     }
-    var sockets = search.found
-    _ = examine(&sockets)
-    return (sockets, complete)
+    found.sockets = search.found
+    _ = examine(&found.sockets)
+    return found
   }
 
   /// Whether /proc shows the first pid namespace, and with it the processes of all others (pid_namespaces(7)).
@@ -41,99 +41,106 @@ extension ProcessReader {
   private static let firstPIDNamespace = "pid:[4026531836]"
 }
 
+/// What a search for bound sockets found.
+package struct FoundBoundSockets: Sendable, Hashable {
+  package var sockets: [SocketObservation]
+  /// Whether nothing can have been missed.
+  package var complete: Bool
+  /// Who did not answer in time.
+  package var silent: SilentSource?
+
+  package init(sockets: [SocketObservation], complete: Bool, silent: SilentSource? = nil) {
+    self.sockets = sockets
+    self.complete = complete
+    self.silent = silent
+  }
+}
+
 /// The state of one search.
 private struct BoundSocketSearch {
   let ports: ClosedRange<UInt16>?
   let namespace: OwnNamespace
   var found: [SocketObservation] = []
-  /// Inodes that were looked at through one holder: the other holders add nothing.
-  var settled: Set<UInt64> = []
-  /// Inodes that could not be looked at so far.
-  private var refused: Set<UInt64> = []
-  private var metAmbiguous = false
+  /// Something may have been missed.
+  private(set) var isInDoubt = false
+  private var questions: [SocketQuestion] = []
+  /// The file of the network namespace of each question's process, where the kernel has no cookies to compare.
+  private var namespaces: [FileStatus?] = []
+  private var slots: [UInt64: Int] = [:]
 
   init(ports: ClosedRange<UInt16>?, namespace: OwnNamespace) {
     self.ports = ports
     self.namespace = namespace
   }
 
-  var isInDoubt: Bool { metAmbiguous || !refused.isEmpty }
-
-  mutating func look(at process: borrowing VisitedProcess, _ hits: [SocketDescriptor]) {
-    do throws(SystemError) {
-      let handle = try Descriptor(process: process.pid)
-      for hit in hits where !settled.contains(hit.inode) {
-        do throws(SystemError) {
-          let duplicate = try Descriptor.duplicate(hit.number, of: handle, inode: hit.inode)
-          try look(at: duplicate, inode: hit.inode, process)
-          settled.insert(hit.inode)
-          refused.remove(hit.inode)
-        } catch {
-          if !error.meansGone { refused.insert(hit.inode) }
-        }
-      }
-    } catch {
-      if !error.meansGone { refused.formUnion(hits.map(\.inode)) }
+  mutating func note(_ process: borrowing VisitedProcess, _ hits: [SocketDescriptor]) {
+    let file = namespace.cookie == nil ? try? process.directory.status(of: "../ns/net") : nil
+    for hit in hits {
+      let slot = slots[hit.inode] ?? slots.count
+      slots[hit.inode] = slot
+      questions.append(SocketQuestion(pid: process.pid, descriptor: hit.number, inode: hit.inode, slot: slot))
+      namespaces.append(file)
     }
   }
 
-  private mutating func look(
-    at duplicate: borrowing Descriptor, inode: UInt64, _ process: borrowing VisitedProcess
-  ) throws(SystemError) {
-    guard let kind = try TCPSocketKind(of: duplicate),
-      let name = try duplicate.localName(), name.endpoint.port.rawValue != 0,
+  /// Asks one descriptor of each socket, in the order of the walk.
+  mutating func ask(_ walk: borrowing ProcessWalk) -> SilentSource? {
+    let (answers, silent) = Errand.ask(questions, slots: slots.count, place: true)
+    var seen = [Bool](repeating: false, count: slots.count)
+    for (number, question) in questions.enumerated() where !seen[question.slot] {
+      seen[question.slot] = true
+      switch answers[question.slot] {
+      case .told(let answer): look(at: answer, inode: question.inode, namespaces[number])
+      case .refused(let error, _): isInDoubt = isInDoubt || !error.meansGone
+      case .notAsked: isInDoubt = true
+      }
+    }
+    return silent.map { .process(questions[$0].pid, command: walk.command(of: questions[$0].pid) ?? "") }
+  }
+
+  private mutating func look(at socket: SocketAnswer, inode: UInt64, _ holders: FileStatus?) {
+    guard socket.isTCP, let name = socket.local, name.endpoint.port.rawValue != 0,
       ports?.contains(name.endpoint.port.rawValue) ?? true
     else { return }
-    guard let isOurs = namespace.contains(duplicate, heldIn: process.directory) else {
-      metAmbiguous = true
+    guard let isOurs = namespace.contains(socket, holders: holders) else {
+      isInDoubt = true
       return
     }
     guard isOurs else { return }
-    switch try boundState(of: duplicate) {
-    case .some(let state):
-      found.append(try observation(of: duplicate, name: name, state: state, inode: inode, ulp: kind.ulp))
-    case .none: metAmbiguous = true
-    }
-  }
-
-  private func observation(
-    of duplicate: borrowing Descriptor, name: SocketName, state: SocketState, inode: UInt64, ulp: String?
-  ) throws(SystemError) -> SocketObservation {
-    let flags = try SocketFlags(of: duplicate)
-    let device = try? duplicate.option(.boundInterface)
-    return SocketObservation(
-      transport: .tcp, family: name.family, local: name.endpoint,
-      remote: (try? duplicate.peerName())?.endpoint, state: state,
-      reuseaddr: .known(flags.reuseaddr, .getsockopt),
-      reuseport: flags.reuseport.map { .known($0, .getsockopt) } ?? .unknown(.oldKernel),
-      v6only: flags.v6only.map { .known($0, .getsockopt) },
-      device: device.flatMap { InterfaceIndex(kernel: UInt32(bitPattern: $0)) }, uid: flags.uid, inode: inode,
-      cookie: (try? duplicate.option(.cookie)) ?? 0, ulp: ulp)
-  }
-}
-
-/// A socket in TCP's port space: TCP itself, or MPTCP, whose first subflow holds the port.
-private struct TCPSocketKind {
-  var ulp: String?
-
-  /// Nil for any other socket.
-  init?(of duplicate: borrowing Descriptor) throws(SystemError) {
-    guard try duplicate.family() != nil, try duplicate.transport() == .tcp else { return nil }
-    switch try duplicate.option(.protocolNumber) {
-    case ProtocolNumber.tcp: ulp = nil
-    case ProtocolNumber.mptcp: ulp = "mptcp"
-    default: return nil
+    if let state = socket.boundState {
+      found.append(SocketObservation(socket, name: name, state: state, inode: inode))
+    } else {
+      isInDoubt = true
     }
   }
 }
 
-/// The state of a socket that has a port; nil where cannot be told whether the port is still its own.
-///
-/// A socket that connected or listened before and is closed now keeps its number in getsockname(2), but is bound
-/// only if its port was chosen by bind(2) (SOCK_BINDPORT_LOCK, kernel function `tcp_set_state`). Traces of the
-/// earlier life are the path MTU and the peer's MSS of connect(2), and the receive MSS that `tcp_disconnect` sets.
-private func boundState(of duplicate: borrowing Descriptor) throws(SystemError) -> SocketState? {
-  let info = try duplicate.tcpInfo()
-  guard info.state == .close else { return info.state }
-  return info.pathMTU == 0 && info.advertisedMSS == 0 && info.receivedMSS == 0 ? .close : nil
+extension SocketObservation {
+  fileprivate init(_ answer: SocketAnswer, name: SocketName, state: SocketState, inode: UInt64) {
+    self.init(
+      transport: .tcp, family: name.family, local: name.endpoint, remote: answer.peer?.endpoint, state: state,
+      reuseaddr: .known(answer.reuseaddr, .getsockopt),
+      reuseport: answer.reuseport.map { .known($0, .getsockopt) } ?? .unknown(.oldKernel),
+      v6only: answer.v6only.map { .known($0, .getsockopt) }, device: answer.device, uid: answer.uid, inode: inode,
+      cookie: answer.cookie, ulp: answer.protocolNumber == ProtocolNumber.mptcp ? "mptcp" : nil)
+  }
+}
+
+extension SocketAnswer {
+  /// A socket in TCP's port space: TCP itself, or MPTCP, whose first subflow holds the port.
+  fileprivate var isTCP: Bool {
+    family != nil && transport == .tcp
+      && (protocolNumber == ProtocolNumber.tcp || protocolNumber == ProtocolNumber.mptcp)
+  }
+
+  /// The state of a socket that has a port; nil where cannot be told whether the port is still its own.
+  ///
+  /// A socket that connected or listened before and is closed now keeps its number in getsockname(2), but is bound
+  /// only if its port was chosen by bind(2) (SOCK_BINDPORT_LOCK, kernel function `tcp_set_state`). Traces of the
+  /// earlier life are the path MTU and the peer's MSS of connect(2), and the receive MSS that `tcp_disconnect` sets.
+  fileprivate var boundState: SocketState? {
+    guard let info else { return nil }
+    guard info.state == .close else { return info.state }
+    return info.pathMTU == 0 && info.advertisedMSS == 0 && info.receivedMSS == 0 ? .close : nil
+  }
 }

@@ -9,10 +9,15 @@ struct ControlGroup: Sendable, Hashable {
   /// The full container id (Docker, podman, containerd, CRI-O) or the LXC name; of nested containers the outer
   /// one, which the tools of this host know.
   var container: String?
-  /// The uid of the user manager that the unit belongs to.
+  /// The uid of the user manager below whose group this is: whatever is named there, units and containers, that user
+  /// may have named (systemd delegates `user@UID.service`).
   var userManager: UInt32?
+  /// It is the group of the user manager itself, `user@UID.service/init.scope`.
+  var isUserManagersOwn = false
   /// Who runs the container: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`.
   var engine: String?
+  /// The uid whose user manager this is the group of: `user@UID.service/init.scope`, where systemd puts itself.
+  var managerOf: UInt32? { isUserManagersOwn ? userManager : nil }
   /// The path below the cgroup2 mount; nil on a host with cgroup v1 alone.
   var unifiedPath: String?
 
@@ -28,11 +33,14 @@ struct ControlGroup: Sendable, Hashable {
       guard fields.count == 3, fields[2].utf8.first == UInt8(ascii: "/") else { continue }
       let place = Self.place(of: fields[2])
       container = container ?? place.container
-      engine = engine ?? place.engine
+      if engine == nil { engine = place.engine }
       let isUnified = fields[0] == "0" && fields[1].isEmpty
       if isUnified { unifiedPath = String(fields[2]) }
       if isUnified || fields[1] == "name=systemd" {
-        if unit == nil { userManager = place.userManager }
+        if unit == nil {
+          userManager = place.userManager
+          isUserManagersOwn = place.isUserManagersOwn
+        }
         unit = unit ?? place.unit
       }
     }
@@ -47,11 +55,15 @@ struct ControlGroup: Sendable, Hashable {
   }
 
   /// Walks the path from the root; below a container's own group the names are those of another systemd.
+  ///
+  /// The unit is the first below the slices (systemd's `cg_path_get_unit`): what lies below it, it has named itself. Of a
+  /// user manager, which is what systemd calls so at the place where it makes it, the same counts from there.
   private static func place(of path: Substring) -> Place {
     var place = Place()
     var previous = ""
-    for word in path.utf8.split(separator: UInt8(ascii: "/")) {
-      let component = String(Substring(word))
+    var slices: [String] = []
+    let components = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }.filter { $0 != ".." }
+    for component in components {
       if let container = containerName(component, after: previous) {
         place.container = container
         place.engine = engine(component, after: previous, in: path)
@@ -60,20 +72,43 @@ struct ControlGroup: Sendable, Hashable {
       if component == "payload" { break }  // systemd-nspawn(1) puts the guest's groups below it
       // systemd puts "_" before a name that the kernel could take for a file of its own (`cg_escape`).
       let name = component.hasPrefix("_") ? String(component.dropFirst()) : component
-      if name.hasPrefix("user@"), name.hasSuffix(".service") {
-        place.userManager = UInt32(name.dropFirst("user@".count).dropLast(".service".count))
+      if let uid = userManager(name), place.userManager == nil, !place.metUnit,
+        slices == ["user.slice", "user-\(uid).slice"]
+      {
+        place.userManager = uid
+        place.isUserManagersOwn = components.dropFirst(3) == ["init.scope"]
+      } else if isUnit(name), !place.metUnit {
+        place.metUnit = true
+        place.unit = isWorthNaming(name) ? name : nil
       }
-      if isUnit(name) { place.unit = isWorthNaming(name) ? name : nil }
+      slices.append(component)
       previous = component
     }
     return place
+  }
+
+  /// The path of the unit's own group; nil where it is not to be reached.
+  var pathOfUnit: String? {
+    guard let unit, let path = reachablePath else { return nil }
+    var groups = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+    while let last = groups.last, last != unit, last != "_" + unit { groups.removeLast() }
+    return groups.isEmpty ? nil : "/" + groups.joined(separator: "/")
   }
 
   private struct Place {
     var unit: String?
     var container: String?
     var userManager: UInt32?
+    var isUserManagersOwn = false
     var engine: String?
+    /// Below the first unit, named or not.
+    var metUnit = false
+  }
+
+  /// The uid of `user@UID.service`.
+  private static func userManager(_ name: String) -> UInt32? {
+    guard name.hasPrefix("user@"), name.hasSuffix(".service") else { return nil }
+    return UInt32(name.dropFirst("user@".count).dropLast(".service".count))
   }
 
   /// The engine that names its groups so: `docker-ID.scope` and `docker/ID`, `libpod-ID`, `libpod_parent/libpod-ID`,

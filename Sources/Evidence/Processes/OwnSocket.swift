@@ -32,7 +32,7 @@ package struct OwnSocket: Sendable, Hashable {
     }
     self.family = family
     self.transport = transport
-    let flags = try SocketFlags(of: socket)
+    let flags = SocketFlags(try SocketAnswer(asking: socket))
     reuseaddr = flags.reuseaddr
     reuseport = flags.reuseport ?? false
     v6only = flags.v6only

@@ -23,7 +23,7 @@ package typealias HolderSearch = (_ inodes: Set<UInt64>) -> [DescriptorHolder]?
 
 /// Finds out who holds a socket, and the options that only the holder's descriptor tells.
 ///
-/// It reads /proc and duplicates descriptors (pidfd_getfd(2)); each duplicate is closed before the next is made.
+/// It reads /proc, and has descriptors duplicated and asked by a child with a deadline (`Errand`).
 package struct ProcessReader: Sendable {
   let procRoot: String
   /// From so many open files on a walk through all descriptors, 3 µs each, takes longer than a search by a BPF iterator,
@@ -48,17 +48,17 @@ package struct ProcessReader: Sendable {
   package func examine(
     _ sockets: inout [SocketObservation], controlGroupPaths: Bool = false, search: HolderSearch = { _ in nil }
   ) -> ProcessVisibility {
-    var findings: [UInt64: Finding] = [:]
+    var notes = HolderNotes()
     for socket in sockets {
       guard let inode = socket.inode else { continue }
-      findings[inode, default: Finding()].expect(socket)
+      notes.findings[inode, default: Finding()].expect(socket)
     }
     var visibility = ProcessVisibility()
-    if !findings.isEmpty { visibility = walk(for: &findings, search) }
+    if !notes.findings.isEmpty { visibility = walk(&notes, search) }
     let wantsPaths = controlGroupPaths && sockets.contains { $0.cgroupID != nil && $0.cgroup == nil }
     var paths = wantsPaths ? ControlGroupPaths(procRoot: procRoot) : nil
     for index in sockets.indices {
-      let finding = sockets[index].inode.flatMap { findings[$0] }
+      let finding = sockets[index].inode.flatMap { notes.findings[$0] }
       sockets[index].settle(finding)
       if let number = sockets[index].cgroupID, sockets[index].cgroup == nil {
         sockets[index].cgroup = paths?.path(of: number, candidates: finding?.controlGroupPaths ?? [])
@@ -67,69 +67,34 @@ package struct ProcessReader: Sendable {
     return visibility
   }
 
-  private func walk(for findings: inout [UInt64: Finding], _ search: HolderSearch) -> ProcessVisibility {
+  private func walk(_ notes: inout HolderNotes, _ search: HolderSearch) -> ProcessVisibility {
     do throws(SystemError) {
       var walk = try ProcessWalk(procRoot: procRoot)
-      let refusals = RefusalReader(procRoot: procRoot)
-      if (walk.countOpenFiles() ?? 0) >= manyFiles, let holders = search(Set(findings.keys)) {
-        var found = findings
-        let isConfirmed = walk.confirm(holders) { process, hits in note(process, hits, in: &found, refusals) }
+      var wasFound = false
+      if (walk.countOpenFiles() ?? 0) >= manyFiles, let holders = search(Set(notes.findings.keys)) {
+        var found = notes
         // A socket that nobody seems to hold is looked for everywhere: a subflow of MPTCP has a port of its own.
-        if isConfirmed, !found.values.contains(where: \.isWithoutHolder) {
-          findings = found
-          return visibility(of: findings, walk, refusals)
+        if walk.confirm(holders, visit: { found.add($0, $1) }),
+          !found.findings.values.contains(where: \.isWithoutHolder)
+        {
+          notes = found
+          wasFound = true
         }
       }
-      walk.run(where: { findings[$0] != nil }) { process, hits in
-        note(process, hits, in: &findings, refusals)
+      if !wasFound {
+        let inodes = notes.findings
+        walk.run(where: { inodes[$0] != nil }) { notes.add($0, $1) }
       }
-      return visibility(of: findings, walk, refusals)
+      let refusals = RefusalReader(procRoot: procRoot)
+      let silent = notes.ask(refusals)
+      return visibility(of: notes.findings, walk, refusals, silent)
     } catch {
       return ProcessVisibility(reasons: [.noProc])
     }
   }
 
-  private func note(
-    _ process: borrowing VisitedProcess, _ hits: [SocketDescriptor], in findings: inout [UInt64: Finding],
-    _ refusals: RefusalReader
-  ) {
-    let group = process.controlGroup()
-    guard var record = process.record(descriptors: [], controlGroup: group) else { return }
-    var rest = hits.sorted { ($0.inode, $0.number) < ($1.inode, $1.number) }[...]
-    while let inode = rest.first?.inode {
-      let ofSocket = rest.prefix { $0.inode == inode }
-      record.descriptors = ofSocket.map(\.number)
-      findings[inode]?.add(record, controlGroup: group.unifiedPath)
-      rest = rest[ofSocket.endIndex...]
-    }
-    // One duplicate for each socket, not one for each of forty workers.
-    let wanted = hits.filter { findings[$0.inode]?.lacksFlags ?? false }
-    guard !wanted.isEmpty else { return }
-    readFlags(of: wanted, process, into: &findings, refusals)
-  }
-
-  private func readFlags(
-    of hits: [SocketDescriptor], _ process: borrowing VisitedProcess, into findings: inout [UInt64: Finding],
-    _ refusals: RefusalReader
-  ) {
-    let owner = (try? process.directory.status())?.uid
-    do throws(SystemError) {
-      let handle = try Descriptor(process: process.pid)
-      for hit in hits where findings[hit.inode]?.lacksFlags ?? false {
-        do throws(SystemError) {
-          let duplicate = try Descriptor.duplicate(hit.number, of: handle, inode: hit.inode)
-          findings[hit.inode]?.flags = try SocketFlags(of: duplicate)
-        } catch {
-          findings[hit.inode]?.fail(refusals.reason(error, owner: owner))
-        }
-      }
-    } catch {
-      for hit in hits { findings[hit.inode]?.fail(refusals.reason(error, owner: owner)) }
-    }
-  }
-
   private func visibility(
-    of findings: [UInt64: Finding], _ walk: borrowing ProcessWalk, _ refusals: RefusalReader
+    of findings: [UInt64: Finding], _ walk: borrowing ProcessWalk, _ refusals: RefusalReader, _ silent: SilentSource?
   ) -> ProcessVisibility {
     guard findings.values.contains(where: { $0.isIncomplete }) else { return ProcessVisibility() }
     let missing = Set(findings.values.compactMap { $0.missing })
@@ -142,6 +107,57 @@ package struct ProcessReader: Sendable {
     if isHidden { reasons.append(.hidepid) }
     if missing.contains(.yama) { reasons.append(.yama) }
     if missing.contains(.oldKernel) { reasons.append(.oldKernel) }
-    return ProcessVisibility(unreadableProcesses: unreadable, reasons: reasons)
+    if missing.contains(.noAnswer) { reasons.append(.noAnswer) }
+    return ProcessVisibility(unreadableProcesses: unreadable, reasons: reasons, silent: silent)
+  }
+}
+
+/// What a walk notes: who holds which socket, and whom to ask for what only a descriptor tells.
+private struct HolderNotes {
+  /// By inode.
+  var findings: [UInt64: Finding] = [:]
+  private var questions: [SocketQuestion] = []
+  /// The owner of the process of each question.
+  private var owners: [UInt32?] = []
+  private var slots: [UInt64: Int] = [:]
+
+  /// Notes a process that holds some of the sockets.
+  mutating func add(_ process: borrowing VisitedProcess, _ hits: [SocketDescriptor]) {
+    let group = process.controlGroup()
+    guard var record = process.record(descriptors: [], controlGroup: group) else { return }
+    var rest = hits.sorted { ($0.inode, $0.number) < ($1.inode, $1.number) }[...]
+    while let inode = rest.first?.inode {
+      let ofSocket = rest.prefix { $0.inode == inode }
+      record.descriptors = ofSocket.map(\.number)
+      findings[inode]?.add(record, controlGroup: group.unifiedPath)
+      rest = rest[ofSocket.endIndex...]
+    }
+    let wanted = hits.filter { findings[$0.inode]?.lacksFlags ?? false }
+    guard !wanted.isEmpty else { return }
+    let owner = (try? process.directory.status())?.uid
+    for hit in wanted {
+      let slot = slots[hit.inode] ?? slots.count
+      slots[hit.inode] = slot
+      questions.append(SocketQuestion(pid: process.pid, descriptor: hit.number, inode: hit.inode, slot: slot))
+      owners.append(owner)
+    }
+  }
+
+  /// Has the descriptors asked, one of each socket, and says who kept the answer back.
+  mutating func ask(_ refusals: RefusalReader) -> SilentSource? {
+    guard !questions.isEmpty else { return nil }
+    let (answers, silent) = Errand.ask(questions, slots: slots.count)
+    for (inode, slot) in slots {
+      switch answers[slot] {
+      case .told(let answer): findings[inode]?.flags = SocketFlags(answer)
+      case .refused(let error, let question):
+        findings[inode]?.fail(refusals.reason(error, owner: owners[question]))
+      case .notAsked: findings[inode]?.fail(.noAnswer)
+      }
+    }
+    guard let silent else { return nil }
+    let question = questions[silent]
+    let record = findings[question.inode]?.processes.first { $0.pid == question.pid }
+    return .process(question.pid, command: record?.command ?? "")
   }
 }

@@ -1,8 +1,14 @@
+import Linux
+
 /// The numbers of `/proc/PID/stat` that tell where a process comes from (proc_pid_stat(5)).
 struct ProcessStat: Sendable, Hashable {
   var parent: Int32
   var group: Int32
   var session: Int32
+  /// Ticks after boot; nil where the line ends before.
+  var startTicks: UInt64?
+  /// How many threads it has; nil where the line ends before.
+  var threads: Int?
 
   init?(_ stat: [UInt8]) {
     guard let fields = fieldsAfterName(stat), fields.count >= 4, let parent = Int32(fields[1]),
@@ -12,6 +18,14 @@ struct ProcessStat: Sendable, Hashable {
     self.parent = parent
     self.group = group
     self.session = session
+    threads = fields.count > 17 ? Int(fields[17]) : nil
+    startTicks = fields.count > 19 ? UInt64(fields[19]) : nil
+  }
+
+  /// When the process was started, in whole seconds since the epoch.
+  var startedAt: Double? {
+    guard let startTicks, let boot = Clock.boot else { return nil }
+    return (boot + Double(startTicks) / Clock.ticksPerSecond).rounded(.down)
   }
 }
 
@@ -24,10 +38,11 @@ func mayHoldDescriptors(stat: [UInt8]) -> Bool {
   return flags & isKernelThread == 0
 }
 
-/// The state, the parent and what follows, up to the flags and the rest of the line in one; nil where there is no name.
+/// The state, the parent and what follows, up to the time of the start and the rest of the line in one; nil where there
+/// is no name.
 private func fieldsAfterName(_ stat: [UInt8]) -> [Substring]? {
   // The command name may hold anything, brackets and blanks too: the fields start after the last ")".
   guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
   let text = String(decoding: stat[stat.index(after: end)...], as: UTF8.self)
-  return text.utf8.split(separator: UInt8(ascii: " "), maxSplits: 7).map { Substring($0) }
+  return text.utf8.split(separator: UInt8(ascii: " "), maxSplits: 20).map { Substring($0) }
 }

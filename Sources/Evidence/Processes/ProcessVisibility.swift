@@ -13,9 +13,13 @@ package struct ProcessVisibility: Sendable, Hashable {
   /// Why, each at most once.
   package var reasons: [VisibilityReason]
 
-  package init(unreadableProcesses: Int = 0, reasons: [VisibilityReason] = []) {
+  /// Who did not answer in time.
+  package var silent: SilentSource?
+
+  package init(unreadableProcesses: Int = 0, reasons: [VisibilityReason] = [], silent: SilentSource? = nil) {
     self.unreadableProcesses = unreadableProcesses
     self.reasons = reasons
+    self.silent = silent
   }
 
   /// Whether nothing was kept from the reader.

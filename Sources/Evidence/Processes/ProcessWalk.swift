@@ -17,14 +17,23 @@ struct VisitedProcess: ~Copyable {
       unit: controlGroup.unit, container: controlGroup.container)
     record.userManager = controlGroup.userManager
     record.containerEngine = controlGroup.engine
+    // Anybody may call himself systemd.
+    record.isServiceManager =
+      pid == 1
+      ? command == "systemd"
+      : controlGroup.managerOf != nil && uid() == controlGroup.managerOf
     record.forwardsTo = forwardedEndpoint(record)
+    // The directory of a process belongs to its effective uid even where its files are root's (`task_dump_owner`).
+    record.uid = (try? directory.status(of: ".."))?.uid
+    record.workingDirectory = try? directory.linkTarget(of: "../cwd")
     readAncestry(into: &record)
     return record
   }
 
   /// `/proc/PID/cgroup`; empty where it cannot be read.
   func controlGroup() -> ControlGroup {
-    let text = (try? directory.contents(of: "../cgroup")) ?? []
+    // A path has at most 4 KiB (PATH_MAX), and cgroup v1 has a line for each of a dozen hierarchies.
+    let text = (try? directory.contents(of: "../cgroup", limit: 64 << 10)) ?? []
     return ControlGroup(parsing: String(decoding: text, as: UTF8.self))
   }
 }
@@ -113,6 +122,9 @@ struct ProcessWalk: ~Copyable {
   private borrowing func visited(_ pid: Int32) throws(SystemError) -> VisitedProcess {
     VisitedProcess(pid: pid, directory: try Descriptor(directory: "\(pid)/fd", in: proc))
   }
+
+  /// The short command name of a process; nil where it is gone.
+  borrowing func command(of pid: Int32) -> String? { commandName(at: "\(pid)/comm", in: proc) }
 
   /// How many of the refused processes can have descriptors at all.
   borrowing func countUnreadable() -> Int {

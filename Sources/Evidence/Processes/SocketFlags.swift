@@ -8,22 +8,20 @@ struct SocketFlags: Sendable, Hashable {
   var reuseport: Bool?
   /// Nil for a socket that is not AF_INET6.
   var v6only: Bool?
-  /// The uid of the inode, which fchown(2) keeps equal to `sk_uid` (kernel function `sockfs_setattr`).
+  /// The uid of the inode.
   var uid: UInt32
   /// Of an MPTCP socket, whose options are those of its first subflow alone; nil for any other.
   var firstSubflow: FirstSubflow?
   /// The upper layer protocol of a TCP socket: `mptcp`, `tls`, …; nil for none.
   var upperLayer: String?
 
-  /// Reads the options of a duplicate; any value but 0 is "set" (`sk_reuse` has more than two).
-  init(of duplicate: borrowing Descriptor) throws(SystemError) {
-    reuseaddr = try duplicate.option(.reuseaddr) != 0
-    reuseport = (try? duplicate.option(.reuseport)).map { $0 != 0 }
-    let isIPv6 = try duplicate.family() == .ipv6
-    v6only = isIPv6 ? (try? duplicate.option(.v6only)).map { $0 != 0 } : nil
-    uid = try duplicate.status().uid
-    firstSubflow = try FirstSubflow(of: duplicate)
-    upperLayer = firstSubflow == nil ? (try? duplicate.upperLayer()) ?? nil : "mptcp"
+  init(_ answer: SocketAnswer) {
+    reuseaddr = answer.reuseaddr
+    reuseport = answer.reuseport
+    v6only = answer.v6only
+    uid = answer.uid
+    firstSubflow = FirstSubflow(answer)
+    upperLayer = firstSubflow == nil ? answer.upperLayer : "mptcp"
   }
 }
 
@@ -40,11 +38,11 @@ struct FirstSubflow: Sendable, Hashable {
   var isConnecting = false
 
   /// Nil for a socket that is not MPTCP's.
-  init?(of duplicate: borrowing Descriptor) throws(SystemError) {
-    guard try duplicate.option(.protocolNumber) == ProtocolNumber.mptcp else { return nil }
-    local = (try? duplicate.localName())?.endpoint
-    remote = (try? duplicate.peerName())?.endpoint
-    if let info = try? duplicate.tcpInfo() { isConnecting = info.state == .synSent }
+  init?(_ answer: SocketAnswer) {
+    guard answer.protocolNumber == ProtocolNumber.mptcp else { return nil }
+    local = answer.local?.endpoint
+    remote = answer.peer?.endpoint
+    isConnecting = answer.info?.state == .synSent
   }
 
   init(local: Endpoint?, remote: Endpoint? = nil, isConnecting: Bool = false) {

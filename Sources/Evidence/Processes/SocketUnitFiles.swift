@@ -4,8 +4,10 @@ package import SocketModel
 extension ProcessReader {
   /// Fills in `activation` of the sockets that systemd holds, from the unit files; systemd itself is not asked.
   ///
-  /// Only where one unit alone fits. No file is read unless a listening or unconnected socket is held by a
-  /// process named `systemd` (a container's process 1 may be any server), or is hidden and was made in systemd's own control group.
+  /// Only where one unit alone fits. No file is read unless a listening or unconnected socket is held by a service
+  /// manager (`readSurroundings`), or is hidden and was made in systemd's own control group. The unit files below a
+  /// user's own directories are read by that user alone: they could keep others waiting. For everybody else a unit of a
+  /// user's manager has to be one that starts by itself.
   ///
   /// - Parameter fileRoot: where /etc, /run, /usr and /sys are.
   package func findActivations(_ sockets: inout [SocketObservation], fileRoot: String = "/") {
@@ -14,13 +16,17 @@ extension ProcessReader {
     for index in sockets.indices {
       let socket = sockets[index]
       guard socket.remote == nil, socket.state == .listen || socket.transport == .udp else { continue }
-      let manager = socket.processes.first { $0.command == "systemd" }
+      let manager = socket.processes.first { $0.isServiceManager && ($0.pid == 1 || socket.uid == $0.userManager) }
       let isHiddenManagers = socket.owner == .hidden && managersGroup != nil && socket.cgroupID == managersGroup
       guard manager != nil || isHiddenManagers else { continue }
       let isUsers = manager.map { $0.pid != 1 && $0.userManager != nil } ?? false
-      let known = units[isUsers] ?? SocketUnitFiles(root: fileRoot, isUsers: isUsers).units()
+      let isOwn = isUsers && manager?.userManager == effectiveUser()
+      let home = isOwn ? environmentVariable("HOME") : nil
+      let own = isOwn ? [home.map { "\($0)/.config" }, "/run/user/\(effectiveUser())"].compactMap { $0 } : []
+      let known = units[isUsers] ?? SocketUnitFiles(root: fileRoot, isUsers: isUsers, own: own, home: home).units()
       units[isUsers] = known
-      guard let unit = Self.unit(of: socket, in: known) else { continue }
+      let seen = isUsers && !isOwn ? known.filter(\.isEnabled) : known
+      guard let unit = Self.unit(of: socket, in: seen) else { continue }
       sockets[index].activation = SocketActivation(
         unit: unit.name, activates: unit.activates, userManager: isUsers ? manager?.userManager : nil)
     }
@@ -47,10 +53,16 @@ struct SocketUnitFiles {
   private let root: String
   private let directories: [String]
 
-  /// - Parameter isUsers: the directories that all user managers share, instead of the system manager's; those in
-  ///   home directories are not read.
-  init(root: String, isUsers: Bool) {
+  /// - Parameters:
+  ///   - isUsers: the directories that all user managers share, instead of the system manager's.
+  ///   - own: the directories of one user above `systemd`: of his settings, then of what runs.
+  ///   - home: that user's home directory.
+  init(root: String, isUsers: Bool, own ofUser: [String] = [], home: String? = nil) {
     self.root = root
+    let users = ofUser.map { $0.hasPrefix("/") ? String($0.dropFirst()) : $0 }
+    let userControl = users.map { "\($0)/systemd/user.control" } + users.map { "\($0)/systemd/transient" }
+    let data = home.map { ["\($0.hasPrefix("/") ? String($0.dropFirst()) : $0)/.local/share/systemd/user"] } ?? []
+    let shared = ["usr/local/share/systemd/user", "usr/share/systemd/user"]
     let last = isUsers ? "user" : "system"
     let control = ["etc/systemd/\(last).control", "run/systemd/\(last).control"]
     let early = ["run/systemd/transient", "run/systemd/generator.early"]
@@ -58,7 +70,9 @@ struct SocketUnitFiles {
     let own = ["etc/systemd/\(last)", "run/systemd/\(last)"]
     directories =
       isUsers
-      ? control + own + installed
+      ? userControl + control + users.prefix(1).map { "\($0)/systemd/user" } + own.prefix(1)
+        + users.dropFirst().map { "\($0)/systemd/user" } + own.dropFirst()
+        + users.dropFirst().map { "\($0)/systemd/generator" } + data + shared + installed
       : control + early + own + ["run/systemd/generator"] + installed + ["run/systemd/generator.late"]
   }
 
@@ -104,6 +118,9 @@ struct SocketUnitFiles {
   }
 
   private static func text(_ path: String, _ root: borrowing Descriptor) -> String? {
-    (try? root.contents(of: path, limit: 64 << 10)).map { String(decoding: $0, as: UTF8.self) }
+    // A longer one than any unit's is not read in part: what it says further down may change what stands above.
+    let limit = 64 << 10
+    guard let bytes = try? root.contents(of: path, limit: limit + 1), bytes.count <= limit else { return nil }
+    return String(decoding: bytes, as: UTF8.self)
   }
 }

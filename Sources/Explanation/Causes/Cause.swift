@@ -15,7 +15,7 @@ public enum Cause: String, Sendable, Hashable, CaseIterable {
   case wildcardOverlap = "wildcard-overlap"
   /// An IPv6 wildcard without IPV6_V6ONLY and an IPv4 socket.
   case dualStackOverlap = "dual-stack-overlap"
-  /// A listening socket that different programs hold: a child got it from its parent.
+  /// A listening socket that a child got from its parent, which holds it too or has gone.
   case inheritedDescriptor = "inherited-descriptor"
   /// Sockets in TIME_WAIT.
   case timeWait = "time-wait"
@@ -25,6 +25,10 @@ public enum Cause: String, Sendable, Hashable, CaseIterable {
   case leftoverDualStackConnection = "leftover-dual-stack-connection"
   /// A client that uses the port as its own end.
   case outgoingConnection = "outgoing-connection"
+  /// A client that asked for a port below 1024 as its own end, as NFS and RPC clients do.
+  case reservedPortClient = "reserved-port-client"
+  /// A UDP socket that is connected to one peer.
+  case connectedUDP = "connected-udp"
   /// A client connected to itself.
   case selfConnection = "self-connection"
   /// bind(2) works, listen(2) does not.
@@ -87,6 +91,8 @@ extension Cause {
     case .leftoverConnection: .leftoverConnection
     case .leftoverDualStackConnection: .leftoverDualStackConnection
     case .outgoingConnection: .outgoingConnection
+    case .reservedPortClient: .reservedPortClient
+    case .connectedUDP: .connectedUDP
     case .selfConnection: .selfConnection
     case .listenOnly: .listenOnly
     case .reuseportMissing: .reuseportMissing

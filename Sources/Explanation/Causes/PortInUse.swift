@@ -98,15 +98,15 @@ extension CauseEntry {
     remedies: noRemedies)
 
   static let inheritedDescriptor = CauseEntry(
-    "different programs hold one listening socket",
-    summary: "A child process inherited the listening socket; the port stays taken until it closes it too.",
+    "a child process inherited the listening socket",
+    summary: "A helper that a server started has its listening socket too, and keeps the port when the server goes.",
     what: [
       .shown("inherited.exec", "A descriptor without close-on-exec goes on in every program that a server starts."),
       .shown("inherited.last-copy", "The port is taken until the last copy of the descriptor is closed."),
     ],
     signs: [
       "Several programs with different names under OWNER, for one socket.",
-      "If only the child is left, the socket looks like its own: a holder that is no server at all gives it away.",
+      "If only the child is left: its own parent has gone, the descriptor lacks close-on-exec, and nothing waits there.",
     ],
     helps: [
       "Stop the process that inherited it.",
@@ -193,11 +193,46 @@ extension CauseEntry {
     helps: [
       .shown("client.reserved", "net.ipv4.ip_local_reserved_ports keeps clients off the ports it lists."),
       .shown("client.reserved-bind", "A bind to a reserved port works as ever."),
+      "ss -K closes one connection and leaves its client alone, where the kernel has CONFIG_INET_DIAG_DESTROY.",
       "Or choose a port below the range.",
     ],
     ineffective: [
       .shown("client.reuseaddr", "SO_REUSEADDR: clients hardly ever set it, and both sides would have to.")
     ], references: ["ip(7)"],
+    reason: reuseaddrOnOneSide,
+    remedies: reservePort)
+
+  static let reservedPortClient = CauseEntry(
+    "a client has a reserved port",
+    summary: "A client took a port below 1024 as its own end, as NFS and RPC clients do to show that root runs them.",
+    what: [
+      "bindresvport(3) and the kernel's NFS client pick any port from 512 to 1023 that is free when they start.",
+      .shown("client.blocks", "While the connection lives, and in TIME_WAIT after it, the port is in use."),
+    ],
+    signs: ["An ESTABLISHED line, nothing listens, and PEER has the port of a service, such as 2049 (NFS)."],
+    helps: [
+      "Start the server before such clients, at boot before the mounts: then they pick another port.",
+      "List the port in /etc/bindresvport.blacklist, which programs with libtirpc read.",
+      "For NFS mounts: the sysctls sunrpc.min_resvport and sunrpc.max_resvport, or the mount option noresvport.",
+    ],
+    ineffective: [
+      "net.ipv4.ip_local_reserved_ports: these clients ask for the port by bind(), which that list does not concern."
+    ], references: ["bindresvport(3)", "nfs(5)"],
+    reason: reuseaddrOnOneSide,
+    remedies: keepReservedPort)
+
+  static let connectedUDP = CauseEntry(
+    "a connected UDP socket has the port",
+    summary: "A UDP socket that talks to one peer alone, as for RTP, DNS or QUIC, keeps everybody else off its port.",
+    what: [
+      .shown("udp.blocks", "A bound UDP socket keeps others off its address and port."),
+      .shown("udp.connected-first", "One that is connected gets what its peer sends."),
+    ],
+    signs: ["A line ESTABLISHED with an address under PEER, and /udp in the headline."],
+    helps: [
+      "Let its program end the call or the session, or stop it: the port is free as soon as the socket is closed.",
+      "Give media and the like a range of ports outside net.ipv4.ip_local_port_range, and the server one outside both.",
+    ], references: ["udp(7)", "ip(7)"],
     reason: reuseaddrOnOneSide,
     remedies: reservePort)
 

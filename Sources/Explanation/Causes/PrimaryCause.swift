@@ -23,11 +23,12 @@ private func inTheWay(_ situation: Situation, _ blockers: [Blocker]) -> Cause {
   }
   let ofRole = sockets.filter { situation.role($0) == role }
   switch role {
-  case .listener where ofRole.contains(where: \.isHeldByDifferentPrograms): return .inheritedDescriptor
+  case .listener where ofRole.contains(where: \.isInherited): return .inheritedDescriptor
   case .listener, .bound, .udp: return overlapCause(situation, role, ofRole)
   case .serverConnection, .timeWait:
     let meetsOnlyDualStack = ofRole.allSatisfy { AddressOverlap(situation.attempt, $0) == .dualStack }
     return meetsOnlyDualStack && situation.attempt.family == .ipv4 ? .leftoverDualStackConnection : role.cause
+  case .client where situation.attempt.port.rawValue < 1024: return .reservedPortClient
   case .selfConnection, .client, .request: return role.cause
   }
 }
@@ -54,6 +55,7 @@ private func reuseCause(_ situation: Situation, _ blockers: [Blocker]) -> Cause?
 }
 
 private func overlapCause(_ situation: Situation, _ role: SocketRole, _ sockets: [SocketObservation]) -> Cause {
+  if role == .udp, sockets.allSatisfy({ $0.remote != nil }) { return .connectedUDP }
   let overlaps = sockets.map { AddressOverlap(situation.attempt, $0) }
   if overlaps.contains(.same) || sockets.contains(where: { $0.remote != nil }) { return role.cause }
   return overlaps.contains(.wildcard) ? .wildcardOverlap : .dualStackOverlap

@@ -29,7 +29,7 @@ func stopHolder(_ situation: Situation) -> [Suggestion] {
     Suggestion(
       kind: .stopHolder,
       certainty: situation.seesEveryHolder ? .checked : .when(.noHiddenHolder),
-      text: "stop \(holders.name)\(consequence)", command: holders.command)
+      text: "\(holders.verb) \(holders.name)\(consequence)", command: holders.command)
   ]
 }
 
@@ -42,64 +42,110 @@ extension Collection where Element == SocketObservation {
 }
 
 /// Who would have to go for sockets to go, and the command that does it in the words of whoever manages it.
+///
+/// A command ends what its line names and nothing else. A unit is stopped where the holder is what the unit is there
+/// for: its main process, or another process of the same program. Everything that somebody started from a login, an
+/// editor, a scheduler or a runner is ended by itself.
 struct Holders {
   /// Every process that holds one of the sockets.
   var pids: Set<Int32>
+  /// What is done to it.
+  var verb = "stop"
   /// In a few words.
   var name: String
-  /// What ends them.
-  var command: Command
+  /// What ends them, or shows what is to be stopped; nil where no command that is known does.
+  var command: Command?
   /// The command does it; false where it only shows what is to be stopped.
   var isDecisive = true
 
   init(_ sockets: [SocketObservation], _ host: HostFacts) {
-    let processes = sockets.flatMap(\.processes)
-    pids = Set(processes.map(\.pid))
-    if let named = Self.socketUnit(sockets, host) {
+    var met: Set<Int32> = []
+    let processes = sockets.flatMap(\.processes).filter { met.insert($0.pid).inserted }
+    pids = met
+    if let named = Self.socketUnit(sockets, processes, host) {
       (name, command) = named
-    } else if processes.contains(where: { $0.pid == 1 && $0.command == "systemd" }) {
-      name = "the socket unit for which systemd holds the port"
-      command = Command(["systemctl", "list-sockets"])
-      isDecisive = false
-    } else if let named = Self.container(sockets, host) ?? Self.units(processes, host) {
+    } else if let (name, command) = Self.managed(processes, host) {
+      (self.name, self.command, isDecisive) = (name, command, false)
+    } else if let named = Self.container(sockets, processes, host) ?? Self.units(processes, host) {
       (name, command) = named
+    } else if let login = processes.first, processes.count == 1, login.servesLogin {
+      (verb, name) = (
+        "end", "the ssh login\(login.uid.map { " of uid \($0)" } ?? "") (\(login.text)), with its shell"
+      )
+      command = host.asOwner(of: sockets, ["kill", String(login.pid)])
     } else {
       name = sockets.holderNames
-      command = host.asOwner(of: sockets, ["kill"] + pids.sorted().map(String.init))
+      command = host.asOwner(of: sockets, ["kill"] + Self.enough(of: processes).map(String.init))
     }
   }
 
   /// Stopping the service alone would have the next connection start it again.
-  private static func socketUnit(_ sockets: [SocketObservation], _ host: HostFacts) -> (String, Command)? {
+  private static func socketUnit(
+    _ sockets: [SocketObservation], _ processes: [ProcessRecord], _ host: HostFacts
+  ) -> (String, Command)? {
     let activations = Set(sockets.map(\.activation))
     guard activations.count == 1, let first = activations.first, let activation = first else { return nil }
-    let others = sockets.flatMap(\.processes).filter { $0.pid != 1 && $0.command != "systemd" }
+    let others = processes.filter { $0.pid != 1 && !$0.isServiceManager }
     let services = Set(others.compactMap(\.unit)).sorted()
+    // Whatever else got the socket is not stopped with its unit.
+    guard others.allSatisfy({ $0.unit.map(activation.starts) ?? false }) else { return nil }
     let units = [activation.unit] + services.filter { $0 != activation.unit }
     return host.systemctl("stop", units, manager: activation.userManager).map { (units.listed(), $0) }
   }
 
-  private static func container(_ sockets: [SocketObservation], _ host: HostFacts) -> (String, Command)? {
-    let processes = sockets.flatMap(\.processes)
+  /// A holder that is never to be ended by hand: a service manager, a container's first process seen from inside, a
+  /// pod, what a supervisor starts again. The command shows what is to be done instead.
+  private static func managed(_ processes: [ProcessRecord], _ host: HostFacts) -> (String, Command?)? {
+    if let manager = processes.first(where: { $0.isServiceManager || ($0.pid == 1 && $0.program == "systemd") }) {
+      let user = manager.pid == 1 ? nil : manager.uid
+      let whose = user.map { " of uid \($0)" } ?? ""
+      return (
+        "the socket unit for which systemd\(whose) holds the port", host.systemctl(["list-sockets"], manager: user)
+      )
+    }
+    if let first = processes.first(where: { $0.pid == 1 }) {
+      return ("what runs \(first.text), the first process of this pid namespace", nil)
+    }
+    if let pod = processes.first(where: { $0.container != nil && $0.containerEngine == "kubernetes" }),
+      let container = pod.container
+    {
+      let short = shortContainer(container)
+      return (
+        "the pod of container \(pod.containerName ?? short): the kubelet starts a stopped container again",
+        host.asRoot(["crictl", "ps"] + option("--id", short))
+      )
+    }
+    guard let supervised = processes.first(where: { $0.supervisor != nil }), let supervisor = supervised.supervisor
+    else { return nil }
+    let list = supervisor == "supervisord" ? host.asRoot(["supervisorctl", "status"]) : nil
+    return ("\(supervised.text) by \(supervisor), which starts again what has ended", list)
+  }
+
+  private static func container(
+    _ sockets: [SocketObservation], _ processes: [ProcessRecord], _ host: HostFacts
+  ) -> (String, Command)? {
     let forwards = Set(processes.map(\.forwardsTo))
     if let first = forwards.first, let target = first, !forwards.contains(nil), let port = sockets.first?.local.port {
       let others = forwards.count > 1 ? " and \(forwards.count - 1) more" : ""
+      // docker takes a port without protocol for TCP.
+      let published = "\(port)\(sockets.first?.transport == .udp ? "/udp" : "")"
       // One command's output is the other's operands, which takes a shell; the port is a number.
-      let stop = ["sh", "-c", "docker stop $(docker ps -q --filter publish=\(port))"]
-      return ("the container at \(target.address)\(others)", host.asOwner(of: sockets, stop))
+      let stop = ["sh", "-c", "docker stop $(docker ps -q --filter publish=\(published))"]
+      let user = processes.first?.userManager
+      return host.engine(stop, of: user).map { ("the container at \(target.address)\(others)", $0) }
     }
     guard let first = processes.first, let container = first.container, let engine = first.containerEngine,
-      processes.allSatisfy({ $0.container == container })
+      processes.allSatisfy({ $0.container == container && $0.userManager == first.userManager })
     else { return nil }
     let short = shortContainer(container)
     let stop: [String]
     switch engine {
     case "docker", "podman", "nerdctl": stop = [engine, "stop"] + operands([short])
-    case "kubernetes": stop = ["crictl", "stop"] + operands([short])
     case "lxc": stop = ["lxc-stop"] + (short.hasPrefix("-") ? ["--name=\(short)"] : ["-n", short])
     default: return nil
     }
-    return ("container \(short)", host.asOwner(of: sockets, stop))
+    let name = first.containerName.map { "container \($0) (\(short))" } ?? "container \(short)"
+    return host.engine(stop, of: first.userManager).map { (name, $0) }
   }
 
   private static func units(_ processes: [ProcessRecord], _ host: HostFacts) -> (String, Command)? {
@@ -107,8 +153,54 @@ struct Holders {
     let managers = Set(processes.map(\.userManager))
     guard !units.isEmpty, processes.allSatisfy({ $0.unit != nil }), managers.count == 1, let manager = managers.first
     else { return nil }
+    let areServed = units.allSatisfy { unit in processes.contains { $0.unit == unit && $0.isWhatUnitIsFor } }
+    guard areServed else { return nil }
     let owner = manager.map { " of uid \($0)" } ?? ""
     return host.systemctl("stop", units, manager: manager).map { (units.listed() + owner, $0) }
+  }
+
+  /// The processes that take the others along, parents first: the one whose workers end with it, else all of them.
+  private static func enough(of processes: [ProcessRecord]) -> [Int32] {
+    let pids = processes.map(\.pid)
+    let roots = processes.filter { process in !pids.contains { $0 == process.parent } }
+    guard roots.count == 1, let root = roots.first, processes.count > 1 else { return pids.sorted() }
+    let endsWorkers: Set<String> = ["nginx", "apache2", "httpd", "haproxy", "gunicorn"]
+    let isOneProgram = processes.allSatisfy { $0.executable == root.executable && $0.command == root.command }
+    if isOneProgram, endsWorkers.contains(root.program) || endsWorkers.contains(root.command) { return [root.pid] }
+    return [root.pid] + pids.filter { $0 != root.pid }.sorted()
+  }
+}
+
+extension ProcessRecord {
+  /// Whether its unit is a service that runs this very program: to stop the service is to stop it.
+  ///
+  /// Programs of an interpreter look alike whatever they run, and what a login or a scheduler starts may be its own
+  /// program once more.
+  fileprivate var isWhatUnitIsFor: Bool {
+    guard let unit, unit.hasSuffix(".service"), let main = unitMain else { return false }
+    if main.pid == pid { return true }
+    guard let executable, executable == main.executable, command == main.command else { return false }
+    let startsOthers: Set<String> = [
+      "sshd", "sshd-session", "dropbear", "login", "cron", "crond", "atd", "tmux", "screen", "emacs", "dockerd",
+      "containerd", "podman", "crio", "k3s", "kubelet", "libvirtd", "supervisord", "dotnet", "sh",
+    ]
+    return !startsOthers.contains(program) && !isNamedLikeInterpreter
+  }
+
+  /// An interpreter that runs something which gave itself no name.
+  private var isNamedLikeInterpreter: Bool {
+    let interpreters = [
+      "python", "node", "java", "ruby", "perl", "php", "bash", "dash", "beam.smp", "deno", "bun", "lua",
+    ]
+    return interpreters.contains { command.hasPrefix($0) }
+  }
+}
+
+extension SocketActivation {
+  /// Whether the unit is what it starts, or an instance of that (systemd.socket(5), `Accept=`).
+  fileprivate func starts(_ unit: String) -> Bool {
+    guard let at = activates.utf8.firstIndex(of: UInt8(ascii: "@")) else { return unit == activates }
+    return unit.hasPrefix(activates[...at]) && unit.hasSuffix(".service")
   }
 }
 

@@ -7,6 +7,11 @@ func suggestions(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?
   let own: [Suggestion]
   switch outcome.verdict {
   case .ok: return []
+  case .fails(.addressInUse) where situation.isHeldByClients:
+    // The client is not to blame: its end is the last of all.
+    let first = ourOption(situation) + waiting(situation)
+    let rest = remedies + closeConnections(situation) + lookCloser(situation, outcome) + stopHolder(situation)
+    return worded(first, situation) + otherPort(situation) + worded(rest, situation)
   case .fails(.addressInUse):
     own =
       ourOption(situation) + waiting(situation) + stopHolder(situation) + whereToChange(situation)

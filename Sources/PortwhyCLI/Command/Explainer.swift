@@ -121,7 +121,6 @@ final class Explainer: Sendable {
     made.namespace = call.namespace?.path.map { .path($0) }
     made.wording = Runtime(executable: call.caller.executable)
     made.bpf = settings.bpf
-    made.isThorough = settings.verbose || settings.json
     return made
   }
 

@@ -19,9 +19,6 @@ extension OptionSection {
         manual: #"""
           Also the rules and kernel functions that decide, where every fact comes from,
           and lists in full.
-          BPF iterators settle combinations of options that are not planned, too; else
-          .Ql \&?
-          stands for these.
           """#),
       OptionRow(
         .numeric, "numeric", "n", in: [.looking, .command],

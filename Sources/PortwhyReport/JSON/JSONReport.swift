@@ -122,6 +122,15 @@ extension Visibility: JSONObject {
     try form.field("reasons", &reasonWords)
     try form.field("bound_sockets_complete", &boundSocketsComplete)
     try form.field("bpf", &bpf)
+    try form.field("silent", &silent)
+  }
+}
+
+extension SilentSource: JSONObject {
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    try form.field("pid", &pid)
+    try form.field("command", &command)
+    try form.field("iterator", &iterator)
   }
 }
 

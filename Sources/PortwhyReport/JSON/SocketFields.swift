@@ -186,6 +186,43 @@ extension ProcessRecord: JSONObject {
     try form.field("forwards_to", &forwardsTo)
     try form.field("parent", &parent)
     try form.field("gone_leader", &goneLeader)
+    try form.field("uid", &uid)
+    try form.user(uid)
+    var started = startedAt.map(Timestamp.text(secondsSinceEpoch:))
+    try form.field("started_at", &started)
+    try form.field("cwd", &workingDirectory)
+    try form.field("parents", &parents)
+    try form.field("unit_main", &unitMain)
+    try form.field("container_name", &containerName)
+    try form.field("image", &image)
+    try form.field("parent_gone", &isParentGone)
+    try form.field("service_manager", &isServiceManager, else: false)
+    try form.field("cloexec", &closesOnExec)
+    try form.field("sleeps_in", &sleepsIn)
+    guard Form.reads else { return }
+    let seconds = started.flatMap(Timestamp.secondsSinceEpoch)
+    try form.expect(
+      "started_at", seconds != nil || started == nil, "expected a time such as 2026-01-31T12:00:00.000Z")
+    startedAt = seconds
+  }
+}
+
+extension ParentProcess: JSONObject {
+  static var blank: Self { Self(pid: 0, command: "") }
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    try form.field("pid", &pid)
+    try form.expect("pid", pid > 0, "expected a whole number from 1 to \(Int32.max)")
+    try form.field("command", &command)
+  }
+}
+
+extension UnitMain: JSONObject {
+  static var blank: Self { Self(pid: 0, command: "", executable: nil) }
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    try form.field("pid", &pid)
+    try form.expect("pid", pid > 0, "expected a whole number from 1 to \(Int32.max)")
+    try form.field("command", &command)
+    try form.field("executable", &executable)
   }
 }
 

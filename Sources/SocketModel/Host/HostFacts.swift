@@ -58,6 +58,8 @@ package struct HostFacts: Sendable, Hashable {
   package var ipv4Lookups: [RouteLookup]?
   /// Security modules in force that can refuse a bind and that sock_diag does not show (`/sys/kernel/security/lsm`).
   package var securityModules: [String]?
+  /// Whether the Docker daemon runs, by its pid file and its socket; it is not asked.
+  package var dockerRuns: Bool?
   /// Whether a control group program sees the bind(2) of the reader's control group (BPF_CGROUP_INET4_BIND,
   /// systemd's SocketBindDeny=); nil where that may not be asked.
   package var controlGroupBindPrograms: Bool?

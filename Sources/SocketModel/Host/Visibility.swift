@@ -6,6 +6,8 @@ public struct Visibility: Sendable, Hashable {
   package var boundSocketsComplete: Bool
   /// Why not everything could be looked at, as the report names it, each at most once.
   package var reasonWords: [OpenWord<VisibilityReason>]
+  /// Who did not answer in time; nil where everybody did.
+  package var silent: SilentSource?
   /// The BPF iterators that were asked; nil where none was wanted.
   package var bpf: BPFUse?
 
@@ -43,6 +45,34 @@ package enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
   /// Nothing of these is in the way and still no process that could be looked at shows a socket: its holder is in
   /// another pid or user namespace, a thread with descriptors of its own, a message (unix(7), SCM_RIGHTS), or gone.
   case noHolder = "no-holder"
+  /// Another process keeps a lock or a file waiting that had to be asked: it was not waited for.
+  case noAnswer = "no-answer"
+}
+
+/// What did not answer in time, and was not waited for.
+package struct SilentSource: Sendable, Hashable {
+  /// The process whose descriptor it was; nil for an iterator.
+  package var pid: Int32?
+  /// The short command name of that process, which was chosen by somebody else: escape it before it is shown.
+  package var command: String?
+  /// The BPF iterator that it was, `tcp` or `udp`: it locks every socket of the network namespace in its turn, and somebody
+  /// keeps one locked; nil for a process.
+  package var iterator: String?
+
+  /// A descriptor of this process.
+  package static func process(_ pid: Int32, command: String) -> Self { Self(pid: pid, command: command) }
+
+  /// A BPF iterator.
+  package static func iterator(_ name: String) -> Self { Self(iterator: name) }
+
+  init(pid: Int32? = nil, command: String? = nil, iterator: String? = nil) {
+    self.pid = pid
+    self.command = command
+    self.iterator = iterator
+  }
+
+  /// Nothing in particular: what a reader fills in.
+  package static let blank = Self()
 }
 
 /// What BPF iterators were asked for one answer, and what stood in the way.

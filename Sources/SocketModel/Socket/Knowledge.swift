@@ -24,6 +24,9 @@ public enum UnknownReason: String, Sendable, Hashable, CaseIterable {
   case subflow
   /// The running kernel has no interface that tells (pidfd_getfd(2) needs Linux 5.6).
   case oldKernel = "old-kernel"
+  /// Whoever could tell did not answer in time: another process keeps a lock, or the file that the descriptor has become
+  /// keeps the kernel waiting.
+  case noAnswer = "no-answer"
 }
 
 /// A fact that is known, guessed or not known, and in each case why.

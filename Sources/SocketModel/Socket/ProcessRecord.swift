@@ -14,7 +14,8 @@ public struct ProcessRecord: Sendable, Hashable {
   public var unit: String?
   /// The container id, from `/proc/PID/cgroup`.
   public var container: String?
-  /// The uid of the user manager whose unit it is (`user@UID.service`); nil for a unit of the system manager.
+  /// The uid of the user manager whose unit it is (`user@UID.service`); nil for a unit of the system manager. What is
+  /// named below it, a container and its engine too, is that user's, who may name groups as he likes.
   package var userManager: UInt32?
   /// Who runs the container, as its control group tells: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`;
   /// nil where it does not tell.
@@ -27,6 +28,30 @@ public struct ProcessRecord: Sendable, Hashable {
   /// The leader of its process group that has gone while the session it belongs to has not: what a shell started
   /// under that number has ended, this process lives on. Nil where there is none or that cannot be told.
   package var goneLeader: Int32?
+  /// Its effective uid, as seen from the reader's user namespace; nil where it was not read.
+  package var uid: UInt32?
+  /// When it was started, in whole seconds since the epoch by today's clock; nil where it was not read.
+  package var startedAt: Double?
+  /// The target of `/proc/PID/cwd`; nil where it may not be read.
+  package var workingDirectory: String?
+  /// What started it, its parent first, up to the service manager or as far as it is visible; nil where it was not read.
+  package var parents: [ParentProcess]?
+  /// Whether its parent has gone, so that it was given to another; nil where that was not read or cannot be told.
+  package var isParentGone: Bool?
+  /// Whether it is systemd: process 1, or the manager of a user, by its control group and its uid.
+  package var isServiceManager = false
+  /// FD_CLOEXEC of its descriptors of the socket, false where one lacks it; read only where the parent of a
+  /// holder has gone.
+  package var closesOnExec: Bool?
+  /// The kernel function that its only thread sleeps in (`/proc/PID/wchan`); read only where the parent
+  /// of a holder has gone.
+  package var sleepsIn: String?
+  /// The main process of its unit, the one that systemd itself started; nil where that cannot be told.
+  package var unitMain: UnitMain?
+  /// The name of the container, from the files of its engine; nil where they do not tell or may not be read.
+  package var containerName: String?
+  /// The image of the container, from the same files.
+  package var image: String?
 
   package init(
     pid: Int32, command: String, executable: String? = nil, descriptors: [Int32], unit: String? = nil,
@@ -38,5 +63,36 @@ public struct ProcessRecord: Sendable, Hashable {
     self.descriptors = descriptors
     self.unit = unit
     self.container = container
+  }
+}
+
+/// A process that started another, directly or through others.
+package struct ParentProcess: Sendable, Hashable {
+  /// In the reader's pid namespace.
+  package var pid: Int32
+  /// The short command name, never the arguments.
+  package var command: String
+
+  /// A process of this number and name.
+  package init(pid: Int32, command: String) {
+    self.pid = pid
+    self.command = command
+  }
+}
+
+/// The main process of a unit (systemd.service(5), MAINPID).
+package struct UnitMain: Sendable, Hashable {
+  /// In the reader's pid namespace.
+  package var pid: Int32
+  /// The short command name, never the arguments.
+  package var command: String
+  /// The target of `/proc/PID/exe`; nil where it may not be read.
+  package var executable: String?
+
+  /// A process of this number and name.
+  package init(pid: Int32, command: String, executable: String?) {
+    self.pid = pid
+    self.command = command
+    self.executable = executable
   }
 }

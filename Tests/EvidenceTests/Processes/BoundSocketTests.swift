@@ -29,7 +29,8 @@ private func withSmallProc<Result>(
       """
     try withHelper(script) { helper in
       try withSmallProc([helper.pid]) { proc in
-        let (sockets, complete) = ProcessReader(procRoot: proc.root).boundSockets(notIn: [])
+        let found = ProcessReader(procRoot: proc.root).boundSockets(notIn: [])
+        let (sockets, complete) = (found.sockets, found.complete)
         #expect(complete)
         let v4 = try helper.socket("v4")
         let v6 = try helper.socket("v6")
@@ -112,7 +113,8 @@ private func withSmallProc<Result>(
       """
     try withHelper(script) { helper in
       try withSmallProc([helper.pid]) { proc in
-        let (sockets, complete) = ProcessReader(procRoot: proc.root).boundSockets(notIn: [])
+        let found = ProcessReader(procRoot: proc.root).boundSockets(notIn: [])
+        let (sockets, complete) = (found.sockets, found.complete)
         #expect(sockets.map(\.state) == [.listen, .established])
         let listening = try helper.socket("l").port
         #expect(sockets.map(\.remote?.port.rawValue) == [nil, listening])
@@ -137,7 +139,8 @@ private func withSmallProc<Result>(
       try withSmallProc([helper.pid]) { proc in
         let reader = ProcessReader(procRoot: proc.root)
         let port = try helper.socket("s").port
-        let (sockets, complete) = reader.boundSockets(on: port...port, notIn: [])
+        let found = reader.boundSockets(on: port...port, notIn: [])
+        let (sockets, complete) = (found.sockets, found.complete)
         #expect(sockets.isEmpty)
         #expect(!complete)
         let other = port ^ 1
@@ -155,7 +158,8 @@ private func withSmallProc<Result>(
     try withHelper(script) { helper in
       guard helper.lines.count > 1 else { return print("NOT TESTED: this kernel has no MPTCP") }
       try withSmallProc([helper.pid]) { proc in
-        let (sockets, complete) = ProcessReader(procRoot: proc.root).boundSockets(notIn: [])
+        let found = ProcessReader(procRoot: proc.root).boundSockets(notIn: [])
+        let (sockets, complete) = (found.sockets, found.complete)
         #expect(sockets.map(\.ulp) == ["mptcp"])
         #expect(sockets.map(\.reuseaddr.sure) == [true])
         #expect(complete)
@@ -170,7 +174,8 @@ private func withSmallProc<Result>(
       try withHelper(script, through: inNewNetwork) { helper in
         let socket = try helper.socket("s")
         try withSmallProc([helper.pid]) { proc in
-          let (sockets, complete) = ProcessReader(procRoot: proc.root).boundSockets(notIn: [])
+          let found = ProcessReader(procRoot: proc.root).boundSockets(notIn: [])
+          let (sockets, complete) = (found.sockets, found.complete)
           #expect(sockets.isEmpty && complete)
         }
         let answers = try compare(helper.pid, socket)
@@ -187,16 +192,18 @@ private func withSmallProc<Result>(
   private func compare(
     _ pid: Int32, _ socket: (inode: UInt64, descriptor: Int32, port: UInt16)
   ) throws -> [Bool?] {
-    let process = VisitedProcess(pid: pid, directory: try Descriptor(directory: "/proc/\(pid)/fd"))
-    let handle = try Descriptor(process: pid)
-    let duplicate = try Descriptor.duplicate(socket.descriptor, of: handle, inode: socket.inode)
+    let holders = try FileStatus(ofFile: "/proc/\(pid)/ns/net")
+    let question = SocketQuestion(pid: pid, descriptor: socket.descriptor, inode: socket.inode, slot: 0)
+    guard case .told(let answer) = Errand.ask([question], slots: 1, place: true).answers[0] else {
+      throw SystemError.noSuchProcess
+    }
     let ours = OwnNamespace(procRoot: "/proc")
     var answers: [Bool?] = []
     for one in [
       OwnNamespace(cookie: ours.cookie, file: nil), OwnNamespace(cookie: nil, file: ours.file),
       OwnNamespace(cookie: nil, file: nil),
     ] {
-      answers.append(one.contains(duplicate, heldIn: process.directory))
+      answers.append(one.contains(answer, holders: holders))
     }
     return answers
   }

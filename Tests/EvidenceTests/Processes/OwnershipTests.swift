@@ -24,10 +24,77 @@ struct OwnershipTests {
       let arguments =
         "/usr/bin/docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip 172.17.0.2 -container-port 80"
       proc.file("\(nobodysPid)/cmdline", arguments.split(separator: " ").joined(separator: "\0").utf8 + [0])
+      proc.file("\(nobodysPid)/status", "Name:\tdocker-proxy\nUid:\t0\t0\t0\t0\n".utf8)
       let record = try #require(holders(proc).first)
       #expect(record.forwardsTo == Endpoint(address: .v4(IPv4Address(172, 17, 0, 2)), port: Port(80)))
       #expect(!"\(record)".contains("host-port"))
     }
+  }
+
+  @Test(
+    "a docker-proxy is believed where root runs it, or the user's own engine",
+    arguments: [
+      (0, "/system.slice/docker.service", true), (1000, "/system.slice/docker.service", false),
+      (1000, "/user.slice/user-1000.slice/user@1000.service/app.slice/docker.service", true),
+      (1001, "/user.slice/user-1000.slice/user@1000.service/app.slice/docker.service", false),
+      (1000, "/user.slice/user-1000.slice/user@1000.service/app.slice/other.service", false),
+    ])
+  func whoseProxy(_ uid: Int, _ group: String, _ isBelieved: Bool) throws {
+    try withFakeProc { proc in
+      proc.process(
+        nobodysPid, [("3", "socket:[5]")], executable: "/home/x/docker-proxy", controlGroup: "0::\(group)\n")
+      proc.file("\(nobodysPid)/cmdline", "p\0-container-ip\010.0.0.1\0-container-port\080\0".utf8)
+      proc.file("\(nobodysPid)/status", "Name:\tUid:\t0\nUid:\t0\t\(uid)\t0\t0\n".utf8)
+      #expect((holders(proc).first?.forwardsTo != nil) == isBelieved)
+    }
+  }
+
+  @Test(
+    "the systemd of a user is told by its control group and its uid, and by no name",
+    arguments: [
+      ("/user.slice/user-1000.slice/user@1000.service/init.scope", 1000, true),
+      ("/user.slice/user-1000.slice/user@1000.service/init.scope", 1001, false),
+      ("/user.slice/user-1000.slice/user@1000.service/init.scope", 0, false),
+      ("/user.slice/user-1000.slice/user@1000.service/app.slice/init.scope", 1000, false),
+      ("/user.slice/user-1000.slice/user@1001.service/init.scope", 1001, false),
+      ("/system.slice/x.service/user.slice/user-0.slice/user@0.service/init.scope", 0, false),
+      ("/user.slice/user-1000.slice/session-3.scope", 1000, false),
+    ])
+  func serviceManager(_ group: String, _ uid: Int, _ isManager: Bool) throws {
+    try withFakeProc { proc in
+      proc.process(
+        nobodysPid, [("3", "socket:[5]")], command: Array("systemd\n".utf8), controlGroup: "0::\(group)\n")
+      proc.file("\(nobodysPid)/status", "Name:\tsystemd\nUid:\t\(uid)\t\(uid)\t0\t0\n".utf8)
+      let record = try #require(holders(proc).first)
+      #expect(record.isServiceManager == isManager)
+    }
+  }
+
+  @Test("process 1 is the system's service manager where it is systemd")
+  func processOne() throws {
+    for (command, isManager) in [("systemd\n", true), ("nginx\n", false)] {
+      try withFakeProc { proc in
+        proc.process(1, [("3", "socket:[5]")], command: Array(command.utf8))
+        #expect(holders(proc).first?.isServiceManager == isManager)
+      }
+    }
+  }
+
+  @Test("what a user names below his own service manager is his, whatever he calls it")
+  func belowAUser() {
+    let id = String(repeating: "0f", count: 32)
+    let own = "0::/user.slice/user-1000.slice/user@1000.service/app.slice"
+    for name in ["docker-\(id).scope", "user@0.service/docker-\(id).scope", "lxc.payload.web"] {
+      let group = ControlGroup(parsing: "\(own)/\(name)\n")
+      #expect(group.container != nil && group.userManager == 1000, "\(name)")
+    }
+    let nested = ControlGroup(parsing: "\(own)/mine.service/ssh.service\n")
+    #expect(nested.unit == "mine.service" && nested.userManager == 1000)
+    #expect(ControlGroup(parsing: "0::/system.slice/mine.service/ssh.service\n").unit == "mine.service")
+    #expect(ControlGroup(parsing: "0::/user.slice/user-1000.slice/session-3.scope/ssh.service\n").unit == nil)
+    #expect(
+      ControlGroup(parsing: "0::/system.slice/x.service/user.slice/user-0.slice/user@0.service/a.service\n").unit
+        == "x.service")
   }
 
   @Test("the arguments of another program are not read, even if it has the name")

@@ -8,10 +8,12 @@ private func held(
   _ port: UInt16, by pid: Int32 = 1, _ command: String = "systemd", transport: TransportProtocol = .tcp,
   address: IPAddress = .v6(.any)
 ) -> SocketObservation {
-  SocketObservation(
+  var manager = ProcessRecord(pid: pid, command: command, descriptors: [30])
+  manager.isServiceManager = pid == 1 && command == "systemd"
+  return SocketObservation(
     transport: transport, family: address.family, local: Endpoint(address: address, port: Port(port)),
     state: transport == .tcp ? .listen : .close, reuseaddr: .unknown(.hidden), reuseport: .unknown(.hidden), inode: 5,
-    owner: .process, processes: [ProcessRecord(pid: pid, command: command, descriptors: [30])])
+    owner: .process, processes: [manager])
 }
 
 extension FakeProc {
@@ -97,9 +99,14 @@ struct SocketUnitTests {
       files.unit("usr/lib/systemd/system/a.socket", ssh)
       files.unit("etc/systemd/user/b.socket", ssh)
       var socket = held(22, by: 700)
+      socket.uid = 1000
       socket.processes[0].userManager = 1000
+      #expect(files.activation(socket) == nil, "what calls itself systemd")
+      socket.processes[0].isServiceManager = true
       #expect(
         files.activation(socket) == SocketActivation(unit: "b.socket", activates: "b.service", userManager: 1000))
+      socket.uid = 1001
+      #expect(files.activation(socket) == nil, "another user's socket, handed over")
       #expect(files.activation(held(22, by: 700, "sshd")) == nil)
       #expect(files.activation(held(22, by: 1, "nginx")) == nil, "process 1 of a container")
     }

@@ -1,0 +1,327 @@
+#define _GNU_SOURCE
+#include "errand.h"
+#include "processes.h"
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* Numbers that some C libraries lack: include/uapi/asm-generic/socket.h, include/uapi/linux/tcp.h, in.h, sockios.h. */
+enum { so_cookie = 57, so_bindtoifindex = 62, so_netns_cookie = 71, tcp_ulp = 31, ipproto_mptcp = 262 };
+
+/* ---- what a socket is asked ---- */
+
+static int32_t number(int descriptor, int level, int name) {
+  int32_t value = 0;
+  socklen_t length = sizeof value;
+  return getsockopt(descriptor, level, name, &value, &length) == 0 ? value : -1;
+}
+
+static uint64_t long_number(int descriptor, int name) {
+  uint64_t value = 0;
+  socklen_t length = sizeof value;
+  return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : 0;
+}
+
+int portwhy_ask_socket(int descriptor, uint64_t inode, int wants, struct portwhy_socket_answer *answer) {
+  /* The first question is one that no file system hears of: what was a socket when it was listed may be anything now. */
+  int32_t domain = number(descriptor, SOL_SOCKET, SO_DOMAIN);
+  struct stat status;
+  if (domain < 0) return errno == ENOTSOCK ? ESRCH : errno;
+  if (fstat(descriptor, &status) != 0) return errno;
+  if (!S_ISSOCK(status.st_mode) || (inode != 0 && status.st_ino != inode)) return ESRCH;
+  answer->domain = domain;
+  answer->uid = status.st_uid;
+  answer->type = number(descriptor, SOL_SOCKET, SO_TYPE);
+  answer->protocol = number(descriptor, SOL_SOCKET, SO_PROTOCOL);
+  answer->reuseaddr = number(descriptor, SOL_SOCKET, SO_REUSEADDR);
+  if (answer->reuseaddr < 0) return errno;
+  answer->reuseport = number(descriptor, SOL_SOCKET, SO_REUSEPORT);
+  answer->v6only = domain == AF_INET6 ? number(descriptor, IPPROTO_IPV6, IPV6_V6ONLY) : -1;
+  if (domain != AF_INET && domain != AF_INET6) return 0;
+  int is_mptcp = answer->protocol == ipproto_mptcp;
+  if (is_mptcp || wants == PORTWHY_ASK_PLACE) {
+    socklen_t length = sizeof answer->local;
+    if (getsockname(descriptor, (struct sockaddr *)&answer->local, &length) == 0) answer->local_length = length;
+    length = sizeof answer->remote;
+    if (getpeername(descriptor, (struct sockaddr *)&answer->remote, &length) == 0) answer->remote_length = length;
+  }
+  if (answer->protocol == IPPROTO_TCP) {
+    socklen_t length = sizeof answer->upper_layer;
+    if (getsockopt(descriptor, IPPROTO_TCP, tcp_ulp, answer->upper_layer, &length) != 0) answer->upper_layer[0] = 0;
+  }
+  if (wants == PORTWHY_ASK_PLACE) {
+    answer->cookie = long_number(descriptor, so_cookie);
+    answer->namespace_cookie = long_number(descriptor, so_netns_cookie);
+    answer->device = number(descriptor, SOL_SOCKET, so_bindtoifindex);
+    int space = answer->namespace_cookie == 0 ? portwhy_socket_namespace(descriptor) : -1;
+    if (space >= 0) {
+      if (fstat(space, &status) == 0) {
+        answer->namespace_device = status.st_dev;
+        answer->namespace_inode = status.st_ino;
+      }
+      close(space);
+    }
+  }
+  /* Last, because it waits for the socket's lock (tcp_get_info). */
+  if (is_mptcp || (wants == PORTWHY_ASK_PLACE && answer->type == SOCK_STREAM)) {
+    struct tcp_info info;
+    memset(&info, 0, sizeof info);
+    socklen_t length = sizeof info;
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+      answer->has_info = 1;
+      answer->state = info.tcpi_state;
+      answer->path_mtu = info.tcpi_pmtu;
+      answer->advertised_mss = info.tcpi_advmss;
+      answer->received_mss = info.tcpi_rcv_mss;
+    }
+  }
+  return 0;
+}
+
+/* ---- the child ---- */
+
+static int means_gone(int error) { return error == ESRCH || error == ENOENT || error == EBADF; }
+
+static int ask_once(int process, const struct portwhy_socket_question *question, int wants,
+                    struct portwhy_socket_answer *answer) {
+  int duplicate = portwhy_pidfd_getfd(process, question->descriptor);
+  if (duplicate < 0) return errno;
+  struct portwhy_socket_answer told;
+  memset(&told, 0, sizeof told);
+  told.device = -1;
+  int error = portwhy_ask_socket(duplicate, question->inode, wants, &told);
+  told.question = answer->question;
+  if (error == 0) *answer = told;
+  /* One duplicate at a time, so that its holder can be named where this does not return (FUSE_FLUSH, SO_LINGER). */
+  close(duplicate);
+  return error;
+}
+
+static void ask_all(struct portwhy_errand *errand, const struct portwhy_socket_question *questions, uint32_t count,
+                    int wants) {
+  int process = -1;
+  int refusal = 0;
+  for (uint32_t place = 0; place < count; place++) {
+    const struct portwhy_socket_question *question = questions + place;
+    struct portwhy_socket_answer *answer = errand->answers + question->slot;
+    __atomic_store_n(&errand->state->step, place, __ATOMIC_RELEASE);
+    if (answer->error == 0) continue;
+    if (place == 0 || question->process != questions[place - 1].process || (process < 0 && refusal == 0)) {
+      if (process >= 0) close(process);
+      process = portwhy_pidfd_open(question->process);
+      refusal = process < 0 ? errno : 0;
+    }
+    struct portwhy_socket_answer told = *answer;
+    told.question = place;
+    int error = process < 0 ? refusal : ask_once(process, question, wants, &told);
+    /* That one holder went away says less than any other refusal. */
+    if (error != 0 && answer->error > 0 && !means_gone(answer->error)) continue;
+    told.error = error;
+    *answer = told;
+  }
+}
+
+/* An iterator gives up a read(2) after a million objects without a record, with EAGAIN; the next goes on there. */
+static int copy_all(struct portwhy_errand *errand, uint64_t limit) {
+  static char bytes[1 << 16];
+  int patience = 1000;
+  while (limit > 0) {
+    ssize_t got = read(1, bytes, limit < sizeof bytes ? limit : sizeof bytes);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN) && patience-- > 0) continue;
+    if (got < 0) return errno;
+    if (got == 0) return 0;
+    limit -= (uint64_t)got;
+    for (ssize_t sent = 0; sent < got;) {
+      ssize_t more = write(0, bytes + sent, (size_t)(got - sent));
+      if (more < 0 && errno != EINTR) return errno;
+      if (more > 0) sent += more;
+    }
+    __atomic_add_fetch(&errand->state->step, 1, __ATOMIC_RELEASE);
+  }
+  return 0;
+}
+
+/* Nothing of the caller stays open: a child that is stuck must hold up no pipe of its caller, and no port. 0 becomes the
+ * pipe, 1 what is read. */
+static void keep_only(int pipe, int source) {
+  int high_pipe = fcntl(pipe, F_DUPFD, 8);
+  int high_source = source < 0 ? -1 : fcntl(source, F_DUPFD, 8);
+  dup2(high_pipe, 0);
+  unsigned first = 1;
+  if (high_source >= 0) {
+    dup2(high_source, 1);
+    first = 2;
+  }
+  if (syscall(436 /* close_range */, first, ~0u, 0) == 0) return;
+  struct rlimit limit;  /* before 5.9 */
+  unsigned last = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? (unsigned)limit.rlim_cur : 65536;
+  for (unsigned descriptor = first; descriptor < last; descriptor++) close((int)descriptor);
+}
+
+/* ---- starting one ---- */
+
+/* The child that did not end when it was told to. */
+static _Atomic int32_t stuck;
+
+static int is_blocked_by_stuck(void) {
+  int32_t process = atomic_exchange(&stuck, 0);
+  if (process == 0) return 0;
+  if (waitpid(process, 0, WNOHANG | __WALL) != 0) return 0;
+  atomic_store(&stuck, process);
+  return 1;
+}
+
+/* clone(2) as fork(2) does it, but without SIGCHLD, which is the caller's business, and without what libc and others do
+ * around fork(3), which may wait for locks of other threads. */
+static int start(struct portwhy_errand *errand, uint32_t slots, int source, int *is_child) {
+  int ends[2];
+  *is_child = 0;
+  memset(errand, 0, sizeof *errand);
+  if (is_blocked_by_stuck()) return EBUSY;
+  size_t head = 64;
+  errand->size = head + slots * sizeof(struct portwhy_socket_answer);
+  void *shared = mmap(0, errand->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return errno;
+  errand->state = shared;
+  errand->answers = (void *)((char *)shared + head);
+  for (uint32_t slot = 0; slot < slots; slot++) errand->answers[slot].error = PORTWHY_NOT_ASKED;
+  if (syscall(SYS_pipe2, ends, O_CLOEXEC) != 0) {
+    int error = errno;
+    munmap(shared, errand->size);
+    return error;
+  }
+  /* No handler of the caller's runs in the child. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t parent = getpid();
+  long process = syscall(SYS_clone, 0, 0, 0, 0, 0);
+  int error = errno;
+  if (process == 0) {
+    *is_child = 1;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(0);
+    if (chdir("/") != 0) _exit(0);
+    keep_only(ends[1], source);
+    return 0;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, 0);
+  close(ends[1]);
+  if (process < 0) {
+    close(ends[0]);
+    munmap(shared, errand->size);
+    return error;
+  }
+  errand->process = (int32_t)process;
+  errand->pipe = ends[0];
+  return 0;
+}
+
+static void finish(struct portwhy_errand *errand, int error) {
+  errand->state->error = error;
+  __atomic_store_n(&errand->state->finished, 1, __ATOMIC_RELEASE);
+  _exit(0);
+}
+
+int portwhy_start_asking(struct portwhy_errand *errand, const struct portwhy_socket_question *questions,
+                         uint32_t count, uint32_t slots, int wants) {
+  int is_child;
+  int error = start(errand, slots, -1, &is_child);
+  if (!is_child) return error;
+  ask_all(errand, questions, count, wants);
+  finish(errand, 0);
+  return 0;
+}
+
+int portwhy_start_copying(struct portwhy_errand *errand, int descriptor, uint64_t limit) {
+  int is_child;
+  int error = start(errand, 0, descriptor, &is_child);
+  if (!is_child) return error;
+  finish(errand, copy_all(errand, limit));
+  return 0;
+}
+
+/* ---- waiting for one ---- */
+
+static uint64_t nanoseconds(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static int read_file(int32_t process, const char *name, char *text, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/%s", (int)process, name);
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t got = file < 0 ? -1 : read(file, text, size - 1);
+  if (file >= 0) close(file);
+  text[got > 0 ? got : 0] = 0;
+  return got > 0;
+}
+
+/* The nanoseconds in which the child ran or waited for a processor (/proc/PID/schedstat); 0 where it does not tell. */
+static uint64_t busy(int32_t process) {
+  char text[128];
+  unsigned long long ran = 0, queued = 0;
+  if (!read_file(process, "schedstat", text, sizeof text)) return 0;
+  return sscanf(text, "%llu %llu", &ran, &queued) == 2 ? ran + queued : 0;
+}
+
+static int is_running(int32_t process) {
+  char text[512];
+  if (!read_file(process, "stat", text, sizeof text)) return 0;
+  char *end = strrchr(text, ')');
+  return end && end[1] == ' ' && end[2] == 'R';
+}
+
+int portwhy_await(struct portwhy_errand *errand, uint32_t milliseconds) {
+  enum { tick = 20 };
+  uint64_t then = 0, worked = 0;
+  while (1) {
+    struct pollfd wait = {errand->pipe, POLLIN, 0};
+    int ready = poll(&wait, 1, tick);
+    if (ready > 0) return 1;
+    if (ready < 0 && errno != EINTR) return 0;
+    uint64_t now = nanoseconds(), work = busy(errand->process);
+    if (then == 0) {
+      errand->slept += ready == 0 && !is_running(errand->process) ? tick * 1000000u : 0;
+    } else if (!is_running(errand->process)) {
+      uint64_t passed = now - then, did = work - worked;
+      errand->slept += passed > did ? passed - did : 0;
+    }
+    then = now;
+    worked = work;
+    if (errand->slept >= (uint64_t)milliseconds * 1000000u) return 0;
+  }
+}
+
+void portwhy_end_errand(struct portwhy_errand *errand) {
+  if (errand->process == 0) return;
+  int options = __WALL;
+  if (!__atomic_load_n(&errand->state->finished, __ATOMIC_ACQUIRE)) {
+    /* Our own child, not waited for yet: the number is its own. */
+    kill(errand->process, SIGKILL);
+    struct pollfd wait = {errand->pipe, 0, 0};
+    /* One that can be killed closes its pipe within a moment. */
+    if (poll(&wait, 1, 10) == 0) options |= WNOHANG;
+  }
+  close(errand->pipe);
+  pid_t ended;
+  while ((ended = waitpid(errand->process, 0, options)) < 0 && errno == EINTR) {
+  }
+  if (ended == 0) atomic_store(&stuck, errand->process);
+  munmap(errand->state, errand->size);
+  errand->process = 0;
+}

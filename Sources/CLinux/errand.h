@@ -1,0 +1,76 @@
+/* A child process that does what may have to wait for another: a user can hold the lock of his socket, or keep close(2)
+ * from returning, for as long as he likes, and neither wait ends at a signal. Everything the child does is
+ * async-signal-safe, so a program with threads may start one. */
+#ifndef PORTWHY_ERRAND_H
+#define PORTWHY_ERRAND_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A descriptor of a process that should be the socket `inode`. Of all questions with one slot the first that is answered
+ * counts. */
+struct portwhy_socket_question {
+  int32_t process;
+  int32_t descriptor;
+  uint64_t inode;
+  uint32_t slot;
+};
+
+/* `error` of an answer that nobody gave. */
+#define PORTWHY_NOT_ASKED (-1)
+
+/* What a socket said of itself; -1 and lengths of 0 for what it did not tell. */
+struct portwhy_socket_answer {
+  int32_t error;          /* 0, the errno of who refused, PORTWHY_NOT_ASKED */
+  uint32_t question;      /* the number of the question that it answers */
+  int32_t domain, type, protocol;                /* SO_DOMAIN, SO_TYPE, SO_PROTOCOL */
+  int32_t reuseaddr, reuseport, v6only, device;  /* SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, SO_BINDTOIFINDEX */
+  uint32_t uid;                                  /* of its inode */
+  uint32_t has_info, state, path_mtu, advertised_mss, received_mss;  /* TCP_INFO */
+  uint32_t local_length, remote_length;          /* getsockname(2), getpeername(2) */
+  struct sockaddr_in6 local, remote;
+  char upper_layer[16];                          /* TCP_ULP */
+  uint64_t cookie, namespace_cookie;             /* SO_COOKIE, SO_NETNS_COOKIE; 0 for none */
+  uint64_t namespace_device, namespace_inode;    /* SIOCGSKNS */
+};
+
+/* What is asked besides the reuse options: where the socket is, and TCP_INFO, which takes its lock. */
+enum { PORTWHY_ASK_FLAGS = 0, PORTWHY_ASK_PLACE = 1 };
+
+/* Asks a socket that is ours, in this process. 0, or errno. */
+int portwhy_ask_socket(int descriptor, uint64_t inode, int wants, struct portwhy_socket_answer *answer);
+
+/* A child that was started; `state` and `answers` are memory that both write and read. */
+struct portwhy_errand {
+  int32_t process;
+  int32_t pipe;
+  struct portwhy_errand_state *state;
+  struct portwhy_socket_answer *answers;
+  size_t size;
+  uint64_t slept;  /* nanoseconds that it waited for others, as far as it was watched */
+};
+
+struct portwhy_errand_state {
+  uint32_t step;      /* the number of the question that is being asked */
+  uint32_t finished;  /* all is done */
+  int32_t error;      /* the errno that ended it, 0 for none */
+};
+
+/* Starts a child that asks the questions, in their order, into `slots` answers; 0, or errno. EBUSY where an earlier child
+ * is still stuck. */
+int portwhy_start_asking(struct portwhy_errand *errand, const struct portwhy_socket_question *questions,
+                         uint32_t count, uint32_t slots, int wants);
+
+/* Starts a child that reads `descriptor` to its end, but no more than `limit` bytes, into `errand->pipe`. 0, or errno. */
+int portwhy_start_copying(struct portwhy_errand *errand, int descriptor, uint64_t limit);
+
+/* Waits until the pipe can be read or has ended: 1. 0 where the child has slept for `milliseconds` in all: the time in
+ * which it runs, or could if a processor were free, does not count. */
+int portwhy_await(struct portwhy_errand *errand, uint32_t milliseconds);
+
+/* Lets go of the child and the memory. One that is not done is killed; if it does not end it is remembered, and no
+ * other is started beside it. */
+void portwhy_end_errand(struct portwhy_errand *errand);
+
+#endif

@@ -1,0 +1,192 @@
+import Linux
+package import SocketModel
+
+extension ProcessReader {
+  /// Fills in what stands around the holders: what started them, the main process of their unit, whether they are a
+  /// service manager or an heir, and what the files of a container engine call them. No verdict needs it.
+  ///
+  /// Of a process group with hundreds of workers the first 256 are told; the others have what `examine` found.
+  ///
+  /// - Parameter fileRoot: where /sys, /var and /run are.
+  package func readSurroundings(_ sockets: inout [SocketObservation], fileRoot: String = "/") {
+    guard sockets.contains(where: { !$0.processes.isEmpty }), let proc = try? Descriptor(directory: procRoot),
+      let root = try? Descriptor(directory: fileRoot)
+    else { return }
+    var surroundings = Surroundings(proc: proc, root: root)
+    for index in sockets.indices {
+      for place in sockets[index].processes.indices { surroundings.tell(&sockets[index].processes[place]) }
+      guard sockets[index].remote == nil, sockets[index].processes.contains(where: { $0.isParentGone == true }) else {
+        continue
+      }
+      for place in sockets[index].processes.indices { surroundings.tellUse(&sockets[index].processes[place]) }
+    }
+  }
+}
+
+/// What was found out about the processes around the holders, each of them looked at once.
+private struct Surroundings: ~Copyable {
+  private let proc: Descriptor
+  private let root: Descriptor
+  private var known: [Int32: Relative?] = [:]
+  private var members: [String: [Int32]] = [:]
+  private var mains: [String: UnitMain?] = [:]
+  private var containers: [String: ContainerLabel?] = [:]
+  private var told: Set<Int32> = []
+
+  init(proc: consuming Descriptor, root: consuming Descriptor) {
+    self.proc = proc
+    self.root = root
+  }
+
+  mutating func tell(_ record: inout ProcessRecord) {
+    guard told.count < 256 || told.contains(record.pid), let process = relative(record.pid),
+      process.stat.parent == record.parent
+    else { return }
+    told.insert(record.pid)
+    record.parents = parents(of: process)
+    record.isParentGone = isParentGone(record.pid, process)
+    if record.unit != nil, record.container == nil { record.unitMain = unitMain(record, process.group) }
+    if let container = record.container, let label = label(container, record) {
+      record.containerName = label.name
+      record.image = label.image
+    }
+  }
+
+  /// What tells an heir of the socket from its server.
+  mutating func tellUse(_ record: inout ProcessRecord) {
+    guard told.contains(record.pid), let process = relative(record.pid) else { return }
+    record.closesOnExec = closesOnExec(record)
+    if process.stat.threads == 1 { record.sleepsIn = sleepsIn(record.pid) }
+  }
+
+  // MARK: Where it comes from
+
+  /// Its parent first, up to the service manager.
+  private mutating func parents(of process: Relative) -> [ParentProcess] {
+    var found: [ParentProcess] = []
+    var child = process
+    while found.count < 32, child.stat.parent > 0, let parent = relative(child.stat.parent) {
+      // The number may be that of a younger process by now.
+      guard parent.stat.startTicks ?? 0 <= child.stat.startTicks ?? .max else { break }
+      found.append(ParentProcess(pid: child.stat.parent, command: parent.command))
+      if parent.isServiceManager(child.stat.parent) { break }
+      child = parent
+    }
+    return found
+  }
+
+  /// A child starts in the session of its parent and leaves it only as the leader of another (setsid(2)). One whose parent
+  /// is of another session was given to that parent when its own went (`forget_original_parent`); nil where the
+  /// parent is not to be seen.
+  private mutating func isParentGone(_ pid: Int32, _ process: Relative) -> Bool? {
+    guard process.stat.parent > 0, let parent = relative(process.stat.parent) else { return nil }
+    return pid != process.stat.session && parent.stat.session != process.stat.session
+  }
+
+  /// The one child of the manager in the unit's control group that leads a session of its own, as systemd starts them
+  /// (`exec_child`); nil where there are several, and for a daemon that started itself in another way.
+  private mutating func unitMain(_ record: ProcessRecord, _ group: ControlGroup) -> UnitMain? {
+    guard let path = group.pathOfUnit else { return nil }
+    if let main = mains[path] { return main }
+    let all = processes(in: path) + (group.reachablePath == path ? [] : processes(in: group.reachablePath ?? path))
+    var leaders: [UnitMain] = []
+    for pid in Set(all).sorted() {
+      guard let process = relative(pid), process.stat.session == pid,
+        isManager(process.stat.parent, record.userManager)
+      else { continue }
+      let executable = try? proc.linkTarget(of: "\(pid)/exe")
+      leaders.append(UnitMain(pid: pid, command: process.command, executable: executable))
+    }
+    let main = leaders.count == 1 ? leaders.first : nil
+    mains[path] = .some(main)
+    return main
+  }
+
+  private mutating func isManager(_ pid: Int32, _ user: UInt32?) -> Bool {
+    guard let user else { return pid == 1 }
+    guard let process = relative(pid) else { return false }
+    return process.isServiceManager(pid) && process.uid == user
+  }
+
+  private mutating func processes(in path: String) -> [Int32] {
+    if let known = members[path] { return known }
+    var text: [UInt8] = []
+    // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)).
+    for mount in ["sys/fs/cgroup", "sys/fs/cgroup/unified"] where text.isEmpty {
+      text = (try? root.contents(of: "\(mount)\(path)/cgroup.procs")) ?? []
+    }
+    let found = text.split(separator: UInt8(ascii: "\n")).prefix(512).compactMap {
+      Int32(String(decoding: $0, as: UTF8.self))
+    }
+    members[path] = found
+    return found
+  }
+
+  // MARK: Whether it uses the socket
+
+  /// FD_CLOEXEC of its descriptors of the socket (proc_pid_fdinfo(5)): false where one of them has it not.
+  private borrowing func closesOnExec(_ record: ProcessRecord) -> Bool? {
+    var answer: Bool?
+    for number in record.descriptors {
+      guard let text = try? proc.contents(of: "\(record.pid)/fdinfo/\(number)") else { return nil }
+      let line = text.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "flags:".utf8) }
+      guard let digits = line?.split(separator: UInt8(ascii: "\t")).last,
+        let flags = UInt32(String(decoding: digits, as: UTF8.self), radix: 8)
+      else { return nil }
+      answer = (answer ?? true) && flags & 0o2000000 != 0  // O_CLOEXEC
+    }
+    return answer
+  }
+
+  /// The kernel function it sleeps in (proc_pid_wchan(5)); nil where it runs or that may not be known.
+  private borrowing func sleepsIn(_ pid: Int32) -> String? {
+    guard let text = try? proc.contents(of: "\(pid)/wchan"), let first = text.first, first != UInt8(ascii: "0") else {
+      return nil
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  private mutating func label(_ container: String, _ record: ProcessRecord) -> ContainerLabel? {
+    if let known = containers[container] { return known }
+    // What a user says of his containers is read by that user alone: his files may keep others waiting.
+    let label =
+      record.userManager == nil ? ContainerLabel(of: container, engine: record.containerEngine, in: root) : nil
+    containers[container] = .some(label)
+    return label
+  }
+
+  private mutating func relative(_ pid: Int32) -> Relative? {
+    if let known = known[pid] { return known }
+    let found = Relative(pid, in: proc)
+    known[pid] = .some(found)
+    return found
+  }
+}
+
+/// A process as its files in /proc show it.
+private struct Relative {
+  var command: String
+  var stat: ProcessStat
+  var group: ControlGroup
+  /// The effective uid: the directory of a process belongs to it even where its files are root's (`task_dump_owner`).
+  var uid: UInt32
+
+  init?(_ pid: Int32, in proc: borrowing Descriptor) {
+    guard let directory = try? Descriptor(directory: "\(pid)", in: proc), let status = try? directory.status(),
+      let text = try? directory.contents(of: "stat"), let stat = ProcessStat(text),
+      let command = commandName(at: "comm", in: directory)
+    else { return nil }
+    self.command = command
+    self.stat = stat
+    uid = status.uid
+    let groups = (try? directory.contents(of: "cgroup")) ?? []
+    group = ControlGroup(parsing: String(decoding: groups, as: UTF8.self))
+  }
+
+  /// Process 1 where it is systemd, and the manager of a user: it runs as the uid that its control group names, in the group that systemd made for
+  /// the manager itself. Any program may call itself systemd.
+  func isServiceManager(_ pid: Int32) -> Bool {
+    if pid == 1 { return command == "systemd" }
+    return group.managerOf != nil && group.managerOf == uid
+  }
+}

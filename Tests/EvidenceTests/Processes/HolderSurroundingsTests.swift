@@ -1,0 +1,169 @@
+@testable import Evidence
+import Glibc
+import Linux
+import SocketModel
+import Testing
+
+/// A process in the fake /proc: its parent, the leader of its session, and its control group.
+private struct Row {
+  var pid: Int32
+  var parent: Int32
+  var session: Int32
+  var command = "server"
+  var group = "/"
+  var start = 100
+}
+
+extension FakeProc {
+  fileprivate func add(_ rows: [Row]) {
+    for row in rows {
+      process(row.pid, [], command: Array("\(row.command)\n".utf8), controlGroup: "0::\(row.group)\n")
+      let rest = "0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 \(row.start) 0"
+      file("\(row.pid)/stat", "\(row.pid) (\(row.command)) S \(row.parent) 7 \(row.session) \(rest)".utf8)
+    }
+  }
+
+  /// What is read around a holder of this number.
+  fileprivate func told(
+    _ pid: Int32, unit: String? = nil, user: UInt32? = nil, container: String? = nil, engine: String? = nil
+  ) -> ProcessRecord? {
+    var record = ProcessRecord(pid: pid, command: "server", descriptors: [3], unit: unit, container: container)
+    record.userManager = user
+    record.containerEngine = engine
+    if case .text(let stat) = readText("\(root)/\(pid)/stat") {
+      record.parent = ProcessStat(Array(stat.utf8))?.parent
+    }
+    var socket = observation(inode: 5, owner: .process)
+    socket.processes = [record]
+    var sockets = [socket]
+    ProcessReader(procRoot: root).readSurroundings(&sockets, fileRoot: root)
+    return sockets[0].processes.first
+  }
+}
+
+@Suite("What stands around a holder")
+struct HolderSurroundingsTests {
+  private let service = "/system.slice/web.service"
+
+  @Test("what started it is told up to the service manager, and no younger process for an older")
+  func parents() throws {
+    try withFakeProc { proc in
+      proc.add([
+        Row(pid: 1, parent: 0, session: 1, command: "systemd", start: 0),
+        Row(pid: 20, parent: 1, session: 20, command: "sshd", start: 5),
+        Row(pid: 30, parent: 20, session: 20, command: "bash", start: 6),
+        Row(pid: 40, parent: 30, session: 20, start: 7), Row(pid: 41, parent: 50, session: 41, start: 7),
+        Row(pid: 50, parent: 1, session: 50, start: 8),
+      ])
+      #expect(proc.told(40)?.parents?.map(\.command) == ["bash", "sshd", "systemd"])
+      #expect(proc.told(41)?.parents == [], "its parent has gone, and another has the number")
+      #expect(proc.told(1)?.isServiceManager == true && proc.told(40)?.isServiceManager == false)
+    }
+  }
+
+  @Test("a child in a session that its parent is not in was given to that parent when its own went")
+  func parentGone() throws {
+    try withFakeProc { proc in
+      proc.add([
+        Row(pid: 1, parent: 0, session: 1, command: "systemd", start: 0),
+        Row(pid: 20, parent: 1, session: 20), Row(pid: 30, parent: 20, session: 20),
+        Row(pid: 40, parent: 1, session: 20),
+      ])
+      #expect(proc.told(20)?.isParentGone == false, "a service leads its session")
+      #expect(proc.told(30)?.isParentGone == false)
+      #expect(proc.told(40)?.isParentGone == true)
+    }
+  }
+
+  @Test("an orphan's use of the socket is looked at: close-on-exec, and what its only thread waits for")
+  func use() throws {
+    try withFakeProc { proc in
+      proc.add([Row(pid: 1, parent: 0, session: 1), Row(pid: 40, parent: 1, session: 20)])
+      proc.directory("40/fdinfo")
+      proc.file("40/fdinfo/3", "pos:\t0\nflags:\t02\nmnt_id:\t10\n".utf8)
+      proc.file("40/wchan", "hrtimer_nanosleep".utf8)
+      #expect(proc.told(40)?.closesOnExec == false && proc.told(40)?.sleepsIn == "hrtimer_nanosleep")
+      proc.file("40/fdinfo/3", "pos:\t0\nflags:\t02000002\nmnt_id:\t10\n".utf8)
+      proc.file("40/wchan", "0".utf8)
+      #expect(proc.told(40)?.closesOnExec == true && proc.told(40)?.sleepsIn == nil)
+    }
+  }
+
+  @Test("the main process of a unit is the one session leader that the manager has in its group")
+  func unitMain() throws {
+    try withFakeProc { proc in
+      proc.add([
+        Row(pid: 1, parent: 0, session: 1, command: "systemd"),
+        Row(pid: 20, parent: 1, session: 20, command: "web", group: service),
+        Row(pid: 30, parent: 20, session: 20, group: service),
+        Row(pid: 40, parent: 1, session: 20, group: service),
+      ])
+      proc.directory("sys/fs/cgroup/system.slice/web.service")
+      proc.file("sys/fs/cgroup\(service)/cgroup.procs", "20\n30\n40\n".utf8)
+      let main = UnitMain(pid: 20, command: "web", executable: "/usr/sbin/server")
+      #expect(proc.told(30, unit: "web.service")?.unitMain == main)
+      #expect(proc.told(20, unit: "web.service")?.unitMain == main)
+      proc.file("sys/fs/cgroup\(service)/cgroup.procs", "30\n40\n".utf8)
+      #expect(proc.told(40, unit: "web.service")?.unitMain == nil, "an orphan is no main process")
+    }
+  }
+
+  @Test("a user's manager is known by its control group and its uid, whatever it calls itself")
+  func managers() throws {
+    try withFakeProc { proc in
+      // The files are those of whoever runs the test.
+      let mine = "/user.slice/user-\(geteuid()).slice/user@\(geteuid()).service"
+      let others = "/user.slice/user-77.slice/user@77.service"
+      proc.add([
+        Row(pid: 1, parent: 0, session: 1, command: "systemd"),
+        Row(pid: 20, parent: 1, session: 20, command: "x", group: "\(mine)/init.scope"),
+        Row(pid: 21, parent: 1, session: 21, command: "systemd", group: "\(mine)/app.slice/fake.service"),
+        Row(pid: 22, parent: 1, session: 22, command: "systemd", group: "\(others)/init.scope"),
+      ])
+      #expect(proc.told(20)?.isServiceManager == true)
+      #expect(proc.told(21)?.isServiceManager == false && proc.told(22)?.isServiceManager == false)
+    }
+  }
+
+  @Test("the files of an engine say what it calls a container")
+  func containers() throws {
+    let id = String(repeating: "0f", count: 32)
+    try withFakeProc { proc in
+      proc.add([Row(pid: 1, parent: 0, session: 1), Row(pid: 40, parent: 1, session: 40)])
+      proc.directory("var/lib/docker/containers/\(id)")
+      proc.file(
+        "var/lib/docker/containers/\(id)/config.v2.json",
+        #"{"ID":"x","Config":{"Env":["SECRET=1"],"Image":"nginx:1.27"},"Name":"/web","Args":[]}"#.utf8)
+      proc.directory("var/lib/containers/storage/overlay-containers")
+      proc.file(
+        "var/lib/containers/storage/overlay-containers/containers.json",
+        #"[{"id":"a"},{"id":"\#(id)","names":["db"],"metadata":"{\"image-name\":\"docker.io/library/redis:7\"}"}]"#
+          .utf8)
+      proc.directory("run/containerd/io.containerd.runtime.v2.task/k8s.io/\(id)")
+      proc.file(
+        "run/containerd/io.containerd.runtime.v2.task/k8s.io/\(id)/config.json",
+        #"{"annotations":{"io.kubernetes.cri.container-name":"api","io.kubernetes.cri.sandbox-name":"api-0"}}"#.utf8)
+      let docker = proc.told(40, container: id, engine: "docker")
+      #expect(docker?.containerName == "web" && docker?.image == "nginx:1.27")
+      let podman = proc.told(40, container: id, engine: "podman")
+      #expect(podman?.containerName == "db" && podman?.image == "docker.io/library/redis:7")
+      #expect(proc.told(40, container: id, engine: "kubernetes")?.containerName == "api-0/api")
+      #expect(proc.told(40, user: 1000, container: id, engine: "podman")?.containerName == nil, "a user's files")
+      #expect(proc.told(40, container: "../\(id)", engine: "docker")?.containerName == nil)
+    }
+  }
+
+  @Test(
+    "what is no JSON, or too deep, is nothing",
+    arguments: ["", "{", "[1,]", #"{"a":}"#, #""a"#, "{} x", String(repeating: "[", count: 100), #""\u12"#, "[1}"])
+  func malformed(_ text: String) {
+    #expect(JSONTree(parsing: Array(text.utf8)) == nil)
+  }
+
+  @Test("strings are taken from JSON with their escapes, and the rest is passed over")
+  func strings() {
+    let tree = JSONTree(parsing: Array(#" {"a" : [null, -1.5e3, true, "b\"\u00e9\n"], "c":{}} "#.utf8))
+    #expect(tree?["a"]?.elements.last?.text == "b\"é\n")
+    #expect(tree?["a"]?.elements.count == 4 && tree?["c"] == .object([:]) && tree?["d"] == nil)
+  }
+}

@@ -1,0 +1,261 @@
+/* A user who keeps others waiting: hostile MODE PORT
+ *
+ *   tcp    holds the lock of the server's end of a connection on the port
+ *   udp    holds the lock of a socket that is bound to the port
+ *   mptcp  holds the lock of an MPTCP connection to the port; it is told by its process's descriptor alone
+ *   race   has a descriptor that is now a listener on the port, now a file that cannot be closed
+ *
+ * A socket is locked while send(2) copies from memory. That memory is a page of a file in a FUSE file system of its own,
+ * whose server, a child of this program, never answers a READ or a FLUSH of others; see fuse(4) and linux/fuse.h. It starts
+ * as root, for sockets and /dev/fuse, and does the rest as the user nobody. "ready" is printed when the lock is held (or the
+ * race is on); it ends with its standard input. Exit status 2: this host has no FUSE, 3: no MPTCP. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { nobody = 65534, file_size = 1 << 20, ipproto_mptcp = 262 };
+
+static void require(int holds, const char *what) {
+  if (holds) return;
+  perror(what);
+  exit(1);
+}
+
+/* ---- the file system: a root directory, and in it one file by any name ---- */
+
+static void answer(int device, const struct fuse_in_header *question, int error, const void *body, size_t size) {
+  struct fuse_out_header head = {.len = (uint32_t)(sizeof head + size), .error = error, .unique = question->unique};
+  struct iovec parts[] = {{&head, sizeof head}, {(void *)body, size}};
+  ssize_t written = writev(device, parts, size ? 2 : 1);
+  (void)written;
+}
+
+static struct fuse_attr attributes(uint64_t node) {
+  struct fuse_attr attr = {.ino = node, .nlink = 1, .blksize = 4096};
+  attr.mode = node == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0666;
+  attr.size = node == FUSE_ROOT_ID ? 0 : file_size;
+  return attr;
+}
+
+/* `own` may close the file; nobody reads it. `told` hears of the first READ that is held back. */
+static void serve(int device, pid_t own, int told) {
+  static char question[FUSE_MIN_READ_BUFFER + file_size];
+  while (1) {
+    ssize_t size = read(device, question, sizeof question);
+    if (size < 0 && errno != EINTR && errno != ENOENT) return;
+    if (size < (ssize_t)sizeof(struct fuse_in_header)) continue;
+    struct fuse_in_header *head = (void *)question;
+    switch (head->opcode) {
+    case FUSE_INIT: {
+      struct fuse_init_out out = {.major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096};
+      answer(device, head, 0, &out, sizeof out);
+      break;
+    }
+    case FUSE_LOOKUP: {
+      struct fuse_entry_out out = {.nodeid = 2, .attr_valid = 3600, .entry_valid = 3600, .attr = attributes(2)};
+      answer(device, head, 0, &out, sizeof out);
+      break;
+    }
+    case FUSE_GETATTR: {
+      struct fuse_attr_out out = {.attr_valid = 3600, .attr = attributes(head->nodeid)};
+      answer(device, head, 0, &out, sizeof out);
+      break;
+    }
+    case FUSE_OPEN: {
+      struct fuse_open_out out = {0};
+      answer(device, head, 0, &out, sizeof out);
+      break;
+    }
+    case FUSE_READ:
+      if (write(told, "r", 1) != 1) return;
+      break;
+    case FUSE_FLUSH:
+      if ((pid_t)head->pid == own) answer(device, head, 0, 0, 0);
+      break;
+    case FUSE_FORGET:
+    case FUSE_BATCH_FORGET: break;
+    case FUSE_RELEASE: answer(device, head, 0, 0, 0); break;
+    default: answer(device, head, -ENOSYS, 0, 0);
+    }
+  }
+}
+
+/* A device that nobody may open, in a directory that nobody may empty: the kernel wants it opened in the user namespace
+ * that mounts (fuse_get_tree). */
+static char device_directory[] = "/tmp/hostile-XXXXXX", device_path[64] = "/dev/fuse";
+
+static void make_device(void) {
+  struct stat status;
+  if (stat(device_path, &status) == 0 && (status.st_mode & 06) == 06) return;
+  require(mkdtemp(device_directory) != 0, "mkdtemp");
+  snprintf(device_path, sizeof device_path, "%s/fuse", device_directory);
+  if (mknod(device_path, S_IFCHR | 0600, makedev(10, 229)) != 0) exit(2);
+  require(chmod(device_path, 0666) == 0 && chown(device_directory, nobody, nobody) == 0, "chmod");
+}
+
+static int open_device(void) {
+  int device = open(device_path, O_RDWR | O_CLOEXEC);
+  if (strcmp(device_path, "/dev/fuse") != 0) {
+    unlink(device_path);
+    rmdir(device_directory);
+  }
+  return device;
+}
+
+static void write_file(const char *path, const char *text) {
+  int file = open(path, O_WRONLY);
+  require(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text), path);
+  close(file);
+}
+
+/* Becomes nobody with namespaces of his own, mounts the file system and opens the file. */
+static int open_slow_file(int *told) {
+  int ends[2];
+  require(setgid(nobody) == 0 && setuid(nobody) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0, "setuid");
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) exit(2);
+  write_file("/proc/self/setgroups", "deny");
+  write_file("/proc/self/uid_map", "0 65534 1");
+  write_file("/proc/self/gid_map", "0 65534 1");
+  int device = open_device();
+  if (device < 0) exit(2);
+  char place[] = "/tmp/hostile-XXXXXX", options[96], path[64];
+  require(mkdtemp(place) != 0, "mkdtemp");
+  snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", device);
+  if (mount("hostile", place, "fuse", MS_NODEV | MS_NOSUID, options) != 0) {
+    rmdir(place);
+    exit(2);
+  }
+  require(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
+  pid_t own = getpid();
+  if (fork() == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* The last end of the pipe closes with the test's input. */
+    close(ends[0]);
+    serve(device, own, ends[1]);
+    _exit(0);
+  }
+  close(device);
+  close(ends[1]);
+  *told = ends[0];
+  snprintf(path, sizeof path, "%s/slow", place);
+  int file = open(path, O_RDWR | O_CLOEXEC);
+  require(file >= 0, path);
+  umount2(place, MNT_DETACH);
+  rmdir(place);
+  return file;
+}
+
+/* ---- the sockets ---- */
+
+static struct sockaddr_in loopback(int port) {
+  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+                              .sin_addr = {htonl(INADDR_LOOPBACK)}};
+}
+
+static int bound(int type, int protocol, int port) {
+  struct sockaddr_in name = loopback(port);
+  int one = 1, descriptor = socket(AF_INET, type | SOCK_CLOEXEC, protocol);
+  if (descriptor < 0 && protocol == ipproto_mptcp) exit(3);
+  require(descriptor >= 0, "socket");
+  setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  require(bind(descriptor, (struct sockaddr *)&name, sizeof name) == 0, "bind");
+  return descriptor;
+}
+
+struct sending {
+  int descriptor, flags, port;
+  void *page;
+};
+
+static void *send_slowly(void *raw) {
+  struct sending *sending = raw;
+  struct sockaddr_in to = loopback(9);
+  sendto(sending->descriptor, sending->page, 4096, sending->flags, sending->flags ? (struct sockaddr *)&to : 0,
+         sending->flags ? sizeof to : 0);
+  return 0;
+}
+
+/* The end of a connection that is to be locked: the one that the listener accepted. */
+static int accepted(int listener, int port, int protocol) {
+  struct sockaddr_in name = loopback(port);
+  require(listen(listener, 8) == 0, "listen");
+  int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, protocol);
+  require(client >= 0 && connect(client, (struct sockaddr *)&name, sizeof name) == 0, "connect");
+  int server = accept4(listener, 0, 0, SOCK_CLOEXEC);
+  require(server >= 0, "accept");
+  return server;
+}
+
+static void ready(void) {
+  printf("ready\n");
+  fflush(stdout);
+}
+
+static int input_has_ended(void) {
+  struct pollfd input = {0, POLLIN, 0};
+  char byte;
+  return poll(&input, 1, 0) > 0 && read(0, &byte, 1) <= 0;
+}
+
+int main(int count, char **words) {
+  if (count != 3) return 64;
+  const char *mode = words[1];
+  int port = atoi(words[2]), told;
+  make_device();
+  signal(SIGPIPE, SIG_IGN);
+  /* Sockets belong to who made them: nobody. */
+  require(setegid(nobody) == 0 && seteuid(nobody) == 0, "seteuid");
+  struct sending sending = {-1, 0, port, 0};
+  int is_race = strcmp(mode, "race") == 0, listener = -1;
+  if (strcmp(mode, "udp") == 0) {
+    sending.descriptor = bound(SOCK_DGRAM, 0, port);
+    sending.flags = MSG_MORE;
+  } else {
+    int protocol = strcmp(mode, "mptcp") == 0 ? ipproto_mptcp : 0;
+    listener = bound(SOCK_STREAM, protocol, port);
+    if (is_race) require(listen(listener, 8) == 0, "listen");
+    else sending.descriptor = accepted(listener, port, protocol);
+  }
+  require(seteuid(0) == 0, "seteuid");
+  int file = open_slow_file(&told);
+  if (is_race) {
+    int stable = fcntl(listener, F_DUPFD_CLOEXEC, 900);
+    ready();
+    while (!input_has_ended())
+      for (int turn = 0; turn < 1000; turn++) {
+        dup2(file, listener);
+        dup2(stable, listener);
+      }
+    return 0;
+  }
+  pthread_t thread;
+  char byte;
+  sending.page = mmap(0, file_size, PROT_READ, MAP_PRIVATE, file, 0);
+  require(sending.page != MAP_FAILED, "mmap");
+  require(pthread_create(&thread, 0, send_slowly, &sending) == 0, "pthread_create");
+  require(read(told, &byte, 1) == 1, "the READ of the page");
+  ready();
+  while (read(0, &byte, 1) > 0) {
+  }
+  /* The server ends with this process, and with it every wait. */
+  _exit(0);
+}
