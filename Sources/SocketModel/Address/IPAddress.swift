@@ -120,3 +120,25 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 }
+
+/// The address family a socket was created with: AF_INET or AF_INET6 (address_families(7)).
+public enum AddressFamily: String, Sendable, Hashable, CaseIterable {
+  /// AF_INET.
+  case ipv4
+  /// AF_INET6; such a socket may still carry an IPv4-mapped address (ipv6(7)).
+  case ipv6
+}
+
+/// One end of a socket: an address and a port, and for link-local addresses the interface.
+public struct Endpoint: Sendable, Hashable {
+  /// The address.
+  public var address: IPAddress
+  /// The port.
+  public var port: Port
+
+  /// `address:port`, without a zone.
+  public init(address: IPAddress, port: Port) {
+    self.address = address
+    self.port = port
+  }
+}

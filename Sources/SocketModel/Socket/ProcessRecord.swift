@@ -84,12 +84,12 @@ package struct ParentProcess: Sendable, Hashable {
 package struct UnitMain: Sendable, Hashable {
   /// In the reader's pid namespace.
   package var pid: Int32
-  /// The short command name, never the arguments.
+  /// As `ProcessRecord.command`.
   package var command: String
   /// The target of `/proc/PID/exe`; nil where it may not be read.
   package var executable: String?
 
-  /// A process of this number and name.
+  /// A parent with what is known of it.
   package init(pid: Int32, command: String, executable: String?) {
     self.pid = pid
     self.command = command

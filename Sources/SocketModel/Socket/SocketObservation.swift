@@ -84,3 +84,37 @@ public struct SocketObservation: Sendable, Hashable {
   /// nobody's. A whole socket is in SYN_RECV after a SYN that crossed its own, or when TCP Fast Open made it early.
   package var isRequest: Bool { transport == .tcp && state == .synRecv && inode == nil && uid == nil }
 }
+
+/// The little of a socket that tells that a port is in use: for lists of many, where the rest is not looked at.
+package struct SocketGlance: Sendable, Hashable {
+  /// The local port.
+  package var port: Port
+  /// The state, as sock_diag(7) says it.
+  package var state: SocketState
+  /// nil where no process can hold the socket.
+  package var inode: UInt64?
+
+  /// A glance with its three facts.
+  package init(port: Port, state: SocketState, inode: UInt64?) {
+    self.port = port
+    self.state = state
+    self.inode = inode
+  }
+}
+
+// What a TCP socket is to the listener that it came from, or may have come from.
+
+extension SocketObservation {
+  /// A connection that waits for accept(2): no descriptor refers to it, and its peer has not left. One in SYN_RECV is
+  /// that too where it has data already (TCP Fast Open), and is no mere request.
+  package var isQueuedChild: Bool {
+    transport == .tcp && owner == .none && inode == nil
+      && (state == .established || state == .closeWait || (state == .synRecv && !isRequest))
+  }
+
+  /// Whether this listener could have accepted the connection: its address is the connection's own, or a wildcard of
+  /// its family.
+  package func mayHaveAccepted(_ child: SocketObservation) -> Bool {
+    local.address == child.local.address || (local.address.isUnspecified && family == child.family)
+  }
+}
