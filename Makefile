@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: help run build install install-files uninstall deb rpm dist check-sbom check-release docs example stranger-trial screenshot test bench \
+.PHONY: collection check-collection fleet help run build install install-files uninstall deb rpm dist check-sbom check-release docs example stranger-trial screenshot test bench \
   churn sanitize conformance mutants kernels kernels-short fuzz fuzz-coverage generate purity lint format clean setup
 
 help:            ## this list
@@ -42,7 +42,8 @@ BINARY ?= $(RELEASE)
 ZSH_FUNCTIONS := $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 INSTALLED := $(PREFIX)/bin/portwhy $(PREFIX)/share/man/man1/portwhy.1 \
   $(PREFIX)/share/bash-completion/completions/portwhy $(ZSH_FUNCTIONS)/_portwhy \
-  $(PREFIX)/share/fish/vendor_completions.d/portwhy.fish $(PREFIX)/share/doc/portwhy/portwhy.report-1.schema.json
+  $(PREFIX)/share/fish/vendor_completions.d/portwhy.fish $(PREFIX)/share/doc/portwhy/portwhy.report-1.schema.json \
+  $(PREFIX)/share/doc/portwhy/portwhy.fold-1.schema.json $(PREFIX)/lib/systemd/system/portwhy@.service
 
 install:         ## binary, manual page and completions to PREFIX (/usr/local), below DESTDIR for packagers; after make build
 	@# Nothing is built here: `sudo make install` would run the compiler and its plug-ins as root.
@@ -57,7 +58,9 @@ install-files:   # the same with the BINARY that is there
 	install -D -m 644 completions/portwhy.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/portwhy"
 	install -D -m 644 completions/_portwhy "$(DESTDIR)$(ZSH_FUNCTIONS)/_portwhy"
 	install -D -m 644 completions/portwhy.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/portwhy.fish"
-	install -D -m 644 schema/portwhy.report-1.schema.json -t "$(DESTDIR)$(PREFIX)/share/doc/portwhy/"
+	install -D -m 644 schema/portwhy.report-1.schema.json schema/portwhy.fold-1.schema.json \
+	  -t "$(DESTDIR)$(PREFIX)/share/doc/portwhy/"
+	install -D -m 644 packaging/systemd/portwhy@.service -t "$(DESTDIR)$(PREFIX)/lib/systemd/system/"
 
 uninstall:       ## remove what install put there, with the same PREFIX and DESTDIR
 	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(file)")
@@ -157,6 +160,30 @@ fuzz: setup      ## SECONDS (60) of fuzzing for each parser target, or for those
 
 fuzz-coverage: setup ## how many lines of each parser the kept corpus of the fuzzers reaches; fails below 95 %
 	scripts/fuzz coverage
+
+# ansible-core in a directory of its own, nothing of it installed: ANSIBLE_CORE=2.14 for Debian 12's.
+ANSIBLE_CORE ?= 2.19
+ANSIBLE := .build/ansible-$(ANSIBLE_CORE)/bin
+HOSTS ?= 50
+FORKS ?= 10
+
+$(ANSIBLE)/ansible-playbook:
+	@scripts/setup python3-venv
+	python3 -m venv $(dir $(ANSIBLE))
+	$(ANSIBLE)/pip --quiet install 'ansible-core==$(ANSIBLE_CORE).*' pytest
+
+collection: $(ANSIBLE)/ansible-playbook ## the Ansible collection as a tarball in dist/
+	@mkdir -p dist
+	$(ANSIBLE)/ansible-galaxy collection build --force --output-path dist ansible
+
+check-collection: $(ANSIBLE)/ansible-playbook ## ansible-test sanity and the unit tests of the collection
+	@scripts/check-collection $(ANSIBLE)
+
+fleet: $(RELEASE) collection ## a play over HOSTS (50) namespaces as hosts with a real sshd each, every answer held against a real bind; needs root
+	@scripts/setup openssh-server openssh-client util-linux
+	@rm -rf .build/fleet/collections
+	@$(ANSIBLE)/ansible-galaxy collection install --force -p .build/fleet/collections dist/portwhy-portwhy-*.tar.gz >/dev/null
+	@python3 ansible/tests/fleet/run --portwhy $(RELEASE) --ansible $(ANSIBLE) --hosts $(HOSTS) --forks $(FORKS)
 
 stranger-trial:  ## follow the README from a clone to an installed package with completions; needs root, removes it again
 	@scripts/setup $(TEST_PACKAGES) man-db rpm rpmlint rpm2cpio cpio

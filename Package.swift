@@ -65,7 +65,9 @@ let package = Package(
     // Test support and tools, in no product: real sockets in private network namespaces, the conformance runner, the
     // bench, and the short-lived servers and crowds of processes of the tests that need them.
     support("CProcessTestSupport"),
+    .executableTarget(name: "hostile", path: "Tests/Support/hostile"),
     .systemLibrary(name: "CBPFTests", path: "Tests/Support/CBPFTests"),
+    support("BSDModel", settings: strict),
     support("JSONTestSupport", settings: strict),
     support("FixtureTestSupport", settings: strict),
     support("NetlinkTestSupport", ["CLinux", "Netlink", "SocketModel"], settings: strict),
@@ -80,9 +82,10 @@ let package = Package(
     .executableTarget(name: "binder", path: "Tests/Support/binder"),
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
-    tests("KernelConformanceTests", ["BindRules", "Explanation", "KernelLab", "Answers", "SocketModel"]),
+    tests(
+      "KernelConformanceTests", ["Answers", "BSDModel", "BindRules", "Explanation", "KernelLab", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
-    tests("BindRulesTests", ["BindRules", "SocketModel"]),
+    tests("BindRulesTests", ["BSDModel", "BindRules", "SocketModel"]),
     tests(
       "AnswersTests",
       [

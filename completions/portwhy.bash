@@ -32,6 +32,10 @@ _portwhy() {
     if [[ $typed == --*=* ]]; then
         previous=${typed%%=*}
         value=${typed#*=}
+    else
+        case $previous in
+        --free) previous= ;;
+        esac
     fi
     value=${value#[\'\"]}
     value=${value//\\/}
@@ -45,9 +49,12 @@ _portwhy() {
             continue
         fi
         case $word in
-        --) return 0 ;;
+        --)
+            _portwhy_command "$1" "$2"
+            return 0
+            ;;
         --explain) explains=yes ;;
-        --runtime | --device | --uid | --as | --netns | --timeout | --interval | --from | --color) skip=yes ;;
+        --runtime | --device | --uid | --as | --netns | --timeout | --interval | --from | --color | -o) skip=yes ;;
         -*) ;;
         *) target=yes ;;
         esac
@@ -70,14 +77,16 @@ _portwhy() {
     --timeout) ;;
     --interval) ;;
     --from) _portwhy_files ;;
+    --free) ;;
     --color) mapfile -t found < <(compgen -W "auto always never" -- "$value") ;;
+    -o) _portwhy_files ;;
     --explain) mapfile -t found < <(_portwhy_ask "$1" topics "$value" "${earlier[@]}") ;;
     *)
         if [[ $typed == -* ]]; then
             mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only --runtime --device --uid --as --cap-net-bind --netns --probe
                 --deep --no-bpf
                 --wait --timeout --watch --interval --from
-                --json -q --quiet -v --verbose -n --numeric --color --explain --version -h --help" -- "$typed")
+                --free --brief --json -q --quiet -v --verbose -n --numeric --color -o --explain --version -h --help" -- "$typed")
             stem=
         elif [[ $explains && ! $target ]]; then
             mapfile -t found < <(_portwhy_ask "$1" topics "$value")
@@ -96,6 +105,26 @@ _portwhy() {
     # An address wants a port after it, not a blank.
     [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *: ]] && compopt -o nospace 2>/dev/null
     return 0
+}
+
+# After -- stands a command with words of its own: what bash offers for that, where bash-completion is there as if it
+# stood alone.
+_portwhy_command() {
+    local first=1
+    while ((first < COMP_CWORD)) && [[ ${COMP_WORDS[first]} != -- ]]; do ((first++)); done
+    ((first++))
+    if declare -F _comp_command_offset >/dev/null; then
+        _comp_command_offset "$first"
+    elif declare -F _command_offset >/dev/null; then
+        _command_offset "$first"
+    else
+        compopt -o filenames 2>/dev/null
+        if ((COMP_CWORD == first)); then
+            mapfile -t COMPREPLY < <(compgen -c -- "$2" | sort -u)
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$2")
+        fi
+    fi
 }
 
 # The files that fit; only here may bash treat candidates as names of files.

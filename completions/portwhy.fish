@@ -33,6 +33,18 @@ function __portwhy_namespaces
     end
 end
 
+# After -- stands a command with words of its own: what fish offers for that.
+function __portwhy_runs
+    contains -- -- (commandline -opc)
+end
+
+function __portwhy_command
+    set -l words (commandline -opc)
+    set -l end (contains -i -- -- $words); or return
+    set -e words[1..$end]
+    complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
+end
+
 function __portwhy_explains
     contains -- --explain (commandline -opc)
 end
@@ -46,8 +58,10 @@ function __portwhy_wants_word
             continue
         end
         switch $word
-            case --runtime --device --uid --as --netns --timeout --interval --from --color
+            case --runtime --device --uid --as --netns --timeout --interval --from --color -o
                 set skip yes
+            case --
+                return 1
             case '-*'
             case '*'
                 return 1
@@ -57,6 +71,7 @@ function __portwhy_wants_word
 end
 
 complete -c portwhy -f
+complete -c portwhy -k -n __portwhy_runs -a '(__portwhy_command)'
 complete -c portwhy -s t -l tcp -d 'a TCP socket (the default)'
 complete -c portwhy -s u -l udp -d 'a UDP socket'
 complete -c portwhy -s 4 -d '0.0.0.0 where TARGET has no address'
@@ -65,7 +80,7 @@ complete -c portwhy -l reuseaddr -d 'it sets SO_REUSEADDR'
 complete -c portwhy -l reuseport -d 'it sets SO_REUSEPORT'
 complete -c portwhy -l v6only -d 'it sets IPV6_V6ONLY'
 complete -c portwhy -l no-v6only -d 'it clears IPV6_V6ONLY'
-complete -c portwhy -l runtime -x -k -a '(__portwhy_ask runtimes (__portwhy_word))' -d 'it is a server of this kind, such as node, and sets the options that these set by themselves'
+complete -c portwhy -l runtime -x -k -a '(__portwhy_ask runtimes (__portwhy_word))' -d 'it is a server of this kind, such as node: the options that these set by themselves, where they bind by default; list prints all'
 complete -c portwhy -l device -x -k -a '(__portwhy_ask interfaces (__portwhy_word))' -d 'it is bound to the interface IF (SO_BINDTODEVICE)'
 complete -c portwhy -l uid -x -k -a '(__portwhy_ask users (__portwhy_word))' -d 'it belongs to this user, name or number'
 complete -c portwhy -l as -x -a 'freebsd macos' -d 'say what this system would answer besides'
@@ -79,11 +94,14 @@ complete -c portwhy -l timeout -x -d 'with --wait: give up after this long'
 complete -c portwhy -l watch -d 'look again and again'
 complete -c portwhy -l interval -x -d 'with --watch: from one look to the next (1)'
 complete -c portwhy -l from -r -F -d 'answer from a report that --json wrote (-: standard input), not from this host'
+complete -c portwhy -l free -d 'the first N (1) of TARGET\'s ports on which the planned bind works, one a line'
+complete -c portwhy -l brief -d 'one line for each port and address, to be compared'
 complete -c portwhy -l json -d 'the report as JSON, a line for each look'
 complete -c portwhy -s q -l quiet -d 'nothing; the exit status alone'
 complete -c portwhy -s v -l verbose -d 'the deciding rules and where every fact comes from, too'
 complete -c portwhy -s n -l numeric -d 'no user names'
 complete -c portwhy -l color -x -a 'auto always never' -d 'colours: auto (the default), always or never'
+complete -c portwhy -s o -r -F -d 'with -- COMMAND: what is explained goes to the end of FILE'
 complete -c portwhy -l explain -k -a '(__portwhy_ask topics (__portwhy_word))' -d 'instead: the long text of TOPIC, such as time-wait; without TOPIC their list'
 complete -c portwhy -l version -d 'the version'
 complete -c portwhy -s h -l help -d 'this text'

@@ -106,15 +106,20 @@ struct Gathering {
     _ transport: TransportProtocol, _ port: Port, _ attempts: [BindAttempt], planned: ReuseOptions,
     _ evidenceScope: EvidenceScope?
   ) throws(PortwhyError) -> Judgement {
+    guard let evidenceScope, !askedTransports.contains(transport), let range = ranges[transport] else {
+      return Judgement(of: attempts, in: snapshot(transport, port))
+    }
+    // Where the bucket is sure to be missed, it is read before anything is judged: worlds with unknown flags are many.
+    let isForeseen = evidenceScope == .everything && missesBucket(transport, attempts)
+    if isForeseen { _ = readBucket(transport, port, range) }
     var first = Judgement(of: attempts, in: snapshot(transport, port))
-    guard let evidenceScope, !askedTransports.contains(transport), let range = ranges[transport] else { return first }
     // Without a socket on the port there is nothing to tell.
     func isWanted() -> Bool {
       !first.snapshot.sockets.isEmpty
         && first.outcomes.contains { evidenceScope.wantsKernelEvidence($0, planned: planned) }
     }
     guard isWanted() else { return first }
-    if readBucket(transport, port, range) {
+    if !isForeseen, readBucket(transport, port, range) {
       first = Judgement(of: attempts, in: snapshot(transport, port))
       guard isWanted() else { return first }
     }
@@ -133,11 +138,22 @@ struct Gathering {
       return Judgement(of: attempts, in: snapshot(transport, port))
     }
     sockets[transport] = evidence.sockets
-    if transport == .tcp { buckets = evidence.buckets }
+    if !evidence.buckets.isEmpty { buckets = evidence.buckets }
     if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
     vanished += evidence.vanished
     sortByPort(transport)
     return Judgement(of: attempts, in: snapshot(transport, port))
+  }
+
+  /// Whether a socket in the way has no SO_REUSEPORT now: whether it had when it was bound, only its bucket tells.
+  private func missesBucket(_ transport: TransportProtocol, _ attempts: [BindAttempt]) -> Bool {
+    guard transport == .tcp else { return false }
+    return sockets.tcp?.contains { socket in
+      guard socket.reuseport.sure == false, !socket.processes.isEmpty else { return false }
+      return attempts.contains {
+        $0.address.isUnspecified || socket.local.address.isUnspecified || $0.address == socket.local.address
+      }
+    } ?? false
   }
 
   /// Reads the bind bucket of a TCP port through a descriptor of one holder, where there is one and no VRF, which may have a
@@ -158,6 +174,12 @@ struct Gathering {
 
   /// The ports above those asked for; nil where there are none or too much was asked.
   func nearby(_ transport: TransportProtocol) -> NearbyPorts? { neighbours[transport] }
+
+  /// Reads which of these ports belong to a service of that name; only for an answer that may offer one.
+  mutating func readServices(_ transport: TransportProtocol) {
+    guard let ports = neighbours[transport]?.ports else { return }
+    neighbours[transport]?.named = servicePorts(transport, ports)
+  }
 
   /// The other transport's sockets on the port, which are never in the way.
   func notes(_ transport: TransportProtocol, _ port: Port, _ question: Question) -> [Note] {
@@ -285,6 +307,7 @@ extension HostFacts {
     fill(\.mayHaveVRFs, from: later)
     fill(\.tcpL3mdevAccept, from: later)
     fill(\.ipv6Available, from: later)
+    fill(\.ipv6Disabled, from: later)
     fill(\.interfaces, from: later)
     fill(\.ipv6Addresses, from: later)
     fill(\.ipv4LocalRoutes, from: later)
@@ -292,6 +315,7 @@ extension HostFacts {
     fill(\.ipv4RulesAreDefault, from: later)
     fill(\.ipv4Lookups, from: later)
     fill(\.securityModules, from: later)
+    fill(\.enforcingModules, from: later)
     fill(\.controlGroupBindPrograms, from: later)
     fill(\.dockerRuns, from: later)
   }

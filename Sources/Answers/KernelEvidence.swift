@@ -57,7 +57,7 @@ enum KernelEvidence {
     let started = Clock.microseconds
     defer { use.microseconds &+= Clock.microseconds &- started }
     do throws(BPFError) {
-      let found = try BPFEvidence().socketHolders(
+      let found = try BPFEvidence.ofThisKernel().socketHolders(
         ports: port.rawValue...port.rawValue, inodes: [inode], of: pid)
       use.iterators.append("task_file")
       return found.lazy.compactMap(\.socket.bucket).first { $0.port == port }
@@ -79,7 +79,7 @@ enum KernelEvidence {
       use = noted
     }
     do throws(BPFError) {
-      let found = try BPFEvidence().socketHolders(ports: ports, inodes: inodes)
+      let found = try BPFEvidence.ofThisKernel().socketHolders(ports: ports, inodes: inodes)
       noted.iterators.append("task_file")
       return found.map { DescriptorHolder(pid: $0.pid, descriptor: $0.descriptor, inode: $0.inode) }
     } catch {
@@ -100,7 +100,7 @@ enum KernelEvidence {
       return nil
     }
     do throws(BPFError) {
-      let kernel = try BPFEvidence()
+      let kernel = try BPFEvidence.ofThisKernel()
       switch transport {
       case .udp:
         let sockets = try kernel.udpSockets(ports: ports)

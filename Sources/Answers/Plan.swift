@@ -10,8 +10,8 @@ public struct Plan: Sendable, Hashable {
   public var v6only: Bool?
   /// The interface of SO_BINDTODEVICE.
   public var device: String?
-  /// Its owner. nil in a question is the user who called sudo(8), else the effective one, and 0 for a privileged port;
-  /// a report always names one.
+  /// Its owner. nil in a question is the user who called sudo(8), else the effective one; by sudo(8) 0 for a privileged
+  /// port. A report always names one.
   public var uid: UInt32?
   /// The program has CAP_NET_BIND_SERVICE whoever starts it, by file capabilities or as an ambient one (capabilities(7)).
   package var hasBindCapability = false
@@ -30,7 +30,7 @@ public struct Plan: Sendable, Hashable {
     runtimeName = runtime?.name
   }
 
-  /// The runtime of the planned server: what it sets by default counts for TCP where nothing else was said.
+  /// The runtime of the planned server: what it sets by default, and where it binds, counts where nothing else was said.
   public var runtime: Runtime? {
     get { runtimeName.flatMap(Runtime.init(named:)) }
     set { runtimeName = newValue?.name }
@@ -40,11 +40,10 @@ public struct Plan: Sendable, Hashable {
 extension Plan {
   /// With what the runtime sets by itself: the socket that a server of it makes.
   package func resolved(_ transport: TransportProtocol) -> Plan {
-    guard let runtime, transport == .tcp else { return self }
+    guard let defaults = runtime?.defaults(transport) else { return self }
     var plan = self
-    plan.options.formUnion(runtime.reuseaddr ? .reuseaddr : [])
-    plan.options.formUnion(runtime.reuseport ? .reuseport : [])
-    switch runtime.v6only {
+    plan.options.formUnion(ReuseOptions(defaults))
+    switch defaults.v6only {
     case .set: plan.v6only = v6only ?? true
     case .cleared: plan.v6only = v6only ?? false
     case .host: break

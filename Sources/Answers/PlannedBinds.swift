@@ -18,7 +18,11 @@ struct PlannedBinds {
     let mayBindPrivileged = question.observed?.mayBindPrivileged ?? user.mayBindPrivileged
     var plan = question.plan.resolved(item.transport)
     plan.uid = user.uid
-    let addresses = item.addresses.flatMap { PlannedAddress.all($0, families: question.families, host: host) }
+    let defaults = plan.runtime?.defaults(item.transport)
+    let ownAddresses = question.families == nil ? defaults?.addresses : nil
+    let addresses = item.addresses.flatMap {
+      PlannedAddress.all($0, families: question.families, of: ownAddresses, host: host)
+    }
     attempts = addresses.map { planned in
       let family = planned.address.family
       var attempt = BindAttempt(
@@ -28,6 +32,7 @@ struct PlannedBinds {
         device: plan.device.map { Self.device($0, host) } ?? host.deviceOfFreshSocket(item.transport, family),
         uid: user.uid, mayBindPrivileged: mayBindPrivileged)
       attempt.isV6onlyKnown = family == .ipv4 || (plan.v6only ?? host.bindv6only) != nil
+      attempt.freebind = defaults?.freebind ?? false
       return attempt
     }
     if plan.device == nil, case .interface(_, let name)? = attempts.lazy.compactMap(\.device).first {
@@ -58,9 +63,20 @@ private struct PlannedAddress {
   /// The zone, where the host has no interface of that name.
   var missingZone: String?
 
-  static func all(_ address: QuestionAddress, families: Set<AddressFamily>?, host: HostFacts) -> [PlannedAddress] {
+  /// - Parameter own: where the planned server binds by default, in place of both wildcards. Servers pass over IPv6 on a
+  ///   host without it.
+  static func all(
+    _ address: QuestionAddress, families: Set<AddressFamily>?, of own: [IPAddress]?, host: HostFacts
+  ) -> [PlannedAddress] {
     switch address {
     case .wildcard:
+      if let own {
+        let hasIPv6 = host.ipv6Available != false
+        let isSwitchedOff = host.ipv6Disabled?.contains("lo") ?? false
+        let usable = own.filter { $0.family == .ipv4 || (hasIPv6 && !(isSwitchedOff && $0 == .v6(.loopback))) }
+        // A runtime with one dual-stack socket falls back to IPv4.
+        return (usable.isEmpty ? [.v4(.any)] : usable).map { PlannedAddress(address: $0) }
+      }
       var wildcards: [PlannedAddress] = []
       if families?.contains(.ipv4) ?? true { wildcards.append(PlannedAddress(address: .v4(.any))) }
       if families?.contains(.ipv6) ?? (host.ipv6Available != false) {
@@ -79,21 +95,22 @@ private struct PlannedAddress {
   }
 }
 
-/// Whose socket is planned: as asked, else the user who called sudo(8), else the reader; for a privileged port root.
+/// Whose socket is planned: as asked, else the user who called sudo(8), else the reader. By sudo(8) a privileged port is
+/// root's, as the server that needs it would be started the same way.
 struct PlannedUser {
   let uid: UInt32
   let mayBindPrivileged: Bool?
-  /// The user who would get EACCES, where root is judged instead.
+  /// The user who called sudo(8) and would get EACCES himself, where root is judged in his place.
   let judgedAsRootFor: UInt32?
 
   init(_ plan: Plan, port: Port, host: HostFacts) {
     let start = host.unprivilegedPortStart ?? 1024
     let isPrivileged = UInt32(port.rawValue) < start
     let caller = host.sudoUID ?? host.uid
-    uid = plan.uid ?? (isPrivileged && !plan.hasBindCapability ? 0 : caller)
+    let isRoots = isPrivileged && host.sudoUID != nil && !plan.hasBindCapability
+    uid = plan.uid ?? (isRoots ? 0 : caller)
     mayBindPrivileged = plan.hasBindCapability ? host.rootMayBindPrivileged : Self.mayBindPrivileged(uid, host)
-    let isJudgedAsRoot = isPrivileged && plan.uid == nil && !plan.hasBindCapability
-    let isRefused = isJudgedAsRoot && caller != 0 && Self.mayBindPrivileged(caller, host) != true
+    let isRefused = isRoots && plan.uid == nil && caller != 0 && Self.mayBindPrivileged(caller, host) != true
     judgedAsRootFor = isRefused ? caller : nil
   }
 

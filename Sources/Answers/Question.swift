@@ -59,6 +59,8 @@ public struct Question: Sendable, Hashable {
   package var systems: [BSDSystem] = []
   /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
   public var isVerdictOnly: Bool
+  /// What is one's own: where nothing else is in the way, the answer is `TargetReport.ours`.
+  package var ours: [OursPredicate] = []
   /// The runtime whose words the suggestions use, where what it sets by default is not to count.
   var wording: Runtime?
   /// The call that was made, where the question is about one.
@@ -95,6 +97,7 @@ extension Question {
     var words = plan.commandOptions
     if let families, families.count == 1 { words.append(families.contains(.ipv4) ? "-4" : "-6") }
     if !usesBPF { words.append("--no-bpf") }
+    for predicate in ours { words += option("--ours", predicate.description) }
     if let namespace { words += option("--netns", namespace.description) }
     return words
   }

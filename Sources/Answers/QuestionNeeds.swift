@@ -1,5 +1,6 @@
 import BindRules
 import Evidence
+import Explanation
 import SocketModel
 
 // The facts of the host that a bind needs: what no verdict uses is not read.
@@ -20,7 +21,11 @@ extension Question {
     needs.insert(.containerEngines)
     for address in items.flatMap(\.addresses) {
       switch address {
-      case .wildcard: needs.formUnion([.ipv6Availability, .bindv6only])
+      case .wildcard:
+        needs.formUnion([.ipv6Availability, .bindv6only])
+        for address in items.flatMap({ plan.runtime?.defaults($0.transport)?.addresses ?? [] }) {
+          needs.formUnion(HostNeeds(binding: address))
+        }
       case .address(let address, let zone):
         needs.formUnion(HostNeeds(binding: address))
         if zone != nil { needs.insert(.interfaces) }
@@ -34,9 +39,14 @@ extension Question {
 extension Question {
   /// The IPv4 addresses of which is asked whether they are local.
   var lookups: [IPv4Address] {
-    items.flatMap(\.addresses).compactMap { address in
-      if case .address(let address, _) = address { address.localIPv4 } else { nil }
-    }
+    items.flatMap { item in
+      item.addresses.flatMap { address -> [IPAddress] in
+        switch address {
+        case .address(let address, _): [address]
+        case .wildcard: plan.runtime?.defaults(item.transport)?.addresses ?? []
+        }
+      }
+    }.compactMap(\.localIPv4)
   }
 }
 

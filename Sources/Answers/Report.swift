@@ -52,6 +52,9 @@ public struct TargetReport: Sendable, Hashable {
   package var buckets: [BindBucket]
   /// `Snapshot.isChainOrdered`.
   package var isChainOrdered: Bool
+  /// Whether what is in the way is one's own; nil where nobody said what that is (`Question.ours`). Where it decides, the
+  /// verdict of the report is `ours`, whatever bind(2) would answer now.
+  package var ours: OursFinding?
 
   /// A target of the overview where it has no attempts.
   package init(

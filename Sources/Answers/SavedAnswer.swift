@@ -15,6 +15,8 @@ package struct SavedQuestion: Sendable, Hashable {
   package var plan: Plan
   /// Whether the options of `plan` replace the saved ones even where there are none.
   package var withoutOptions: Bool
+  /// What is one's own, as `Question.ours`; without any what the report says of that stays, where it still holds.
+  package var ours: [OursPredicate] = []
   /// The systems that are asked besides, as `Question.systems`.
   package var systems: [BSDSystem] = []
   /// Answer with the verdict alone, as `Question.isVerdictOnly`.
@@ -42,6 +44,7 @@ package struct SavedQuestion: Sendable, Hashable {
   func question(replacing saved: Plan, _ transport: TransportProtocol) -> Question {
     var question = Question(items: items ?? [], plan: plan, families: families)
     question.isVerdictOnly = isVerdictOnly
+    question.ours = ours
     // A runtime means nothing for UDP.
     if plan.runtimeName == nil || transport == .udp {
       if plan.options.isEmpty && !withoutOptions { question.plan.options = saved.options }
@@ -52,6 +55,7 @@ package struct SavedQuestion: Sendable, Hashable {
       question.plan.v6only = plan.v6only ?? saved.v6only
     }
     question.plan.device = plan.device ?? saved.device
+    question.plan.hasBindCapability = plan.hasBindCapability || saved.hasBindCapability
     question.plan.uid = plan.uid ?? saved.uid
     return question
   }
@@ -175,6 +179,11 @@ extension Portwhy {
       return AttemptReport(attempt: attempt, outcomes: outcomes, explanation: explanation)
     }
     result.verdict = verdict(result.attempts, planned: target.plan.options)
+    if question.ours.isEmpty {
+      result.keepOurs(from: target)
+    } else {
+      result.decideOurs(question.ours, saved.host, saved.visibility)
+    }
     return result
   }
 }

@@ -7,14 +7,15 @@ extension SocketObservation {
   /// that its control group is named after, as nginx.service is.
   var usualOptions: UsualOptions? {
     let programs = processes.lazy.compactMap { Runtime(executable: $0.executable) }
-    guard let runtime = programs.first ?? cgroup.flatMap(Runtime.init(controlGroup:)) else { return nil }
+    let runtime = programs.first ?? cgroup.flatMap(Runtime.init(controlGroup:))
+    guard let defaults = runtime?.defaults(transport) else { return nil }
     let v6only: Bool? =
-      switch runtime.v6only {
+      switch defaults.v6only {
       case .set: true
       case .cleared: false
       case .host: nil
       }
-    return UsualOptions(reuseaddr: runtime.reuseaddr, reuseport: runtime.reuseport, v6only: v6only)
+    return UsualOptions(reuseaddr: defaults.reuseaddr, reuseport: defaults.reuseport, v6only: v6only)
   }
 }
 

@@ -5,8 +5,10 @@ public import SocketModel
 
 /// How a wait ended.
 public enum WaitEnd: Sendable, Hashable {
-  /// Every planned bind works.
+  /// Every planned bind works, or its port is one's own already (`Question.ours`).
   case works
+  /// It fails for a reason that no wait changes: a right, a family or a protocol that is missing.
+  case hopeless
   /// The time was up first.
   case timedOut
   /// This signal came first (signal(7)).
@@ -16,7 +18,8 @@ public enum WaitEnd: Sendable, Hashable {
 }
 
 extension Portwhy {
-  /// Blocks until every planned bind works; what is undetermined is waited for as well.
+  /// Blocks until every planned bind works, or one's own server has the port (`Question.ours`); what is undetermined is
+  /// waited for as well, and what no wait changes ends it.
   ///
   /// On the calling thread; the library's own waits on another.
   /// - Parameters:
@@ -61,6 +64,7 @@ func waitUntilItWorks(
     if report.works { report = try look() }
     let ended = now()
     if report.works { return (report, .works) }
+    if report.isHopeless { return (report, .hopeless) }
     if ended >= end { return (report, .timedOut) }
     progress(report)
     let schedule = LookSchedule(started: started, ended: ended, report: report)
@@ -105,7 +109,15 @@ struct LookSchedule {
 
 extension Report {
   /// Every planned bind would work.
-  fileprivate var works: Bool { targets.allSatisfy { $0.verdict == .ok } }
+  fileprivate var works: Bool { targets.allSatisfy { $0.verdict == .ok || $0.isOurs } }
+
+  /// Whether a planned bind fails for what is no state of the port or of the host's addresses.
+  fileprivate var isHopeless: Bool {
+    let errors: Set<SystemError> = [.accessDenied, .invalidArgument, .addressFamilyNotSupported]
+    return targets.contains { target in
+      if case .fails(let errno) = target.verdict { errors.contains(errno) } else { false }
+    }
+  }
 
   /// Milliseconds until the last timer of a timewait socket in the way of the planned binds ends; nil where there is
   /// none.

@@ -54,6 +54,8 @@ public struct BindAttempt: Sendable, Hashable {
   public var uid: UInt32
   /// CAP_NET_BIND_SERVICE in the user namespace that owns the network namespace; nil where not known.
   package var mayBindPrivileged: Bool?
+  /// IP_FREEBIND is set before bind(2).
+  package var freebind = false
 
   package init(
     transport: TransportProtocol, address: IPAddress, scope: InterfaceIndex? = nil, missingZone: String? = nil,

@@ -6,6 +6,12 @@ import SocketModel
 
 /// The error before get_port; nil where everything passes.
 func errorBeforePort(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+  var host = host
+  if attempt.freebind {
+    // Kernel functions `inet_can_nonlocal_bind` and `ipv6_can_nonlocal_bind`: as good as the sysctl.
+    host.ipv4NonlocalBind = true
+    host.ipv6NonlocalBind = true
+  }
   switch attempt.family {
   case .ipv4:
     return socketIsMade(attempt, host).then { deviceExists(attempt, host) }.then { inetBind(attempt, host) }

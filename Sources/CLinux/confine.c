@@ -21,12 +21,14 @@
 /* One instruction is skipped where the number is another. */
 #define PERMIT(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), ALLOW
 
-int portwhy_confine(void) {
+int portwhy_confine(int reads_files) {
   struct sock_filter code[] = {
       LOAD(arch),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
       REFUSE,
       LOAD(nr),
+      /* Of what is open already. */
+      PERMIT(SYS_read),
       PERMIT(SYS_write),
       PERMIT(SYS_writev),
       PERMIT(SYS_brk),
@@ -59,6 +61,19 @@ int portwhy_confine(void) {
 #ifdef SYS_poll
       PERMIT(SYS_poll),
 #endif
+      /* Of files that are still to be read: the last part, left out where there are none. */
+      BPF_JUMP(BPF_JMP | BPF_JA, reads_files ? 0 : 14, 0, 0),
+      PERMIT(SYS_read),
+      PERMIT(SYS_fcntl),
+      PERMIT(SYS_fstat),
+      PERMIT(SYS_newfstatat),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 5),
+      LOAD(args[2]),
+      /* O_ACCMODE, O_CREAT and O_TRUNC: to read alone. */
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 03 | 0100 | 01000, 1, 0),
+      ALLOW,
+      REFUSE,
+      REFUSE,
       REFUSE,
   };
   struct sock_fprog program = {sizeof code / sizeof code[0], code};
@@ -66,7 +81,8 @@ int portwhy_confine(void) {
   return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 #else
-int portwhy_confine(void) {
+int portwhy_confine(int reads_files) {
+  (void)reads_files;
   errno = ENOSYS;
   return -1;
 }

@@ -102,12 +102,16 @@ extension Policies {
   }
 }
 
-extension Note {
-  /// Of a socket in the way that belongs to the command whose call failed.
-  package static func ownTree(_ holder: ProcessRecord) -> Note {
-    Note(kind: .ownTree, text: "\(holder.text) belongs to this very command")
+extension Diagnosis {
+  /// Adds that what is in the way was started by the command whose call failed.
+  package mutating func addOwnTree(_ holder: ProcessRecord) {
+    notes.removeAll { $0.kind == .olderCopy }
+    notes.append(Note(kind: .ownTree, text: "\(holder.text) belongs to this very command"))
   }
 
-  package static let addressChanged = Note(
-    kind: .addressChanged, text: "the address in the program's memory changed while the call was made")
+  /// Adds that another thread of the program wrote to the address meanwhile.
+  package mutating func addAddressChanged() {
+    notes.append(
+      Note(kind: .addressChanged, text: "the address in the program's memory changed while the call was made"))
+  }
 }

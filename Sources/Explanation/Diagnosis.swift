@@ -1,3 +1,4 @@
+import BindRules
 package import SocketModel
 
 /// A remark that belongs to an attempt or a port but does not decide it.
@@ -70,9 +71,11 @@ public struct Suggestion: Sendable, Hashable {
 
 /// What stands behind the outcomes of one attempt, as data; the renderers turn it into a screen or JSON.
 public struct Diagnosis: Sendable, Hashable {
+  /// Who has the port, or what keeps it from being bound: one line, the users by number.
+  package var headline: String
   /// The cause as the report names it; nil where nothing fails or surprises.
   package var causeWord: OpenWord<Cause>?
-  /// The reason in at most three sentences, evidence included; lower case.
+  /// The reason where the headline does not say it, in a sentence or two; lower case.
   public var why: [String]
   /// Who gets the traffic where the planned socket shares its port.
   public var deliveries: [Delivery]
@@ -83,9 +86,10 @@ public struct Diagnosis: Sendable, Hashable {
 
   /// Without arguments it says nothing.
   package init(
-    cause: Cause? = nil, why: [String] = [], deliveries: [Delivery] = [], notes: [Note] = [],
+    headline: String = "", cause: Cause? = nil, why: [String] = [], deliveries: [Delivery] = [], notes: [Note] = [],
     suggestions: [Suggestion] = []
   ) {
+    self.headline = headline
     self.causeWord = cause.map(OpenWord.known)
     self.why = why
     self.deliveries = deliveries
@@ -103,7 +107,9 @@ package func explain(_ situation: Situation) -> Diagnosis {
   let deliveries = deliveries(situation, outcome)
   let cause = primaryCause(situation, outcome, deliveries)
   return Diagnosis(
+    headline: Headline(situation.attempt.port, situation.attempt.transport, [situation]).first,
     cause: cause, why: why(situation, outcome, cause), deliveries: deliveries,
-    notes: notes(situation, outcome: outcome) + ownershipNotes(situation) + runtimeNotes(situation),
+    notes: notes(situation, outcome: outcome) + ownershipNotes(situation) + holderRemarks(situation)
+      + runtimeNotes(situation),
     suggestions: suggestions(situation, outcome, cause))
 }

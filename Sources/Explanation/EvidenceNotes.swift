@@ -6,12 +6,12 @@ package import SocketModel
 extension Note {
   // MARK: The plan
 
-  /// Nobody said whose the socket is, and the port is privileged.
+  /// Nobody said whose the socket is, the port is privileged, and sudo(8) was used.
   package static func judgedAsRoot(insteadOf uid: UInt32, _ host: HostFacts) -> Note {
     Note(
       kind: .privilegedPort,
-      text: "judged as root: uid \(uid) gets EACCES, because ports below \(host.unprivilegedPortStart ?? 1024) need"
-        + " CAP_NET_BIND_SERVICE")
+      text: "judged as root, as by sudo: uid \(uid), who called it, gets EACCES, because ports below"
+        + " \(host.unprivilegedPortStart ?? 1024) need CAP_NET_BIND_SERVICE")
   }
 
   package static let familySkipped = Note(
@@ -127,6 +127,7 @@ extension Diagnosis {
         Note(kind: .goneMeanwhile, text: "what made it fail is not there any more: the same bind would work now"))
     }
     guard let descriptors else { return }
+    notes.removeAll { $0.kind == .olderCopy }
     let numbers = descriptors.sorted().map(String.init).joined(separator: ", ")
     notes.append(
       Note(

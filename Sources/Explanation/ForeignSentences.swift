@@ -17,17 +17,19 @@ package func foreignSentences(
   let sentences =
     writer.refusedBefore + writer.differences + writer.undetermined + writer.v6only + writer.receives
     + writer.balanced
-  return sentences.isEmpty ? ["the same answers as here"] : sentences
+  if !sentences.isEmpty { return sentences }
+  let isGuess = answer.outcomes.contains { $0.likely == .ok }
+  return [(isGuess ? "likely " : "") + "the same answers as here"]
 }
 
 /// What holds for every answer of the system, and what was left out of this one.
 package func foreignRemarks(_ answer: ForeignAnswer) -> [String] {
   let leftOut = answer.leftOut.map { omission in
     switch omission {
-    case .device: "judged without SO_BINDTODEVICE and VRFs, which have no counterpart there"
+    case .device: "judged without SO_BINDTODEVICE and VRFs, as nothing there is like them"
     }
   }
-  let filters = "by the rules of the sockets alone; content filters and Skywalk can refuse besides"
+  let filters = "by socket rules alone: content filters or Skywalk can still refuse"
   return leftOut + (answer.system == .macos ? [filters] : [])
 }
 
@@ -48,7 +50,7 @@ private struct ForeignWriter {
       case .otherUser: "another user has the port"
       case .sameAddress, .overlap:
         socket.reuseaddr.sure == true && socket.reuseport.sure == false
-          ? "SO_REUSEADDR shares no address there" : nil
+          ? "SO_REUSEADDR does not let sockets share an address" : nil
       case .address: noInterface(socket.local.address)
       case .protocolAddress: "TCP cannot be bound to it"
       case .scope, .reservedPort: nil
@@ -56,8 +58,8 @@ private struct ForeignWriter {
     let isConflict = [.otherUser, .sameAddress, .overlap].contains(refusal.rule.check)
     let beside = isConflict ? " beside the others" : ""
     return [
-      "\(socket.local.text) of \(socket.holderText) would not have come up there\(beside): \(refusal.error)"
-        + (why.map { ", \($0)" } ?? "")
+      "\(socket.holderText) could not have bound \(socket.local.text) there\(beside): \(refusal.error)"
+        + (why.map { ", as \($0)" } ?? "")
     ]
   }
 
@@ -78,7 +80,8 @@ private struct ForeignWriter {
     }
     return groups.map { group in
       let reason = group.like.reason.map { ": " + text($0, group.like) } ?? ""
-      return "\(combinations(group.options)): \(group.like.bsd), here \(group.like.linux)\(reason)"
+      return "\(combinations(group.options)) the bind \(ending(group.like.bsd)), here \(ownEnding(group.like.linux))"
+        + reason
     }
   }
 
@@ -106,13 +109,32 @@ private struct ForeignWriter {
     return groups.map { group in
       let words = group.ending.missing.map(word).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
       let missing = words.isEmpty ? "" : ": it depends on \(words.listed(atMost: 4))"
-      return "\(combinations(group.options)): \(group.ending.there), here \(group.ending.here)\(missing)"
+      return "\(combinations(group.options)) the bind \(ending(group.ending.there)), "
+        + "here \(ownEnding(group.ending.here))\(missing)"
+    }
+  }
+
+  /// What becomes of a bind there. Of macOS no rule promises that it works.
+  private func ending(_ result: CallResult) -> String {
+    switch result {
+    case .ok: answer.system == .macos ? "likely works" : "works"
+    case .fails(let error): "fails with \(error)"
+    case .undetermined: "is undetermined"
+    }
+  }
+
+  /// The same of Linux, after "here".
+  private func ownEnding(_ result: CallResult) -> String {
+    switch result {
+    case .ok: "it works"
+    case .fails(let error): "it fails with \(error)"
+    case .undetermined: "it is undetermined"
     }
   }
 
   /// In few words: an option stands for all combinations that have it, where it means them all.
   private func combinations(_ options: [ReuseOptions]) -> String {
-    if options.count == ReuseOptions.combinations.count { return "with and without options" }
+    if options.count == ReuseOptions.combinations.count { return "with or without options" }
     let shown = options.filter { candidate in
       let supersets = ReuseOptions.combinations.filter { $0.isSuperset(of: candidate) }
       let isCovered = options.contains { other in
@@ -128,24 +150,25 @@ private struct ForeignWriter {
 
   private func text(_ reason: BSDDifferenceReason, _ difference: BSDDifference) -> String {
     switch reason {
-    case .newOptionSuffices: "against connections and TIME_WAIT the option of the new socket alone is enough there"
+    case .newOptionSuffices: "against connections and TIME_WAIT the new socket's own option is enough there"
     case .exactAddress: "with a reuse option only sockets on exactly this address count there"
-    case .reuseaddrSharesNothing: "SO_REUSEADDR shares no unicast address there, SO_REUSEPORT does"
-    case .otherUser: "the socket that fits best is another user's, and no option gets past it"
-    case .rootJoins: "root may join the address of any user there"
+    case .reuseaddrSharesNothing: "there SO_REUSEPORT lets sockets share a unicast address, SO_REUSEADDR does not"
+    case .otherUser: "the best match on the port is another user's, which no option gets past there"
+    case .rootJoins: "root may share an address with any user there"
     case .usersShareWildcard: "two users may share a wildcard address there"
+    case .v6onlyDefault where attempt.address == .v6(.any): "it takes no IPv4 there"
     case .v6onlyDefault: "IPV6_V6ONLY is on there unless the program clears it"
-    case .ipv4WildcardStays: "[::] may come after 0.0.0.0 there, which keeps the IPv4 traffic"
-    case .familiesApart: "sockets that take no common address are apart there"
-    case .multicastOptions: "SO_REUSEADDR and SO_REUSEPORT stand for each other on a group there, for all users"
+    case .ipv4WildcardStays: "[::] may follow 0.0.0.0 there, which keeps the IPv4 traffic"
+    case .familiesApart: "sockets without a common address do not meet there"
+    case .multicastOptions: "on a multicast address either reuse option goes with the other there, for all users"
     case .address: noInterface(attempt.address)
     case .protocolAddress: "TCP cannot be bound to it there"
     case .reservedPort:
       difference.bsd == .ok
-        ? "everybody may bind a port below 1024 on a wildcard there"
-        : "ports below 1024 are root's there, by uid alone"
+        ? "anybody may bind a port below 1024 on a wildcard address there"
+        : "only the user root may bind a port below 1024 there"
     case .connectionOver: "a connection that is over has given up its port there"
-    case .device: "a device keeps no sockets apart there"
+    case .device: "SO_BINDTODEVICE does not exist there to keep sockets apart"
     case .errno: "for another reason"
     }
   }
@@ -165,9 +188,9 @@ private struct ForeignWriter {
     case .reuseaddr: "SO_REUSEADDR of a socket"
     case .reuseport: "SO_REUSEPORT of a socket"
     case .v6only: "IPV6_V6ONLY of a socket"
-    case .uid: "whose a socket is"
+    case .uid: "which user a socket belongs to"
     case .bindOrder: "which socket was bound last"
-    case .boundSockets: "sockets that are only bound"
+    case .boundSockets: "sockets that are bound and do not listen"
     case .localAddresses: "the addresses of the interfaces"
     default: kind.rawValue
     }
@@ -180,19 +203,20 @@ private struct ForeignWriter {
     guard attempt.address == .v6(.any), answer.usesDefaultV6only, answer.system.isV6onlyByDefault, !attempt.v6only
     else { return [] }
     let cleared = answer.withV6onlyOfLinux?.first { $0.options == BSDOptions(planned) }.map {
-      "; cleared, the bind: \($0.expected)"
+      "; cleared, the bind \(ending($0.expected))"
     }
-    return ["[::] takes no IPv4 there: IPV6_V6ONLY is on unless the program clears it" + (cleared ?? "")]
+    return ["the socket takes no IPv4 there: IPV6_V6ONLY is on unless the program clears it" + (cleared ?? "")]
   }
 
   // MARK: Traffic
 
   var receives: [String] {
     answer.receives.map { receipt in
-      let what = attempt.transport == .tcp ? "new connections" : "datagrams"
+      let what = attempt.transport == .tcp ? "connections" : "datagrams"
       let family = answer.receives.count > 1 ? (receipt.family == .ipv4 ? "IPv4 " : "IPv6 ") : ""
-      let isShared = planned.contains(.reuseport) ? "SO_REUSEPORT shares nothing out there: " : ""
-      var sentence = isShared + family + what + " " + text(receipt.receiver)
+      let isShared = planned.contains(.reuseport) ? "SO_REUSEPORT does not spread the load there: " : ""
+      let new = attempt.transport == .tcp ? "new " : ""
+      var sentence = isShared + new + family + what + " " + text(receipt.receiver)
       if let first = receipt.earlier.first {
         sentence += "; under \(receipt.earlier.map(\.system.description).listed()) they \(text(first.receiver))"
       }
@@ -202,22 +226,22 @@ private struct ForeignWriter {
 
   private func text(_ receiver: BSDReceiver) -> String {
     switch receiver {
-    case .one(.planned): "all go to this socket, the last bound"
+    case .one(.planned): "all go to the planned socket, the last one bound"
     case .one(let member): "all go to \(holder(member))"
-    case .hash: "are shared out by a hash of the peer"
+    case .hash: "are spread over the sockets by a hash of the peer"
     case .each: "go to each socket that joined"
     case .reset(let member): "are reset: \(holder(member)) is found, and does not listen"
     case .silence(let member): "get no answer: \(holder(member)) is found, and does not listen"
     case .nobody: "go to nobody"
     case .undetermined(let members) where families(of: members).count > 1:
-      "of IPv4 go to the last bound socket by the code, to that of IPv4 by inet6(4)"
-    case .undetermined: "all go to one socket; which, hangs on the order of their binds"
+      "all go to one socket: by the kernel's code the last one bound, by inet6(4) the IPv4 one"
+    case .undetermined: "all go to one socket, and the order of the binds decides to which"
     }
   }
 
   private func holder(_ member: BSDMember) -> String {
     switch member {
-    case .planned: "this socket"
+    case .planned: "the planned socket"
     case .socket(let index): sockets.indices.contains(index) ? sockets[index].holderText : "another socket"
     }
   }
@@ -235,7 +259,10 @@ private struct ForeignWriter {
   var balanced: [String] {
     guard let answers = answer.ifBalanced, let now = answers.first else { return [] }
     let others = answers.dropFirst().filter { $0.bind != now.bind }
-    let before = others.isEmpty ? "" : " (\(others.map { "\($0.system.description): \($0.bind)" }.listed()))"
-    return ["with SO_REUSEPORT_LB on all of them, which shares out by a hash: \(now.bind)\(before)"]
+    let before = others.isEmpty ? "" : "; under \(others.map(\.system.description).listed()) it "
+    return [
+      "with SO_REUSEPORT_LB on every socket, which spreads the load by a hash, the bind \(ending(now.bind))"
+        + before + (others.first.map { ending($0.bind) } ?? "")
+    ]
   }
 }

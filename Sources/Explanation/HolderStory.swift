@@ -2,19 +2,26 @@ package import SocketModel
 
 /// Who a process is and since when, in one line: `python3 (pid 1363, alice, since 3 hours, in ~/shop)`.
 ///
-/// Its service or its container, where it has one, says more than its working directory. What comes from other
-/// processes is not escaped here.
+/// Its socket unit, its container or its service, where it has one, says more than its working directory. What comes
+/// from other processes is not escaped here.
 ///
 /// - Parameters:
-///   - now: when the report was made, in seconds since the epoch.
-///   - users: the names of uids; a uid without one is written as a number.
+///   - now: when it was looked at, in seconds since the epoch; nil where no time is to be said.
+///   - user: how a user is written.
 ///   - others: how many more processes hold the same socket.
-package func story(of process: ProcessRecord, at now: Double, users: [UInt32: String], others: Int = 0) -> String {
+package func story(
+  of process: ProcessRecord, at now: Double?, user: (UInt32) -> String, others: Int = 0,
+  activation: SocketActivation? = nil
+) -> String {
   let more = others > 0 ? " and \(others) more" : ""
   var parts = ["pid \(process.pid)\(more)"]
-  if let uid = process.uid { parts.append(users[uid] ?? "uid \(uid)") }
-  if let started = process.startedAt { parts.append("since \(duration(now - started))") }
-  if let place = process.place(users) { parts.append(place) }
+  if let uid = process.uid { parts.append(user(uid)) }
+  if let now, let started = process.startedAt { parts.append("since \(duration(now - started))") }
+  if let activation {
+    parts.append("for \(activation.unit)")
+  } else if let place = process.place(user) {
+    parts.append(place)
+  }
   return "\(process.command) (\(parts.joined(separator: ", ")))"
 }
 
@@ -33,14 +40,14 @@ package func duration(_ seconds: Double) -> String {
 
 extension ProcessRecord {
   /// Where it belongs, in the words that lead there.
-  fileprivate func place(_ users: [UInt32: String]) -> String? {
+  fileprivate func place(_ user: (UInt32) -> String) -> String? {
     if let container { return "in container \(containerName ?? shortContainer(container))" }
     if let target = forwardsTo { return "for \(target.text)" }
     if servesLogin { return "for an ssh login" }
     if let unit, unit.hasSuffix(".service") { return "in \(unit)" }
     guard let workingDirectory, workingDirectory != "/" else { return nil }
-    let user = uid.flatMap { users[$0] }
-    let home = user.map { $0 == "root" ? "/root" : "/home/\($0)" }
+    let name = uid.map(user)
+    let home = name.map { $0 == "root" ? "/root" : "/home/\($0)" }
     guard let home, workingDirectory == home || workingDirectory.hasPrefix(home + "/") else {
       return "in \(workingDirectory)"
     }

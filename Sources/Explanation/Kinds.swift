@@ -16,8 +16,10 @@ extension Note {
     case optionSetLate = "option-set-late"
     case listenRace = "listen-race"
     case unrelatedSharing = "unrelated-sharing"
+    case holderRemark = "holder-remark"
     case vanished
     case noAnswer = "no-answer"
+    case notOurs = "not-ours"
     // About the port and the plan.
     case privilegedPort = "privileged-port"
     case ephemeralPort = "ephemeral-port"
@@ -76,6 +78,8 @@ extension Suggestion {
     // Rights.
     case raisePrivilege = "raise-privilege"
     case unprivilegedPortStart = "unprivileged-port-start"
+    case nonlocalBind = "nonlocal-bind"
+    case enableFamily = "enable-family"
     // A closer look.
     case lookAsRoot = "look-as-root"
     case lookAtInterfaces = "look-at-interfaces"
@@ -92,6 +96,9 @@ extension Suggestion {
     case reuseport = "SO_REUSEPORT"
     case v6only = "IPV6_V6ONLY"
     case freebind = "IP_FREEBIND"
+
+    /// SO_REUSEADDR and SO_REUSEPORT, which are two ways to one end.
+    var isAboutReuse: Bool { self == .reuseaddr || self == .reuseport }
   }
 
   /// What must hold for a suggestion to help; stands after "if".
@@ -134,5 +141,10 @@ extension Suggestion {
     case maySudo = "you may use sudo"
     case mayReadIt = "you may read it"
     case mayHoldPort = "a socket may hold the port for a moment"
+    // Elsewhere, once more.
+    case anyPortWillDo = "any free port will do"
+    case addressComesLater = "the address comes to this host later"
+    case othersKeepTheirs = "you mean to share (each keeps what comes for an address of its own)"
+    case ipv6IsMeant = "IPv6 is wanted"
   }
 }

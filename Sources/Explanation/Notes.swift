@@ -10,6 +10,13 @@ func notes(_ situation: Situation, outcome: BindOutcome) -> [Note] {
   ].compactMap { $0 }
 }
 
+/// What is worth knowing of the servers that have the port.
+func holderRemarks(_ situation: Situation) -> [Note] {
+  let executables = situation.blockingSockets.flatMap(\.processes).map(\.executable)
+  let remarks = executables.compactMap { Runtime(executable: $0)?.remark }
+  return Set(remarks).sorted().map { Note(kind: .holderRemark, text: $0) }
+}
+
 private func hiddenOwner(_ situation: Situation) -> Note? {
   guard situation.blockingSockets.contains(where: { $0.owner == .hidden }) else { return nil }
   guard situation.snapshot.visibility.reasons.contains(.noHolder) else {
@@ -84,19 +91,16 @@ private func ephemeralRange(_ situation: Situation, _ outcome: BindOutcome) -> N
       + " the server starts; net.ipv4.ip_local_reserved_ports keeps it out")
 }
 
+/// A module that the host shows to enforce, and where it says what it allows. One that is only there says nothing of the
+/// planned program, and Landlock's rules are each program's own.
 private func securityModule(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
-  guard let modules = situation.snapshot.host.securityModules, outcome.verdict == .ok else { return nil }
-  // Landlock's rules are about TCP ports (`hook_socket_bind`); the BPF module says nothing by being there.
-  let isTCP = situation.attempt.transport == .tcp
-  let named = modules.filter {
-    ["selinux", "apparmor", "tomoyo", "smack"].contains($0) || ($0 == "landlock" && isTCP)
-  }
-  guard !named.isEmpty else { return nil }
-  let say = named.count == 1 ? "it says" : "they say"
+  guard let enforcing = situation.snapshot.host.enforcingModules, enforcing.contains("selinux"),
+    outcome.verdict == .ok
+  else { return nil }
   return Note(
     kind: .securityModule,
-    text: "\(named.listed(atMost: 4)) can still refuse the bind with EACCES: what \(say) to the planned program is"
-      + " not looked at")
+    text: "SELinux enforces here and can still refuse the bind with EACCES: `semanage port -l` shows which ports a"
+      + " confined program may have, `ausearch -m avc -ts recent` what was refused")
 }
 
 private func controlGroupProgram(_ situation: Situation, _ outcome: BindOutcome) -> Note? {

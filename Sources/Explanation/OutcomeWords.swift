@@ -1,5 +1,5 @@
 package import BindRules
-package import SocketModel
+import SocketModel
 
 // How bind(2) and listen(2) end, in words: one wording for the first line, the four combinations and a range.
 
@@ -25,11 +25,11 @@ extension BindOutcome {
   }
 }
 
-/// How attempts that end alike with every combination of options end.
-package struct Ending {
+/// How attempts that end alike with every combination of options end, as a predicate: `fails (EADDRINUSE); no option
+/// helps`.
+struct Ending {
   private var planned: BindOutcome?
   private var others: [BindOutcome]
-  private var transport: TransportProtocol
   private var isFree: Bool
   private var missing: [MissingFact]
 
@@ -37,61 +37,67 @@ package struct Ending {
   ///   - outcomes: the four of one of the attempts.
   ///   - missing: what any of them lacks for the planned combination.
   ///   - isFree: nothing uses the port, and every combination works.
-  package init(
-    _ outcomes: [BindOutcome], planned: ReuseOptions, _ transport: TransportProtocol, missing: [MissingFact],
-    isFree: Bool
+  init(
+    _ outcomes: [BindOutcome], planned: ReuseOptions, missing: [MissingFact], isFree: Bool
   ) {
     self.planned = outcomes.first { $0.options == planned }
     others = outcomes.filter { $0.options != planned }
-    self.transport = transport
     self.isFree = isFree
     self.missing = missing
   }
 
-  /// How the planned combination ends, and which others end otherwise: for the first line.
-  package var text: String {
-    guard let planned else { return CallResult.undetermined.description }
-    let options = planned.options
-    if isFree && !options.isEmpty { return ending(planned) + " with and without \(options.names)" }
-    return (options.isEmpty ? "" : "with \(options.names) ") + ending(planned) + otherwise(planned)
+  /// How the planned combination ends, and which others end otherwise.
+  var text: String {
+    guard let planned else { return "is undetermined" }
+    if isFree { return "works" }
+    return ending(planned) + otherwise(planned)
   }
 
   private func ending(_ outcome: BindOutcome) -> String {
     switch (outcome.bind, outcome.verdict) {
-    case (_, .ok): (isFree ? "free, " : "") + (transport == .tcp ? "bind and listen work" : "bind works")
-    case (.ok, .fails(let errno)): "bind works, listen fails (\(errno))"
-    case (_, .fails(let errno)): "bind fails (\(errno))"
+    case (_, .ok): "works"
+    case (.ok, .fails(let errno)): "works, but listen() fails (\(errno))"
+    case (_, .fails(let errno)): "fails (\(errno))"
     case (let bind, .undetermined):
-      (bind == .ok ? "bind works, listen undetermined" : "undetermined") + missing.inBrackets
+      (bind == .ok ? "works, but listen() is undetermined" : "is undetermined") + probably(outcome)
+        + missing.inBrackets
     }
+  }
+
+  /// What is likely, where there is ground for a guess.
+  private func probably(_ outcome: BindOutcome) -> String {
+    guard let likely = outcome.likely else { return "" }
+    return ", probably \((likely.bind == .ok ? likely.listen : nil) ?? likely.bind)"
   }
 
   /// Which other combinations end better, or for a planned option: that it is needed.
   private func otherwise(_ planned: BindOutcome) -> String {
     if planned.verdict == .ok { return withoutThePlanned(planned) }
+    // What comes before the port is no matter of these options.
+    if let errno = planned.verdict.errno, errno != .addressInUse { return "" }
     let working = minimal(others.filter { $0.verdict == .ok }.map(\.options))
-    if !working.isEmpty { return ", works " + with(working) }
+    if !working.isEmpty { return "; \(with(working)) it works" }
     if planned.verdict == .undetermined { return "" }
     let undetermined = others.filter { $0.verdict == .undetermined }
-    if undetermined.isEmpty { return ", no option helps" }
+    if undetermined.isEmpty { return "; no option helps" }
     // The order of earlier binds is no fact to hope for: it stands in the section "bind".
     let open = minimal(
       undetermined.filter { outcome in outcome.missing.contains { $0.kind != .bindOrder } }.map(\.options))
-    if !open.isEmpty { return ", undetermined " + with(open) }
+    if !open.isEmpty { return "; \(with(open)) it is undetermined" }
     let failing = minimal(others.filter(\.fails).map(\.options))
-    return failing.isEmpty ? "" : ", also " + with(failing)
+    return failing.isEmpty ? "" : "; \(with(failing)) it fails too"
   }
 
   private func withoutThePlanned(_ planned: BindOutcome) -> String {
     if planned.options.isEmpty {
       let failing = others.filter(\.fails)
-      return failing.isEmpty ? "" : ", fails " + with(minimal(failing.map(\.options)))
+      return failing.isEmpty ? "" : "; \(with(minimal(failing.map(\.options)))) it fails"
     }
     guard let bare = others.first(where: { $0.options.isEmpty }) else { return "" }
     return switch bare.verdict {
     case .ok: ", and without options too"
-    case .fails(let errno): ", fails without options (\(errno))"
-    case .undetermined: ", undetermined without options"
+    case .fails(let errno): "; without options it fails (\(errno))"
+    case .undetermined: "; without options it is undetermined"
     }
   }
 
@@ -139,7 +145,7 @@ extension Collection where Element == MissingFact {
   fileprivate var inBrackets: String {
     if isEmpty { return "" }
     if allSatisfy({ $0.kind == .boundSockets }) {
-      return ": nothing visible is in the way, but sockets that are only bound cannot be seen"
+      return ": sockets that are only bound cannot be seen"
     }
     return " (not known: \(items.listed(atMost: .max)))"
   }
@@ -188,22 +194,4 @@ extension MissingFact.Kind {
     case .kernelVersion: "this kernel version's rule"
     }
   }
-}
-
-// MARK: The first line
-
-/// What is attempted, by whom, and how it ends; the texts given are harmless already.
-///
-/// - Parameters:
-///   - subject: `8080/tcp`.
-///   - user: whose socket it is; nil where there is nothing to attempt.
-///   - endings: addresses that end alike, with the text of their `Ending`.
-package func firstLine(
-  _ subject: String, device: String?, user: String?, _ endings: [(addresses: [String], text: String)]
-) -> String {
-  guard let user, let first = endings.first else { return subject + ": nothing to attempt" }
-  let plan = (device.map { ", device \($0)" } ?? "") + ", as \(user)"
-  if endings.count == 1 { return "\(subject) on \(first.addresses.listed(atMost: .max))\(plan): \(first.text)" }
-  let parts = endings.map { "on \($0.addresses.listed(atMost: .max)) \($0.text)" }
-  return "\(subject)\(plan): \(parts.joined(separator: "; "))"
 }

@@ -1,4 +1,6 @@
-/// A runtime or server: the options its TCP listening sockets get by default, and how its users change them.
+package import SocketModel
+
+/// A runtime or server: what its sockets get by default and where it binds them, and how its users change that.
 ///
 /// The defaults are those of a socket that the runtime itself creates, in the versions named by `evidence`;
 /// a program may override each of them.
@@ -13,6 +15,32 @@ public struct Runtime: Sendable, Hashable {
     case host
   }
 
+  /// What its sockets of one transport are like where its user says nothing.
+  package struct Defaults: Sendable, Hashable {
+    /// It sets SO_REUSEADDR.
+    package var reuseaddr: Bool
+    /// It sets SO_REUSEPORT.
+    package var reuseport: Bool
+    /// What it does with IPV6_V6ONLY.
+    package var v6only: V6Only
+    /// It sets IP_FREEBIND: an address that the host lacks is no obstacle.
+    package var freebind: Bool
+    /// Where it binds, each address with a socket of its own; nil where its user says so, and both wildcards are judged.
+    package var addresses: [IPAddress]?
+
+    /// Without arguments a socket without options.
+    package init(
+      reuseaddr: Bool = false, reuseport: Bool = false, v6only: V6Only = .host, freebind: Bool = false,
+      addresses: [IPAddress]? = nil
+    ) {
+      self.reuseaddr = reuseaddr
+      self.reuseport = reuseport
+      self.v6only = v6only
+      self.freebind = freebind
+      self.addresses = addresses
+    }
+  }
+
   /// How the defaults were found out.
   package enum Evidence: Sendable, Hashable {
     /// The program was run and its setsockopt(2) calls were watched: what ran.
@@ -21,24 +49,29 @@ public struct Runtime: Sendable, Hashable {
     case read(String)
   }
 
-  /// What a user of the runtime writes, in its own words; nil where it has no setting for it.
+  /// What a user of the runtime writes to have an option on, in its own words; nil where it has no setting for it. What
+  /// makes a server take IPv4 alone is no way to leave IPv4 to others, and so not here.
   package struct Settings: Sendable, Hashable {
     /// Sets SO_REUSEADDR, where the default does not.
     package var reuseaddr: String?
-    /// Sets SO_REUSEPORT, or for a runtime that sets it by itself: switches it off.
+    /// Sets SO_REUSEPORT; for a runtime that sets it by itself, what undoes the setting that switches it off.
     package var reuseport: String?
-    /// Changes IPV6_V6ONLY away from the default.
+    /// Sets IPV6_V6ONLY, so that a socket on `::` leaves IPv4 alone; likewise.
     package var v6only: String?
+    /// Lets it bind an address that the host does not have (yet): IP_FREEBIND or IP_TRANSPARENT.
+    package var freebind: String?
     /// Chooses the address to bind.
     package var address: String?
 
     /// What is not given has no setting.
     package init(
-      reuseaddr: String? = nil, reuseport: String? = nil, v6only: String? = nil, address: String? = nil
+      reuseaddr: String? = nil, reuseport: String? = nil, v6only: String? = nil, freebind: String? = nil,
+      address: String? = nil
     ) {
       self.reuseaddr = reuseaddr
       self.reuseport = reuseport
       self.v6only = v6only
+      self.freebind = freebind
       self.address = address
     }
   }
@@ -49,33 +82,49 @@ public struct Runtime: Sendable, Hashable {
   package var aliases: [String]
   /// The base names of its executables, without version numbers (`python`, not `python3.11`); empty for a library.
   package var executables: [String]
-  /// Its listening sockets set SO_REUSEADDR.
-  package var reuseaddr: Bool
-  /// Its listening sockets set SO_REUSEPORT.
-  package var reuseport: Bool
-  /// What it does with IPV6_V6ONLY.
-  package var v6only: V6Only
+  /// Its listening TCP sockets; nil where it has none.
+  package var tcp: Defaults?
+  /// Its UDP sockets; nil where it has none, or where nothing is known of them.
+  package var udp: Defaults?
   /// What its users write to change that.
   package var settings: Settings
+  /// What somebody should know who finds it on a port: one sentence, lower case, without a full stop.
+  package var remark: String?
+  /// How the defaults were found out.
   package var evidence: Evidence
   /// Where the default or the setting is documented.
   package var source: String
 
   /// An entry of the catalogue.
   package init(
-    _ name: String, aliases: [String] = [], executables: [String] = [], reuseaddr: Bool, reuseport: Bool = false,
-    v6only: V6Only, settings: Settings, evidence: Evidence, source: String
+    _ name: String, aliases: [String] = [], executables: [String] = [], tcp: Defaults? = nil, udp: Defaults? = nil,
+    settings: Settings = Settings(), remark: String? = nil, evidence: Evidence, source: String
   ) {
     self.name = name
     self.aliases = aliases
     self.executables = executables
-    self.reuseaddr = reuseaddr
-    self.reuseport = reuseport
-    self.v6only = v6only
+    self.tcp = tcp
+    self.udp = udp
     self.settings = settings
+    self.remark = remark
     self.evidence = evidence
     self.source = source
   }
+
+  /// An entry of a server of TCP.
+  init(
+    _ name: String, aliases: [String] = [], executables: [String] = [], reuseaddr: Bool, reuseport: Bool = false,
+    v6only: V6Only, at addresses: [IPAddress]? = nil, udp: Defaults? = nil, settings: Settings, remark: String? = nil,
+    evidence: Evidence, source: String
+  ) {
+    self.init(
+      name, aliases: aliases, executables: executables,
+      tcp: Defaults(reuseaddr: reuseaddr, reuseport: reuseport, v6only: v6only, addresses: addresses), udp: udp,
+      settings: settings, remark: remark, evidence: evidence, source: source)
+  }
+
+  /// The defaults of one transport.
+  package func defaults(_ transport: TransportProtocol) -> Defaults? { transport == .tcp ? tcp : udp }
 }
 
 extension Runtime {

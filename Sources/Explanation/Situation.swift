@@ -67,10 +67,13 @@ package struct NearbyPorts: Sendable, Hashable {
   package var ports: ClosedRange<UInt16>
   /// What the kernel lists; options and owners need not be known.
   package var sockets: [SocketObservation]
+  /// Those of `ports` that `/etc/services` gives to a service of the transport: never offered.
+  package var named: Set<UInt16>
 
-  /// Every socket on these ports.
-  package init(ports: ClosedRange<UInt16>, sockets: [SocketObservation]) {
+  /// Every socket on these ports, and which of them have a name.
+  package init(ports: ClosedRange<UInt16>, sockets: [SocketObservation], named: Set<UInt16> = []) {
     self.ports = ports
     self.sockets = sockets
+    self.named = named
   }
 }

@@ -7,6 +7,7 @@ package struct FileStatus: Sendable, Hashable {
   package var inode: UInt64
   package var uid: UInt32
   package var isSocket: Bool
+  package var isRegular: Bool
   /// Bytes; of a `/proc/PID/fd` the number of open descriptors (Linux 6.2, `proc_fd_getattr`), 0 before.
   package var size: Int
 
@@ -15,6 +16,7 @@ package struct FileStatus: Sendable, Hashable {
     inode = UInt64(status.st_ino)
     uid = status.st_uid
     isSocket = status.st_mode & S_IFMT == S_IFSOCK
+    isRegular = status.st_mode & S_IFMT == S_IFREG
     size = status.st_size
   }
 

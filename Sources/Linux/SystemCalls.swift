@@ -119,10 +119,12 @@ package enum SystemCalls {
     for number in signals { portwhy_erase_line_at(number) }
   }
 
-  /// Gives up every system call but those for memory, for what is printed and for the end (seccomp(2)): what comes after
+  /// Gives up every system call but those for memory, for reading what is open, for what is printed and for the end (seccomp(2)): what comes after
   /// reads somebody else's words. False where the kernel has no such filter, and nothing has changed.
+  ///
+  /// - Parameter readsFiles: files may still be opened to read them.
   @discardableResult
-  package static func confine() -> Bool { portwhy_confine() == 0 }
+  package static func confine(readsFiles: Bool = false) -> Bool { portwhy_confine(readsFiles ? 1 : 0) == 0 }
 
   package enum ReadResult: Hashable {
     /// One byte more than the limit where there is more.
@@ -145,6 +147,12 @@ package enum SystemCalls {
     case opened(Int32)
     /// strerror(3) of what happened.
     case failed(String)
+  }
+
+  /// Opens a file to read it, or standard input for `-`; a FIFO is waited for. `Descriptor(owning:)` takes it over.
+  package static func openForReading(_ path: String) -> OpenResult {
+    let descriptor = path == "-" ? fcntl(0, F_DUPFD_CLOEXEC, 0) : portwhy_open_read(AT_FDCWD, path, 0)
+    return descriptor >= 0 ? .opened(descriptor) : .failed(String(cString: strerror(errno)))
   }
 
   /// Opens a file to write behind what it has; it is made where it is missing.

@@ -42,17 +42,16 @@ public enum CommandLineProgram {
     Invocation.Lookup(
       services: { ServiceTable(parsing: SystemCalls.contents(of: "/etc/services") ?? "") },
       hosts: { HostNames(parsing: SystemCalls.contents(of: "/etc/hosts") ?? "", own: SystemCalls.hostName) },
-      uid: SystemCalls.uid(ofUser:))
+      uid: SystemCalls.uid(ofUser:), file: readText)
   }
 
   private static func run(_ invocation: Invocation) throws -> ExitStatus {
     switch (invocation.task, invocation.pace) {
     case (.help, _): return write(HelpScreen.text(), status: .ok)
     case (.version, _): return write("portwhy \(Portwhy.version)\n", status: .ok)
+    case (.runtimes, _): return write(RuntimeList.render(style: textStyle(invocation)), status: .ok)
     case (.explain(let topic), _): return write(explain(topic, invocation), status: .ok)
-    case (.saved(let file, let question), _):
-      let saved = try savedReport(file, question)
-      return show(saved.report, invocation, users: saved.users)
+    case (.saved(let files, let question), _): return try saved(files, question, invocation)
     case (.answer(let question), .wait(let timeout)): return try wait(question, timeout: timeout, invocation)
     case (_, .watch(let interval)): return try watch(interval, invocation)
     case (.answer, _), (.overview, _), (.command, _): return try show(answer(invocation), invocation)
@@ -66,7 +65,8 @@ public enum CommandLineProgram {
       switch invocation.task {
       case .answer(let question): try Portwhy.answer(question)
       case .overview(let transports, let namespace): try Portwhy.overview(transports, in: namespace)
-      case .help, .version, .explain, .saved, .command: throw PortwhyError.internalError("nothing to look at")
+      case .help, .version, .explain, .runtimes, .saved, .command:
+        throw PortwhyError.internalError("nothing to look at")
       }
     for line in contradictionLines(report) { complain(line) }
     return (report, Clock.microseconds &- start)
@@ -75,6 +75,7 @@ public enum CommandLineProgram {
   private static func show(
     _ answer: (report: Report, microseconds: UInt64), _ invocation: Invocation
   ) -> ExitStatus {
+    if let wanted = invocation.free { return showFree(answer.report, wanted) }
     let status = ExitStatus(answer.report)
     if invocation.quiet { return status }
     return write(render(answer.report, invocation, elapsed: answer.microseconds), status: status)
@@ -82,23 +83,39 @@ public enum CommandLineProgram {
 
   /// A report that was not made just now; `users` are the names it brings, nil for those of this host.
   static func show(_ report: Report, _ invocation: Invocation, users: [UInt32: String]? = nil) -> ExitStatus {
+    if let wanted = invocation.free { return showFree(report, wanted) }
     let status = ExitStatus(report)
     if invocation.quiet { return status }
     return write(render(report, invocation, users: users), status: status)
   }
 
+  /// The first ports on which every planned bind works; likely ones where no sure answer can be had.
+  private static func showFree(_ report: Report, _ wanted: Int) -> ExitStatus {
+    let free = FreePorts(report)
+    if !free.areSure { complain("these are likely: sockets that are only bound cannot be seen; sudo sees them") }
+    let found = free.ports.prefix(wanted)
+    let text = found.map { "\($0)\n" }.joined()
+    let status: ExitStatus = found.count == wanted ? .ok : .fails
+    return text.isEmpty ? status : write(text, status: status)
+  }
+
   // MARK: Output
 
   private static func explain(_ topic: Topic?, _ invocation: Invocation) -> String {
-    let style = ScreenStyle(
-      width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color))
+    let style = textStyle(invocation)
     return topic.map { TopicScreen.render($0, style: style) } ?? TopicScreen.renderList(style: style)
+  }
+
+  /// For text that is about no report.
+  static func textStyle(_ invocation: Invocation) -> ScreenStyle {
+    ScreenStyle(width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color))
   }
 
   static func render(
     _ report: Report, _ invocation: Invocation, elapsed: UInt64? = nil, users: [UInt32: String]? = nil
   ) -> String {
     let users = invocation.numeric ? [:] : users ?? userNames(report)
+    if invocation.brief { return BriefLines.render(report) }
     if invocation.json { return JSONReport.render(report, users: users) }
     let style = ScreenStyle(
       width: SystemCalls.terminalColumns(1) ?? 80, color: wantsColor(invocation.color),

@@ -56,7 +56,8 @@ enum CompletionSource {
   private static let nameTime: UInt64 = 15_000
 
   private static func defaults(_ runtime: Runtime) -> String {
-    let options = (runtime.reuseaddr ? ["SO_REUSEADDR"] : []) + (runtime.reuseport ? ["SO_REUSEPORT"] : [])
+    guard let defaults = runtime.tcp ?? runtime.udp else { return "" }
+    let options = (defaults.reuseaddr ? ["SO_REUSEADDR"] : []) + (defaults.reuseport ? ["SO_REUSEPORT"] : [])
     return options.isEmpty ? "sets neither option" : "sets " + options.joined(separator: " and ")
   }
 }

@@ -10,7 +10,7 @@ struct UsageError: Error, Hashable {
 
 /// The exit status of the program, a promise to scripts; from 64 on as sysexits.h(3) numbers them.
 enum ExitStatus: Int32 {
-  /// Every attempt works, or there was nothing to judge.
+  /// Every attempt works or meets one's own server alone (`--ours`), or there was nothing to judge.
   case ok = 0
   /// At least one attempt fails.
   case fails = 1
@@ -26,7 +26,7 @@ enum ExitStatus: Int32 {
   case notPermitted = 77
 
   init(_ report: Report) {
-    let verdicts = report.targets.compactMap(\.verdict)
+    let verdicts = report.targets.filter { !$0.isOurs }.compactMap(\.verdict)
     if report.targets.contains(where: { $0.attempts.contains { !$0.contradictions.isEmpty } }) {
       // A real bind showed that a sure answer was wrong.
       self = .software

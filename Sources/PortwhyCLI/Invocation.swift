@@ -1,5 +1,6 @@
 internal import BindRules
 internal import Explanation
+internal import Linux
 internal import Answers
 internal import SocketModel
 
@@ -10,10 +11,12 @@ struct Invocation: Hashable {
     case version
     /// The long text of a topic; nil for their list.
     case explain(Topic?)
+    /// `--runtime list`.
+    case runtimes
     case answer(Question)
     case overview([TransportProtocol], in: NamespaceReference?)
-    /// `--from`: the file, `-` for standard input.
-    case saved(String, SavedQuestion)
+    /// `--from`: the files, `-` for standard input.
+    case saved([String], SavedQuestion)
     /// What stands after `--`.
     case command([String], CommandSettings)
   }
@@ -28,6 +31,10 @@ struct Invocation: Hashable {
   var pace = Pace.once
   var json = false
   var quiet = false
+  /// A line for each port and address.
+  var brief = false
+  /// How many ports `--free` is to find; nil without it.
+  var free: Int?
   var verbose = false
   var numeric = false
   var color = Color.auto
@@ -38,12 +45,16 @@ struct Invocation: Hashable {
     var hosts: () -> HostNames = { HostNames(parsing: "", own: nil) }
     /// getpwnam(3).
     var uid: (_ user: String) -> UInt32?
+    /// A small file.
+    var file: (_ path: String) -> FileText = { _ in .absent }
   }
 
   init(_ given: GivenOptions, lookup: Lookup) throws(UsageError) {
     try OptionTable.portwhy.check(given)
     json = given.has(.json)
     quiet = given.has(.quiet)
+    brief = given.has(.brief)
+    free = try Self.free(given)
     verbose = given.has(.verbose)
     numeric = given.has(.numeric)
     if given.has(.help) || given.has(.version) {
@@ -51,6 +62,10 @@ struct Invocation: Hashable {
       return
     }
     color = given.value(.color).flatMap(Color.init(rawValue:)) ?? .auto
+    if given.asksForRuntimes {
+      task = .runtimes
+      return
+    }
     if let command = given.command {
       task = .command(command, CommandSettings(given, color))
       return
@@ -60,8 +75,8 @@ struct Invocation: Hashable {
       return
     }
     pace = try Pace(given)
-    if let file = given.value(.from) {
-      task = .saved(file, try Self.savedQuestion(given, lookup))
+    if given.has(.from) {
+      task = .saved(given.values(.from), try Self.savedQuestion(given, lookup))
       return
     }
     let namespace = try given.value(.netns).map { word throws(UsageError) in try Self.namespace(word) }
@@ -78,7 +93,9 @@ struct Invocation: Hashable {
     question.runtime = try Self.runtime(given)
     question.isDeep = given.has(.deep)
     question.usesBPF = !given.has(.noBPF)
-    question.isVerdictOnly = quiet
+    question.ours = try Self.ours(given, lookup)
+    // Without names nothing could be told to be one's own.
+    question.isVerdictOnly = (quiet || free != nil) && question.ours.isEmpty
     question.systems = Self.systems(given)
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)
@@ -123,6 +140,15 @@ struct Invocation: Hashable {
     throw UsageError("no topic \(Shown(word))\(nearest ?? ", --explain alone lists them")")
   }
 
+  private static func free(_ given: GivenOptions) throws(UsageError) -> Int? {
+    guard given.has(.free) else { return nil }
+    guard let word = given.value(.free) else { return 1 }
+    guard word.isDecimal, let number = Int(word), (1...65535).contains(number) else {
+      throw UsageError("--free \(Shown(word)) is not in 1-65535")
+    }
+    return number
+  }
+
   /// Those of `--as`, each once; the table has refused every other word.
   static func systems(_ given: GivenOptions) -> [BSDSystem] {
     given.values(.system).compactMap(BSDSystem.init(rawValue:)).reduce(into: []) { systems, system in
@@ -161,10 +187,14 @@ struct Invocation: Hashable {
   }
 
   static func uid(_ given: GivenOptions, _ lookup: Lookup) throws(UsageError) -> UInt32? {
-    guard let word = given.value(.uid) else { return nil }
+    try given.value(.uid).map { word throws(UsageError) in try uid(word, option: "--uid ", lookup) }
+  }
+
+  /// - Parameter option: as a message has it, before the word.
+  static func uid(_ word: String, option: String, _ lookup: Lookup) throws(UsageError) -> UInt32 {
     if word.isDecimal {
       // (uid_t)-1 means "no user" to the kernel.
-      guard let uid = UInt32(word), uid != .max else { throw UsageError("--uid \(Shown(word)) is out of range") }
+      guard let uid = UInt32(word), uid != .max else { throw UsageError("\(option)\(Shown(word)) is out of range") }
       return uid
     }
     guard let uid = lookup.uid(word) else { throw UsageError("unknown user \(Shown(word))") }

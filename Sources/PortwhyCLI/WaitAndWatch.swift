@@ -83,7 +83,7 @@ struct Countdown {
   var timeout: UInt64?
 
   var text: String {
-    let waiting = report.targets.filter { $0.verdict != .ok }
+    let waiting = report.targets.filter { $0.verdict != .ok && !$0.isOurs }
     let first = waiting.first.map { "\($0.port)/\($0.transport.rawValue)" } ?? "nothing"
     let name = first + (waiting.count > 1 ? " and \(waiting.count - 1) more" : "")
     return ["waiting for \(name)", reason(waiting), giveUp].compactMap(\.self).joined(separator: ", ")

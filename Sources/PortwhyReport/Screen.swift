@@ -13,10 +13,41 @@ package enum Screen {
     if report.targets.count > screensShown {
       return text(SummaryLines(report: report, style: style).lines())
     }
-    let screens = report.targets.map { target in
-      TargetScreen(target: target, host: report.host, visibility: report.visibility, style: style).lines()
+    let screens = runs(report.targets) { target in
+      TargetHeadline(
+        target: target, host: report.host, visibility: report.visibility, at: report.capturedAt, style: style)
+    }.map { run in
+      TargetScreen(
+        target: run.first, last: run.last, host: report.host, visibility: report.visibility, now: report.capturedAt,
+        style: style
+      ).lines()
     }
     return text(Array(screens.joined(separator: [""])))
+  }
+
+  /// Ports side by side that are free and of which nothing else is to be said share one screen.
+  private static func runs(
+    _ targets: [TargetReport], _ headline: (TargetReport) -> TargetHeadline
+  ) -> [(first: TargetReport, last: Port?)] {
+    var runs: [(first: TargetReport, last: Port?)] = []
+    for target in targets {
+      if let run = runs.last, UInt32((run.last ?? run.first.port).rawValue) + 1 == UInt32(target.port.rawValue),
+        run.first.transport == target.transport, saysTheSame(run.first, target, headline)
+      {
+        runs[runs.count - 1].last = target.port
+      } else {
+        runs.append((target, nil))
+      }
+    }
+    return runs
+  }
+
+  private static func saysTheSame(
+    _ first: TargetReport, _ second: TargetReport, _ headline: (TargetReport) -> TargetHeadline
+  ) -> Bool {
+    let (one, other) = (headline(first), headline(second))
+    return one.isFree && other.isFree && one.lines[1] == other.lines[1] && first.notes == second.notes
+      && first.attempts.map(\.explanation.notes) == second.attempts.map(\.explanation.notes)
   }
 
   /// The overview: a line for each protocol and port in use.
@@ -45,21 +76,30 @@ extension BindFailure {
   package func text(style: ScreenStyle) -> String { Screen.render(report, style: style) }
 }
 
-/// The answer for one port: headline, sockets, then the sections `why`, `bind`, `gets`, `note` and `do`.
+/// The answer for one port: two lines of headline, the sockets, then the sections `why`, `bind`, `gets`, `note` and `do`.
 struct TargetScreen {
   var target: TargetReport
+  /// The last of a row of ports that nobody uses; nil for one port.
+  var last: Port?
   var host: HostFacts
   var visibility: Visibility
+  /// When the sockets were looked at, in seconds since the epoch.
+  var now: Double = 0
   var style: ScreenStyle
 
   func lines() -> [String] {
-    let headline = Headline(target: target, host: host, visibility: visibility, style: style)
-    var lines = TerminalText.wrapped(
-      headline.text.words, columns: style.width - 2
-    ).enumerated().map { style.paint(($0.offset == 0 ? "" : "  ") + $0.element, headline.ink) }
+    let headline = TargetHeadline(
+      target: target, through: last, host: host, visibility: visibility, at: now, style: style)
+    var lines = headline.lines.filter { !$0.isEmpty }.enumerated().flatMap { offset, text in
+      TerminalText.wrapped(TerminalText.words(text), columns: style.width - 2).enumerated().map { number, line in
+        let line = (number == 0 ? "" : "  ") + line
+        return offset == 0 ? style.paint(line, headline.ink) : line
+      }
+    }
     let table = SocketTable(target: target, host: host, style: style).lines()
     lines += table.isEmpty ? [] : [""] + table + [""]
-    lines += why() + bind() + gets() + (style.verbose ? VerboseSections(screen: self).lines() : [])
+    lines += why() + (headline.isFree ? [] : bind()) + gets()
+    lines += style.verbose ? VerboseSections(screen: self).lines() : []
     return lines + foreign() + notes() + suggestions() + more()
   }
 
@@ -67,7 +107,7 @@ struct TargetScreen {
 
   private func why() -> [String] {
     merged { $0.explanation.why }.enumerated().flatMap { offset, entry in
-      section(offset == 0 ? "why" : "", entry.prefix + TerminalText.words(entry.value))
+      section(offset == 0 ? "why" : "", TerminalText.words(entry.value))
     }
   }
 
@@ -90,16 +130,19 @@ struct TargetScreen {
     }
   }
 
+  /// One list for the whole port; an address stands before what helps that one alone.
   private func suggestions() -> [String] {
-    merged { $0.explanation.suggestions }.enumerated().flatMap { offset, entry in
-      section(offset == 0 ? "do" : "or", entry.prefix + words(entry.value))
+    let advice = Advice(target)
+    return (style.verbose ? advice.entries : advice.best).enumerated().flatMap { offset, entry in
+      let prefix = entry.isComplete ? [] : (addresses(entry.attempts) + ":").words
+      return section(offset == 0 ? "do" : "or", prefix + words(entry.suggestion))
     }
   }
 
-  /// Where the long text of each cause is.
+  /// Where the long text is, of the first cause.
   private func more() -> [String] {
-    let causes = merged { [$0.explanation.cause].compactMap { $0 } }.map(\.value.rawValue)
-    return causes.isEmpty ? [] : section("more", ["portwhy --explain " + causes.listed(atMost: .max, "or")])
+    guard let cause = target.attempts.lazy.compactMap(\.explanation.cause).first else { return [] }
+    return section("more", ["portwhy --explain \(cause.rawValue)"])
   }
 
   /// `if CONDITION: TEXT: COMMAND`; the command is one word, so that no line break gets into it.
@@ -115,39 +158,30 @@ struct TargetScreen {
 
   // MARK: The four combinations
 
-  /// On one line where that is enough, else as a table, else as wrapped lines.
+  /// A line for the addresses that end alike, the combinations together that do; nothing where the error comes before
+  /// the port, which no option changes.
   private func bind() -> [String] {
-    let groups = attemptGroups(target)
-    guard let first = groups.first?.first else { return [] }
-    let line = section("bind", items(first), separator: "   ")
-    if groups.count == 1 && line.count == 1 { return line }
-    let table = combinationTable(groups)
-    if table.allSatisfy({ TerminalText.width($0) <= style.width - Self.labelWidth }) {
-      return table.enumerated().map { label($0.offset == 0 ? "bind" : "") + $0.element }
-    }
-    if groups.count == 1 { return line }
-    return groups.enumerated().flatMap { offset, group in
-      section(offset == 0 ? "bind" : "", (addresses(group) + ":").words)
-        + (group.first.map { section("", items($0), separator: "   ") } ?? [])
+    let groups = attemptGroups(target).filter { group in group.contains { !$0.failsBeforeThePort } }
+    return groups.enumerated().flatMap { offset, group -> [String] in
+      guard let first = group.first else { return [] }
+      let isOne = groups.count == 1 && group.count == target.attempts.count
+      let prefix = isOne ? [] : [addresses(group) + ":"]
+      return section(offset == 0 ? "bind" : "", prefix + items(first), separator: "   ")
     }
   }
 
-  /// `none: EADDRINUSE`, `SO_REUSEADDR: ok`, …
+  /// `none, SO_REUSEPORT: EADDRINUSE`, `SO_REUSEADDR, both: ok`.
   private func items(_ attempt: AttemptReport) -> [String] {
-    ReuseOptions.combinations.map { options in
-      options.label + ": " + attempt.resultText(options)
+    var items: [(labels: [String], result: String)] = []
+    for options in ReuseOptions.combinations {
+      let result = attempt.resultText(options)
+      if let index = items.firstIndex(where: { $0.result == result }) {
+        items[index].labels.append(options.label)
+      } else {
+        items.append(([options.label], result))
+      }
     }
-  }
-
-  private func combinationTable(_ groups: [[AttemptReport]]) -> [String] {
-    let isOne = groups.count == 1
-    let labels = ReuseOptions.combinations.map(\.label)
-    var table = TextTable(header: (isOne ? [] : [""]) + labels, rows: [], indent: 0)
-    for group in groups {
-      let results = ReuseOptions.combinations.map { group.first?.resultText($0) ?? "" }
-      table.rows.append(.init((isOne ? [] : [addresses(group)]) + results))
-    }
-    return table.lines(width: .max)
+    return items.map { "\($0.labels.joined(separator: ", ")): \($0.result)" }
   }
 
   func addresses(_ group: [AttemptReport]) -> String {
@@ -177,7 +211,8 @@ struct TargetScreen {
     for attempt in target.attempts {
       for value in values(attempt) {
         if let index = entries.firstIndex(where: { $0.value == value }) {
-          entries[index].attempts.append(attempt)
+          // Two facts of one attempt may be said in the same words.
+          if entries[index].attempts.last != attempt { entries[index].attempts.append(attempt) }
         } else {
           entries.append(([attempt], value))
         }
@@ -187,5 +222,14 @@ struct TargetScreen {
       let isCommon = entry.attempts.count == target.attempts.count
       return (isCommon ? [] : (addresses(entry.attempts) + ":").words, entry.value)
     }
+  }
+}
+
+extension AttemptReport {
+  /// Whether every combination ends with one error that is no EADDRINUSE.
+  fileprivate var failsBeforeThePort: Bool {
+    let results = Set(outcomes.map(\.verdict))
+    guard results.count == 1, case .fails(let errno)? = results.first else { return false }
+    return errno != .addressInUse
   }
 }

@@ -29,7 +29,11 @@ struct SocketTable {
   func lines() -> [String] {
     if target.sockets.isEmpty { return [] }
     let groups = shownGroups()
-    let layouts = Layout.allCases.map { filled(groups, columns($0)) }
+    let layouts = Layout.allCases.map { layout in
+      var table = filled(groups, columns(layout))
+      if layout == .narrow { table.gap = 1 }
+      return table
+    }
     let table =
       layouts.first { $0.fits(width: style.width) } ?? layouts.first { $0.fits(width: style.width, wrapped: 24) }
       ?? layouts[layouts.count - 1]
@@ -54,8 +58,8 @@ struct SocketTable {
   /// How much stands in columns of its own; the rest goes into the last one, which may be wrapped.
   private enum Layout: CaseIterable {
     case full
-    /// Without the port in LOCAL: it is the same in every row, and in the headline.
-    case localAddress
+    /// The same with one blank between columns.
+    case narrow
     case peerWithOwner
     case endpointsWithOwner
   }
@@ -70,11 +74,10 @@ struct SocketTable {
     let hasPeers = target.sockets.contains { $0.remote != nil }
     var columns = [Column(title: "STATE") { stateName($0) + ($0.ulp.map { " " + TerminalText.escaped($0) } ?? "") }]
     switch layout {
-    case .full: columns.append(Column(title: "LOCAL", cell: local))
-    case .localAddress, .peerWithOwner: columns.append(Column(title: "LOCAL", cell: localAddress))
+    case .full, .narrow, .peerWithOwner: columns.append(Column(title: "LOCAL", cell: local))
     case .endpointsWithOwner: break
     }
-    let peerStandsAlone = layout == .full || layout == .localAddress
+    let peerStandsAlone = layout == .full || layout == .narrow
     if peerStandsAlone && hasPeers { columns.append(Column(title: "PEER") { peer($0) ?? "-" }) }
     if target.sockets.contains(where: { $0.device != nil }) {
       columns.append(
@@ -99,10 +102,6 @@ struct SocketTable {
 
   private func local(_ socket: SocketObservation) -> String {
     endpointText(socket.local, device: socket.device, host: host)
-  }
-
-  private func localAddress(_ socket: SocketObservation) -> String {
-    String(local(socket).dropLast(":\(socket.local.port)".count))
   }
 
   private func peer(_ socket: SocketObservation) -> String? {

@@ -50,8 +50,9 @@ struct SummaryLines {
     return runs
   }
 
-  private func headline(_ target: TargetReport) -> Headline {
-    Headline(target: target, host: report.host, visibility: report.visibility, style: style)
+  private func headline(_ target: TargetReport) -> TargetHeadline {
+    TargetHeadline(
+      target: target, host: report.host, visibility: report.visibility, at: report.capturedAt, style: style)
   }
 
   /// The socket that stands first in the way, and how many more there are.

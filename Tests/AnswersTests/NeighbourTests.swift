@@ -1,3 +1,4 @@
+import Evidence
 import BindRules
 import Glibc
 import KernelLab

@@ -17,11 +17,11 @@ struct UnseenTests {
 
   @Test("is said where the host has it, and only there")
   func modules() {
-    let named = notes { $0.securityModules = ["landlock", "apparmor", "bpf"] }
+    let named = notes { $0.enforcingModules = ["selinux"] }
     #expect(named.map(\.kind) == [.securityModule])
-    #expect(named.first?.text.hasPrefix("landlock and apparmor can still refuse") == true)
-    #expect(notes { $0.securityModules = ["bpf"] }.isEmpty && notes { $0.securityModules = nil }.isEmpty)
-    #expect(notes(.udp) { $0.securityModules = ["landlock"] }.isEmpty, "Landlock has no rules for UDP")
+    #expect(named.first?.text.contains("semanage port -l") == true, "where to look")
+    #expect(notes { $0.securityModules = ["landlock", "selinux"] }.isEmpty, "there, and not known to enforce")
+    #expect(notes { $0.enforcingModules = [] }.isEmpty && notes { $0.enforcingModules = nil }.isEmpty)
     #expect(notes { $0.controlGroupBindPrograms = true }.map(\.kind) == [.controlGroupProgram])
     #expect(notes { $0.controlGroupBindPrograms = false }.isEmpty)
   }

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("An answer of the verdict alone", .enabled(if: NetworkNamespace.isPermittedOrRequired))
 struct VerdictOnlyTests {
-  @Test("is the same verdict, with the same outcomes, and not a word", arguments: TransportProtocol.allCases)
+  @Test("is the same verdict, with the same planned outcome, and not a word", arguments: TransportProtocol.allCases)
   func sameVerdict(_ transport: TransportProtocol) throws {
     let (full, bare) = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { namespace in
       let port = try namespace.freshPort()
@@ -64,7 +64,7 @@ struct VanishedTests {
         bucket: { _, _, _, _ in nil })
       let ports = port.rawValue...(port.rawValue + 1)
       let item = QuestionItem(addresses: [.address(.v4(.loopback), zone: nil)], ports: ports, transport: .tcp)
-      var question = Question(items: [item], plan: Plan(uid: 0))
+      let question = Question(items: [item], plan: Plan(uid: 0))
       return try Portwhy.answerHere(question, sources).targets
     }
     #expect(targets.count == 2)

@@ -41,6 +41,10 @@ private let typed = [
   Typed("portwhy --explain=time-w", becomes: "portwhy --explain=time-wait "),
   Typed("portwhy --from ./repor", becomes: "portwhy --from ./report.json "),
   Typed("portwhy --timeout 9", becomes: "portwhy --timeout 9"),
+  // After -- what the shell itself offers.
+  Typed("portwhy -- mktem", becomes: "portwhy -- mktemp "),
+  Typed("portwhy -n -o f -- cat ./repor", becomes: "portwhy -n -o f -- cat ./report.json "),
+  Typed("portwhy -o ./repor", becomes: "portwhy -o ./report.json "),
   // Nothing fits, and nothing is made up.
   Typed("portwhy 7", becomes: "portwhy 7"),
   Typed("portwhy 9090 9", becomes: "portwhy 9090 9"),

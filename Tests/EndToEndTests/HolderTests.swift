@@ -41,7 +41,7 @@ struct Situation: Sendable, CustomTestStringConvertible {
 
 private let any = ip("0.0.0.0")
 private let loopback = ip("127.0.0.1")
-private let inUse = "bind fails (EADDRINUSE)"
+private let inUse = "fails (EADDRINUSE)"
 
 private func listening(_ options: ReuseOptions, _ address: IPAddress = any) -> Holder {
   Holder(.listening, .tcp, address, options: options)
@@ -49,7 +49,7 @@ private func listening(_ options: ReuseOptions, _ address: IPAddress = any) -> H
 
 private let listenerSituations = [
   Situation(
-    sentence: "nothing on the port", holders: [], headline: "free, bind and listen work", states: [], open: []),
+    sentence: "nothing on the port", holders: [], headline: "works", states: [], open: []),
   Situation(
     sentence: "a listener without options", holders: [listening([])], address: "0.0.0.0", headline: inUse,
     states: ["LISTEN"]),
@@ -64,13 +64,13 @@ private let listenerSituations = [
     states: ["LISTEN"], open: []),
   Situation(
     sentence: "a listener on loopback, another address asked for", holders: [listening([], ip("127.0.0.2"))],
-    address: "127.0.0.1", headline: "bind and listen work", states: ["LISTEN"], open: []),
+    address: "127.0.0.1", headline: "works", states: ["LISTEN"], open: []),
   Situation(
     sentence: "an IPv4 listener blocks the dual-stack [::] too", holders: [listening([])], headline: inUse,
     states: ["LISTEN"]),
   Situation(
     sentence: "an IPv4 listener leaves [::] with V6ONLY alone", holders: [listening([])], address: "::",
-    headline: "bind and listen work", states: ["LISTEN"], open: [], v6only: true),
+    headline: "works", states: ["LISTEN"], open: [], v6only: true),
   Situation(
     sentence: "a connection of a dual-stack listener blocks 0.0.0.0 for its own address",
     holders: [Holder(.child(.established, listenerStays: false), .tcp, ip("::"), peer: loopback)],
@@ -81,7 +81,7 @@ private let listenerSituations = [
   Situation(
     sentence: "a V6ONLY listener blocks [::] and not 0.0.0.0",
     holders: [Holder(.listening, .tcp, ip("::"), v6only: true)],
-    headline: "on 0.0.0.0 bind and listen work; on [::] bind fails (EADDRINUSE)", states: ["LISTEN"]),
+    headline: "works; to [::] it fails (EADDRINUSE)", states: ["LISTEN"]),
   Situation(
     sentence: "two SO_REUSEPORT listeners", holders: [listening(.reuseport), listening(.reuseport)],
     address: "0.0.0.0", headline: inUse, states: ["LISTEN", "LISTEN"], open: []),
@@ -108,7 +108,7 @@ private let connectionSituations = [
   Situation(
     sentence: "an accepted child whose listener has gone, with SO_REUSEADDR",
     holders: [Holder(.child(.established, listenerStays: false), .tcp, loopback, options: .reuseaddr)],
-    address: "127.0.0.1", headline: inUse + ", works with SO_REUSEADDR", states: ["ESTABLISHED"]),
+    address: "127.0.0.1", headline: inUse + "; with SO_REUSEADDR it works", states: ["ESTABLISHED"]),
   Situation(
     sentence: "an accepted child whose listener has gone, without options",
     holders: [Holder(.child(.established, listenerStays: false), .tcp, loopback)], address: "127.0.0.1",
@@ -118,7 +118,7 @@ private let connectionSituations = [
     headline: inUse, states: ["ESTABLISHED-", "LISTEN"]),
   Situation(
     sentence: "a request in SYN_RECV is listed and in nobody's way",
-    holders: [Holder(.requestInProgress, .tcp, loopback)], address: "127.0.0.2", headline: "bind and listen work",
+    holders: [Holder(.requestInProgress, .tcp, loopback)], address: "127.0.0.2", headline: "works",
     states: ["LISTEN", "SYN_RECV-"], open: []),
   Situation(
     sentence: "TIME_WAIT of a listener without SO_REUSEADDR",
@@ -131,7 +131,7 @@ private let connectionSituations = [
   Situation(
     sentence: "CLOSE_WAIT, with SO_REUSEADDR",
     holders: [Holder(.child(.closeWait, listenerStays: false), .tcp, loopback, options: .reuseaddr)],
-    address: "127.0.0.1", headline: inUse + ", works with SO_REUSEADDR", states: ["CLOSE_WAIT"]),
+    address: "127.0.0.1", headline: inUse + "; with SO_REUSEADDR it works", states: ["CLOSE_WAIT"]),
   Situation(
     sentence: "CLOSE_WAIT, without options",
     holders: [Holder(.child(.closeWait, listenerStays: false), .tcp, loopback)],
@@ -143,7 +143,7 @@ private let connectionSituations = [
   Situation(
     sentence: "an outgoing connection leaves other addresses alone",
     holders: [Holder(.client(.established), .tcp, loopback, port: .automatic)], address: "127.0.0.2",
-    headline: "bind and listen work", states: ["ESTABLISHED"], open: []),
+    headline: "works", states: ["ESTABLISHED"], open: []),
 ]
 
 private let udpSituations = [ReuseOptions]([[], .reuseaddr, .reuseport, both]).map { options in
@@ -191,7 +191,7 @@ struct HolderTests {
     let hasDescriptor = situation.states.contains { !$0.hasSuffix("-") }
     #expect(seen.answer.pids.contains(Int(getpid())) == hasDescriptor)
     // Screen and status say the same as the report.
-    let phrase = seen.screen.headline.components(after: "as root: ")
+    let phrase = seen.screen.headline.components(after: " as root ")
     #expect(phrase.hasPrefix(situation.headline), "\(seen.screen.headline)")
     for options in [ReuseOptions([]), .reuseaddr] {
       let real = status(of: seen.trials, options)
@@ -206,7 +206,7 @@ struct HolderTests {
 
   @Test("as root a port with only TIME_WAIT gets a yes or a no for SO_REUSEADDR, and bind(2) says the same")
   func timeWait() throws {
-    for (options, word) in [(ReuseOptions(), "no option helps"), (.reuseaddr, "works with SO_REUSEADDR")] {
+    for (options, word) in [(ReuseOptions(), "no option helps"), (.reuseaddr, "with SO_REUSEADDR it works")] {
       let holder = Holder(.child(.timeWait, listenerStays: false), .tcp, loopback, options: options)
       let situation = Situation(
         sentence: word, holders: [holder], address: "127.0.0.1", headline: "", states: ["TIME_WAIT-"], open: [])

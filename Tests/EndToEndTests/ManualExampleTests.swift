@@ -16,21 +16,21 @@ private struct Expectation: Sendable {
 
 /// In the order of the page.
 private let expectations = [
-  Expectation(example: "portwhy 8080", status: 1, prints: "bind fails (EADDRINUSE)"),
-  Expectation(example: "portwhy --reuseaddr --uid www-data localhost:8080", status: 1, prints: "as www-data: "),
+  Expectation(example: "portwhy 8080", status: 1, prints: "fails (EADDRINUSE)"),
+  Expectation(example: "portwhy --reuseaddr --uid www-data localhost:8080", status: 1, prints: "as www-data fails"),
   Expectation(example: "portwhy --runtime node 8080", status: 1, prints: "node sets SO_REUSEADDR by itself"),
   Expectation(example: "portwhy -q --reuseaddr 5353/udp && start-server", prints: "started\n", isWhole: true),
   Expectation(
     example: "portwhy -q --wait --timeout 90 8080 && start-server", isTaken: false, prints: "started\n", isWhole: true
   ),
-  Expectation(example: "portwhy -q 8080\ncase $? in\n", status: 1, prints: "bind fails (EADDRINUSE)"),
+  Expectation(example: "portwhy -q 8080\ncase $? in\n", status: 1, prints: "fails (EADDRINUSE)"),
   Expectation(example: "portwhy --json 8080 |\n  jq -r '.targets[].sockets", prints: "PID shop\n", isWhole: true),
-  Expectation(example: "portwhy --json 8080-8089 |", prints: "8081\n", isWhole: true),
+  Expectation(example: "portwhy --free 8080-8089", prints: "8081\n", isWhole: true),
   Expectation(example: "portwhy --json |", prints: "8080/tcp\n", isWhole: true),
   Expectation(example: "portwhy --json 8080 > report.json", status: 1, prints: "SO_REUSEADDR"),
   Expectation(
     example: "portwhy --json 8080 |\n  jq -c", prints: #"[false,false,"EADDRINUSE","tcp.listener"]"#),
-  Expectation(example: "sudo portwhy --netns \"$pid\" 80", prints: "80/tcp on 0.0.0.0 and [::]"),
+  Expectation(example: "sudo portwhy --netns \"$pid\" 80", prints: "80/tcp is free"),
 ]
 
 @Suite(

@@ -28,9 +28,12 @@ private let preconditions = [
     sentence: "a privileged port as root", arguments: [], target: "0.0.0.0:PORT", attempt: Attempt(.tcp, any),
     port: .privileged),
   Precondition(
-    sentence: "a privileged port asked for by nobody is judged as root, with a note", arguments: [],
-    target: "0.0.0.0:PORT", attempt: Attempt(.tcp, any), port: .privileged, start: .asNobody,
-    note: "privileged-port"),
+    sentence: "a privileged port asked for by nobody is judged as nobody", arguments: [],
+    target: "0.0.0.0:PORT", attempt: Attempt(.tcp, any, uid: 65534, mayBindPrivileged: false), port: .privileged,
+    start: .asNobody, errno: "EACCES"),
+  Precondition(
+    sentence: "a privileged port of a program that has the capability", arguments: ["--cap-net-bind"],
+    target: "0.0.0.0:PORT", attempt: Attempt(.tcp, any, uid: 65534), port: .privileged, start: .asNobody),
   Precondition(
     sentence: "a privileged port as nobody", arguments: ["--uid", "nobody"], target: "0.0.0.0:PORT",
     attempt: Attempt(.tcp, any, uid: 65534, mayBindPrivileged: false), port: .privileged, start: .asNobody,
@@ -110,7 +113,9 @@ struct PreconditionTests {
       let target = ["--device", "dev0", "[fe80::1%nosuch]:8080"]
       return (try Answer(target), try portwhy(target))
     }
-    #expect(screen.headline.hasPrefix("8080/tcp on [fe80::1%nosuch], device dev0, as "), "\(screen.headline)")
+    #expect(
+      screen.headline.hasPrefix("8080/tcp cannot be bound: this host has no interface nosuch"), "\(screen.headline)")
+    #expect(screen.headline.contains("a bind to [fe80::1%nosuch] as "), "\(screen.headline)")
     #expect(screen.headline.contains("(ENODEV)") && screen.output.contains("no interface nosuch"))
     let attempt = try #require(answer.attempts.first)
     #expect(attempt["scope"]?.text == "nosuch" && attempt["device"]?.text == "dev0")

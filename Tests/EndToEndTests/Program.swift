@@ -34,10 +34,11 @@ struct Ending: Sendable, Hashable {
   var output: String
   var errors: String
 
-  /// The first line with what hangs below it.
+  /// The first two lines, each with what hangs below it.
   var headline: String {
-    let hanging = lines.dropFirst().prefix { $0.hasPrefix("  ") }
-    return ([lines.first ?? ""] + hanging.map { $0.drop { $0 == " " } }).joined(separator: " ")
+    let sections = ["why ", "bind ", "gets ", "rule ", "note ", "do ", "more "]
+    let lines = lines.prefix { line in !line.isEmpty && !sections.contains { line.hasPrefix($0) } }
+    return lines.map { $0.drop { $0 == " " } }.joined(separator: " ")
   }
   var lines: [Substring] { output.split(separator: "\n", omittingEmptySubsequences: false) }
 }

@@ -136,7 +136,7 @@ struct WaitTests {
       return (program.errorText, program.text)
     }
     #expect(errors.hasSuffix("\r\u{1b}[K"))
-    #expect(output.contains("bind and listen work"))
+    #expect(output.contains(" works\n"))
   }
 }
 

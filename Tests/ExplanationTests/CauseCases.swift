@@ -50,6 +50,9 @@ private let a = ip("127.0.0.1")
 
 let causeCases: [CauseCase] = [
   CauseCase(
+    name: "ipv6-disabled", cause: .familyDisabled, addresses: ["::1"],
+    sysctls: ["ipv6/conf/all/disable_ipv6": "1"]),
+  CauseCase(
     name: "listener", cause: .listener, holders: [Holder(.listening, .tcp, any, options: reuseaddr)], addresses: nil),
   CauseCase(
     name: "listener-reuseport", cause: .listener, holders: [Holder(.listening, .tcp, any, options: reuseport)]),

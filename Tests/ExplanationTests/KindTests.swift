@@ -21,8 +21,10 @@ struct KindTests {
         "hidden-owner", "hidden-guess", "socket-activation", "published-port", "inherited-descriptor",
         "option-set-late", "listen-race", "unrelated-sharing", "vanished", "privileged-port", "ephemeral-port",
         "family-skipped", "runtime-default", "other-protocol", "security-module", "control-group-program",
-        "redirected", "other-namespace", "probed", "probe-refused", "probe-changed", "probe-outside",
+        "not-ours", "redirected", "other-namespace", "holder-remark", "probed", "probe-refused", "probe-changed",
+        "probe-outside",
         "probe-contradiction", "gone-meanwhile", "own-program",
+        "own-tree", "address-changed", "unexplained",
       ]))
     #expect(
       Set(Suggestion.Kind.allCases.map(\.rawValue)).isSuperset(of: [
@@ -30,6 +32,8 @@ struct KindTests {
         "change-socket-unit", "change-interface", "wait", "other-address", "other-address-there", "local-address",
         "add-scope", "other-port", "other-user", "other-protocol", "reserve-port", "raise-privilege",
         "unprivileged-port-start", "look-as-root", "look-at-interfaces", "probe",
+        "nonlocal-bind", "enable-family",
+        "look-at-policy", "try-again", "new-socket",
       ]))
     #expect(
       Set(Cause.allCases.map(\.rawValue)).isSuperset(of: [
@@ -37,12 +41,13 @@ struct KindTests {
         "inherited-descriptor", "time-wait", "leftover-connection", "leftover-dual-stack-connection",
         "outgoing-connection", "self-connection", "listen-only", "reuseport-missing", "reuseport-other-user",
         "udp-mixed-options", "depends-on-order", "hidden", "shared-port", "privileged-port", "address-not-local",
-        "address-on-other-device", "address-tentative", "device-missing", "family-missing", "multicast-tcp",
-        "scope-missing", "mapped-on-v6only",
+        "address-on-other-device", "address-tentative", "device-missing", "family-missing", "ipv6-disabled",
+        "multicast-tcp", "scope-missing", "mapped-on-v6only",
+        "refused-by-policy", "gone-meanwhile", "already-bound",
       ]))
     #expect(
       VisibilityReason.allCases.map(\.rawValue) == [
-        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder",
+        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder", "no-answer",
       ])
     #expect(
       KernelOwner.Kind.allCases.map(\.rawValue) == [
@@ -67,7 +72,7 @@ struct KindTests {
     "is a cause that says why and what to do where the port is not even looked at",
     arguments: [
       Cause.privilegedPort, .addressNotLocal, .addressOnOtherDevice, .addressTentative, .deviceMissing,
-      .familyMissing,
+      .familyMissing, .familyDisabled,
       .multicastTCP, .scopeMissing, .mappedOnV6only,
     ])
   func beforeThePort(_ cause: Cause) {

@@ -83,11 +83,11 @@ struct LiveRuntimeTests {
       try listener(of: program, arguments)
     }
     let found = try #require(socket, "\(program) never listened")
-    #expect(found.reuseaddr.sure == runtime.reuseaddr)
-    #expect(found.reuseport.sure == runtime.reuseport)
+    #expect(found.reuseaddr.sure == runtime.tcp?.reuseaddr)
+    #expect(found.reuseport.sure == runtime.tcp?.reuseport)
     if found.family == .ipv6 {
       // A new namespace has bindv6only 0.
-      #expect(found.v6only?.sure == (runtime.v6only == .set))
+      #expect(found.v6only?.sure == (runtime.tcp?.v6only == .set))
     }
     if !runtime.executables.isEmpty {
       #expect(Runtime(executable: found.processes.first?.executable)?.name == runtime.name)

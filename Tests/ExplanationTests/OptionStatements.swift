@@ -100,6 +100,14 @@ let optionStatements: [String: Check] = [
     try lab.setSysctl("ipv4/ip_nonlocal_bind", "1")
     return try lab.result([], Attempt(.tcp, ip("203.0.113.1"))) == "ok"
   },
+  "ipv6.disabled": { lab in
+    try lab.setSysctl("ipv6/conf/all/disable_ipv6", "1")
+    return try lab.result([], Attempt(.tcp, ip("::1"))) == "bind: EADDRNOTAVAIL"
+  },
+  "ipv6.disabled-wildcard": { lab in
+    try lab.setSysctl("ipv6/conf/all/disable_ipv6", "1")
+    return try lab.result([], Attempt(.tcp, ip("::"))) == "ok"
+  },
   "address.loopback-net": { lab in try lab.result([], Attempt(.tcp, ip("127.200.3.4"))) == "ok" },
   "address.other-device": { lab in
     try lab.result([], Attempt(.tcp, ip("::1"), device: .dev0)) == "bind: EADDRNOTAVAIL"

@@ -92,7 +92,9 @@ struct OwnershipTests {
     #expect(command([socket]) == "systemctl stop ssh.socket ssh.service")
     #expect(command([socket], kind: .changeSocketUnit) == "systemctl edit ssh.socket")
     let explanation = explanation([socket])
-    #expect(explanation.why.first == "systemd (pid 1, for ssh.socket) listens on 0.0.0.0:8080")
+    #expect(
+      explanation.headline
+        == "8080/tcp is taken: systemd (pid 1 and 1 more, uid 0, for ssh.socket) listens on 0.0.0.0:8080")
     #expect(explanation.notes.contains { $0.kind == .socketActivation })
     socket.activation?.userManager = 1000
     #expect(command([socket], uid: 1000) == "systemctl --user stop ssh.socket ssh.service")
@@ -248,7 +250,7 @@ struct OwnershipTests {
       })
     #expect(remote.suggestions.contains { $0.kind == .changeSetting && $0.text.contains("ClientAliveInterval") })
     forwarded.local = Endpoint(address: .v4(.loopback), port: Port(6010))
-    #expect(story(of: session, at: 0, users: [:]) == "sshd (pid 9, uid 1000, for an ssh login)")
+    #expect(story(of: session, at: 0, user: { "uid \($0)" }) == "sshd (pid 9, uid 1000, for an ssh login)")
     session.parents = [ParentProcess(pid: 1, command: "systemd")]
     #expect(explanation([listener([session])]).suggestions.contains { $0.text == "stop sshd" }, "the daemon")
   }
@@ -313,7 +315,7 @@ struct OwnershipTests {
     func commands(_ uid: UInt32) -> [String] {
       var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: uid)
       host.unprivilegedPortStart = 1024
-      let attempt = BindAttempt(transport: .tcp, address: .v4(.any), port: Port(80), uid: 1000)
+      let attempt = BindAttempt(transport: .tcp, address: .v4(.any), port: Port(85), uid: 1000)
       let snapshot = Snapshot(host: host, sockets: [])
       let judged = outcomes(of: attempt, in: snapshot)
       return explain(Situation(attempt: attempt, outcomes: judged, planned: [], snapshot: snapshot))
@@ -350,9 +352,47 @@ struct OwnershipTests {
     socket.state = .close
     socket.kernelOwner = KernelOwner(kind: .vxlan, interface: "vx0")
     let explanation = explanation([socket], transport: .udp)
-    #expect(explanation.why.first == "the kernel (vxlan interface vx0) has 0.0.0.0:8080 bound")
+    #expect(explanation.headline == "8080/udp is taken: the kernel (vxlan interface vx0) has 0.0.0.0:8080 bound")
     #expect(!explanation.suggestions.contains { $0.kind == .stopHolder })
     #expect(explanation.suggestions.contains { $0.kind == .changeInterface })
+  }
+}
+
+@Suite("The story of a holder")
+struct StoryTests {
+  private func told(_ change: (inout ProcessRecord) -> Void, others: Int = 0) -> String {
+    var record = ProcessRecord(pid: 1363, command: "python3", descriptors: [3])
+    record.uid = 1000
+    record.startedAt = 10_000
+    record.workingDirectory = "/home/alice/shop"
+    change(&record)
+    return story(of: record, at: 10_000 + 3 * 3600, user: { $0 == 1000 ? "alice" : "uid \($0)" }, others: others)
+  }
+
+  @Test("is one line: who, since when, and where it belongs, without what is not known")
+  func line() {
+    #expect(told { _ in } == "python3 (pid 1363, alice, since 3 hours, in ~/shop)")
+    #expect(
+      told { $0.workingDirectory = "/home/alice2" } == "python3 (pid 1363, alice, since 3 hours, in /home/alice2)")
+    #expect(told { $0.workingDirectory = "/home/alice" } == "python3 (pid 1363, alice, since 3 hours, in ~)")
+    #expect(told { ($0.startedAt, $0.workingDirectory) = (nil, "/") } == "python3 (pid 1363, alice)")
+    #expect(
+      told({ $0.unit = "web.service" }, others: 3)
+        == "python3 (pid 1363 and 3 more, alice, since 3 hours, in web.service)")
+    #expect(
+      told { ($0.container, $0.containerName) = (String(repeating: "0f", count: 32), "web") }
+        == "python3 (pid 1363, alice, since 3 hours, in container web)")
+    #expect(
+      told { ($0.unit, $0.uid) = ("app-code-1.scope", 5) }.hasSuffix("uid 5, since 3 hours, in /home/alice/shop)"))
+  }
+
+  @Test("times have the largest whole unit")
+  func times() {
+    let texts = [-5.0, 1, 119, 120, 7199, 7200, 172_799, 172_800, 1e300].map(duration)
+    #expect(
+      texts.dropLast() == [
+        "0 seconds", "1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "47 hours", "2 days",
+      ])
   }
 }
 

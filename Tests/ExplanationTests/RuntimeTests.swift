@@ -52,10 +52,13 @@ struct RuntimeCatalogueTests {
     for runtime in Runtime.catalogue {
       #expect(runtime.source.contains("://"), "\(runtime.name)")
       let settings = [
-        runtime.settings.reuseaddr, runtime.settings.reuseport, runtime.settings.v6only, runtime.settings.address,
+        runtime.settings.reuseaddr, runtime.settings.reuseport, runtime.settings.v6only, runtime.settings.freebind,
+        runtime.settings.address,
       ]
       #expect(settings.allSatisfy { $0 != "" }, "\(runtime.name)")
-      #expect(runtime.reuseaddr || runtime.settings.reuseaddr != nil, "\(runtime.name) leaves no way to set it")
+      #expect(runtime.tcp != nil || runtime.udp != nil, "\(runtime.name) listens nowhere")
+      let setsNothing = runtime.tcp?.reuseaddr == false
+      #expect(!setsNothing || runtime.settings.reuseaddr != nil, "\(runtime.name) leaves no way to set it")
       switch runtime.evidence {
       case .watched(let what), .read(let what): #expect(!what.isEmpty)
       }
@@ -93,6 +96,42 @@ struct RuntimeCatalogueTests {
   }
 }
 
+@Suite("Where a runtime binds")
+struct RuntimeAddressTests {
+  @Test(
+    "is known of those that people ask for",
+    arguments: [
+      ("uvicorn", ["127.0.0.1"]), ("gunicorn", ["127.0.0.1"]), ("flask", ["127.0.0.1"]), ("django", ["127.0.0.1"]),
+      ("node", ["::"]), ("go", ["::"]), ("caddy", ["::"]), ("nginx", ["0.0.0.0"]), ("haproxy", ["0.0.0.0"]),
+      ("postgres", ["127.0.0.1", "::1"]), ("epmd", ["0.0.0.0", "::"]), ("etcd", ["127.0.0.1"]),
+    ])
+  func addresses(_ name: String, _ addresses: [String]) throws {
+    let runtime = try #require(Runtime(named: name))
+    #expect(runtime.tcp?.addresses == addresses.compactMap { IPAddress($0) })
+  }
+
+  @Test(
+    "the names that people type are there",
+    arguments: [
+      "flask", "django", "vite", "next", "caddy", "traefik", "tomcat", "kafka", "elasticsearch", "rabbitmq", "epmd",
+      "mysql", "mariadb", "mongod", "etcd", "avahi", "chrony", "cups", "docker", "deno", "bun", "jupyter", "php-fpm",
+      "postfix", "dovecot", "snmpd", "named", "slapd", "mosquitto", "nodejs", "express", "spring", "mongodb", "bind9",
+    ])
+  func names(_ word: String) {
+    #expect(Runtime(named: word) != nil)
+  }
+
+  @Test("a setting is what to write to have the option on, and none takes IPv4 alone")
+  func settings() {
+    for runtime in Runtime.catalogue {
+      let settings = [runtime.settings.reuseport, runtime.settings.v6only].compactMap(\.self)
+      #expect(!settings.contains { $0.contains("preferIPv4Stack") || $0.contains("0.0.0.0") }, "\(runtime.name)")
+      #expect(
+        runtime.settings.v6only?.contains("=off") != true && runtime.settings.reuseport?.contains(": no") != true)
+    }
+  }
+}
+
 @Suite("The words of a runtime")
 struct RuntimeWordingTests {
   @Test("beside closed connections that had SO_REUSEADDR, a runtime that sets it has no TIME_WAIT problem")
@@ -117,14 +156,14 @@ struct RuntimeWordingTests {
     #expect(suggestion?.text.contains(".serverChannelOption(.socketOption(.so_reuseaddr), value: 1)") == true)
   }
 
-  @Test("on a port that nothing uses a runtime adds nothing, and for UDP it says that it does not count")
+  @Test("on a port that nothing uses a runtime adds nothing, and for UDP it says what is not known")
   func silent() {
     #expect(explanation([], runtime: "node").notes == [])
     var socket = listener("/usr/bin/node", .v4(.any))
     socket.transport = .udp
     socket.state = .close
     let notes = explanation([socket], runtime: "node", transport: .udp).notes
-    #expect(notes.contains { $0.kind == .runtimeDefault && $0.text.contains("TCP only") })
+    #expect(notes.contains { $0.kind == .runtimeDefault && $0.text.contains("for UDP is not known") })
   }
 
   @Test("a dual-stack listener in the way of IPv4 is told its own setting, but only where that would help")

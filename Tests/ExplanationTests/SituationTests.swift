@@ -120,17 +120,33 @@ struct SituationTests {
     #expect(!diagnosis([socket], .reuseport).why.contains { $0.contains("user namespace") })
   }
 
-  @Test("another port is not one that clients get, unless the port asked for is one itself")
+  @Test("another port is one that can serve: none that clients get, and none that something else is looked for on")
   func otherPort() {
-    func offer(_ port: UInt16) -> String? {
-      let nearby = NearbyPorts(ports: (port + 1)...(port + 16), sockets: [])
+    func offer(_ port: UInt16, named: Set<UInt16> = []) -> Suggestion? {
+      let nearby = NearbyPorts(ports: (port + 1)...(port + 16), sockets: [], named: named)
       return diagnosis([held(.listen, port: port)], port: port, nearby: nearby).suggestions.first {
         $0.kind == .otherPort
-      }?.text
+      }
     }
-    #expect(offer(8080) == "use port 8081, which is free")
+    #expect(offer(8080)?.text == "use port 8081, which is free")
+    #expect(offer(8080, named: [8081, 8082])?.text == "use port 8083, which is free", "services of /etc/services")
+    #expect(offer(3305)?.text == "use port 3307, which is free", "3306 is MySQL's")
     #expect(offer(32767) == nil, "every port above it is the clients'")
-    #expect(offer(40000) == "use port 40001, which is free")
+    #expect(offer(40000)?.command?.argv == ["portwhy", "--free", "20000-20999"], "below the clients' range")
+    #expect(offer(80)?.command?.argv == ["portwhy", "--free", "8080-8099"])
+  }
+
+  @Test(
+    "no other port is offered where the protocol has fixed the number",
+    arguments: [
+      (TransportProtocol.udp, UInt16(53)), (.udp, 67), (.udp, 68), (.udp, 123), (.udp, 161), (.udp, 162), (.udp, 500),
+      (.udp, 1900), (.udp, 5353), (.tcp, 25), (.tcp, 53), (.tcp, 111),
+    ])
+  func fixedPort(_ transport: TransportProtocol, _ port: UInt16) {
+    let socket = held(transport == .tcp ? .listen : .close, port: port, transport: transport)
+    let nearby = NearbyPorts(ports: (port + 1)...(port + 16), sockets: [])
+    let found = diagnosis([socket], port: port, transport: transport, nearby: nearby)
+    #expect(!found.suggestions.isEmpty && !found.suggestions.contains { $0.kind == .otherPort })
   }
 
   @Test("the device's own socket gets its traffic first, whichever of the two it is")

@@ -117,9 +117,8 @@ struct CompletionSourceTests {
       #expect(CompletionSource.text(words) == "")
     }
     #expect(!HelpScreen.text().contains(CompletionSource.word))
-    #expect(
-      CommandLineProgram.run([CompletionSource.word, "nothing"], start: ProgramStart(words: nil, environment: nil))
-        == 0)
+    let start = ProgramStart(words: nil, environment: nil)
+    #expect(CommandLineProgram.run([CompletionSource.word, "nothing"], start: start) == 0)
   }
 
   @Test("topics and runtimes are those of the catalogues, filtered by what is typed")

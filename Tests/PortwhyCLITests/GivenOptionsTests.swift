@@ -126,7 +126,7 @@ struct GivenOptionsTests {
       ["http://u:SECRET@example.com/"], ["u:SEC,RET@h"], ["80,,SECRET@h"], ["80", "SECRET@h"], ["--SECRET@h"],
       ["-SECRET@h"], ["--uid", "SECRET@h", "80"], ["--color=SECRET@h"], ["--device", "SECRET@h:80/x", "80"],
       ["--wait", "--timeout", "SECRET@h", "80"], ["--explain", "SECRET@h"], ["--runtime", "SECRET@h", "80"],
-      ["--", "SECRET@h"], ["--netns", "@", "--netns=", "SECRET@h"], ["SE\"CRET\"@h"], ["90-80,SECRET@h"],
+      ["--netns", "@", "--netns=", "SECRET@h"], ["SE\"CRET\"@h"], ["90-80,SECRET@h"],
     ]
     let lookup = Invocation.Lookup(services: { services }, uid: { _ in nil })
     for words in lines {

@@ -4,7 +4,9 @@ import Testing
 
 /// This option as it is given by this name: with a value where it takes one in the next word.
 func words(giving row: OptionRow, _ name: String? = nil) -> [String] {
-  [name ?? row.name] + (row.value.takesNextWord ? ["auto"] : [])
+  var value = "auto"
+  if case .words(let words) = row.value.completion { value = words[0] }
+  return [name ?? row.name] + (row.value.takesNextWord ? [value] : [])
 }
 
 private let rows = OptionTable.portwhy.rows
@@ -56,7 +58,9 @@ struct OptionTableTests {
   static let exclusions = [
     ("-q", "-v"), ("-q", "--json"), ("-q", "--watch"), ("--wait", "--watch"), ("--wait", "--probe"),
     ("--watch", "--probe"), ("--from", "--wait"), ("--from", "--watch"), ("--from", "--probe"), ("--from", "--deep"),
-    ("--from", "--netns"), ("--from", "--no-bpf"),
+    ("--from", "--netns"), ("--from", "--no-bpf"), ("--free", "--json"), ("-q", "--free"), ("--free", "-v"),
+    ("--free", "--brief"), ("--free", "--wait"), ("--free", "--watch"), ("--free", "--probe"), ("--brief", "--json"),
+    ("-q", "--brief"), ("--brief", "-v"),
   ]
 
   @Test(
@@ -92,14 +96,15 @@ struct OptionTableTests {
     #expect(refusal(["--interval", "1"]) == "--interval needs --watch")
     let withoutTarget = [
       "-4", "-6", "--reuseaddr", "--reuseport", "--v6only", "--no-v6only", "--runtime", "--device", "--uid",
-      "--cap-net-bind", "--probe",
+      "--ours", "--cap-net-bind", "--probe", "--free", "--brief",
       "--deep", "--no-bpf", "--wait",
     ]
     for row in rows where withoutTarget.contains(row.name) {
       #expect(refusal(words(giving: row)) == "\(row.name) needs a TARGET")
       #expect(refusal(words(giving: row) + ["80"]) == nil)
     }
-    for row in rows where !withoutTarget.contains(row.name) && row.needs == nil {
+    #expect(refusal(["-o", "f"]) == "-o needs a -- COMMAND")
+    for row in rows where !withoutTarget.contains(row.name) && row.needs == nil && row.contexts != .command {
       #expect(refusal(words(giving: row)) == nil, "\(row.name)")
     }
     for name in ["-4", "-6"] { #expect(refusal([name, "--from", "f"]) == "\(name) needs a TARGET") }

@@ -102,7 +102,7 @@ struct ShippedTextTests {
   @Test("the manual page names every runtime")
   func runtimes() throws {
     let names = Set(Runtime.catalogue.map(\.name))
-    let manual = try shipped("man/portwhy.1").matches(of: /\n\.Ql ([a-z0-9]+) [,.]/).map { String($0.1) }
+    let manual = try shipped("man/portwhy.1").matches(of: /\n\.Ql ([a-z0-9-]+) [,.]/).map { String($0.1) }
     #expect(Set(manual).isSuperset(of: names))
   }
 

@@ -107,6 +107,19 @@ let foreignCases: [ForeignCase] = [
         reuseport: .unknown(.hidden), uid: 1000, inode: 7, owner: .hidden)
     ], ["0.0.0.0"], options: .reuseaddr),
   ForeignCase("as-unknown-flag", [unreadable], ["0.0.0.0"], options: .reuseport),
+  ForeignCase(
+    "as-dual-stack",
+    [
+      socket(
+        .listen, "::", 8080, v6only: .known(false, .sockDiag), uid: 1000, inode: 4711, owner: .process,
+        processes: [nginx()])
+    ], ["0.0.0.0", "::"], options: .reuseaddr),
+  ForeignCase(
+    "as-multicast",
+    [udp("224.0.0.251", 5353, inode: 20, reuseaddr: true, uid: 33, "avahi-daemon")], ["224.0.0.251"],
+    transport: .udp, options: .reuseport, port: 5353),
+  ForeignCase(
+    "as-two-users", [sharing], ["0.0.0.0"], options: .reuseport, uid: 1001),
   ForeignCase("as-privileged", [], ["0.0.0.0", "127.0.0.2"], port: 80, uid: 1000),
 ]
 

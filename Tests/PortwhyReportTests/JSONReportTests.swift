@@ -91,6 +91,8 @@ struct JSONReportTests {
     ]
     report.host.ipv4LocalRoutes = [LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local)]
     report.host.securityModules = ["apparmor"]
+    report.host.ipv6Disabled = ["lo"]
+    report.host.enforcingModules = ["selinux"]
     report.host.rootMayBindPrivileged = true
     report.host.overflowUID = 65534
     report.host.ipv4AbsentTables = [1001]
@@ -100,6 +102,7 @@ struct JSONReportTests {
     ]
     report.host.controlGroupBindPrograms = false
     report.host.namespaceMaker = 1000
+    report.host.hostname = "web1"
     report.host.freshSockets = [
       FreshSocket(.tcp, .ipv4, refusal: .addressFamilyNotSupported),
       FreshSocket(.udp, .ipv6, device: InterfaceIndex(rawValue: 2), v6only: true),

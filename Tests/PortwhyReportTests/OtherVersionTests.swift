@@ -17,7 +17,7 @@ private let full: Report = {
     .established, "127.0.0.1", 8080, peer: ("127.0.0.1", 50000), reuseaddr: .inferred(true, from: 0, because: .yama),
     reuseport: .unknown(.vanished), uid: 33)
   let explanation = Diagnosis(
-    cause: .listener, why: ["nginx (pid 812) listens on 0.0.0.0:8080"],
+    headline: "8080/tcp is taken: nginx (pid 812) listens on 0.0.0.0:8080", cause: .listener, why: ["as was seen"],
     deliveries: [
       Delivery(
         traffic: .unicast, family: .ipv4, receiver: .split, rule: .reuseportHash, sockets: [0, 1], text: "are split")

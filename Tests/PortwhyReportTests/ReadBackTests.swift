@@ -58,6 +58,8 @@ struct ReadBackTests {
     ]
     report.host.ipv4LocalRoutes = [LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local)]
     report.host.securityModules = ["apparmor"]
+    report.host.ipv6Disabled = ["lo"]
+    report.host.enforcingModules = ["selinux"]
     report.host.namespaceMaker = 1000
     report.visibility = Visibility(unreadableProcesses: 3, boundSocketsComplete: false, reasons: [.notRoot])
     #expect(try JSONReport.read(bytes(report)).report == report)

@@ -82,9 +82,7 @@ struct ScreenTests {
     var target = free(8080)
     target.plan.options = .reuseaddr
     let text = Screen.render(report([target]), style: ScreenStyle(users: users))
-    #expect(
-      text.hasPrefix(
-        "8080/tcp on 0.0.0.0 and [::], as alice: free, bind and listen work with and\n  without SO_REUSEADDR\n"))
+    #expect(text == "8080/tcp is free\na bind with SO_REUSEADDR to 0.0.0.0 or [::] as alice works\n")
   }
 
   @Test("has one line for ports side by side that nobody uses and that end alike, and one for each port in use")
@@ -105,11 +103,57 @@ struct ScreenTests {
         """)
   }
 
+  @Test("has one screen for free ports side by side, in short ranges and lists too")
+  func freeRow() {
+    let text = Screen.render(report([free(8080), free(8081), free(8090)]), style: ScreenStyle(users: users))
+    #expect(
+      text == """
+        8080-8081/tcp are free
+        a bind to 0.0.0.0 or [::] as alice works
+
+        8090/tcp is free
+        a bind to 0.0.0.0 or [::] as alice works
+
+        """)
+  }
+
+  @Test("of a plain listener fits 14 lines, names at most four things to do and says nothing twice")
+  func plain() {
+    let listener = socket(
+      .listen, "127.0.0.1", 38100, uid: 1000, inode: 1, owner: .process,
+      processes: [ProcessRecord(pid: 7, command: "python3", descriptors: [3])])
+    let answer = report([
+      target(port: 38100, sockets: [listener], attempts: ["0.0.0.0", "::"].map { attempt($0, port: 38100) })
+    ])
+    let lines = Screen.render(answer, style: ScreenStyle(users: users)).split(
+      separator: "\n", omittingEmptySubsequences: false
+    ).dropLast()
+    #expect(lines.count <= 14, "\(lines.joined(separator: "\n"))")
+    #expect(lines.filter { $0.hasPrefix("do ") || $0.hasPrefix("or ") }.count <= 4)
+    let words = lines.map(String.init).filter { !$0.isEmpty }
+    #expect(Set(words).count == words.count)
+  }
+
+  @Test("in brief is a line for each port and address, without pids and seconds")
+  func brief() {
+    let answer = report([listenerTarget(processes: [nginx(812), nginx(813)]), timeWaitTarget(count: 2), free(8081)])
+    #expect(
+      BriefLines.render(answer) == """
+        8080/tcp 0.0.0.0 fails EADDRINUSE listener nginx.service
+        8080/tcp :: fails EADDRINUSE dual-stack-overlap nginx.service
+        8080/tcp 0.0.0.0 fails EADDRINUSE time-wait nobody
+        8080/tcp :: fails EADDRINUSE time-wait nobody
+        8081/tcp 0.0.0.0 works
+        8081/tcp :: works
+
+        """)
+  }
+
   @Test("shows no user names with -n")
   func numeric() throws {
     let example = try #require(cases.first { $0.name == "hidden-owner" })
     let text = Screen.render(example.report, style: ScreenStyle(numeric: true, users: users))
-    #expect(text.contains("as uid 1000") && text.contains("hidden (uid 33)\n"))
+    #expect(text.contains("as uid 1000 ") && text.contains("hidden (uid 33)\n"))
     #expect(!text.contains("alice"))
   }
 }

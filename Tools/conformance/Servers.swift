@@ -10,15 +10,16 @@ private let commonness: [String: Int] = [
 ]
 
 /// The options of the TCP servers of the ordinary mix: those of the catalogue, each as often as its weight.
-let catalogueOptions: [UsualOptions] = Runtime.catalogue.flatMap { runtime in
+let catalogueOptions: [UsualOptions] = Runtime.catalogue.flatMap { runtime -> [UsualOptions] in
+  guard let defaults = runtime.tcp else { return [] }
   let v6only: Bool? =
-    switch runtime.v6only {
+    switch defaults.v6only {
     case .set: true
     case .cleared: false
     case .host: nil
     }
-  let options = UsualOptions(reuseaddr: runtime.reuseaddr, reuseport: runtime.reuseport, v6only: v6only)
-  return Array(repeating: options, count: commonness[runtime.name] ?? 1)
+  let options = UsualOptions(reuseaddr: defaults.reuseaddr, reuseport: defaults.reuseport, v6only: v6only)
+  return Array<UsualOptions>(repeating: options, count: commonness[runtime.name] ?? 1)
 }
 
 /// The weights, a line.

@@ -1,5 +1,6 @@
 import Linux
 import SocketModel
+import Synchronization
 
 /// What BPF iterators tell of sockets that nobody can hand over: TIME_WAIT sockets, orphans, children that nobody
 /// accepted, sockets of other users, the bind bucket.
@@ -28,7 +29,17 @@ package struct BPFEvidence: Sendable, Hashable {
 
   init(layout: KernelLayout) { self.layout = layout }
 
-  /// Why there is certainly nothing to read, found without reading the types or calling bpf(2): a capability or the
+  /// That of the running kernel, whose types are read once: they stay as they are until the next boot.
+  package static func ofThisKernel() throws(BPFError) -> BPFEvidence {
+    if let known = known.withLock({ $0 }) { return known }
+    let read = try BPFEvidence()
+    known.withLock { $0 = read }
+    return read
+  }
+
+  private static let known = Mutex<BPFEvidence?>(nil)
+
+  /// Why there is certainly nothing to be had, found without reading the types or calling bpf(2): a capability or the
   /// file is missing. nil promises nothing.
   package static func obstacle(typesAt path: String = kernelTypes) -> BPFError? {
     let missing = missingCapabilities()

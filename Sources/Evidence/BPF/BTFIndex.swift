@@ -55,20 +55,24 @@ struct BTFIndex: Sendable {
   /// Passes the types up to the next bookmark, or to the end.
   private mutating func advance(_ bytes: RawSpan) throws(BPFError) {
     let (end, strings) = (sections.types.upperBound, sections.strings)
+    // Copies, which are counted once here and not at every name.
+    let (wantedStructures, wantedFunctions) = (wantedStructures, wantedFunctions)
     var offset = position
     bookmarks.append(Int32(truncatingIfNeeded: offset))
     for _ in 0..<Self.bookmarkDistance where offset < end {
       guard end - offset >= 12 else { throw .malformedTypes(offset: offset, .truncated) }
-      let type = BTFType(bytes, at: offset)
-      guard let byteCount = type.byteCount else { throw .malformedTypes(offset: offset, .kind) }
+      // Inside of the bytes, as the section is.
+      let info = bytes.uncheckedWord(at: offset + 4)
+      guard let byteCount = BTFType.byteCount(info: info) else { throw .malformedTypes(offset: offset, .kind) }
       guard byteCount <= end - offset else { throw .malformedTypes(offset: offset, .truncated) }
       typeCount += 1
-      if type.kind == .function {
-        if let name = wantedFunctions.match(bytes, strings, at: Int(type.nameOffset)) {
+      let kind = BTFType.Kind(rawValue: UInt8(truncatingIfNeeded: info >> 24 & 0x1f))
+      if kind == .function {
+        if let name = wantedFunctions.match(bytes, strings, at: Int(bytes.uncheckedWord(at: offset))) {
           missingNames -= Self.note(typeCount, in: &functions[name, default: []])
         }
-      } else if type.kind == .structure {
-        if let name = wantedStructures.match(bytes, strings, at: Int(type.nameOffset)) {
+      } else if kind == .structure {
+        if let name = wantedStructures.match(bytes, strings, at: Int(bytes.uncheckedWord(at: offset))) {
           missingNames -= Self.note(typeCount, in: &structures[name, default: []])
         }
       }

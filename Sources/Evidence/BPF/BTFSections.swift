@@ -87,12 +87,16 @@ struct BTFType: Sendable, Hashable {
   /// The bytes the type takes in the section; nil for a kind that is not known here.
   ///
   /// Looked up in constants of two bits a kind, because a branch on the kind is mispredicted for every second type.
-  var byteCount: Int? {
-    let kind = UInt64(kind.rawValue)
+  var byteCount: Int? { Self.byteCount(info: info) }
+
+  /// The same by the word that tells it.
+  @inline(__always)
+  static func byteCount(info: UInt32) -> Int? {
+    let kind = UInt64(info >> 24 & 0x1f)
     guard kind >= 1, kind <= 19 else { return nil }
-    let fixed = Int(truncatingIfNeeded: Self.wordsAfter >> (kind * 2) & 3)
-    let each = Int(truncatingIfNeeded: Self.wordsForEach >> (kind * 2) & 3)
-    return 12 + 4 * (fixed + each * count)
+    let fixed = Int(truncatingIfNeeded: wordsAfter &>> (kind &* 2) & 3)
+    let each = Int(truncatingIfNeeded: wordsForEach &>> (kind &* 2) & 3)
+    return 12 &+ 4 &* (fixed &+ each &* Int(info & 0xffff))
   }
 
   /// ARRAY three words; INT, VAR and DECL_TAG one.

@@ -26,12 +26,12 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
   package static let ipv6Availability = HostNeeds(rawValue: 1 << 9)
   /// `HostFacts.interfaces`.
   package static let interfaces = HostNeeds(rawValue: 1 << 10)
-  /// `HostFacts.ipv6Addresses`.
+  /// `HostFacts.ipv6Addresses` and `ipv6Disabled`.
   package static let ipv6Addresses = HostNeeds(rawValue: 1 << 11)
   /// `HostFacts.ipv4LocalRoutes`, `ipv4AbsentTables`, `ipv4RulesAreDefault` and `ipv4Lookups`; reads the interfaces
   /// too, for the tables of VRFs.
   package static let ipv4LocalRoutes = HostNeeds(rawValue: 1 << 12)
-  /// `HostFacts.securityModules`.
+  /// `HostFacts.securityModules` and `enforcingModules`.
   package static let securityModules = HostNeeds(rawValue: 1 << 13)
   /// `HostFacts.overflowUID`.
   package static let userMapping = HostNeeds(rawValue: 1 << 14)

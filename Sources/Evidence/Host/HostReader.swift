@@ -35,12 +35,14 @@ package struct HostReader: Sendable {
   /// - Parameter lookups: the addresses for `HostFacts.ipv4Lookups`.
   package func read(_ needs: HostNeeds, lookups: [IPv4Address] = []) throws(NetlinkError) -> HostFacts {
     var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
+    facts.hostname = SystemCalls.hostName
     readIdentity(needs, &facts)
     readSysctls(needs, &facts)
     if needs.contains(.freshSockets) { facts.freshSockets = freshSockets() }
     if needs.contains(.ipv6Availability) { facts.ipv6Available = canMakeIPv6Socket() }
     if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
       facts.securityModules = bindingModules(text)
+      facts.enforcingModules = enforcingModules(facts.securityModules ?? [])
     }
     if needs.contains(.controlGroupPrograms), case .text(let text) = readText("\(procRoot)/thread-self/cgroup"),
       let group = ControlGroup(parsing: text).reachablePath
@@ -62,6 +64,14 @@ package struct HostReader: Sendable {
       case .text(let text) = readText("\(runRoot)/docker.pid"), let pid: UInt32 = decimal(trimmed(text))
     else { return false }
     return exists("\(procRoot)/\(pid)")
+  }
+
+  /// SELinux has a switch that everybody may read (selinuxfs); the others only refuse what a profile or a label says.
+  private func enforcingModules(_ modules: [String]) -> [String] {
+    guard modules.contains("selinux"), case .text(let text) = readText("\(sysRoot)/fs/selinux/enforce"),
+      flag(text) == true
+    else { return [] }
+    return ["selinux"]
   }
 
   /// Whether there may be VRFs here, or may have been, found at the cost of three system calls: the driver has sysctls in each network namespace
@@ -126,6 +136,10 @@ package struct HostReader: Sendable {
     if needs.contains(.nonlocalBind) {
       facts.ipv4NonlocalBind = sysctl("ipv4/ip_nonlocal_bind", flag)
       facts.ipv6NonlocalBind = sysctl("ipv6/ip_nonlocal_bind", flag)
+    }
+    if needs.contains(.ipv6Addresses) {
+      let values = ["all", "lo"].map { ($0, sysctl("ipv6/conf/\($0)/disable_ipv6", flag)) }
+      facts.ipv6Disabled = values.contains { $0.1 == nil } ? nil : values.filter { $0.1 == true }.map(\.0)
     }
     if needs.contains(.bindv6only) {
       // A socket tells what the kernel makes of the sysctl; files below another root are another host's.

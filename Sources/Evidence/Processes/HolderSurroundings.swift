@@ -187,6 +187,6 @@ private struct Relative {
   /// the manager itself. Any program may call itself systemd.
   func isServiceManager(_ pid: Int32) -> Bool {
     if pid == 1 { return command == "systemd" }
-    return group.managerOf != nil && group.managerOf == uid
+    return group.isUserManagersOwn && group.userManager == uid
   }
 }

@@ -4,10 +4,10 @@ package import SocketModel
 extension ProcessReader {
   /// Fills in `activation` of the sockets that systemd holds, from the unit files; systemd itself is not asked.
   ///
-  /// Only where one unit alone fits. No file is read unless a listening or unconnected socket is held by a service
-  /// manager (`readSurroundings`), or is hidden and was made in systemd's own control group. The unit files below a
-  /// user's own directories are read by that user alone: they could keep others waiting. For everybody else a unit of a
-  /// user's manager has to be one that starts by itself.
+  /// Only where one unit alone fits. No file is read unless a listening or unconnected socket is held by a service manager
+  /// whose own the socket is, or is hidden and was made in systemd's own control group. The unit files below a user's own
+  /// directories are read by that user alone: they could keep others waiting. For everybody else a unit of a user's
+  /// manager has to be one that starts by itself.
   ///
   /// - Parameter fileRoot: where /etc, /run, /usr and /sys are.
   package func findActivations(_ sockets: inout [SocketObservation], fileRoot: String = "/") {
@@ -19,7 +19,7 @@ extension ProcessReader {
       let manager = socket.processes.first { $0.isServiceManager && ($0.pid == 1 || socket.uid == $0.userManager) }
       let isHiddenManagers = socket.owner == .hidden && managersGroup != nil && socket.cgroupID == managersGroup
       guard manager != nil || isHiddenManagers else { continue }
-      let isUsers = manager.map { $0.pid != 1 && $0.userManager != nil } ?? false
+      let isUsers = manager.map { $0.pid != 1 } ?? false
       let isOwn = isUsers && manager?.userManager == effectiveUser()
       let home = isOwn ? environmentVariable("HOME") : nil
       let own = isOwn ? [home.map { "\($0)/.config" }, "/run/user/\(effectiveUser())"].compactMap { $0 } : []

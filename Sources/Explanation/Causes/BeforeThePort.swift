@@ -1,6 +1,16 @@
 import BindRules
 import SocketModel
 
+extension Situation {
+  /// The `net.ipv6.conf` entry whose `disable_ipv6` keeps the planned address away; nil where none is known to.
+  var disabledIPv6: String? {
+    guard case .v6(let address) = attempt.address, address.mapped == nil else { return nil }
+    let disabled = snapshot.host.ipv6Disabled ?? []
+    if address == .loopback, disabled.contains("lo") { return "lo" }
+    return disabled.contains("all") ? "all" : nil
+  }
+}
+
 // Causes of errors that come before the kernel looks whether the port is in use.
 
 extension CauseEntry {
@@ -28,19 +38,14 @@ extension CauseEntry {
     helps: [
       "Bind the wildcard, or wait for the address (systemd: After=network-online.target).",
       .shown("address.freebind", "IP_FREEBIND on the socket, or net.ipv4.ip_nonlocal_bind, lets the bind pass."),
+      "Servers have words of their own for it: transparent (HAProxy), FreeBind= (systemd), ip-freebind (unbound).",
     ],
     ineffective: [
       .shown("address.no-reuse", "SO_REUSEADDR: it is about ports in use."),
       .shown("address.loopback-net", "An alias for 127.0.0.2: all of 127.0.0.0/8 can be bound as it is."),
     ], references: ["ip(7)", "ip-address(8)"],
     reason: { ["no interface of this host has the address \($0.attempt.address)"] },
-    remedies: { situation in
-      [
-        Suggestion(
-          kind: .localAddress, certainty: .when(.needNotBeThisAddress),
-          text: "bind the wildcard or an address that `ip address` shows")
-      ] + freebind(situation)
-    })
+    remedies: { localAddress($0) + freebind($0) })
 
   static let addressOnOtherDevice = CauseEntry(
     "the host has the address on another interface",
@@ -110,6 +115,39 @@ extension CauseEntry {
     reason: { _ in ["this host has no IPv6: socket() fails"] },
     remedies: { _ in
       [Suggestion(kind: .otherAddress, certainty: .when(.ipv4IsEnough), text: "bind 0.0.0.0 instead")]
+    })
+
+  static let familyDisabled = CauseEntry(
+    "IPv6 is switched off",
+    summary: "A sysctl (disable_ipv6) has taken every IPv6 address from the interface: bind() says EADDRNOTAVAIL.",
+    what: [
+      .shown("ipv6.disabled", "net.ipv6.conf.all.disable_ipv6=1 takes the IPv6 addresses away, ::1 included."),
+      .shown("ipv6.disabled-wildcard", "IPv6 sockets are still there, and :: can still be bound."),
+    ],
+    signs: ["EADDRNOTAVAIL for an IPv6 address, and ip -6 address shows none. Containers often start this way."],
+    helps: [
+      "Bind the IPv4 address, 127.0.0.1 instead of ::1; localhost may stand for both.",
+      "Or switch IPv6 on for the interface: sysctl net.ipv6.conf.lo.disable_ipv6=0.",
+    ],
+    references: ["ipv6(7)", "sysctl(8)"],
+    reason: { situation in
+      let name = situation.disabledIPv6.map { "net.ipv6.conf.\($0).disable_ipv6" } ?? "disable_ipv6"
+      return ["IPv6 is switched off here (\(name) is 1), so that no interface has [\(situation.attempt.address)]"]
+    },
+    remedies: { situation in
+      let isLoopback = situation.attempt.address == .v6(.loopback)
+      return [
+        Suggestion(
+          kind: .otherAddress, certainty: .when(.ipv4IsEnough),
+          text: isLoopback ? "bind 127.0.0.1 instead" : "bind an IPv4 address of this host instead")
+      ]
+        + (situation.disabledIPv6.map { interface in
+          [
+            Suggestion(
+              kind: .enableFamily, certainty: .when(.ipv6IsMeant), text: "switch IPv6 on",
+              command: situation.snapshot.host.asRoot(["sysctl", "net.ipv6.conf.\(interface).disable_ipv6=0"]))
+          ]
+        } ?? [])
     })
 
   static let multicastTCP = CauseEntry(

@@ -60,6 +60,8 @@ public enum Cause: String, Sendable, Hashable, CaseIterable {
   case deviceMissing = "device-missing"
   /// The host has no IPv6.
   case familyMissing = "family-missing"
+  /// A sysctl has taken the IPv6 addresses from the interface.
+  case familyDisabled = "ipv6-disabled"
   /// A TCP socket cannot be bound to an IPv6 multicast address.
   case multicastTCP = "multicast-tcp"
   /// A link-local IPv6 address without an interface.
@@ -107,6 +109,7 @@ extension Cause {
     case .addressTentative: .addressTentative
     case .deviceMissing: .deviceMissing
     case .familyMissing: .familyMissing
+    case .familyDisabled: .familyDisabled
     case .multicastTCP: .multicastTCP
     case .scopeMissing: .scopeMissing
     case .mappedOnV6only: .mappedOnV6only

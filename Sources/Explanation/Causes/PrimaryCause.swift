@@ -1,6 +1,11 @@
 import BindRules
 import SocketModel
 
+/// The one cause of what the planned bind meets.
+func primaryCause(_ situation: Situation) -> Cause? {
+  situation.outcome(situation.planned).flatMap { primaryCause(situation, $0, deliveries(situation, $0)) }
+}
+
 /// The one cause of this outcome; nil where everything works and nothing surprises.
 func primaryCause(_ situation: Situation, _ outcome: BindOutcome, _ deliveries: [Delivery]) -> Cause? {
   switch outcome.verdict {
@@ -68,6 +73,7 @@ private func beforeThePort(_ error: SystemError, _ situation: Situation) -> Caus
   case .addressNotAvailable:
     let own = host.ipv6Addresses?.filter { $0.address == attempt.address } ?? []
     if own.contains(where: \.isTentative) { return .addressTentative }
+    if own.isEmpty, situation.disabledIPv6 != nil { return .familyDisabled }
     return own.isEmpty ? .addressNotLocal : .addressOnOtherDevice
   case .noDevice: return .deviceMissing
   case .addressFamilyNotSupported: return .familyMissing

@@ -7,7 +7,7 @@ package import SocketModel
 func otherAddress(_ situation: Situation) -> [Suggestion] {
   let named: Set<SocketRole> = [.listener, .bound, .udp]
   guard named.isSuperset(of: situation.blockingSockets.map(situation.role)) else { return [] }
-  guard situation.attempt.address.isUnspecified else { return hostsOwnAddress(situation) }
+  guard situation.attempt.address.isUnspecified else { return [] }
   for address in situation.snapshot.host.ownAddresses where address.family == situation.attempt.family {
     var changed = situation.attempt
     changed.address = address
@@ -23,7 +23,11 @@ func otherAddress(_ situation: Situation) -> [Suggestion] {
 }
 
 /// The other way round: whoever has the wildcard could bind what it needs.
-private func hostsOwnAddress(_ situation: Situation) -> [Suggestion] {
+func addressThere(_ situation: Situation) -> [Suggestion] {
+  let named: Set<SocketRole> = [.listener, .bound, .udp]
+  guard named.isSuperset(of: situation.blockingSockets.map(situation.role)),
+    !situation.attempt.address.isUnspecified
+  else { return [] }
   let blocking = situation.blockingSockets.filter { $0.remote == nil }
   guard !blocking.isEmpty, blocking.allSatisfy({ $0.local.address.plain.isUnspecified }) else { return [] }
   return [
@@ -66,41 +70,76 @@ extension CauseEntry {
   }
 }
 
-/// The nearest port on which the planned bind works.
+/// Another port on which the planned bind works and can serve: none where the protocol has fixed the number, none that
+/// clients get from the kernel, none that belongs to something else.
 func otherPort(_ situation: Situation) -> [Suggestion] {
-  guard let nearby = situation.nearby else { return [] }
+  guard !situation.isFixedByProtocol else { return [] }
+  if let usual = situation.usualAlternative { return [portOf(usual, situation)] }
+  let (host, asked) = (situation.snapshot.host, situation.attempt.port.rawValue)
+  if let range = host.localPortRange, range.contains(asked) {
+    return range.lowerBound > 20999 ? [portOf(20000...20999, situation)] : []
+  }
+  guard let nearby = situation.nearby, UInt32(asked) >= host.unprivilegedPortStart ?? 1024 else { return [] }
   let byPort = Dictionary(grouping: nearby.sockets, by: \.local.port)
   let seesAll = situation.snapshot.visibility.boundSocketsComplete
-  let isEphemeral = { (port: UInt16) in situation.snapshot.host.localPortRange?.contains(port) ?? false }
-  for number in nearby.ports where number != situation.attempt.port.rawValue {
-    guard isEphemeral(situation.attempt.port.rawValue) || !isEphemeral(number) else { continue }
+  for number in nearby.ports where number != asked {
+    guard host.localPortRange?.contains(number) != true, !nearby.named.contains(number), !situation.isOwned(number)
+    else { continue }
     var changed = situation.attempt
     changed.port = Port(number)
     var there = situation.snapshot
     there.sockets = byPort[changed.port] ?? []
     there.visibility.boundSocketsComplete = true
     guard there.sockets.isEmpty, situation.verdict(nil, changed, in: there) == .ok else { continue }
-    let certainty: Suggestion.Certainty =
-      seesAll ? .checked : .when(.nobodyBoundUnseen)
+    let certainty: Suggestion.Certainty = seesAll ? .checked : .when(.nobodyBoundUnseen)
     let text = seesAll ? "use port \(number), which is free" : "use port \(number)"
     return [Suggestion(kind: .otherPort, certainty: certainty, text: text)]
   }
   return []
 }
 
+/// A free port of these, which the command finds: none of them was looked at.
+private func portOf(_ ports: ClosedRange<UInt16>, _ situation: Situation) -> Suggestion {
+  let suffix = situation.attempt.transport == .udp ? "/udp" : ""
+  let words =
+    ["portwhy"] + situation.questionOptions + ["--free", "\(ports.lowerBound)-\(ports.upperBound)\(suffix)"]
+  return Suggestion(
+    kind: .otherPort, certainty: .when(.anyPortWillDo), text: "find one",
+    command: situation.snapshot.host.asNow(words))
+}
+
 // MARK: Errors before the port
 
 extension CauseEntry {
-  /// IP_FREEBIND, judged as if any address might be bound.
+  /// An address that the host has, or IPv4 where that is meant by IPv6.
+  static let localAddress: Remedies = { situation in
+    let own = situation.snapshot.host.ownAddresses.filter { $0.family == situation.attempt.address.plain.family }
+    let named = own.prefix(3).map { Endpoint(address: $0, port: situation.attempt.port).text }
+    return [
+      Suggestion(
+        kind: .localAddress, certainty: .when(.needNotBeThisAddress),
+        text: "bind the wildcard, or an address that this host has"
+          + (named.isEmpty ? " (ip address shows them)" : ": \(named.listed(atMost: 3, "or"))"))
+    ]
+  }
+
+  /// Binding an address before the host has it, judged as if any might be bound: by the planned server's own setting,
+  /// IP_FREEBIND in a program of one's own, or the sysctl that counts for all.
   static let freebind: Remedies = { situation in
     var changed = situation.snapshot
     changed.host.ipv4NonlocalBind = true
     changed.host.ipv6NonlocalBind = true
     guard situation.verdict(in: changed) == .ok else { return [] }
+    let host = situation.snapshot.host
+    let family = situation.attempt.address.plain.family == .ipv4 ? "ipv4" : "ipv6"
     return [
       Suggestion(
-        kind: .setOption, option: .freebind, certainty: .checked,
-        text: "set IP_FREEBIND before bind(), to bind an address that the host does not have yet")
+        kind: .setOption, option: .freebind, certainty: .when(.addressComesLater),
+        text: "set IP_FREEBIND before bind()"),
+      Suggestion(
+        kind: .nonlocalBind, certainty: .when(.addressComesLater),
+        text: "let every program bind addresses that the host does not have yet",
+        command: host.asRoot(["sysctl", "net.\(family).ip_nonlocal_bind=1"])),
     ]
   }
 
@@ -119,10 +158,15 @@ extension CauseEntry {
         kind: .unprivilegedPortStart, certainty: certainty,
         text: "let every user bind ports from \(attempt.port) up",
         command: host.asRoot(["sysctl", "net.ipv4.ip_unprivileged_port_start=\(attempt.port)"])),
-      Suggestion(
-        kind: .otherPort, certainty: .when(.isFree),
-        text: "use a port from \(host.unprivilegedPortStart ?? 1024) up"),
     ]
+      + (situation.isFixedByProtocol
+        ? []
+        : [
+          situation.usualAlternative.map { portOf($0, situation) }
+            ?? Suggestion(
+              kind: .otherPort, certainty: .when(.isFree),
+              text: "use a port from \(host.unprivilegedPortStart ?? 1024) up")
+        ])
   }
 }
 

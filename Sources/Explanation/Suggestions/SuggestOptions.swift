@@ -3,15 +3,31 @@ import SocketModel
 
 // Options on the planned socket, on the sockets in the way, or on both.
 
-/// An option on the planned socket. SO_REUSEPORT is offered only beside sockets that all have it: against an older
-/// copy of the same server it would split the traffic, and nobody is told.
+/// An option on the planned socket that gets past what is in the way: remains, a socket that never listens, IPv4.
 func ourOption(_ situation: Situation) -> [Suggestion] {
   if let v6only = ourV6only(situation) { return [v6only] }
+  return reuseOption(situation).filter { !Suggestion.Condition.sharing.contains($0.certainty) }
+}
+
+/// An option by which the planned socket shares the port with others that receive. SO_REUSEPORT is offered only beside
+/// sockets that all have it: against an older copy of the same server it would split the traffic, and nobody is told.
+func sharing(_ situation: Situation) -> [Suggestion] {
+  reuseOption(situation).filter { Suggestion.Condition.sharing.contains($0.certainty) }
+}
+
+extension Suggestion.Condition {
+  /// The conditions of sharing.
+  fileprivate static let sharing: Set<Suggestion.Certainty> = [
+    .when(.sharingIsMeant), .when(.unicastToLast), .when(.othersKeepTheirs),
+  ]
+}
+
+private func reuseOption(_ situation: Situation) -> [Suggestion] {
   for (option, name) in [(ReuseOptions.reuseaddr, Suggestion.Option.reuseaddr), (.reuseport, .reuseport)]
   where !situation.planned.contains(option) {
     guard let with = situation.outcome(situation.planned.union(option)) else { continue }
     let isAboutReuseaddr = with.missing.allSatisfy { $0.kind == .reuseaddr }
-    let condition = sharingCondition(situation, option)
+    let condition = sharingCondition(situation, option, with)
     switch with.verdict {
     case .ok:
       return [
@@ -33,17 +49,23 @@ func ourOption(_ situation: Situation) -> [Suggestion] {
 }
 
 /// What must be meant for the option to be the right one; nil where it only gets past remains that receive nothing.
-private func sharingCondition(_ situation: Situation, _ option: ReuseOptions) -> Suggestion.Condition? {
+private func sharingCondition(
+  _ situation: Situation, _ option: ReuseOptions, _ outcome: BindOutcome
+) -> Suggestion.Condition? {
   let blocking = situation.blockingSockets
   let receiving = blocking.filter { $0.state == .listen || $0.transport == .udp }
   if receiving.isEmpty {
     let bound = blocking.contains { situation.role($0) == .bound }
     return bound ? .otherNeverListens : nil
   }
-  if situation.attempt.transport == .udp, option == .reuseaddr, !situation.attempt.address.isMulticast {
-    return .unicastToLast
+  guard situation.attempt.transport == .udp, option == .reuseaddr, !situation.attempt.address.isMulticast else {
+    return .sharingIsMeant
   }
-  return .sharingIsMeant
+  // Who gets what is what the kernel's look-up says, not the option.
+  let unicast = deliveries(situation, outcome).filter { $0.traffic == .unicast }
+  let goesToLast = unicast.contains { $0.rule == .lastBound }
+  return goesToLast && !unicast.contains { $0.rule == .specificFirst && $0.receiver == .others }
+    ? .unicastToLast : .othersKeepTheirs
 }
 
 /// Leaving IPv4 to the server that has it; no answer to mere remains, which are gone in a minute.
@@ -56,7 +78,7 @@ private func ourV6only(_ situation: Situation) -> Suggestion? {
   guard situation.verdict(nil, changed) == .ok else { return nil }
   return Suggestion(
     kind: .setOption, option: .v6only, certainty: .checked,
-    text: "set IPV6_V6ONLY before bind(): then [::] leaves IPv4 to the other socket")
+    text: "set IPV6_V6ONLY before bind(), which leaves IPv4 alone")
 }
 
 /// An option of the sockets in the way, which their programs have to set.

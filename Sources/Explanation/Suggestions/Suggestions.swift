@@ -13,24 +13,56 @@ func suggestions(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?
     let rest = remedies + closeConnections(situation) + lookCloser(situation, outcome) + stopHolder(situation)
     return worded(first, situation) + otherPort(situation) + worded(rest, situation)
   case .fails(.addressInUse):
-    own =
-      ourOption(situation) + waiting(situation) + stopHolder(situation) + whereToChange(situation)
-      + lookCloser(situation, outcome) + otherAddress(situation) + optionThere(situation) + remedies
+    own = inUse(situation, outcome, remedies)
+  case .fails(.accessDenied): return withoutRight(situation) + worded(remedies, situation)
   case .fails: return worded(remedies, situation)
   case .undetermined:
     own =
       lookCloser(situation, outcome) + ourOption(situation) + stopHolder(situation) + waiting(situation)
-      + optionThere(situation) + remedies
+      + there(situation, remedies) + sharing(situation)
   }
   // Another port is the last resort.
-  return worded(own, situation) + settingThere(situation) + otherPort(situation)
+  return worded(own, situation) + otherPort(situation)
+}
+
+/// What costs nobody anything comes first: an option that gets past what is left over, the end of a wait, an address
+/// that nobody has. Sharing with another program is no way out of a conflict, and so comes late, but for the protocols
+/// that are made for it.
+private func inUse(_ situation: Situation, _ outcome: BindOutcome, _ remedies: [Suggestion]) -> [Suggestion] {
+  let share = sharing(situation)
+  let isMeant = situation.isSharedByProtocol
+  let before = ourOption(situation) + waiting(situation) + otherAddress(situation) + (isMeant ? share : [])
+  let holder = stopHolder(situation) + whereToChange(situation) + lookCloser(situation, outcome)
+  // Where one option here is enough, nobody there has to change a thing.
+  let others = isMeant && !share.isEmpty ? [] : addressThere(situation) + there(situation, remedies)
+  if isMeant { return before + others + holder }
+  return before + holder + others + share
+}
+
+/// What stands in the way besides a missing right: advice about the right alone would be in vain.
+private func withoutRight(_ situation: Situation) -> [Suggestion] {
+  var permitted = situation
+  permitted.attempt.mayBindPrivileged = true
+  permitted.outcomes = outcomes(of: permitted.attempt, in: situation.snapshot)
+  guard let outcome = permitted.outcome(permitted.planned), outcome.verdict != .ok else { return [] }
+  return suggestions(permitted, outcome, primaryCause(permitted)).filter { $0.kind != .otherPort }
+}
+
+/// What the other side can change: in the words of its own settings where they are known, and then not a second time.
+private func there(_ situation: Situation, _ remedies: [Suggestion]) -> [Suggestion] {
+  let settings = settingThere(situation)
+  let general = (optionThere(situation) + remedies).filter { suggestion in
+    suggestion.kind != .setOptionThere
+      || !settings.contains { $0.option?.isAboutReuse == suggestion.option?.isAboutReuse }
+  }
+  return general + settings
 }
 
 /// The suggestions in the words of the planned runtime.
 private func worded(_ suggestions: [Suggestion], _ situation: Situation) -> [Suggestion] {
   // The kernel's own sockets cannot be told to set an option, nor did they.
   let isKernels = situation.blockingSockets.contains { $0.owner == .kernel }
-  return suggestions.filter { !isKernels || $0.kind != .setOption }.map { $0.worded(for: situation.runtime) }
+  return suggestions.filter { !isKernels || $0.kind != .setOption }.compactMap { $0.worded(for: situation.runtime) }
 }
 
 extension Situation {

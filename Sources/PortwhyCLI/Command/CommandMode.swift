@@ -34,7 +34,7 @@ enum CommandMode {
       switch error {
       case .unwatchable(let reason): return refuse(reason)
       case .notExecuted(let errno):
-        CommandLineProgram.complain("cannot run \"\(name)\": \(SystemCalls.text(errno))")
+        CommandLineProgram.complain("cannot run \(Shown(name)): \(SystemCalls.text(errno))")
         return errno == .noEntry ? notFound : notExecutable
       }
     }
@@ -85,7 +85,7 @@ enum CommandMode {
   }
 
   private static func refuse(_ reason: String) -> Int32 {
-    CommandLineProgram.complain(reason)
+    CommandLineProgram.complain(Shown.hidingSecrets(reason))
     return notWatched
   }
 }

@@ -97,7 +97,7 @@ final class Explainer: Sendable {
     do throws(PortwhyError) {
       var failure = try Portwhy.explainCall(madeCall(call, own, address))
       tellOwnTree(&failure, call)
-      if call.addressChanged { failure.add(.addressChanged) }
+      if call.addressChanged { failure.change { $0.addAddressChanged() } }
       return Explained(
         number: call.number, failure: failure, sentence: "", likeness: likeness(call, failure),
         holder: holder(failure))
@@ -129,7 +129,7 @@ final class Explainer: Sendable {
     guard !failure.isOwnProgram else { return }
     for process in failure.blockers.flatMap(\.processes).prefix(20)
     where process.pid != call.caller.process && isBelowThisProcess(process.pid) {
-      failure.add(.ownTree(process))
+      failure.change { $0.addOwnTree(process) }
       return
     }
   }
@@ -151,9 +151,9 @@ final class Explainer: Sendable {
 }
 
 extension BindFailure {
-  /// Adds a remark to the explanation, in both places where it stands.
-  fileprivate mutating func add(_ note: Note) {
-    attempt.explanation.notes.append(note)
+  /// Changes the explanation, in both places where it stands.
+  fileprivate mutating func change(_ body: (inout Diagnosis) -> Void) {
+    body(&attempt.explanation)
     report.targets[0].attempts[0] = attempt
   }
 }

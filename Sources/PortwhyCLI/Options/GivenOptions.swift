@@ -1,3 +1,5 @@
+internal import SocketModel
+
 /// What was typed, sorted by option but not yet understood: what it means is decided in `Invocation`.
 struct GivenOptions: Hashable {
   /// TARGET, or TOPIC with `--explain`.
@@ -21,7 +23,14 @@ struct GivenOptions: Hashable {
     for part in parts {
       switch part {
       case .operand(let word):
-        if operand != nil { throw UsageError("unexpected argument \(Shown(word))") }
+        // The value of --free stands after = alone, and people write it as the next word.
+        if let number = operand, number.isDecimal, has(.free), value(.free) == nil {
+          throw UsageError("the number of --free is given with =: --free=\(number) \(Shown(word).text)")
+        }
+        if operand != nil {
+          let hint = has(.from) ? "; --from takes one file: repeat it, or give a directory" : ""
+          throw UsageError("unexpected argument \(Shown(word))\(hint)")
+        }
         operand = word
       case .option(let number, let value): add(table.rows[number], value)
       case .unknown(let option, let word):
@@ -50,6 +59,9 @@ struct GivenOptions: Hashable {
     present |= row.option.bit
     if row.value != .none { values.append(Value(option: row.option, text: value)) }
   }
+
+  /// Whether the list of runtimes is asked for.
+  var asksForRuntimes: Bool { value(.runtime) == "list" }
 
   func has(_ option: Option) -> Bool { present & option.bit != 0 }
 

@@ -46,11 +46,11 @@ enum HelpScreen {
       0   every attempt works, bind and listen, with the planned options
       1   at least one fails
       2   none fails, but one is undetermined
-      64  the command line is wrong, or the report of --from
+      64  the command line is wrong, or every report of --from
       69  the kernel interface is missing
       70  an internal error, or the answer could not be written
       77  not permitted
-      With COMMAND: its own; 125 it could not be watched, 126 not run, 127 not found
+      With COMMAND: its own; 125 cannot be watched, 126 cannot be run, 127 not found
 
     """
 }

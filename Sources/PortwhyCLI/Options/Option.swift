@@ -11,6 +11,7 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case runtime
   case device
   case uid
+  case ours
   case system
   case capNetBind
   case netns
@@ -22,6 +23,8 @@ enum Option: Int, CaseIterable, Hashable, Sendable {
   case watch
   case interval
   case from
+  case free
+  case brief
   case json
   case quiet
   case verbose

@@ -3,6 +3,33 @@ extension OptionSection {
     title: "What is printed",
     rows: [
       OptionRow(
+        .free, "free", nil, .optional("N", .nothing),
+        excludes: [.json, .quiet, .verbose, .brief, .wait, .watch, .probe],
+        in: .planning,
+        help: "the first N (1) of TARGET's ports on which the planned bind works, one a line",
+        manual: """
+          The first
+          .Ar N
+          of the ports of
+          .Ar TARGET ,
+          1 unless given, on which the planned bind works, one a line, and nothing else.
+          The exit status is 1 where there are fewer.
+          Where sockets that are only bound cannot be seen, before Linux 6.8 without root,
+          the ports are likely ones, which standard error says.
+          """),
+      OptionRow(
+        .brief, "brief", excludes: [.json, .quiet, .verbose], in: .planning,
+        help: "one line for each port and address, to be compared",
+        manual: """
+          One line for each port and address, without pids and times, to be compared and
+          sorted: port, address,
+          .Ql works ,
+          .Ql fails
+          with the error or
+          .Ql undetermined ,
+          the cause, and the unit, container or program that is in the way.
+          """),
+      OptionRow(
         .json, "json", in: [.looking, .command],
         help: "the report as JSON, a line for each look",
         manual: """

@@ -42,14 +42,14 @@ extension OptionSection {
           from one look to the next, 1 unless given; 0.1 to 86400, fractions allowed.
           """),
       OptionRow(
-        .from, "from", nil, .required("FILE", .files), in: .planning,
-        help: "answer from a report that --json wrote (-: standard input), not from this host",
+        .from, "from", nil, .required("FILE", .files), isRepeatable: true, in: .planning,
+        help: "answer from reports that --json wrote (-: standard input), not from this host",
         manual: """
           Answers from a report that
           .Fl -json
           wrote, on whatever host;
           .Ql -
-          is standard input.
+          is standard input, and a directory stands for the files in it.
           Nothing is read of this host.
           Without
           .Ar TARGET
@@ -57,9 +57,9 @@ extension OptionSection {
           .Ar TARGET ,
           whose ports must be in the report.
           Each part of the plan that is given takes the place of the saved one.
-          The file holds one report: of a file that
-          .Fl -watch
-          wrote, give one line.
+          A file may hold many reports, and the option may be given again: of several
+          reports the answers are folded into one, see
+          .Sx FLEET .
           """),
     ])
 }

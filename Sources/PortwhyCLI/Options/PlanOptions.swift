@@ -62,11 +62,22 @@ extension OptionSection {
           """),
       OptionRow(
         .runtime, "runtime", nil, .required("NAME", .ask(.runtimes)), in: .planning,
-        help: "it is a server of this kind, such as node, and sets the options that these set by themselves",
+        help:
+          "it is a server of this kind, such as node: the options that these set by themselves, where they bind by "
+          + "default; list prints all",
         manual: #"""
           The planned server is of this kind: the options that it sets by itself on a
           listening TCP socket are planned, and suggestions name its own settings.
           Options given on the command line win.
+          Where
+          .Ar TARGET
+          has no address, only those are judged that such a server binds by default, as
+          127.0.0.1 for uvicorn;
+          .Fl 4 ,
+          .Fl 6
+          and an address win.
+          .Fl -runtime Cm list
+          prints all of them with what they set and bind.
           .Ar NAME
           is one of
           .\" NAMES
@@ -86,8 +97,42 @@ extension OptionSection {
           The socket belongs to this user, a name or a number.
           The default is the user who called
           .Xr sudo 8 ,
-          else the caller; for a privileged port root.
+          else the caller.
+          For a privileged port it is root where
+          .Xr sudo 8
+          was used, and else the caller too.
           A uid is meant as the caller's user namespace numbers it.
+          """),
+      OptionRow(
+        .ours, "ours", nil, .required("PREDICATE", .nothing), isRepeatable: true, in: .planning,
+        help: "a holder such as unit=nginx.service is one's own: where no other is in the way, exit status 0",
+        manual: """
+          What holds the port may be one's own server, already running.
+          Where every socket in the way is held by processes that match, the verdict is
+          .Ql ours
+          and the exit status 0.
+          .Ar PREDICATE
+          is one of
+          .Cm unit= Ns Ar NAME
+          (of systemd),
+          .Cm user= Ns Ar USER
+          (of the process, name or number),
+          .Cm container= Ns Ar NAME
+          (or the beginning of its id),
+          .Cm exe= Ns Ar PATH
+          (of the program, also one that was replaced meanwhile),
+          .Cm cwd= Ns Ar PATH
+          (the working directory),
+          .Cm pid= Ns Ar PID
+          and
+          .Cm pidfile= Ns Ar FILE
+          (that process or one that it started; the file is read now, and one that is not there
+          names nobody).
+          Of several, any one is enough for a process, but every process in the way must
+          match: a note says which does not.
+          A holder that cannot be seen is never one's own.
+          TIME_WAIT and other connections without a process are, where the listener of
+          the port is, or the unit they were made in.
           """),
       OptionRow(
         .system, "as", nil, .required("SYSTEM", .words(["freebsd", "macos"])), isRepeatable: true, in: .planning,

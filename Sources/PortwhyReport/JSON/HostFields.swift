@@ -39,7 +39,10 @@ struct HostDocument: JSONObject {
     try form.field("cgroup_bind_programs", &facts.controlGroupBindPrograms)
     try form.field("netns_maker_uid", &facts.namespaceMaker)
     try form.field("fresh_sockets", &facts.freshSockets)
+    try form.field("ipv6_disabled", &facts.ipv6Disabled)
+    try form.field("enforcing_modules", &facts.enforcingModules)
     try form.field("docker_runs", &facts.dockerRuns)
+    try form.field("hostname", &facts.hostname)
     guard Form.reads else { return }
     facts.kernel = KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release)
     facts.kernel.stable = stable ?? facts.kernel.stable

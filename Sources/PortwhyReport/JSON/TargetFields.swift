@@ -20,15 +20,34 @@ extension TargetReport: JSONObject {
     try form.field("notes", &notes, else: [])
     try form.field("buckets", &buckets, else: [])
     try form.field("chain_is_ordered", &isChainOrdered, else: false)
+    try form.field("ours", &oursMatched)
     try form.expectSocketIDs(below: sockets.count)
   }
 
   private mutating func verdict<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    var word = verdict.map(verdictWord)
+    var word = saysOurs ? OursFinding.verdictWord : verdict.map(verdictWord)
     var errno = verdict.flatMap(errnoName)
     try form.field("verdict", &word)
     try form.field("errno", &errno)
-    verdict = word.map { $0 == "fails" ? errno.map(CallResult.init(word:)) ?? .undetermined : CallResult(word: $0) }
+    guard Form.reads else { return }
+    saysOurs = word == OursFinding.verdictWord
+    verdict = word.map { word in
+      word == "fails" || saysOurs ? errno.map(CallResult.init(word:)) ?? .undetermined : CallResult(word: word)
+    }
+  }
+}
+
+extension TargetReport {
+  /// The predicates of `ours`; nil where none was asked about.
+  fileprivate var oursMatched: [String]? {
+    get { ours?.matched }
+    set { ours = newValue.map { OursFinding(matched: $0, decides: saysOurs) } ?? (saysOurs ? ours : nil) }
+  }
+
+  /// The verdict is `ours`.
+  fileprivate var saysOurs: Bool {
+    get { ours?.decides ?? false }
+    set { ours = newValue ? OursFinding(matched: [], decides: true) : nil }
   }
 }
 
@@ -69,6 +88,7 @@ extension Plan: JSONObject {
     try form.field("uid", &owner)
     uid = owner
     try form.field("runtime", &runtimeName)
+    try form.field("cap_net_bind", &hasBindCapability, else: false)
   }
 }
 
@@ -110,6 +130,7 @@ extension AttemptReport: JSONObject {
       interfaceIndex.map { .interface($0, name: name) } ?? .missing(name: name)
     }
     try form.field("may_bind_privileged", &attempt.mayBindPrivileged)
+    try form.field("freebind", &attempt.freebind, else: false)
     try form.user(attempt.uid)
     form.derived("as", foreign.map(WrittenObject.init))
   }
@@ -209,6 +230,7 @@ extension Diagnosis {
     try form.field("notes", &notes, else: [])
     try form.field("suggestions", &suggestions, else: [])
     try form.field("why", &why, else: [])
+    try form.field("headline", &headline, else: "")
   }
 }
 

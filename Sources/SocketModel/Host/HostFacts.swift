@@ -3,6 +3,8 @@
 package struct HostFacts: Sendable, Hashable {
   /// The version of the kernel.
   package var kernel: KernelVersion
+  /// What the host calls itself (gethostname(2)), in the reader's UTS namespace; nil in reports of 0.1.
+  package var hostname: String?
   /// The inode of the network namespace looked at (namespaces(7)).
   package var networkNamespace: UInt64?
   /// The effective uid of the reader.
@@ -38,6 +40,8 @@ package struct HostFacts: Sendable, Hashable {
   package var tcpL3mdevAccept: Bool?
   /// Whether socket(AF_INET6, …) works; false with `ipv6.disable=1`.
   package var ipv6Available: Bool?
+  /// Those of `all` and `lo` whose `net.ipv6.conf.*.disable_ipv6` is 1; nil where it was not read.
+  package var ipv6Disabled: [String]?
   /// What sockets have here before anything is set; nil where none were made.
   package var freshSockets: [FreshSocket]?
   /// Every interface; nil where it was not read.
@@ -58,6 +62,8 @@ package struct HostFacts: Sendable, Hashable {
   package var ipv4Lookups: [RouteLookup]?
   /// Security modules in force that can refuse a bind and that sock_diag does not show (`/sys/kernel/security/lsm`).
   package var securityModules: [String]?
+  /// Those of `securityModules` that the host shows to enforce: SELinux by its switch.
+  package var enforcingModules: [String]?
   /// Whether the Docker daemon runs, by its pid file and its socket; it is not asked.
   package var dockerRuns: Bool?
   /// Whether a control group program sees the bind(2) of the reader's control group (BPF_CGROUP_INET4_BIND,

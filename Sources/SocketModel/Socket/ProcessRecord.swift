@@ -36,10 +36,10 @@ public struct ProcessRecord: Sendable, Hashable {
   package var workingDirectory: String?
   /// What started it, its parent first, up to the service manager or as far as it is visible; nil where it was not read.
   package var parents: [ParentProcess]?
-  /// Whether its parent has gone, so that it was given to another; nil where that was not read or cannot be told.
-  package var isParentGone: Bool?
   /// Whether it is systemd: process 1, or the manager of a user, by its control group and its uid.
   package var isServiceManager = false
+  /// Whether its parent has gone, so that it was given to another; nil where that was not read or cannot be told.
+  package var isParentGone: Bool?
   /// FD_CLOEXEC of its descriptors of the socket, false where one lacks it; read only where the parent of a
   /// holder has gone.
   package var closesOnExec: Bool?

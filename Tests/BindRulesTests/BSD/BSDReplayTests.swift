@@ -1,4 +1,5 @@
 @testable import BindRules
+import BSDModel
 import SocketModel
 import Testing
 
@@ -54,7 +55,7 @@ struct BSDReplayTests {
     #expect(firstRefused(.udp, in: Snapshot(host: bsdHost(), sockets: group), under: .freebsd) == nil)
   }
 
-  /// The machine of BSDModel binds random sets in every order.
+  /// The machine of the second statement binds random sets in every order.
   @Test("agrees with a second statement of the rules about which sets can stand")
   func agreesWithTheModel() {
     var random = Numbers(state: 7)
@@ -66,15 +67,11 @@ struct BSDReplayTests {
         return "tcp \(address) \(options) uid=\(random.pick([0, 1001, 1002])) listen"
       }
       let snapshot = Snapshot(host: bsdHost(), sockets: texts.map { BSDWords($0).observation(v6only: true) })
-      for (model, system) in [(ModelSystem.newer, BSDSystem.freebsd), (.darwin, .macos)] {
-        let sockets = texts.map(Self.modelSocket)
-        let canStand = ModelGaps.orders(sockets.count, fixed: []).contains { order in
-          var machine = ModelMachine(system: model, list: [])
-          return order.allSatisfy { index in
-            guard machine.bind(sockets[index]) == "ok" else { return false }
-            machine.list.insert(sockets[index], at: 0)
-            return true
-          }
+      for (kernel, system) in [(ModelKernel.newer, BSDSystem.freebsd), (.darwin, .macos)] {
+        let programs = texts.map { ModelProgram(words: $0) }
+        let canStand = ModelWorlds.orders(programs.count).contains { order in
+          var machine = ModelMachine(kernel, modelHost)
+          return order.allSatisfy { machine.bind(programs[$0]) == "ok" }
         }
         let refusal = firstRefused(.tcp, in: snapshot, under: system)
         #expect((refusal == nil) == canStand, "\(system): \(texts)")
@@ -82,15 +79,5 @@ struct BSDReplayTests {
       }
     }
     #expect(refused > 200)
-  }
-
-  private static func modelSocket(_ text: String) -> ModelSocket {
-    let words = BSDWords(text)
-    var socket = ModelSocket(
-      made6: words.address.family == .ipv6, addr: words.options.contains(.reuseaddr),
-      port: words.options.contains(.reuseport), user: words.number("uid") ?? 1001)
-    if socket.made6 { socket.six = words.address.description } else { socket.four = words.address.description }
-    if words.has("dual") { socket.four = "0.0.0.0" }
-    return socket
   }
 }

@@ -57,7 +57,6 @@ struct HolderSurroundingsTests {
       ])
       #expect(proc.told(40)?.parents?.map(\.command) == ["bash", "sshd", "systemd"])
       #expect(proc.told(41)?.parents == [], "its parent has gone, and another has the number")
-      #expect(proc.told(1)?.isServiceManager == true && proc.told(40)?.isServiceManager == false)
     }
   }
 
@@ -119,9 +118,11 @@ struct HolderSurroundingsTests {
         Row(pid: 20, parent: 1, session: 20, command: "x", group: "\(mine)/init.scope"),
         Row(pid: 21, parent: 1, session: 21, command: "systemd", group: "\(mine)/app.slice/fake.service"),
         Row(pid: 22, parent: 1, session: 22, command: "systemd", group: "\(others)/init.scope"),
+        Row(pid: 30, parent: 20, session: 30), Row(pid: 31, parent: 21, session: 31),
+        Row(pid: 32, parent: 22, session: 32),
       ])
-      #expect(proc.told(20)?.isServiceManager == true)
-      #expect(proc.told(21)?.isServiceManager == false && proc.told(22)?.isServiceManager == false)
+      #expect(proc.told(30)?.parents?.map(\.pid) == [20], "nothing is above a manager")
+      #expect(proc.told(31)?.parents?.map(\.pid) == [21, 1] && proc.told(32)?.parents?.map(\.pid) == [22, 1])
     }
   }
 

@@ -1,0 +1,173 @@
+import CProcessTestSupport
+import Glibc
+import JSONTestSupport
+import KernelLab
+import SocketModel
+import Testing
+
+// A user who keeps whoever looks at his sockets waiting (Tests/Support/hostile). What is asserted is what is answered and
+// how a look ends, never how long it takes: a look that waits for him would not end while the test runs.
+
+/// Runs `body` while the user nobody holds a lock on `port`, as the mode says; nil where this host has no FUSE or MPTCP.
+private func withHostileUser<Result>(_ mode: String, _ port: UInt16, _ body: (Server) throws -> Result) throws
+  -> Result?
+{
+  do {
+    return try withServer(words: [testDirectory + "/hostile", mode, "\(port)"], body)
+  } catch let error as StartError where error.what.contains("ended early") {
+    let status = try run([testDirectory + "/hostile", mode, "\(port)"], Start()).status
+    guard status == 2 || status == 3 else { throw error }
+    print("skipped: this host has no \(status == 2 ? "FUSE for users" : "MPTCP")")
+    return nil
+  }
+}
+
+/// The children that portwhy left behind: processes of that name which still wait for somebody.
+private func stuckProcesses() -> [Int32] {
+  var stuck: [Int32] = []
+  guard let directory = opendir("/proc") else { return [] }
+  defer { closedir(directory) }
+  while let entry = readdir(directory) {
+    let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    guard let pid = Int32(name), let file = fopen("/proc/\(pid)/stat", "re") else { continue }
+    defer { fclose(file) }
+    var text = [CChar](repeating: 0, count: 256)
+    guard fgets(&text, 256, file) != nil else { continue }
+    let stat = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    if stat.contains("(portwhy) D") { stuck.append(pid) }
+  }
+  return stuck
+}
+
+/// A connection on the port that waits in TIME_WAIT: only an iterator tells its options.
+private let timeWait = """
+  my $l = listener($port, AF_INET, [SO_REUSEADDR]);
+  socket(my $c, AF_INET, SOCK_STREAM, 0); connect($c, pack_sockaddr_in($port, INADDR_LOOPBACK)) or die;
+  accept(my $s, $l); close($s); sysread($c, my $x, 1); close($c); close($l);
+  """
+
+private func reasons(_ answer: Answer) -> [String] {
+  (answer.document["visibility"]?["reasons"]?.elements ?? []).compactMap(\.text)
+}
+
+private func binds(_ answer: Answer) -> [String] {
+  (answer.attempts.first?["outcomes"]?.elements ?? []).map { $0["bind"]?.text ?? "null" }
+}
+
+@Suite(
+  "Who keeps others waiting", .enabled(if: endToEndTestsRun && !isSanitized, "need CAP_SYS_ADMIN and no sanitizer"))
+struct HostileLockTests {
+  private func inNamespace(_ body: (UInt16, UInt16, UInt16) throws -> Void) throws {
+    try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (namespace: inout NetworkNamespace) in
+      let ports = try [namespace.freshPort(), namespace.freshPort(), namespace.freshPort()].map(\.rawValue)
+      try body(ports[0], ports[1], ports[2])
+    }
+  }
+
+  @Test("a locked connection of another port leaves a listener's answer whole, for every reader")
+  func otherPort() throws {
+    try inNamespace { used, locked, _ in
+      try withServer("our $s = listener($port);", port: used) { server in
+        _ = try withHostileUser("tcp", locked) { _ in
+          for start in [Start(), Start.asNobody] {
+            let answer = try Answer(["0.0.0.0:\(used)"], start)
+            #expect(answer.verdict == "fails" && answer.violations() == [])
+            #expect(!reasons(answer).contains("no-answer"))
+          }
+          let answer = try Answer(["0.0.0.0:\(used)"])
+          #expect(binds(answer) == Array(repeating: "EADDRINUSE", count: 4))
+          #expect(answer.pids == [Int(server.pid)])
+          let itself = try Answer(["0.0.0.0:\(locked)"])
+          #expect(itself.verdict == "fails", "the locked port too")
+          #expect(try Answer([]).violations() == [], "the overview")
+        }
+      }
+    }
+  }
+
+  @Test(
+    "a locked TCP socket keeps the iterator from answering: what is sure stays, and the rest is not known for that")
+  func lockedTable() throws {
+    try inNamespace { left, locked, _ in
+      try withServer(timeWait, port: left) { _ in
+        _ = try withHostileUser("tcp", locked) { _ in
+          let answer = try Answer(["0.0.0.0:\(left)"])
+          #expect(binds(answer) == ["EADDRINUSE", "undetermined", "undetermined", "undetermined"])
+          #expect(answer.verdict == "fails" && answer.violations() == [])
+          #expect(reasons(answer) == ["no-answer"] && answer.notes.contains("no-answer"))
+          #expect(answer.document["visibility"]?["silent"]?["iterator"]?.text == "tcp")
+          #expect(answer.sockets.first?["unknown_because"]?.text == "no-answer")
+          let screen = try portwhy(["0.0.0.0:\(left)"])
+          #expect(screen.output.contains("a process keeps a TCP socket of this network namespace locked"))
+          let without = try Answer(["--no-bpf", "0.0.0.0:\(left)"])
+          #expect(!reasons(without).contains("no-answer"), "nobody was asked")
+        }
+      }
+    }
+  }
+
+  @Test("a locked UDP socket does so for the order of UDP sockets")
+  func lockedUDP() throws {
+    try inNamespace { used, locked, _ in
+      let two = """
+        our $a = bound($port, AF_INET, [SO_REUSEADDR, SO_REUSEPORT], SOCK_DGRAM);
+        our $b = bound($port, AF_INET6, [SO_REUSEADDR, SO_REUSEPORT], SOCK_DGRAM); setsockopt($b, SOL_SOCKET, SO_REUSEADDR, 0);
+        setsockopt($b, SOL_SOCKET, SO_REUSEPORT, 0);
+        """
+      try withServer(two, port: used) { _ in
+        _ = try withHostileUser("udp", locked) { _ in
+          let answer = try Answer(["-u", "--reuseport", "[::]:\(used)"])
+          #expect(answer.violations() == [] && !binds(answer).isEmpty)
+          #expect(reasons(answer) == ["no-answer"])
+        }
+      }
+    }
+  }
+
+  @Test("a process whose descriptor does not answer is named, and nobody else's socket is less known for it")
+  func silentDescriptor() throws {
+    try inNamespace { _, locked, used in
+      try withServer("our $s = listener($port);", port: used) { _ in
+        _ = try withHostileUser("mptcp", locked) { hostile in
+          let answer = try Answer(["--no-bpf", "0.0.0.0:\(locked)"])
+          #expect(answer.verdict == "fails" && answer.violations() == [])
+          #expect(reasons(answer).contains("no-answer"))
+          #expect(answer.document["visibility"]?["silent"]?["pid"]?.integer == Int(hostile.pid))
+          let screen = try portwhy(["--no-bpf", "0.0.0.0:\(locked)"])
+          #expect(screen.output.contains("hostile(\(hostile.pid)) keeps whoever looks"))
+          let other = try Answer(["--no-bpf", "0.0.0.0:\(used)"])
+          #expect(!reasons(other).contains("no-answer") && other.verdict == "fails")
+        }
+      }
+    }
+  }
+
+  @Test("a descriptor that turns into a file which cannot be closed ends no look", arguments: 1...8)
+  func race(_ run: Int) throws {
+    try inNamespace { port, _, _ in
+      _ = try withHostileUser("race", port) { _ in
+        let answer = try Answer(["0.0.0.0:\(port)"])
+        #expect(answer.verdict == "fails" && answer.violations() == [])
+      }
+    }
+  }
+
+  @Test(
+    "SIGINT ends a look and a watch at once, a pipe closes with them, and no process stays behind", arguments: [0, 2])
+  func interrupted(looks: Int) throws {
+    try inNamespace { left, locked, _ in
+      try withServer(timeWait, port: left) { _ in
+        _ = try withHostileUser("tcp", locked) { _ in
+          var running = try RunningProgram(["--watch", "--json", "--interval", "0.1", "0.0.0.0:\(left)"])
+          if looks > 0 {
+            #expect(running.read { output, _ in output.split(separator: "\n").count >= looks })
+          }
+          running.send(SIGINT)
+          #expect(running.wait(seconds: 60) == -130)
+        }
+      }
+    }
+    // Whoever else looks in another test does not stay in state D either.
+    while !stuckProcesses().isEmpty { usleep(20_000) }
+  }
+}

@@ -1,0 +1,68 @@
+import KernelLab
+import Testing
+
+@Suite("portwhy --from of many reports, and --ours", .enabled(if: endToEndTestsRun))
+struct ManyReportsTests {
+  @Test("tells one's own server from another's, now and from a report")
+  func ours() throws {
+    try NetworkNamespace.run { (_: inout NetworkNamespace) in
+      try withServer("our $s = listener(8080);", port: 8080) { server in
+        let (mine, other) = ("pid=\(server.pid)", "pid=1")
+        let now = try portwhy(["--ours", mine, "8080"])
+        #expect(now.status == 0 && now.headline.contains("ours"), "\(now)")
+        #expect(try portwhy(["-q", "--ours", mine, "8080"]) == Ending(status: 0, output: "", errors: ""))
+        #expect(try portwhy(["-q", "--wait", "--timeout", "0", "--ours", mine, "8080"]).status == 0)
+        let refused = try portwhy(["--ours", other, "8080"])
+        #expect(refused.status == 1 && refused.output.contains("is not ours: does not match pid=1"), "\(refused)")
+        let report = try portwhy(["--json", "8080"])
+        try inDirectory { directory in
+          try write(report.output, to: directory + "/one.json")
+          #expect(try portwhy(["--from", directory + "/one.json", "-q", "--ours", mine]).status == 0)
+          #expect(try portwhy(["--from", directory + "/one.json", "-q", "--ours", other]).status == 1)
+          let saved = try portwhy(["--from", directory + "/one.json", "--ours", mine, "--json"])
+          #expect(saved.output.contains(#""verdict":"ours","errno":"EADDRINUSE""#))
+          // What was concluded there holds here as well.
+          try write(saved.output, to: directory + "/ours.json")
+          #expect(try portwhy(["--from", directory + "/ours.json", "-q"]).status == 0)
+          #expect(try portwhy(["--from", directory + "/ours.json", "-q", "--ours", other]).status == 1)
+        }
+      }
+    }
+  }
+
+  @Test("folds what engines print, names what is no report, and ends as the worst host")
+  func folded() throws {
+    let (free, taken) = try NetworkNamespace.run { (_: inout NetworkNamespace) in
+      let free = try portwhy(["--json", "8080"]).output
+      let taken = try withServer("our $s = listener(8080);", port: 8080) { _ in
+        try portwhy(["--json", "8080"]).output
+      }
+      return (free, taken)
+    }
+    try inDirectory { directory in
+      let lines = (1...12).map { "web\($0): \(free)" }.joined()
+      let file = directory + "/clush.txt"
+      try write(lines, to: file)
+      #expect(try portwhy(["--from", file]).status == 0)
+      try write(lines + "db1: \(taken)lab1: No route to host\nlab2: {\"schema\":\"port\n", to: file)
+      let table = try portwhy(["--from", file])
+      #expect(table.status == 1 && table.errors == "", "\(table)")
+      #expect(table.output.hasPrefix("8080/tcp on 0.0.0.0 and [::], 13 hosts\n"))
+      #expect(table.output.contains("web[1-12]\n") && table.output.contains("No route to host  lab1\n"))
+      #expect(table.output.contains("no answer, 2 hosts\n"))
+      let quiet = try portwhy(["--from", file, "-q"])
+      #expect(quiet == Ending(status: 1, output: "", errors: ""))
+      let json = try portwhy(["--from", file, "--json"])
+      let documents = json.output.split(separator: "\n")
+      #expect(documents.count == 14 && documents.last?.hasPrefix(#"{"schema":"portwhy.fold/1""#) == true)
+      // A line that belongs to no host is named, and is not repeated: the file may be any.
+      try write(free + "secret: word\n" + taken, to: file)
+      let mixed = try portwhy(["--from", file])
+      #expect(mixed.errors == "portwhy: \"\(file)\" line 2: no report\n", "\(mixed)")
+      let directoryAnswer = try portwhy(["--from", directory, "--from", "-"])
+      #expect(directoryAnswer.status == 1)
+      let missing = try portwhy(["--from", directory, "--from", directory, "9090"])
+      #expect(missing.status == 2 && missing.output.contains("the report does not have 9090/tcp"), "\(missing)")
+    }
+  }
+}

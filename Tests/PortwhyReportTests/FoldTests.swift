@@ -1,0 +1,210 @@
+import BindRules
+import Explanation
+import FixtureTestSupport
+import JSONTestSupport
+import SocketModel
+import Testing
+
+@testable import Answers
+@testable import PortwhyReport
+
+private let listener = socket(
+  .listen, "0.0.0.0", 8080, uid: 33, inode: 1, cookie: 7, owner: .process, processes: [nginx()])
+
+private func taken(_ listener: SocketObservation = listener) -> TargetReport {
+  target(sockets: [listener], attempts: [attempt("0.0.0.0")])
+}
+private let free = target(sockets: [], attempts: [attempt("0.0.0.0")])
+
+private func fold(_ answers: [(host: String, target: TargetReport)]) -> Fold {
+  var fold = Fold()
+  for (host, target) in answers { fold.add(report([target]), host: host, version: "0.2.0", users: users) }
+  return fold
+}
+
+@Suite("The names of many hosts")
+struct FoldedNamesTests {
+  @Test(
+    "are folded as operators write them",
+    arguments: [
+      ("", ""), ("web1", "web1"), ("web1 web2 web3 web10", "web[1-3,10]"),
+      ("web09 web10 web100", "web100 web[09-10]"),
+      ("web001 web002 web3", "web3 web[001-002]"), ("web2 web1 web2", "web[1-2]"), ("b a", "a b"),
+      ("db1.example.org db2.example.org db1.test", "db[1-2].example.org db1.test"),
+      ("web01.dc2 web02.dc2 web01.dc3", "web[01-02].dc2 web01.dc3"), ("10.0.0.5 10.0.0.6", "10.0.0.[5-6]"),
+      ("rack1-n2 rack1-n3 rack2-n2", "rack1-n[2-3] rack2-n2"), ("n12345678901234567890", "n12345678901234567890"),
+      ("n1 n3 n5", "n[1,3,5]"), ("1 2 4", "[1-2,4]"),
+    ])
+  func folded(_ names: String, _ expected: String) {
+    #expect(FoldedNames.entries(names.split(separator: " ").map(String.init)).joined(separator: " ") == expected)
+  }
+}
+
+@Suite("The answers of many hosts")
+struct FoldTests {
+  @Test("are a row for each verdict, cause and holder")
+  func rows() {
+    var other = listener
+    other.processes[0].unit = "apache2.service"
+    var mine = taken()
+    mine.ours = OursFinding(matched: ["unit=nginx.service"], decides: true)
+    var fold = fold(
+      (1...20).map { ("web\($0)", free) } + [
+        ("db1", taken()), ("db2", taken()), ("db3", taken(other)), ("app1", mine),
+      ])
+    fold.add(FoldProblem(file: "f", line: 3, problem: "No route to host", host: "lab1"))
+    fold.add(FoldProblem(file: "f", line: 9, problem: "a banner", host: "db1"))
+    #expect(
+      fold.text(style: ScreenStyle()) == """
+        8080/tcp on 0.0.0.0, 24 hosts
+          ok     20                             web[1-20]
+          ours    1            nginx.service    app1
+          fails   2  listener  nginx.service    db[1-2]
+          fails   1  listener  apache2.service  db3
+
+        no answer, 1 host
+          1  No route to host  lab1
+
+        """)
+    #expect(fold.worst == .fails)
+    #expect(fold.otherProblems.map(\.line) == [9])
+  }
+
+  @Test("end as the worst of them")
+  func worst() {
+    var fold = fold([("a", free)])
+    #expect(fold.worst == .ok)
+    fold.add(FoldProblem(file: "f", line: 3, problem: "a banner", host: "a"))
+    #expect(fold.worst == .ok)
+    fold.add(FoldProblem(file: "f", line: 3, problem: "no report"))
+    #expect(fold.worst == .undetermined)
+    fold.add(report([taken()]), host: "b", version: "0.2.0", users: users)
+    #expect(fold.worst == .fails)
+  }
+
+  @Test("say what is not known, and why")
+  func undetermined() {
+    let hidden = socket(
+      .listen, "0.0.0.0", 8080, reuseport: .unknown(.hidden), uid: 33, inode: 1, owner: .hidden)
+    let question = target(
+      plan: Plan(options: .reuseport, uid: 33), sockets: [hidden], attempts: [attempt("0.0.0.0", uid: 33)])
+    let text = fold([("a", question)]).text(style: ScreenStyle())
+    #expect(
+      text == """
+        8080/tcp on 0.0.0.0 with SO_REUSEPORT, 1 host
+          undetermined  1  not known: bind-order, reuseport  hidden (www-data)
+              a
+
+        """)
+  }
+
+  @Test("count a host once for each question: the newer report")
+  func again() {
+    var fold = fold([("a", taken())])
+    var newer = report([free])
+    newer.capturedAt += 10
+    fold.add(newer, host: "a", version: "0.2.0", users: users)
+    fold.add(report([taken()]), host: "a", version: "0.2.0", users: users)
+    #expect(fold.answered == 1 && fold.worst == .ok)
+    #expect(fold.text(style: ScreenStyle()).contains("note  2 reports left out"))
+    fold.add(
+      report([target(port: 80, sockets: [], attempts: [attempt("0.0.0.0", port: 80)])]), host: "a", version: "0.2.0",
+      users: users)
+    #expect(fold.questions.count == 2)
+  }
+
+  @Test("name reports that are old, or of another version")
+  func ages() {
+    var fold = fold([("a1", free), ("a2", free)])
+    var old = report([free])
+    old.capturedAt -= 3601
+    fold.add(old, host: "b", version: "0.1.0", users: users)
+    let text = fold.text(style: ScreenStyle(width: 100))
+    #expect(
+      text.contains("note  1 report is more than an hour older than the newest (2026-01-31T12:00:00.000Z): b\n"))
+    #expect(text.contains("note  1 report of portwhy 0.1.0, not 0.2.0: b\n"))
+  }
+
+  @Test("harm no terminal, whatever a host calls itself")
+  func hostile() {
+    let text = fold([("a\u{1b}[31m\n", free)]).text(style: ScreenStyle())
+    #expect(text.contains("a\\x1b[31m\\x0a") && !text.contains("\u{1b}"))
+  }
+
+  @Test("stay within the screen, however many names there are")
+  func width() {
+    let hosts = (1...400).map { (host: "host\($0 * 2)", target: free) } + [(host: "z", target: taken())]
+    let lines = fold(hosts).text(style: ScreenStyle()).split(separator: "\n")
+    #expect(lines.count > 20 && lines.allSatisfy { $0.count <= 80 })
+    let names = lines.dropFirst().map { $0.split(separator: " ").last ?? "" }.joined()
+    #expect(names.contains("host[2,4,6,8,10,") && names.contains(",798,800]"))
+  }
+
+  @Test("fit their schema, and no other")
+  func schema() throws {
+    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    let schema = try JSONDocument(parsing: try #require(fileText("/" + root + "/schema/portwhy.fold-1.schema.json")))
+    var fold = fold([("a1", free), ("a2", taken())])
+    fold.add(FoldProblem(file: "f", line: 3, problem: "No route to host", host: "lab1"))
+    fold.add(FoldProblem(file: "-", line: nil, problem: "no report"))
+    let text = fold.json(version: "0.2.0", status: 1)
+    #expect(text.hasSuffix("}\n") && text.filter { $0 == "\n" }.count == 1)
+    #expect(SchemaValidator(schema: schema).violations(try JSONDocument(parsing: text)) == [])
+    for (found, replaced) in [("\"count\":1", "\"count\":\"1\""), ("fold/1", "fold/2"), ("\"old\":[],", "")] {
+      let broken = text.replacing(found, with: replaced)
+      #expect(broken != text)
+      #expect(!SchemaValidator(schema: schema).violations(try JSONDocument(parsing: broken)).isEmpty)
+    }
+  }
+}
+
+@Suite("What engines print")
+struct ReportStreamTests {
+  /// The pieces of a text that comes in parts of this size.
+  private func pieces(_ text: String, parts: Int, limit: Int = 1000) -> [String] {
+    var stream = ReportStream(limit: limit)
+    var found: [String] = []
+    var rest = Array(text.utf8)[...]
+    repeat {
+      stream.append(Array(rest.prefix(parts)))
+      rest = rest.dropFirst(parts)
+      while let piece = stream.next(isWhole: rest.isEmpty) {
+        switch piece {
+        case .document(let bytes, let name, let line):
+          found.append("\(line) \(name ?? "-") \(String(decoding: bytes, as: UTF8.self))")
+        case .foreign(let text, let name, let line): found.append("\(line) \(name ?? "-")! \(text)")
+        case .tooLong(let name, let line): found.append("\(line) \(name ?? "-")+")
+        }
+      }
+    } while !rest.isEmpty
+    return found
+  }
+
+  @Test(
+    "is taken apart, however it arrives",
+    arguments: [
+      ("", []), (" \n\n", []), ("{}", ["1 - {}"]), ("{}{}\n{}", ["1 - {}", "1 - {}", "2 - {}"]),
+      ("{\"a\":\n [1,{}]\n}\n", ["1 - {\"a\":\n [1,{}]\n}"]),
+      ("web1: {\"a\":\"}\"}\nweb2: {}\n", ["1 web1 {\"a\":\"}\"}", "2 web2 {}"]),
+      ("{\"a\":\"\\\"}\\\\\"}\n", ["1 - {\"a\":\"\\\"}\\\\\"}"]),
+      ("banner of the day\n{}", ["1 -! banner of the day", "2 - {}"]),
+      ("web1: no route\n", ["1 web1! web1: no route"]),
+      ("clush: web1: exited with exit code 1\n", ["1 web1! clush: web1: exited with exit code 1"]),
+      ("root:x:0:0:\n", ["1 -! root:x:0:0:"]),
+      // Cut off: the next line begins another, or lines have names.
+      ("{\"a\":[1\n{}\n", ["1 - {\"a\":[1", "2 - {}"]), ("{\"a\":\"x\n{}\n", ["1 - {\"a\":\"x", "2 - {}"]),
+      ("web1: {\"a\":\nweb2: {}\n", ["1 web1 {\"a\":", "2 web2 {}"]), ("{\"a\"", ["1 - {\"a\""]),
+      ("{\"a\\", ["1 - {\"a\\"]), ("}\n{}", ["1 -! }", "2 - {}"]),
+    ], [1, 2, 3, 1000])
+  func takenApart(_ example: (text: String, pieces: [String]), _ parts: Int) {
+    // How much of a foreign line has arrived, it is cut to.
+    let found = pieces(example.text, parts: parts)
+    #expect(found == example.pieces)
+  }
+
+  @Test("never keeps more than a report can be long")
+  func tooLong() {
+    let text = "{\"a\":\"" + String(repeating: "x", count: 200) + "\"}\n{}\n"
+    #expect(pieces(text, parts: 10, limit: 100) == ["1 -+", "2 - {}"])
+  }
+}

@@ -1,0 +1,108 @@
+# Copyright the portwhy developers
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r'''
+name: fold
+type: aggregate
+short_description: One table of all hosts at the end of a play
+version_added: 0.2.0
+author: the portwhy developers (@portwhy)
+description:
+  - Folds what M(portwhy.portwhy.bind_info) and M(portwhy.portwhy.bind_check) answered by verdict, cause and holder, with
+    the names of the hosts folded as operators write them.
+requirements:
+  - enable it in C(callbacks_enabled) of ansible.cfg
+'''
+
+import re
+
+from ansible.plugins.callback import CallbackBase
+
+
+def fold_names(names):
+    """`web[001-003,007]` for web001, web002, web003 and web007."""
+    parts = {}
+    for name in sorted(set(names)):
+        match = re.match(r'^(.*?)(\d+)(\D*)$', name)
+        parts[name] = match.groups() if match else None
+    # web10 belongs to web01 to web09, which are padded to two digits.
+    padded = set((part[0], part[2], len(part[1])) for part in parts.values() if part and part[1].startswith('0'))
+    groups = {}
+    for name, part in parts.items():
+        if part is None:
+            groups.setdefault((name, None, 0), [])
+            continue
+        key = (part[0], part[2], len(part[1]))
+        groups.setdefault(key if key in padded else (part[0], part[2], 0), []).append(int(part[1]))
+    folded = []
+    for (prefix, suffix, width), numbers in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or '', item[0][2])):
+        if suffix is None:
+            folded.append(prefix)
+        elif len(numbers) == 1:
+            folded.append('%s%s%s' % (prefix, str(numbers[0]).zfill(width), suffix))
+        else:
+            folded.append('%s[%s]%s' % (prefix, ranges(sorted(numbers), width), suffix))
+    return ','.join(folded)
+
+
+def ranges(numbers, width):
+    """`1-3,7` for 1, 2, 3 and 7, each with at least so many digits."""
+    parts = []
+    start = previous = numbers[0]
+    for number in numbers[1:] + [None]:
+        if number is not None and number == previous + 1:
+            previous = number
+            continue
+        first, last = str(start).zfill(width), str(previous).zfill(width)
+        parts.append(first if start == previous else '%s-%s' % (first, last))
+        start = previous = number
+    return ','.join(parts)
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = 'aggregate'
+    CALLBACK_NAME = 'portwhy.portwhy.fold'
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args, **kwargs):
+        super(CallbackModule, self).__init__(*args, **kwargs)
+        self.hosts = {}
+
+    def v2_runner_on_ok(self, result):
+        self._add(result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._add(result)
+
+    def v2_runner_on_unreachable(self, result):
+        self.hosts.setdefault(result._host.get_name(), ('no answer', 'unreachable', ''))
+
+    def _add(self, result):
+        answer = result._result
+        host = result._host.get_name()
+        if answer.get('schema') != 'portwhy.report/1' or 'targets' not in answer:
+            return
+        deciding = [target for target in answer['targets'] if target['verdict'] == answer['verdict']]
+        reason = ''
+        if deciding and answer['verdict'] in ('fails', 'undetermined'):
+            reason = deciding[0]['cause'] or ', '.join(deciding[0]['missing']) or deciding[0]['errno'] or ''
+        holders = [holder['unit'] or holder['container'] or holder['command'] for holder in answer.get('holders') or []]
+        self.hosts[host] = (answer['verdict'], reason, ', '.join(sorted(set(holders))))
+
+    def v2_playbook_on_stats(self, stats):
+        if not self.hosts:
+            return
+        rows = {}
+        for host, row in self.hosts.items():
+            rows.setdefault(row, []).append(host)
+        order = {'ok': 0, 'ours': 1, 'fails': 2, 'undetermined': 3, 'no answer': 4}
+        self._display.banner('PORTWHY: %d hosts' % len(self.hosts))
+        for row in sorted(rows, key=lambda row: (order.get(row[0], 5), -len(rows[row]), row)):
+            self._display.display('  %-12s %5d  %-20s %-26s %s' % (
+                row[0], len(rows[row]), row[1], row[2], fold_names(rows[row])))
