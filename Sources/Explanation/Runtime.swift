@@ -90,7 +90,6 @@ public struct Runtime: Sendable, Hashable {
   package var settings: Settings
   /// What somebody should know who finds it on a port: one sentence, lower case, without a full stop.
   package var remark: String?
-  /// How the defaults were found out.
   package var evidence: Evidence
   /// Where the default or the setting is documented.
   package var source: String
