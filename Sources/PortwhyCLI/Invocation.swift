@@ -62,12 +62,12 @@ struct Invocation: Hashable {
       return
     }
     color = given.value(.color).flatMap(Color.init(rawValue:)) ?? .auto
-    if given.asksForRuntimes {
-      task = .runtimes
-      return
-    }
     if let command = given.command {
       task = .command(command, CommandSettings(given, color))
+      return
+    }
+    if given.asksForRuntimes {
+      task = .runtimes
       return
     }
     if given.has(.explain) {

@@ -1,5 +1,6 @@
 import Evidence
 import BindRules
+import Evidence
 import Glibc
 import KernelLab
 import Explanation

@@ -28,8 +28,8 @@ struct VerdictOnlyTests {
     let attempts = bare.targets.flatMap(\.attempts)
     #expect(attempts.map(\.attempt) == full.targets.flatMap(\.attempts).map(\.attempt))
     // What is likely is said, never part of the verdict.
-    let likely = full.targets.flatMap(\.attempts).map { $0.outcomes.map(withoutLikely) }
-    #expect(attempts.map(\.outcomes) == likely)
+    let planned = full.targets.flatMap(\.attempts).map { $0.outcome([]).map(withoutLikely) }
+    #expect(attempts.map { $0.outcome([]) } == planned)
     #expect(attempts.allSatisfy { $0.explanation == Diagnosis() } && bare.targets.allSatisfy(\.notes.isEmpty))
     #expect(full.targets.contains { !$0.notes.isEmpty || $0.attempts.contains { $0.explanation != Diagnosis() } })
   }

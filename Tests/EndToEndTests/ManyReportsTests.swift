@@ -1,3 +1,4 @@
+import Glibc
 import KernelLab
 import Testing
 
@@ -12,6 +13,10 @@ struct ManyReportsTests {
         #expect(now.status == 0 && now.headline.contains("ours"), "\(now)")
         #expect(try portwhy(["-q", "--ours", mine, "8080"]) == Ending(status: 0, output: "", errors: ""))
         #expect(try portwhy(["-q", "--wait", "--timeout", "0", "--ours", mine, "8080"]).status == 0)
+        var place = [CChar](repeating: 0, count: 4096)
+        let length = readlink("/proc/\(server.pid)/cwd", &place, place.count)
+        let directory = String(decoding: place.prefix(max(0, length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        #expect(try portwhy(["-q", "--ours", "cwd=" + directory, "8080"]).status == 0)
         let refused = try portwhy(["--ours", other, "8080"])
         #expect(refused.status == 1 && refused.output.contains("is not ours: does not match pid=1"), "\(refused)")
         let report = try portwhy(["--json", "8080"])

@@ -94,6 +94,7 @@ struct GivenOptionsTests {
       (["80", "81"], "unexpected argument \"81\""),
       (["80", "--", "x"], "\"80\" says nothing beside -- COMMAND"),
       (["-t", "--", "x"], "-t says nothing beside -- COMMAND"),
+      (["--runtime", "list", "--", "x"], "--runtime says nothing beside -- COMMAND"),
       (["--wait", "--", "x"], "--wait says nothing beside -- COMMAND"),
       (["--from", "a", "--", "x"], "--from says nothing beside -- COMMAND"),
       (["--explain", "--", "x"], "--explain says nothing beside -- COMMAND"),

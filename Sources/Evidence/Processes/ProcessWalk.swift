@@ -25,6 +25,7 @@ struct VisitedProcess: ~Copyable {
     record.forwardsTo = forwardedEndpoint(record)
     // The directory of a process belongs to its effective uid even where its files are root's (`task_dump_owner`).
     record.uid = (try? directory.status(of: ".."))?.uid
+    record.workingDirectory = try? directory.linkTarget(of: "../cwd")
     readAncestry(into: &record)
     return record
   }

@@ -4,7 +4,7 @@ extension OptionTable {
   func check(_ given: GivenOptions) throws(UsageError) {
     let present = rows.filter { given.has($0.option) }
     if present.contains(where: \.contexts.isEmpty) { return }
-    if given.asksForRuntimes {
+    if given.command == nil, given.asksForRuntimes {
       let others = present.filter { $0.option != .runtime && $0.option != .color }
       if let row = others.first { throw UsageError("\(row.name) says nothing beside --runtime list") }
       if let operand = given.operand { throw UsageError("unexpected argument \(Shown(operand))") }

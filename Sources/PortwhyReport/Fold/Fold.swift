@@ -260,6 +260,9 @@ struct FoldGroup: Sendable, Hashable {
   }
 
   private static func name(_ process: ProcessRecord) -> String {
-    process.unit ?? process.container.map { "container " + shortContainer($0) } ?? process.command
+    if let container = process.container {
+      return "container " + (process.containerName ?? shortContainer(container))
+    }
+    return process.unit ?? process.command
   }
 }

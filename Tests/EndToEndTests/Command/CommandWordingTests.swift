@@ -29,7 +29,7 @@ struct CommandWordingTests {
     #expect(
       lines.dropFirst().first?.contains(
         /^portwhy: bind\(\) of binder \(pid \d+\) on 0\.0\.0\.0:8080 failed: EADDRINUSE$/) == true)
-    #expect(ending.errors.contains("shop (pid \(pid)) listens on 0.0.0.0:8080"))
+    #expect(ending.errors.contains("8080/tcp is taken: shop (pid \(pid)"))
     #expect(ending.errors.contains("kill \(pid)"))
     #expect(ending.output == "")
   }

@@ -98,6 +98,7 @@ struct SocketUnitTests {
     try withFakeProc { files in
       files.unit("usr/lib/systemd/system/a.socket", ssh)
       files.unit("etc/systemd/user/b.socket", ssh)
+      files.unit("etc/systemd/user/sockets.target.wants/b.socket", ssh)
       var socket = held(22, by: 700)
       socket.uid = 1000
       socket.processes[0].userManager = 1000
