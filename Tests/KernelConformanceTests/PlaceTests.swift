@@ -27,7 +27,7 @@ private func observe(
       var question = Question(
         items: [
           QuestionItem(
-            addresses: [.address(attempt.address, zone: nil)], ports: copy.port.rawValue...copy.port.rawValue,
+            addresses: [.address(attempt.address, zone: nil)], ports: copy.port...copy.port,
             transport: attempt.transport)
         ], plan: Plan(uid: attempt.uid))
       question.usesBPF = false
