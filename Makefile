@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: collection check-collection fleet help run build install install-files uninstall deb rpm dist check-sbom check-release example stranger-trial screenshot test bench \
+.PHONY: collection check-collection fleet help run build install install-files uninstall deb rpm dist check-sbom check-release docs example stranger-trial screenshot test bench \
   churn sanitize conformance mutants kernels kernels-short fuzz fuzz-coverage generate purity lint format clean setup
 
 help:            ## this list
@@ -115,6 +115,10 @@ SEED ?=
 conformance: setup ## SCENARIOS random scenarios (SEED to repeat a run) against the running kernel, as root and as nobody; needs root
 	swift build -c release --product conformance
 	.build/release/conformance --scenarios $(SCENARIOS) $(if $(SEED),--seed $(SEED))
+
+docs:            ## the library's documentation, by the toolchain's docc, in .build/docs
+	@scripts/setup
+	@scripts/docs
 
 example:         ## build and try the SwiftNIO server in Examples/, which says why it cannot bind
 	@scripts/setup perl-base

@@ -33,10 +33,10 @@ let package = Package(
   name: "portwhy",
   products: [
     .executable(name: "portwhy", targets: ["portwhy"]),
-    // The library: answers as data (PortwhyKit, with the types of the others) and as text (PortwhyReport). Foundation is
-    // not behind it.
-    .library(
-      name: "PortwhyKit", targets: ["PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel"]),
+    // The library, one import: PortwhyKit exports Answers (question, report, Portwhy) and PortwhyReport (the report as text
+    // and as JSON) with the values of SocketModel, BindRules and Explanation that a report is made of, so that the walls
+    // between these targets stay inside. Foundation is not behind it.
+    .library(name: "PortwhyKit", targets: ["PortwhyKit"]),
     // For Fuzzing/ alone, which has a package of its own.
     .library(name: "PortwhyCLI", targets: ["PortwhyCLI"]),
   ],
@@ -50,14 +50,15 @@ let package = Package(
     house("Netlink", ["CMnl", "Linux", "SocketModel"]),
     house("Evidence", ["BindRules", "Linux", "Netlink", "SocketModel"]),
     house("Explanation", ["BindRules", "SocketModel"]),
-    house("PortwhyKit", ["BindRules", "Evidence", "Explanation", "Linux", "Netlink", "SocketModel"]),
-    house("PortwhyReport", ["BindRules", "Explanation", "PortwhyKit", "SocketModel"]),
+    house("Answers", ["BindRules", "Evidence", "Explanation", "Linux", "Netlink", "SocketModel"]),
+    house("PortwhyReport", ["Answers", "BindRules", "Explanation", "SocketModel"]),
+    house("PortwhyKit", ["Answers", "BindRules", "Explanation", "Linux", "PortwhyReport", "SocketModel"]),
     // What happens beside a command that runs: `portwhy -- COMMAND`.
     house("Supervisor", ["CLinux", "Evidence", "Linux", "SocketModel"], settings: strict),
     house(
       "PortwhyCLI",
       [
-        "Evidence", "Linux", "Supervisor", "PortwhyKit", "PortwhyReport", "Explanation", "BindRules", "SocketModel",
+        "Answers", "Evidence", "Linux", "Supervisor", "PortwhyReport", "Explanation", "BindRules", "SocketModel",
       ]),
     .executableTarget(name: "portwhy", dependencies: ["CArguments", "Linux", "PortwhyCLI"], swiftSettings: safe),
 
@@ -73,7 +74,7 @@ let package = Package(
     .systemLibrary(name: "CKernelLab", path: "Tests/Support/CKernelLab"),
     support("KernelLab", ["BindRules", "CKernelLab", "SocketModel"], settings: strict),
     tool(
-      "conformance", ["BindRules", "Explanation", "KernelLab", "PortwhyKit", "PortwhyReport", "SocketModel"],
+      "conformance", ["BindRules", "Explanation", "KernelLab", "Answers", "PortwhyReport", "SocketModel"],
       settings: strict),
     tool("bench", ["CKernelLab", "KernelLab", "SocketModel"], settings: strict),
     tool("churn"),
@@ -82,15 +83,16 @@ let package = Package(
 
     tests("KernelLabTests", ["BindRules", "KernelLab", "SocketModel"]),
     tests(
-      "KernelConformanceTests", ["BSDModel", "BindRules", "Explanation", "KernelLab", "PortwhyKit", "SocketModel"]),
+      "KernelConformanceTests", ["Answers", "BSDModel", "BindRules", "Explanation", "KernelLab", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
     tests("BindRulesTests", ["BSDModel", "BindRules", "SocketModel"]),
     tests(
-      "PortwhyKitTests",
+      "AnswersTests",
       [
-        "BindRules", "CLinux", "Evidence", "Explanation", "KernelLab", "Linux", "Netlink", "PortwhyKit",
+        "BindRules", "CLinux", "Evidence", "Explanation", "KernelLab", "Linux", "Netlink", "Answers",
         "SocketModel",
       ]),
+    tests("PortwhyKitTests", ["PortwhyKit"]),
     tests("LinuxTests", ["Linux", "SocketModel"]),
     tests("NetlinkTests", ["FixtureTestSupport", "Linux", "Netlink", "NetlinkTestSupport", "SocketModel"]),
     tests(
@@ -102,27 +104,27 @@ let package = Package(
     tests(
       "ExplanationTests",
       [
-        "BindRules", "Evidence", "Explanation", "FixtureTestSupport", "KernelLab", "Netlink", "PortwhyKit",
+        "BindRules", "Evidence", "Explanation", "FixtureTestSupport", "KernelLab", "Netlink", "Answers",
         "PortwhyReport", "SocketModel",
       ],
       exclude: ["Golden"]),
     tests(
       "PortwhyReportTests",
       [
-        "BindRules", "FixtureTestSupport", "JSONTestSupport", "KernelLab", "Explanation", "PortwhyKit",
+        "BindRules", "FixtureTestSupport", "JSONTestSupport", "KernelLab", "Explanation", "Answers",
         "PortwhyReport", "SocketModel",
       ],
       exclude: ["Golden"]),
     tests(
       "PortwhyCLITests",
       [
-        "BindRules", "CArguments", "Explanation", "Linux", "PortwhyCLI", "PortwhyKit", "SocketModel",
+        "Answers", "BindRules", "CArguments", "Explanation", "Linux", "PortwhyCLI", "SocketModel",
       ]),
     // Runs the built binary, which SwiftPM builds before any test.
     tests(
       "EndToEndTests",
       [
-        "BindRules", "CProcessTestSupport", "JSONTestSupport", "KernelLab", "Explanation", "PortwhyKit",
+        "BindRules", "CProcessTestSupport", "JSONTestSupport", "KernelLab", "Explanation", "Answers",
         "PortwhyReport", "SocketModel",
       ]),
   ]

@@ -4,7 +4,7 @@ public import SocketModel
 public struct ReuseOptions: OptionSet, Sendable, Hashable {
   /// Bit 0 is SO_REUSEADDR, bit 1 SO_REUSEPORT.
   public let rawValue: UInt8
-  /// Takes any value, known or not.
+  /// Bits as `reuseaddr` and `reuseport` have them.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// SO_REUSEADDR, socket(7).
@@ -13,7 +13,7 @@ public struct ReuseOptions: OptionSet, Sendable, Hashable {
   public static let reuseport = ReuseOptions(rawValue: 2)
 
   /// The names of the man page, SO_REUSEADDR first; empty for none.
-  public var socketOptions: [String] {
+  package var socketOptions: [String] {
     (contains(.reuseaddr) ? ["SO_REUSEADDR"] : []) + (contains(.reuseport) ? ["SO_REUSEPORT"] : [])
   }
 
@@ -22,7 +22,7 @@ public struct ReuseOptions: OptionSet, Sendable, Hashable {
 }
 
 /// The interface a planned socket is bound to with SO_BINDTODEVICE.
-public enum BindDevice: Sendable, Hashable {
+package enum BindDevice: Sendable, Hashable {
   case interface(InterfaceIndex, name: String)
   /// The host has no interface of this name: setsockopt(2) fails with ENODEV.
   case missing(name: String)
@@ -32,33 +32,32 @@ public enum BindDevice: Sendable, Hashable {
 /// reuse options.
 public struct BindAttempt: Sendable, Hashable {
   /// TCP or UDP.
-  public var transport: TransportProtocol
+  package var transport: TransportProtocol
   /// AF_INET or AF_INET6.
-  public var family: AddressFamily
+  package var family: AddressFamily
   /// For AF_INET6 sockets always `.v6`, IPv4-mapped included.
   public var address: IPAddress
   /// `sin6_scope_id`; nil for 0.
-  public var scope: InterfaceIndex?
+  package var scope: InterfaceIndex?
   /// The zone of the address, where the host has no interface of that name: there is no number for `sin6_scope_id`
   /// (if_nametoindex(3)).
-  public var missingZone: String?
+  package var missingZone: String?
   /// The port to bind.
-  public var port: Port
+  package var port: Port
   /// IPV6_V6ONLY as it is at bind(2); false for AF_INET, and where it is not known.
-  public var v6only: Bool
+  package var v6only: Bool
   /// Whether `v6only` is known; false where a saved report does not tell what a new socket starts with.
-  public var isV6onlyKnown = true
+  package var isV6onlyKnown = true
   /// The interface it is bound to (SO_BINDTODEVICE); nil for none.
-  public var device: BindDevice?
+  package var device: BindDevice?
   /// The uid the socket is created with (`sk_uid`).
   public var uid: UInt32
   /// CAP_NET_BIND_SERVICE in the user namespace that owns the network namespace; nil where not known.
-  public var mayBindPrivileged: Bool?
+  package var mayBindPrivileged: Bool?
   /// IP_FREEBIND is set before bind(2).
-  public var freebind = false
+  package var freebind = false
 
-  /// One with these parts, each as its property says.
-  public init(
+  package init(
     transport: TransportProtocol, address: IPAddress, scope: InterfaceIndex? = nil, missingZone: String? = nil,
     port: Port,
     v6only: Bool = false, device: BindDevice? = nil, uid: UInt32, mayBindPrivileged: Bool? = false

@@ -18,7 +18,7 @@ public enum CallResult: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// The rule that makes a socket stand in the way; `rawValue` is stable and in the report.
-public enum BindRule: String, Sendable, Hashable, CaseIterable {
+package enum BindRule: String, Sendable, Hashable, CaseIterable {
   /// A TCP socket in LISTEN: SO_REUSEADDR never helps against it (`inet_bind_conflict`).
   case tcpListener = "tcp.listener"
   /// A TCP socket in any other state, without SO_REUSEADDR on both sides (`inet_bind_conflict`).
@@ -36,10 +36,9 @@ public struct Blocker: Sendable, Hashable {
   /// Index into `Snapshot.sockets`.
   public var socket: Int
   /// The rule that finds it in the way.
-  public var rule: BindRule
+  package var rule: BindRule
 
-  /// One with these parts, each as its property says.
-  public init(socket: Int, rule: BindRule) {
+  package init(socket: Int, rule: BindRule) {
     self.socket = socket
     self.rule = rule
   }
@@ -80,17 +79,16 @@ public struct MissingFact: Sendable, Hashable {
   /// What is not known.
   public var kind: Kind
   /// The socket whose fact it is (index into `Snapshot.sockets`); nil for a fact of the host.
-  public var socket: Int?
+  package var socket: Int?
 
-  /// One with these parts, each as its property says.
-  public init(_ kind: Kind, socket: Int? = nil) {
+  package init(_ kind: Kind, socket: Int? = nil) {
     self.kind = kind
     self.socket = socket
   }
 }
 
 /// How an outcome was found.
-public enum OutcomeSource: String, Sendable, Hashable {
+package enum OutcomeSource: String, Sendable, Hashable {
   case rules
   case probe
 }
@@ -104,16 +102,15 @@ public struct BindOutcome: Sendable, Hashable {
   /// nil for UDP and where bind fails; undetermined where bind is.
   public var listen: CallResult?
   /// The rules, or a real bind.
-  public var source: OutcomeSource
+  package var source: OutcomeSource
   /// The sockets that make it fail, or may; ascending.
   public var blockers: [Blocker]
   /// What is missing where `bind` or `listen` is undetermined; empty otherwise.
   public var missing: [MissingFact]
   /// What happens under ordinary assumptions, where `bind` or `listen` is undetermined and there is ground for a guess.
-  public var likely: LikelyOutcome?
+  package var likely: LikelyOutcome?
 
-  /// One with these parts, each as its property says.
-  public init(
+  package init(
     options: ReuseOptions, bind: CallResult, listen: CallResult?, source: OutcomeSource = .rules,
     blockers: [Blocker] = [], missing: [MissingFact] = [], likely: LikelyOutcome? = nil
   ) {

@@ -1,10 +1,10 @@
-public import SocketModel
+package import SocketModel
 
 /// What bind(2), and for TCP listen(2) after it, would answer to `attempt`, for each combination of reuse options.
 ///
 /// The sockets of `snapshot` must be all of the attempt's port and transport, in the order of the kernel's dump.
 /// - Returns: four outcomes in the order of `ReuseOptions.combinations`.
-public func outcomes(of attempt: BindAttempt, in snapshot: Snapshot) -> [BindOutcome] {
+package func outcomes(of attempt: BindAttempt, in snapshot: Snapshot) -> [BindOutcome] {
   guard attempt.isV6onlyKnown else { return outcomesOfBoth(attempt, snapshot) }
   let before = errorBeforePort(attempt, snapshot.host)
   let traits = KernelTraits(snapshot.host.kernel)

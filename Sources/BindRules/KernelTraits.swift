@@ -2,7 +2,7 @@ import SocketModel
 
 /// How `inet_csk_get_port` looks for the sockets in the way of a TCP bind to one address.
 enum BucketSearch: Hashable {
-  /// In the bucket of the address and those of wildcards (bhash2, since 6.1), as mended until 6.9.
+  /// In the bucket of the address and those of wildcards (bhash2, since 6.1), as fixed until 6.9.
   case byAddress
   /// ::ffff:0.0.0.0 does not cover ::ffff:127.0.0.1: observed on 6.1.192.
   case byAddressWithoutMappedWildcards
@@ -33,7 +33,7 @@ struct KernelTraits {
   /// number does not tell.
   var udpWildcardBindMayMissAddresses: Bool?
   /// How a TCP bind to one address may find the sockets in its way: more than one where the version number does not
-  /// tell, as stable releases and distributions carry the mends back.
+  /// tell, as stable releases and distributions backport the fixes.
   var bucketSearches: [BucketSearch]
   /// Of several wildcard buckets that cover an address the first alone may be looked at.
   var mayLookInOneWildcardBucket: Bool

@@ -1,4 +1,4 @@
-public import SocketModel
+package import SocketModel
 
 extension BindOutcome {
   /// This outcome with the answer of a real bind(2) in the place of the rules'.
@@ -6,7 +6,7 @@ extension BindOutcome {
   /// A probe never listens. From Linux 6.8 on what let a fresh socket pass at bind(2) lets it pass at listen(2), so
   /// that one is known too. Before, bind(2) may have taken the kernel's SO_REUSEADDR shortcut, which listen(2) does
   /// not take: then it stays undetermined.
-  public func settled(by answer: CallResult, on kernel: KernelVersion) -> BindOutcome {
+  package func settled(by answer: CallResult, on kernel: KernelVersion) -> BindOutcome {
     var settled = self
     settled.source = .probe
     settled.bind = answer

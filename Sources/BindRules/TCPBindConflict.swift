@@ -6,7 +6,7 @@ import SocketModel
 /// Whether an owner of the bucket stands in the way of `sk`, its address included.
 ///
 /// A specific address is compared through the second table, bhash2 (`inet_bhash2_addr_any_conflict`, then the
-/// bucket of the very address in `inet_csk_bind_conflict`); a wildcard meets every owner of the bucket.
+/// bucket of the same address in `inet_csk_bind_conflict`); a wildcard meets every owner of the bucket.
 /// Before 6.1 there was no second table; a specific address met every owner too. What `search` leaves out is named there.
 func tcpConflict(_ sk: KernelSocket, _ sk2: KernelSocket, _ search: BucketSearch = .byAddress) -> Bool {
   guard usesHash2OnBind(sk), search != .wholePort else {

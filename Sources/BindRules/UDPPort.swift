@@ -3,7 +3,7 @@ import SocketModel
 /// What get_port answers for UDP, `udp_lib_get_port` with a port.
 ///
 /// The kernel walks either the chain of the port (`udp_lib_lport_inuse`) or, if that is longer than ten, the chains
-/// of the very address and then of the wildcard (`udp_lib_lport_inuse2`). How long the chain is cannot be seen (other
+/// of the address itself and then of the wildcard (`udp_lib_lport_inuse2`). How long the chain is cannot be seen (other
 /// ports and other namespaces share it), and neither can the order between IPv4 and IPv6 sockets in two dumps. The
 /// chains by address have the order of the port's, but for what connect(2) has moved to another address and maybe
 /// back (`udp_lib_rehash`): a connected socket on a specific address, any socket on a wildcard. So every order that
@@ -135,4 +135,24 @@ extension Set<UDPChainStep> {
     }
     return results
   }
+}
+
+// The conflict check of an explicit UDP bind(2), `udp_lib_get_port` with a port.
+
+/// What one socket of the chain does to a bind: the first that is not `.passed` decides, whatever stands behind it.
+enum UDPChainStep: Hashable {
+  /// It has nothing to do with the bind.
+  case passed
+  /// Both set SO_REUSEPORT and belong to one user: the bind works, the rest of the chain is not looked at.
+  case grants
+  case refuses
+}
+
+/// The body of the loops of the kernel functions `udp_lib_lport_inuse` and `udp_lib_lport_inuse2`, for a fresh
+/// socket, which has no SO_REUSEPORT group yet.
+func udpChainStep(_ sk: KernelSocket, _ sk2: KernelSocket) -> UDPChainStep {
+  if sk.reuse && sk2.reuse { return .passed }
+  if let device = sk.boundDevice, let device2 = sk2.boundDevice, device != device2 { return .passed }
+  guard inetReceiveAddressesEqual(sk, sk2) else { return .passed }
+  return sk.reuseport && sk2.reuseport && sk.uid == sk2.uid ? .grants : .refuses
 }

@@ -5,9 +5,12 @@
 #define PORTWHY_CLINUX_H
 
 #include <linux/nsfs.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -93,6 +96,14 @@ static inline int portwhy_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends,
 /* syscall(2) with three arguments, for system calls that libc has no function for or widens to all threads. */
 static inline long portwhy_syscall(long number, long first, long second, long third) {
   return syscall(number, first, second, third);
+}
+
+/* eventfd(2): a descriptor that becomes readable for good once it is turned; -1 and errno. */
+static inline int portwhy_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+static inline void portwhy_turn_event(int fd) { (void)eventfd_write(fd, 1); }
+static inline bool portwhy_event_is_turned(int fd) {
+  struct pollfd one = {fd, POLLIN, 0};
+  return poll(&one, 1, 0) == 1;
 }
 
 #endif

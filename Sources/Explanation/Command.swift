@@ -8,13 +8,13 @@ public struct Command: Sendable, Hashable {
   private var savedText: String?
 
   /// A command as a report has it: for a shell, and as words.
-  public init(saved text: String, argv: [String]?) {
+  package init(saved text: String, argv: [String]?) {
     self.argv = argv
     savedText = argv.map(Command.init(argv:))?.text == text ? nil : text
   }
 
   /// A command with these words.
-  public init(argv: [String]) { self.argv = argv }
+  package init(argv: [String]) { self.argv = argv }
 
   /// A command with these words, behind sudo(8) where it takes root.
   init(_ words: [String], asRoot: Bool = false) { argv = (asRoot ? ["sudo"] : []) + words }

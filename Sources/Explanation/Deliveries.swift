@@ -1,10 +1,10 @@
 import BindRules
-public import SocketModel
+package import SocketModel
 
 /// Who gets a part of the port's traffic once the planned socket shares the port.
 public struct Delivery: Sendable, Hashable {
   /// What is received.
-  public enum Traffic: String, Sendable, Hashable, CaseIterable {
+  package enum Traffic: String, Sendable, Hashable, CaseIterable {
     /// New TCP connections.
     case connections
     /// UDP datagrams to one address of the host.
@@ -14,7 +14,7 @@ public struct Delivery: Sendable, Hashable {
   }
 
   /// Who receives it.
-  public enum Receiver: String, Sendable, Hashable, CaseIterable {
+  package enum Receiver: String, Sendable, Hashable, CaseIterable {
     /// The planned socket alone.
     case this
     /// One of the other sockets.
@@ -26,7 +26,7 @@ public struct Delivery: Sendable, Hashable {
   }
 
   /// Why; `rawValue` is stable and in the report.
-  public enum Rule: String, Sendable, Hashable, CaseIterable {
+  package enum Rule: String, Sendable, Hashable, CaseIterable {
     /// A connected UDP socket gets what its peer sends.
     case connectedFirst = "connected-first"
     /// A socket bound to exactly the address goes before one bound to the wildcard.
@@ -46,20 +46,20 @@ public struct Delivery: Sendable, Hashable {
   }
 
   /// What is received.
-  public var traffic: Traffic
+  package var traffic: Traffic
   /// The family of the packets; nil for both.
-  public var family: AddressFamily?
+  package var family: AddressFamily?
   /// Who receives it.
-  public var receiver: Receiver
+  package var receiver: Receiver
   /// The rule by which it does.
-  public var rule: Rule
+  package var rule: Rule
   /// The other sockets it is about (indices into `Snapshot.sockets`), ascending.
-  public var sockets: [Int]
+  package var sockets: [Int]
   /// One sentence, lower case, without a full stop.
   public var text: String
 
   /// What `sockets` receive or lose.
-  public init(
+  package init(
     traffic: Traffic, family: AddressFamily?, receiver: Receiver, rule: Rule, sockets: [Int], text: String
   ) {
     self.traffic = traffic
@@ -71,7 +71,7 @@ public struct Delivery: Sendable, Hashable {
   }
 
   /// Whether traffic moves from or to sockets that others hold: what nobody notices, for no call fails.
-  public var concernsOthers: Bool { rule != .connectedFirst }
+  package var concernsOthers: Bool { rule != .connectedFirst }
 }
 
 /// Who gets the traffic where the planned bind works beside other sockets; empty where it would have the port alone.

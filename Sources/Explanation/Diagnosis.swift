@@ -1,52 +1,49 @@
 import BindRules
-public import SocketModel
+package import SocketModel
 
 /// A remark that belongs to an attempt or a port but does not decide it.
 public struct Note: Sendable, Hashable {
-  /// The kind as the report names it.
-  public var word: OpenWord<Kind>
-  /// One sentence, lower case, without a full stop.
+  /// The word of the report, `kind` in it.
+  package var word: OpenWord<Kind>
+  /// What it says: one sentence in lower case.
   public var text: String
 
   /// A note as a report has it.
-  public init(word: OpenWord<Kind>, text: String) {
+  package init(word: OpenWord<Kind>, text: String) {
     self.word = word
     self.text = text
   }
 
   /// A note of a known kind.
-  public init(kind: Kind, text: String) { self.init(word: .known(kind), text: text) }
+  package init(kind: Kind, text: String) { self.init(word: .known(kind), text: text) }
 
-  /// nil for a kind that this version does not know.
+  /// What it is about; nil for a kind of a newer version.
   public var kind: Kind? { word.known }
 }
 
 /// Something the reader of the answer can do. It is printed, never carried out.
 public struct Suggestion: Sendable, Hashable {
   /// How sure it is that it helps.
-  public enum Certainty: Sendable, Hashable {
+  package enum Certainty: Sendable, Hashable {
     /// The rules, run on the changed situation, say that it works.
     case checked
     /// It works if this holds.
     case conditional(OpenWord<Condition>)
 
-    /// It works if this holds.
-    public static func when(_ condition: Condition) -> Certainty { .conditional(.known(condition)) }
+    package static func when(_ condition: Condition) -> Certainty { .conditional(.known(condition)) }
   }
 
-  /// The kind as the report names it.
-  public var word: OpenWord<Kind>
+  package var word: OpenWord<Kind>
   /// The socket option it is about; nil for none.
-  public var optionWord: OpenWord<Option>?
-  /// How sure it is that it helps.
-  public var certainty: Certainty
+  package var optionWord: OpenWord<Option>?
+  package var certainty: Certainty
   /// What to do, lower case, without a full stop.
   public var text: String
   /// What does it; nil where no one command does.
   public var command: Command?
 
   /// A suggestion as a report has it.
-  public init(
+  package init(
     word: OpenWord<Kind>, option: OpenWord<Option>?, certainty: Certainty, text: String, command: Command?
   ) {
     self.word = word
@@ -57,25 +54,27 @@ public struct Suggestion: Sendable, Hashable {
   }
 
   /// A suggestion of a known kind.
-  public init(
+  package init(
     kind: Kind, option: Option? = nil, certainty: Certainty, text: String, command: Command? = nil
   ) {
     self.init(
       word: .known(kind), option: option.map(OpenWord.known), certainty: certainty, text: text, command: command)
   }
 
-  /// nil for a kind that this version does not know.
+  /// What is to be done; nil for a kind of a newer version.
   public var kind: Kind? { word.known }
+  /// Whether the rules, run on the changed situation, say that it works; else it works under a condition, said in `text`.
+  public var isChecked: Bool { certainty == .checked }
   /// nil for no option, and for one that this version does not know.
-  public var option: Option? { optionWord?.known }
+  package var option: Option? { optionWord?.known }
 }
 
 /// What stands behind the outcomes of one attempt, as data; the renderers turn it into a screen or JSON.
 public struct Diagnosis: Sendable, Hashable {
   /// Who has the port, or what keeps it from being bound: one line, the users by number.
-  public var headline: String
+  package var headline: String
   /// The cause as the report names it; nil where nothing fails or surprises.
-  public var causeWord: OpenWord<Cause>?
+  package var causeWord: OpenWord<Cause>?
   /// The reason where the headline does not say it, in a sentence or two; lower case.
   public var why: [String]
   /// Who gets the traffic where the planned socket shares its port.
@@ -86,7 +85,7 @@ public struct Diagnosis: Sendable, Hashable {
   public var suggestions: [Suggestion]
 
   /// Without arguments it says nothing.
-  public init(
+  package init(
     headline: String = "", cause: Cause? = nil, why: [String] = [], deliveries: [Delivery] = [], notes: [Note] = [],
     suggestions: [Suggestion] = []
   ) {
@@ -103,7 +102,7 @@ public struct Diagnosis: Sendable, Hashable {
 }
 
 /// The cause of what the planned bind would meet, the reason in words, and what can be done.
-public func explain(_ situation: Situation) -> Diagnosis {
+package func explain(_ situation: Situation) -> Diagnosis {
   guard let outcome = situation.outcome(situation.planned) else { return Diagnosis() }
   let deliveries = deliveries(situation, outcome)
   let cause = primaryCause(situation, outcome, deliveries)

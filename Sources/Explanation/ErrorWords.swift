@@ -9,6 +9,8 @@ package enum ErrorWords {
       + " and for CONFIG_INET_DIAG (modprobe inet_diag tcp_diag udp_diag)"
   }
 
+  package static func internalError(_ text: String) -> String { "internal error: \(text)" }
+
   // MARK: A failed bind
 
   package static let portZero = "port 0 means any free port: there is nothing to explain"

@@ -1,5 +1,5 @@
-public import BindRules
-public import SocketModel
+package import BindRules
+package import SocketModel
 
 // What a BSD would answer otherwise, in sentences: lower case, no full stop.
 
@@ -9,7 +9,7 @@ public import SocketModel
 ///   - linux: What Linux answers to the attempt.
 ///   - planned: The options of the planned bind.
 ///   - sockets: Those of the port, to which the answer's indices belong.
-public func foreignSentences(
+package func foreignSentences(
   _ answer: ForeignAnswer, of attempt: BindAttempt, linux: [BindOutcome], planned: ReuseOptions,
   sockets: [SocketObservation]
 ) -> [String] {
@@ -23,7 +23,7 @@ public func foreignSentences(
 }
 
 /// What holds for every answer of the system, and what was left out of this one.
-public func foreignRemarks(_ answer: ForeignAnswer) -> [String] {
+package func foreignRemarks(_ answer: ForeignAnswer) -> [String] {
   let leftOut = answer.leftOut.map { omission in
     switch omission {
     case .device: "judged without SO_BINDTODEVICE and VRFs, as nothing there is like them"

@@ -91,7 +91,7 @@ extension Suggestion {
   }
 
   /// The socket options that suggestions are about, as the man pages spell them.
-  public enum Option: String, Sendable, Hashable, CaseIterable {
+  package enum Option: String, Sendable, Hashable, CaseIterable {
     case reuseaddr = "SO_REUSEADDR"
     case reuseport = "SO_REUSEPORT"
     case v6only = "IPV6_V6ONLY"
@@ -102,7 +102,7 @@ extension Suggestion {
   }
 
   /// What must hold for a suggestion to help; stands after "if".
-  public enum Condition: String, Sendable, Hashable, CaseIterable {
+  package enum Condition: String, Sendable, Hashable, CaseIterable {
     // Sharing.
     case otherNeverListens = "the other socket never listens, as only one of the two may"
     case unicastToLast = "you mean to share (unicast then goes to the last bound socket alone)"

@@ -1,5 +1,5 @@
 import BindRules
-public import SocketModel
+package import SocketModel
 
 // The chain behind the process that holds a socket: what started it, on whose behalf it holds the port, and where
 // the port is to be changed.
@@ -125,7 +125,7 @@ extension SocketObservation {
 /// What can be seen of a descriptor that a child process inherited (fork(2) and execve(2) without SOCK_CLOEXEC).
 ///
 /// The kernel does not say who made a socket, so this is a conclusion from who holds it, for the wording only.
-public enum Inheritance: Sendable, Hashable {
+package enum Inheritance: Sendable, Hashable {
   /// Different programs hold the socket. `creator` is the one of them that is the parent of another; nil where none
   /// is: it may have gone.
   case otherPrograms(creator: ProcessRecord?, heirs: [ProcessRecord])
@@ -138,7 +138,7 @@ extension SocketObservation {
   /// How the socket came to its holders by inheritance; nil where nothing speaks for that.
   ///
   /// A manager that hands sockets over on purpose is no such case: systemd, and the helpers of container engines.
-  public var inheritance: Inheritance? {
+  package var inheritance: Inheritance? {
     guard owner == .process, activation == nil, remote == nil, !processes.isEmpty else { return nil }
     let managers: Set<String> = ["systemd", "docker-proxy", "dockerd", "conmon", "rootlessport", "containerd"]
     guard !processes.contains(where: { $0.pid == 1 || $0.isServiceManager || managers.contains($0.command) }) else {

@@ -1,4 +1,4 @@
-public import SocketModel
+package import SocketModel
 
 /// A runtime or server: what its sockets get by default and where it binds them, and how its users change that.
 ///
@@ -6,7 +6,7 @@ public import SocketModel
 /// a program may override each of them.
 public struct Runtime: Sendable, Hashable {
   /// What the runtime does with IPV6_V6ONLY of an AF_INET6 listening socket.
-  public enum V6Only: String, Sendable, Hashable, CaseIterable {
+  package enum V6Only: String, Sendable, Hashable, CaseIterable {
     /// Sets it: the socket serves IPv6 alone.
     case set
     /// Clears it: a socket on `::` serves IPv4 too.
@@ -16,20 +16,20 @@ public struct Runtime: Sendable, Hashable {
   }
 
   /// What its sockets of one transport are like where its user says nothing.
-  public struct Defaults: Sendable, Hashable {
+  package struct Defaults: Sendable, Hashable {
     /// It sets SO_REUSEADDR.
-    public var reuseaddr: Bool
+    package var reuseaddr: Bool
     /// It sets SO_REUSEPORT.
-    public var reuseport: Bool
+    package var reuseport: Bool
     /// What it does with IPV6_V6ONLY.
-    public var v6only: V6Only
+    package var v6only: V6Only
     /// It sets IP_FREEBIND: an address that the host lacks is no obstacle.
-    public var freebind: Bool
+    package var freebind: Bool
     /// Where it binds, each address with a socket of its own; nil where its user says so, and both wildcards are judged.
-    public var addresses: [IPAddress]?
+    package var addresses: [IPAddress]?
 
     /// Without arguments a socket without options.
-    public init(
+    package init(
       reuseaddr: Bool = false, reuseport: Bool = false, v6only: V6Only = .host, freebind: Bool = false,
       addresses: [IPAddress]? = nil
     ) {
@@ -42,7 +42,7 @@ public struct Runtime: Sendable, Hashable {
   }
 
   /// How the defaults were found out.
-  public enum Evidence: Sendable, Hashable {
+  package enum Evidence: Sendable, Hashable {
     /// The program was run and its setsockopt(2) calls were watched: what ran.
     case watched(String)
     /// The source or the manual at `source` says so: which version.
@@ -51,20 +51,20 @@ public struct Runtime: Sendable, Hashable {
 
   /// What a user of the runtime writes to have an option on, in its own words; nil where it has no setting for it. What
   /// makes a server take IPv4 alone is no way to leave IPv4 to others, and so not here.
-  public struct Settings: Sendable, Hashable {
+  package struct Settings: Sendable, Hashable {
     /// Sets SO_REUSEADDR, where the default does not.
-    public var reuseaddr: String?
+    package var reuseaddr: String?
     /// Sets SO_REUSEPORT; for a runtime that sets it by itself, what undoes the setting that switches it off.
-    public var reuseport: String?
+    package var reuseport: String?
     /// Sets IPV6_V6ONLY, so that a socket on `::` leaves IPv4 alone; likewise.
-    public var v6only: String?
+    package var v6only: String?
     /// Lets it bind an address that the host does not have (yet): IP_FREEBIND or IP_TRANSPARENT.
-    public var freebind: String?
+    package var freebind: String?
     /// Chooses the address to bind.
-    public var address: String?
+    package var address: String?
 
     /// What is not given has no setting.
-    public init(
+    package init(
       reuseaddr: String? = nil, reuseport: String? = nil, v6only: String? = nil, freebind: String? = nil,
       address: String? = nil
     ) {
@@ -79,24 +79,23 @@ public struct Runtime: Sendable, Hashable {
   /// The word of `--runtime` and of the report.
   public var name: String
   /// Other words for it.
-  public var aliases: [String]
+  package var aliases: [String]
   /// The base names of its executables, without version numbers (`python`, not `python3.11`); empty for a library.
-  public var executables: [String]
+  package var executables: [String]
   /// Its listening TCP sockets; nil where it has none.
-  public var tcp: Defaults?
+  package var tcp: Defaults?
   /// Its UDP sockets; nil where it has none, or where nothing is known of them.
-  public var udp: Defaults?
+  package var udp: Defaults?
   /// What its users write to change that.
-  public var settings: Settings
+  package var settings: Settings
   /// What somebody should know who finds it on a port: one sentence, lower case, without a full stop.
-  public var remark: String?
-  /// How the defaults were found out.
-  public var evidence: Evidence
+  package var remark: String?
+  package var evidence: Evidence
   /// Where the default or the setting is documented.
-  public var source: String
+  package var source: String
 
   /// An entry of the catalogue.
-  public init(
+  package init(
     _ name: String, aliases: [String] = [], executables: [String] = [], tcp: Defaults? = nil, udp: Defaults? = nil,
     settings: Settings = Settings(), remark: String? = nil, evidence: Evidence, source: String
   ) {
@@ -124,7 +123,7 @@ public struct Runtime: Sendable, Hashable {
   }
 
   /// The defaults of one transport.
-  public func defaults(_ transport: TransportProtocol) -> Defaults? { transport == .tcp ? tcp : udp }
+  package func defaults(_ transport: TransportProtocol) -> Defaults? { transport == .tcp ? tcp : udp }
 }
 
 extension Runtime {
@@ -138,7 +137,7 @@ extension Runtime {
   }
 
   /// The name or alias that is spelled most like `word`; nil where none is close.
-  public static func nearest(to word: String) -> String? {
+  package static func nearest(to word: String) -> String? {
     let word = String(word.lowercased().prefix(64))
     let all = catalogue.flatMap { [$0.name] + $0.aliases }
     let best = all.map { (name: $0, distance: editDistance(Array(word), Array($0))) }.min {
@@ -150,7 +149,7 @@ extension Runtime {
 
   /// The entry whose executable this is: the base name, without `(deleted)` and version numbers, and nothing else
   /// of the process; nil for every other program.
-  public init?(executable path: String?) {
+  package init?(executable path: String?) {
     guard let path else { return nil }
     let whole = path.hasSuffix(" (deleted)") ? path.dropLast(10) : path[...]
     let base = whole.utf8.lastIndex(of: UInt8(ascii: "/")).map { whole[whole.utf8.index(after: $0)...] } ?? whole

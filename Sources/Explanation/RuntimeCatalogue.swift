@@ -9,7 +9,7 @@ import SocketModel
 
 extension Runtime {
   /// Every runtime and server that is known, languages first.
-  public static let catalogue: [Runtime] =
+  package static let catalogue: [Runtime] =
     languages + frameworks + swift + webServers + databases + queues + nameServers + mail
     + system
 

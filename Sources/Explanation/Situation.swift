@@ -1,30 +1,30 @@
-public import BindRules
-public import SocketModel
+package import BindRules
+package import SocketModel
 
 /// What one attempt is explained from: the rules' answers and the facts they were drawn from.
-public struct Situation: Sendable, Hashable {
+package struct Situation: Sendable, Hashable {
   /// The bind that was judged.
-  public var attempt: BindAttempt
+  package var attempt: BindAttempt
   /// The four outcomes, in the order of `ReuseOptions.combinations`.
-  public var outcomes: [BindOutcome]
+  package var outcomes: [BindOutcome]
   /// The options the user plans to set.
-  public var planned: ReuseOptions
+  package var planned: ReuseOptions
   /// The sockets of the port, as given to the rules.
-  public var snapshot: Snapshot {
+  package var snapshot: Snapshot {
     didSet { listeners = snapshot.listeners }
   }
   /// Every socket's role asks for it.
   private var listeners: [SocketObservation]
   /// Other ports, and every socket on them, for a free one to offer; nil where they were not looked at.
-  public var nearby: NearbyPorts?
+  package var nearby: NearbyPorts?
   /// The planned server's runtime (`--runtime`); nil where it was not said.
-  public var runtime: Runtime?
+  package var runtime: Runtime?
   /// The options of the question, as the command line has them: without them a command that asks portwhy again would
   /// ask another question.
-  public var questionOptions: [String]
+  package var questionOptions: [String]
 
   /// What is judged, what came of it and the facts; the rest where it is known.
-  public init(
+  package init(
     attempt: BindAttempt, outcomes: [BindOutcome], planned: ReuseOptions, snapshot: Snapshot,
     nearby: NearbyPorts? = nil,
     runtime: Runtime? = nil, questionOptions: [String] = []
@@ -62,16 +62,16 @@ public struct Situation: Sendable, Hashable {
 }
 
 /// Ports beside the one asked for, with every socket on them.
-public struct NearbyPorts: Sendable, Hashable {
+package struct NearbyPorts: Sendable, Hashable {
   /// The ports that were looked at.
-  public var ports: ClosedRange<UInt16>
+  package var ports: ClosedRange<UInt16>
   /// What the kernel lists; options and owners need not be known.
-  public var sockets: [SocketObservation]
+  package var sockets: [SocketObservation]
   /// Those of `ports` that `/etc/services` gives to a service of the transport: never offered.
-  public var named: Set<UInt16>
+  package var named: Set<UInt16>
 
   /// Every socket on these ports, and which of them have a name.
-  public init(ports: ClosedRange<UInt16>, sockets: [SocketObservation], named: Set<UInt16> = []) {
+  package init(ports: ClosedRange<UInt16>, sockets: [SocketObservation], named: Set<UInt16> = []) {
     self.ports = ports
     self.sockets = sockets
     self.named = named

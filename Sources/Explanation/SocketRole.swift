@@ -1,8 +1,8 @@
-public import BindRules
-public import SocketModel
+package import BindRules
+package import SocketModel
 
 /// What a socket is to somebody who wants its port.
-public enum SocketRole: Sendable, Hashable, CaseIterable {
+package enum SocketRole: Sendable, Hashable, CaseIterable {
   case listener
   case bound
   case udp
@@ -17,7 +17,7 @@ public enum SocketRole: Sendable, Hashable, CaseIterable {
   case request
 
   /// What the socket is to the port, or to an attempt.
-  public init(_ socket: SocketObservation, in snapshot: Snapshot) {
+  package init(_ socket: SocketObservation, in snapshot: Snapshot) {
     self.init(socket, host: snapshot.host, listeners: snapshot.listeners)
   }
 
@@ -73,7 +73,7 @@ extension Snapshot {
 }
 
 /// How the address of a socket and that of a planned one, known to collide, meet.
-public enum AddressOverlap: Sendable, Hashable {
+package enum AddressOverlap: Sendable, Hashable {
   /// The same address, IPv4-mapped counting as IPv4.
   case same
   /// One of them is the wildcard of the other's family.
@@ -81,8 +81,7 @@ public enum AddressOverlap: Sendable, Hashable {
   /// One is IPv4, the other an IPv6 address.
   case dualStack
 
-  /// What the socket is to the port, or to an attempt.
-  public init(_ attempt: BindAttempt, _ socket: SocketObservation) {
+  package init(_ attempt: BindAttempt, _ socket: SocketObservation) {
     let (mine, theirs) = (attempt.address.plain, socket.local.address.plain)
     if mine.family != theirs.family {
       self = .dualStack

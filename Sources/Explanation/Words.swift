@@ -1,5 +1,5 @@
 package import BindRules
-public import SocketModel
+package import SocketModel
 
 // Small pieces of text that several sentences share.
 
@@ -26,12 +26,12 @@ extension Endpoint {
 
 extension ProcessRecord {
   /// `nginx (pid 812)`.
-  public var text: String { "\(command) (pid \(pid))" }
+  package var text: String { "\(command) (pid \(pid))" }
 }
 
 extension KernelOwner {
   /// `vxlan interface vx0`, `the IPVS synchronisation daemon on eth0`.
-  public var text: String {
+  package var text: String {
     if kind == .ipvs { return "the IPVS synchronisation daemon" + (interface.map { " on \($0)" } ?? "") }
     return interface.map { "\(word.rawValue) interface \($0)" } ?? word.rawValue
   }

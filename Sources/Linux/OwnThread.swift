@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 package import SocketModel
 
@@ -21,8 +22,8 @@ package func onOwnThread(_ body: () -> Void) throws(SystemError) {
   if failure != 0 { throw SystemError(rawValue: failure) }
 }
 
-/// Runs `body` on a thread of its own that nobody waits for (pthread_create(3), pthread_detach(3)); false where none is to
-/// be had.
+/// Runs `body` on a thread of its own that nobody waits for (pthread_create(3), pthread_detach(3)); false where there is none
+/// to start.
 package func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
   let work = Unmanaged.passRetained(Work(body)).toOpaque()
   var thread = pthread_t()
@@ -45,4 +46,22 @@ private final class Work: Sendable {
   let body: @Sendable () -> Void
 
   init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
+
+/// Ends a wait of another thread (eventfd(2)). An object, because both threads hold it and the last closes it.
+package final class StopSwitch: Sendable {
+  /// Readable once it is turned.
+  package let descriptor: Int32
+
+  package init() throws(SystemError) {
+    descriptor = portwhy_event_descriptor()
+    if descriptor < 0 { throw .last }
+  }
+
+  deinit { close(descriptor) }
+
+  /// For good.
+  package func turn() { portwhy_turn_event(descriptor) }
+
+  package var isTurned: Bool { portwhy_event_is_turned(descriptor) }
 }

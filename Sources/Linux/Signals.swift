@@ -31,7 +31,7 @@ package struct StopSignals: ~Copyable {
 }
 
 /// Waits until one of the descriptors can be read, or so many milliseconds have passed (poll(2)). Negative descriptors are
-/// passed over, an error shows as readable, and a signal may end the wait early.
+/// ignored, an error shows as readable, and a signal may end the wait early.
 package func waitToRead(_ descriptors: [Int32], milliseconds: UInt64) {
   var waiting = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
   _ = poll(&waiting, nfds_t(waiting.count), Int32(clamping: milliseconds))

@@ -4,7 +4,7 @@ package import SocketModel
 
 /// What a socket says of itself: getsockopt(2), getsockname(2), getpeername(2) and fstat(2).
 package struct SocketAnswer: Sendable, Hashable {
-  /// SO_DOMAIN; nil for a socket that is not the internet's.
+  /// SO_DOMAIN, AF_INET or AF_INET6 alone.
   package var family: AddressFamily?
   /// SO_TYPE: whose port space an internet socket binds in; nil for other types.
   package var transport: TransportProtocol?

@@ -129,7 +129,7 @@ package enum SystemCalls {
   package enum ReadResult: Hashable {
     /// One byte more than the limit where there is more.
     case bytes([UInt8])
-    /// strerror(3) of what happened.
+    /// The text of an errno (strerror(3)).
     case failed(String)
   }
 

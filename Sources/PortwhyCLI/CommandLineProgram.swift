@@ -1,7 +1,7 @@
 internal import BindRules
 internal import Explanation
 package import Linux
-internal import PortwhyKit
+internal import Answers
 internal import PortwhyReport
 internal import SocketModel
 internal import Supervisor
@@ -30,7 +30,7 @@ public enum CommandLineProgram {
       complain(error.message)
       return ExitStatus.usage.rawValue
     } catch let error as PortwhyError {
-      complain(Shown.hidingSecrets(text(error)))
+      complain(Shown.hidingSecrets(error.description))
       return ExitStatus(error).rawValue
     } catch {
       complain("internal error: \(error)")
@@ -48,7 +48,7 @@ public enum CommandLineProgram {
   private static func run(_ invocation: Invocation) throws -> ExitStatus {
     switch (invocation.task, invocation.pace) {
     case (.help, _): return write(HelpScreen.text(), status: .ok)
-    case (.version, _): return write("portwhy \(portwhyVersion)\n", status: .ok)
+    case (.version, _): return write("portwhy \(Portwhy.version)\n", status: .ok)
     case (.runtimes, _): return write(RuntimeList.render(style: textStyle(invocation)), status: .ok)
     case (.explain(let topic), _): return write(explain(topic, invocation), status: .ok)
     case (.saved(let files, let question), _): return try saved(files, question, invocation)
@@ -165,11 +165,4 @@ public enum CommandLineProgram {
   }
 
   private static let longestComplaint = 500
-
-  static func text(_ error: PortwhyError) -> String {
-    switch error {
-    case .kernelInterfaceMissing(let text), .notPermitted(let text), .invalidQuestion(let text): text
-    case .internalError(let text): "internal error: \(text)"
-    }
-  }
 }

@@ -1,6 +1,6 @@
 internal import Explanation
 internal import Linux
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// What the shells' completions ask the program for: `portwhy ---complete WHAT WORD [EARLIER WORDS…]`.

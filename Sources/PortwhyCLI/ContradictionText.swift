@@ -1,5 +1,5 @@
 internal import BindRules
-internal import PortwhyKit
+internal import Answers
 internal import PortwhyReport
 internal import SocketModel
 

@@ -1,5 +1,5 @@
 internal import BindRules
-internal import PortwhyKit
+internal import Answers
 
 /// What is wrong with what was typed: one line, lower case, the bad part in double quotes.
 struct UsageError: Error, Hashable {

@@ -1,5 +1,5 @@
 internal import BindRules
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// The ports of a report on which every planned bind works, in the order asked for.

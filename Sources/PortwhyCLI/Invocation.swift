@@ -1,7 +1,7 @@
 internal import BindRules
 internal import Explanation
 internal import Linux
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// What one call of the program is to do, with every contradiction ruled out.
@@ -91,16 +91,16 @@ struct Invocation: Hashable {
     question.v6only = given.v6only
     question.hasBindCapability = given.has(.capNetBind)
     question.runtime = try Self.runtime(given)
-    question.deep = given.has(.deep)
-    question.bpf = !given.has(.noBPF)
+    question.isDeep = given.has(.deep)
+    question.usesBPF = !given.has(.noBPF)
     question.ours = try Self.ours(given, lookup)
     // Without names nothing could be told to be one's own.
-    question.verdictOnly = (quiet || free != nil) && question.ours.isEmpty
+    question.isVerdictOnly = (quiet || free != nil) && question.ours.isEmpty
     question.systems = Self.systems(given)
     question.device = try Self.device(given)
     question.uid = try Self.uid(given, lookup)
     question.namespace = namespace
-    question.probe = given.has(.probe)
+    question.probes = given.has(.probe)
     task = .answer(question)
   }
 
@@ -206,7 +206,7 @@ extension GivenOptions {
   /// What `-t` and `-u` ask for; empty where neither was given.
   var transports: [TransportProtocol] { (has(.tcp) ? [.tcp] : []) + (has(.udp) ? [.udp] : []) }
 
-  /// What `-4` and `-6` ask for; nil where neither was given.
+  /// The families of `-4` and `-6`; nil for both.
   var families: Set<AddressFamily>? {
     guard has(.ipv4) || has(.ipv6) else { return nil }
     return Set((has(.ipv4) ? [AddressFamily.ipv4] : []) + (has(.ipv6) ? [.ipv6] : []))

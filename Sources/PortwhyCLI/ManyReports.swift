@@ -1,5 +1,5 @@
 internal import Linux
-internal import PortwhyKit
+internal import Answers
 internal import PortwhyReport
 internal import SocketModel
 
@@ -242,7 +242,7 @@ private struct ManyReports {
     let status = ExitStatus(fold.worst)
     if !invocation.quiet {
       output +=
-        invocation.json ? fold.json(version: portwhyVersion, status: status.rawValue) : fold.text(style: style)
+        invocation.json ? fold.json(version: Portwhy.version, status: status.rawValue) : fold.text(style: style)
       flush()
     }
     complain()

@@ -1,5 +1,5 @@
 internal import Linux
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 // `--ours`: the words, and what of them the host has to say.

@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Linux
-internal import PortwhyKit
+internal import Answers
 internal import PortwhyReport
 internal import SocketModel
 
@@ -11,7 +11,7 @@ extension Invocation {
   static func savedQuestion(_ given: GivenOptions, _ lookup: Lookup) throws(UsageError) -> SavedQuestion {
     var question = SavedQuestion(families: given.families, plan: Plan(v6only: given.v6only))
     question.ours = try ours(given, lookup)
-    question.verdictOnly = (given.has(.quiet) || given.has(.free)) && question.ours.isEmpty
+    question.isVerdictOnly = (given.has(.quiet) || given.has(.free)) && question.ours.isEmpty
     question.hasBindCapability = given.has(.capNetBind)
     question.systems = systems(given)
     if !given.transports.isEmpty { question.transports = Set(given.transports) }

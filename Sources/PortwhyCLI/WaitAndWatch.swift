@@ -1,7 +1,7 @@
 internal import BindRules
 internal import Glibc
 internal import Linux
-internal import PortwhyKit
+internal import Answers
 internal import PortwhyReport
 internal import SocketModel
 

@@ -1,5 +1,5 @@
 internal import Explanation
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// What there is to do for a whole port: what the attempts suggest, each thing once, the best first.

@@ -1,14 +1,14 @@
 internal import BindRules
 internal import Explanation
-public import PortwhyKit
+package import Answers
 internal import SocketModel
 
 /// A line for each port and address, made to be compared and folded: nothing in it changes while the host stays the same.
 ///
 /// `8080/tcp 0.0.0.0 fails EADDRINUSE listener nginx.service`; the words are separated by one blank, and none has one.
-public enum BriefLines {
+package enum BriefLines {
   /// The lines of a report, each with its newline.
-  public static func render(_ report: Report) -> String {
+  package static func render(_ report: Report) -> String {
     report.targets.flatMap { target in
       target.attempts.map { line(target, $0, report.host) + "\n" }
     }.joined()

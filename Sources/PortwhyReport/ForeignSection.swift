@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Explanation
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 extension TargetScreen {

@@ -1,5 +1,5 @@
 internal import Explanation
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// Every port in use, a line each: what state, on which addresses, shared how, by whom.

@@ -2,9 +2,9 @@ internal import Explanation
 internal import SocketModel
 
 /// What `--runtime list` prints: every runtime with what it sets and where it binds by default.
-public enum RuntimeList {
+package enum RuntimeList {
   /// The table, for people.
-  public static func render(style: ScreenStyle) -> String {
+  package static func render(style: ScreenStyle) -> String {
     var table = TextTable(header: ["NAME", "SETS", "BINDS", "ALSO CALLED"], rows: [], indent: 0)
     for runtime in Runtime.catalogue.sorted(by: { $0.name < $1.name }) {
       table.rows.append(

@@ -1,15 +1,15 @@
 internal import BindRules
 internal import Explanation
-public import PortwhyKit
+public import Answers
 internal import SocketModel
 
 /// The report for people.
-public enum Screen {
+package enum Screen {
   /// More targets than this get one line each.
   static let screensShown = 16
 
   /// The answer to a question: a screen a port, or a line a port where there are more than 16.
-  public static func render(_ report: Report, style: ScreenStyle) -> String {
+  package static func render(_ report: Report, style: ScreenStyle) -> String {
     if report.targets.count > screensShown {
       return text(SummaryLines(report: report, style: style).lines())
     }
@@ -51,7 +51,7 @@ public enum Screen {
   }
 
   /// The overview: a line for each protocol and port in use.
-  public static func renderOverview(_ report: Report, style: ScreenStyle) -> String {
+  package static func renderOverview(_ report: Report, style: ScreenStyle) -> String {
     text(OverviewTable(report: report, style: style).lines())
   }
 
@@ -60,12 +60,20 @@ public enum Screen {
   }
 }
 
+extension Report {
+  /// The answer as a person reads it: what `portwhy` prints, without colour.
+  public var text: String { Screen.render(self, style: ScreenStyle()) }
+
+  /// The answer as `portwhy --json` prints it, schema `portwhy.report/1`; users have no names in it.
+  public var json: String { JSONReport.render(self) }
+}
+
 extension BindFailure {
   /// The explanation as a person reads it: what `portwhy` prints, at most a screen, without colour.
-  public var text: String { text(style: ScreenStyle()) }
+  public var text: String { report.text }
 
-  /// The same in another style: wider, with user names, or with everything that is known.
-  public func text(style: ScreenStyle) -> String { Screen.render(report, style: style) }
+  /// In another style: wider, with user names, or with everything that is known.
+  package func text(style: ScreenStyle) -> String { Screen.render(report, style: style) }
 }
 
 /// The answer for one port: two lines of headline, the sockets, then the sections `why`, `bind`, `gets`, `note` and `do`.

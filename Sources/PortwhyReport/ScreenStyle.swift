@@ -2,22 +2,22 @@ internal import Explanation
 internal import SocketModel
 
 /// How the answer is put on a screen; everything it needs to know of the terminal and the user's wishes.
-public struct ScreenStyle: Sendable, Hashable {
+package struct ScreenStyle: Sendable, Hashable {
   /// Columns, held within 40...100.
-  public let width: Int
+  package let width: Int
   /// Colours are used, SGR of ECMA-48.
-  public var color: Bool
+  package var color: Bool
   /// The deciding rules, every flag's source, and no shortened lists.
-  public var verbose: Bool
+  package var verbose: Bool
   /// No user names, even where `users` has them.
-  public var numeric: Bool
+  package var numeric: Bool
   /// The names of uids.
-  public var users: [UInt32: String]
+  package var users: [UInt32: String]
   /// How long gathering the answer took, in microseconds; shown where `verbose`.
-  public var elapsedMicroseconds: UInt64?
+  package var elapsedMicroseconds: UInt64?
 
   /// A terminal of 80 columns without colour where nothing is said.
-  public init(
+  package init(
     width: Int = 80, color: Bool = false, verbose: Bool = false, numeric: Bool = false,
     users: [UInt32: String] = [:], elapsedMicroseconds: UInt64? = nil
   ) {
@@ -54,7 +54,7 @@ public struct ScreenStyle: Sendable, Hashable {
 
     func callAsFunction(_ socket: SocketObservation) -> String { TerminalText.escaped(words.text(socket)) }
 
-    /// What makes rows alike: the owner without pids and times.
+    /// As `OwnerWords.foldingKey`.
     func foldingKey(_ socket: SocketObservation) -> String { words.foldingKey(socket) }
   }
 

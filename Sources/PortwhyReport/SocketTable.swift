@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Explanation
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// The sockets of a port: what is in the way first, alike ones folded together.

@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Explanation
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// One line a port, for a range too long for a screen a port; ports side by side that nobody uses and that end alike

@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Explanation
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// The first two lines of a port, as this screen writes addresses and users.
@@ -36,7 +36,7 @@ struct TargetHeadline {
     return [words.first, words.second + (words.second.isEmpty ? "" : plan)]
   }
 
-  /// Whether there is nothing to say but that the port is free.
+  /// As `Headline.isFree` has it, for this screen.
   var isFree: Bool { words.isFree }
 
   var ink: ScreenStyle.Ink {

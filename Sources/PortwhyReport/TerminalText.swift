@@ -1,5 +1,5 @@
 /// Text that somebody else chose, made harmless for a terminal and a log.
-public enum TerminalText {
+package enum TerminalText {
   /// Whether a character controls the terminal, breaks the line, hides or turns the direction of what follows.
   package static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.value >= 0x20 && scalar.value < 0x7f { return false }
@@ -12,7 +12,7 @@ public enum TerminalText {
   /// The text with every harmful character as `\xNN` (up to U+00FF) or `\u{N}`.
   ///
   /// A backslash stays as it is: systemd unit names hold `\x2d`, and they must stay what one can type.
-  public static func escaped(_ text: String) -> String {
+  package static func escaped(_ text: String) -> String {
     if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return text }
     guard text.unicodeScalars.contains(where: isHarmful) else { return text }
     var result = ""

@@ -1,9 +1,9 @@
-public import Explanation
+package import Explanation
 
 /// The long texts of `--explain`, wrapped to the terminal.
-public enum TopicScreen {
+package enum TopicScreen {
   /// One topic: its title, then a paragraph for each question it answers.
-  public static func render(_ topic: Topic, style: ScreenStyle) -> String {
+  package static func render(_ topic: Topic, style: ScreenStyle) -> String {
     let heading = TerminalText.wrapped(
       TerminalText.words("\(topic.slug): \(topic.title)"), columns: style.width - 2
     ).enumerated().map { style.paint(($0.offset == 0 ? "" : "  ") + $0.element, .bold) }
@@ -17,7 +17,7 @@ public enum TopicScreen {
   }
 
   /// Every topic with its title, the causes of the report first.
-  public static func renderList(style: ScreenStyle) -> String {
+  package static func renderList(style: ScreenStyle) -> String {
     let width = Catalogue.topics.map(\.slug.utf8.count).max() ?? 0
     var lines = [style.paint("causes", .bold)] + list(Catalogue.topics.filter(\.isCause), width, style)
     lines += ["", style.paint("topics", .bold)] + list(Catalogue.topics.filter { !$0.isCause }, width, style)

@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Explanation
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// What `-v` adds: the rule and kernel function that decided, where every flag comes from, how long it took.

@@ -1,15 +1,15 @@
 /// A word of the report: one that this version knows, or one of another version, kept as it stands.
-public enum OpenWord<Known: RawRepresentable<String> & Hashable & Sendable>: RawRepresentable, Sendable, Hashable {
+package enum OpenWord<Known: RawRepresentable<String> & Hashable & Sendable>: RawRepresentable, Sendable, Hashable {
   /// A word that this version knows.
   case known(Known)
   /// Another version's; never one that this version knows.
   case other(String)
 
   /// Reads any word, known or not.
-  public init(rawValue: String) { self = Known(rawValue: rawValue).map(OpenWord.known) ?? .other(rawValue) }
+  package init(rawValue: String) { self = Known(rawValue: rawValue).map(OpenWord.known) ?? .other(rawValue) }
 
   /// The word as it stands in the report.
-  public var rawValue: String {
+  package var rawValue: String {
     switch self {
     case .known(let word): word.rawValue
     case .other(let word): word
@@ -17,7 +17,7 @@ public enum OpenWord<Known: RawRepresentable<String> & Hashable & Sendable>: Raw
   }
 
   /// nil for a word of another version.
-  public var known: Known? {
+  package var known: Known? {
     if case .known(let word) = self { word } else { nil }
   }
 }

@@ -3,45 +3,45 @@ public struct SystemError: Error, RawRepresentable, Sendable, Hashable, CustomSt
   /// errno(3).
   public let rawValue: Int32
 
-  /// Takes any value, known or not.
+  /// An error by its errno, positive.
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
   /// EPERM.
-  public static let notPermitted = SystemError(rawValue: 1)
+  package static let notPermitted = SystemError(rawValue: 1)
   /// ENOENT.
-  public static let noEntry = SystemError(rawValue: 2)
+  package static let noEntry = SystemError(rawValue: 2)
   /// ESRCH.
-  public static let noSuchProcess = SystemError(rawValue: 3)
+  package static let noSuchProcess = SystemError(rawValue: 3)
   /// EINTR.
-  public static let interrupted = SystemError(rawValue: 4)
+  package static let interrupted = SystemError(rawValue: 4)
   /// ENXIO.
-  public static let noDeviceOrAddress = SystemError(rawValue: 6)
+  package static let noDeviceOrAddress = SystemError(rawValue: 6)
   /// EAGAIN.
-  public static let tryAgain = SystemError(rawValue: 11)
+  package static let tryAgain = SystemError(rawValue: 11)
   /// ENOMEM.
-  public static let outOfMemory = SystemError(rawValue: 12)
+  package static let outOfMemory = SystemError(rawValue: 12)
   /// EACCES.
   public static let accessDenied = SystemError(rawValue: 13)
   /// ENODEV.
-  public static let noDevice = SystemError(rawValue: 19)
+  package static let noDevice = SystemError(rawValue: 19)
   /// EINVAL.
-  public static let invalidArgument = SystemError(rawValue: 22)
+  package static let invalidArgument = SystemError(rawValue: 22)
   /// ENOSYS.
-  public static let noSystemCall = SystemError(rawValue: 38)
+  package static let noSystemCall = SystemError(rawValue: 38)
   /// EOPNOTSUPP.
-  public static let notSupported = SystemError(rawValue: 95)
+  package static let notSupported = SystemError(rawValue: 95)
   /// EAFNOSUPPORT.
-  public static let addressFamilyNotSupported = SystemError(rawValue: 97)
+  package static let addressFamilyNotSupported = SystemError(rawValue: 97)
   /// EADDRINUSE.
   public static let addressInUse = SystemError(rawValue: 98)
   /// EADDRNOTAVAIL.
-  public static let addressNotAvailable = SystemError(rawValue: 99)
+  package static let addressNotAvailable = SystemError(rawValue: 99)
   /// ENETUNREACH.
-  public static let networkUnreachable = SystemError(rawValue: 101)
+  package static let networkUnreachable = SystemError(rawValue: 101)
   /// ENOBUFS.
-  public static let noBufferSpace = SystemError(rawValue: 105)
+  package static let noBufferSpace = SystemError(rawValue: 105)
   /// EHOSTUNREACH.
-  public static let hostUnreachable = SystemError(rawValue: 113)
+  package static let hostUnreachable = SystemError(rawValue: 113)
 
   private static let names: [Int32: String] = [
     1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 6: "ENXIO", 9: "EBADF", 11: "EAGAIN", 12: "ENOMEM",
@@ -55,7 +55,7 @@ public struct SystemError: Error, RawRepresentable, Sendable, Hashable, CustomSt
   public var description: String { Self.names[rawValue] ?? "errno \(rawValue)" }
 
   /// The error number with this symbolic name; nil for a name that is not known here.
-  public init?(name: String) {
+  package init?(name: String) {
     guard let entry = Self.names.first(where: { $0.value == name }) else { return nil }
     rawValue = entry.key
   }

@@ -59,7 +59,7 @@ struct LocalAddressTests {
       } == "ok")
   }
 
-  @Test("is sure without rules and look-up where the table has the very address, and only there")
+  @Test("is sure without rules and look-up where the table has exactly this address, and only there")
   func ownRoute() {
     func bind(_ routes: [LocalRoute]) -> String {
       Self.bind {

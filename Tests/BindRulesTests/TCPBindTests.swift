@@ -204,7 +204,7 @@ struct TCPBindTests {
   /// Observed: 5.10 refuses the first (its sk_rcv_saddr is 127.0.0.6), 6.1 allows the second. Read in the kernel's
   /// history: the rest. Columns: 5.10, 6.1.0-56, 6.1.50, 6.1.192, 6.2.0-39, 6.5.0, 6.6.30, 6.8.0-31, 6.9.
   @Test(
-    "to one address depends on the kernel's version where the table of addresses came or was mended later",
+    "to one address depends on the kernel's version where the table of addresses came or was fixed later",
     arguments: [
       ("ESTABLISHED ::1", "127.0.0.6", "? ok ok ok ok ok ok ok ok"),
       ("LISTEN ::ffff:0.0.0.0", "::ffff:127.0.0.1", "X ? ? ? ? ? ? X X"),
@@ -240,9 +240,9 @@ struct TCPBindTests {
 
 @Suite("The stable releases of 6.1")
 struct LongtermReleaseTests {
-  /// What is the last release without a mend, and the first with it.
+  /// What is the last release without the fix, and the first with it.
   @Test(
-    "are sure from the release on that brought the mend",
+    "are sure from the release on that brought the fix",
     arguments: [
       ("LISTEN ::", "127.0.0.1", "6.1.20", "6.1.21"), ("TIME_WAIT 127.0.0.1", "127.0.0.1", "6.1.20", "6.1.21"),
       ("LISTEN 127.0.0.1", "::ffff:127.0.0.1", "6.1.59", "6.1.60"),

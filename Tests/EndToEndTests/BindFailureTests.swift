@@ -2,7 +2,7 @@ import BindRules
 import Glibc
 import KernelLab
 import Explanation
-import PortwhyKit
+import Answers
 import PortwhyReport
 import SocketModel
 import Testing
@@ -105,7 +105,7 @@ struct BindFailureTests {
     #expect(own.report.targets.first?.sockets.count == 1)
   }
 
-  @Test("IPV6_V6ONLY, SO_BINDTODEVICE and the owner are those of the very socket")
+  @Test("IPV6_V6ONLY, SO_BINDTODEVICE and the owner are those of the socket itself")
   func readsTheSocket() throws {
     let (calls, dual, only, device, user) = try inNamespace {
       try withServer("our @s = (listener(8080), listener(8081, AF_INET, [SO_REUSEPORT]));", port: 8080) { _ in

@@ -3,7 +3,7 @@ import CProcessTestSupport
 import Glibc
 import JSONTestSupport
 import KernelLab
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 
@@ -110,7 +110,7 @@ private func libraryChecks(_ ports: Ports) -> [Check] {
     }
   }
   func anything(_ transport: TransportProtocol, _ port: UInt16) -> Check {
-    let item = QuestionItem(addresses: [.wildcard], ports: port...(port + 7), transport: transport)
+    let item = QuestionItem(addresses: [.wildcard], ports: Port(port)...Port(port + 7), transport: transport)
     return { try Portwhy.answer(Question(items: [item])).targets.count == 8 ? nil : "not 8 targets" }
   }
   return [

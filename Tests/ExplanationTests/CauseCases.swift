@@ -2,7 +2,7 @@ import BindRules
 import Glibc
 @testable import KernelLab
 import Explanation
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 
@@ -37,10 +37,10 @@ struct CauseCase: Sendable, CustomTestStringConvertible {
   func question(_ port: Port) -> Question {
     let asked: [QuestionAddress] = (addresses ?? []).map { .address(ip($0), zone: zone) }
     let item = QuestionItem(
-      addresses: addresses == nil ? [.wildcard] : asked, ports: port.rawValue...port.rawValue, transport: transport)
+      addresses: addresses == nil ? [.wildcard] : asked, ports: port...port, transport: transport)
     var question = Question(items: [item], plan: Plan(options: options, v6only: v6only, device: device, uid: uid))
     // The screens are those of a host without BPF, so that they are the same everywhere.
-    question.bpf = false
+    question.usesBPF = false
     return question
   }
 }

@@ -3,7 +3,7 @@ import BindRules
 import Glibc
 @testable import KernelLab
 import Explanation
-import PortwhyKit
+import Answers
 import PortwhyReport
 import SocketModel
 import Testing

@@ -1,7 +1,7 @@
 import BindRules
 @testable import KernelLab
 import Explanation
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 
@@ -64,7 +64,7 @@ struct ReceivesTests {
       let port = try lab.freshPort()
       let other = try open(example.transport, example.other, port)
       let item = QuestionItem(
-        addresses: [.address(ip(example.planned.address), zone: nil)], ports: port.rawValue...port.rawValue,
+        addresses: [.address(ip(example.planned.address), zone: nil)], ports: port...port,
         transport: example.transport)
       let question = Question(items: [item], plan: Plan(options: example.planned.options, v6only: false, uid: 0))
       let report = try Portwhy.answer(question)
@@ -101,7 +101,7 @@ struct ReceivesTests {
       let port = try lab.freshPort()
       let other = try bound(.udp, "0.0.0.0", port, reuseaddr)
       let item = QuestionItem(
-        addresses: [.address(.v4(.any), zone: nil)], ports: port.rawValue...port.rawValue, transport: .udp)
+        addresses: [.address(.v4(.any), zone: nil)], ports: port...port, transport: .udp)
       let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: .reuseaddr, device: "lo", uid: 0)))
       let planned = try Socket.open(.udp, .ipv4, reuseaddr)
       try SystemCalls.setOption(planned.descriptor, .bindToDevice, bytes: Array("lo".utf8) + [0])
@@ -126,7 +126,7 @@ struct ReceivesTests {
       // The bucket remembers root, whose next socket is let in, but into no group with another user's.
       try SystemCalls.changeOwner(other.descriptor, uid: 1000)
       let item = QuestionItem(
-        addresses: [.address(.v4(.loopback), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
+        addresses: [.address(.v4(.loopback), zone: nil)], ports: port...port, transport: .tcp)
       let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: .reuseport, uid: 0)))
       let planned = try listening("127.0.0.1", port, reuseport)
       try connect(8, to: "127.0.0.1", port)
@@ -144,7 +144,7 @@ struct ReceivesTests {
       let port = try lab.freshPort()
       let other = try bound(.udp, "0.0.0.0", port, reuseaddr)
       let item = QuestionItem(
-        addresses: [.address(ip("224.0.0.251"), zone: nil)], ports: port.rawValue...port.rawValue, transport: .udp)
+        addresses: [.address(ip("224.0.0.251"), zone: nil)], ports: port...port, transport: .udp)
       let report = try Portwhy.answer(Question(items: [item], plan: Plan(options: .reuseaddr, uid: 0)))
       _ = consume other
       return report.targets[0].attempts[0].explanation.deliveries

@@ -3,7 +3,7 @@ import BindRules
 import Glibc
 @testable import KernelLab
 import Explanation
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 
@@ -115,7 +115,7 @@ struct SuggestionTests {
       let second = try listening("127.0.0.1", Port(port.rawValue + 1))
       let third = try bound(.tcp, "0.0.0.0", Port(port.rawValue + 2))
       let item = QuestionItem(
-        addresses: [.address(.v4(.any), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
+        addresses: [.address(.v4(.any), zone: nil)], ports: port...port, transport: .tcp)
       let report = try Portwhy.answer(Question(items: [item], plan: Plan(uid: 0)))
       first.keep()
       second.keep()

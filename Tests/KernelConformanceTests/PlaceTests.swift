@@ -2,7 +2,7 @@ import BindRules
 import Glibc
 import KernelLab
 import Explanation
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 
@@ -27,10 +27,10 @@ private func observe(
       var question = Question(
         items: [
           QuestionItem(
-            addresses: [.address(attempt.address, zone: nil)], ports: copy.port.rawValue...copy.port.rawValue,
+            addresses: [.address(attempt.address, zone: nil)], ports: copy.port...copy.port,
             transport: attempt.transport)
         ], plan: Plan(uid: attempt.uid))
-      question.bpf = false
+      question.usesBPF = false
       let outcome = try Portwhy.answer(question).targets.first?.attempts.first?.outcomes.first
       observed.said.append(outcome.map { word($0) } ?? "no answer")
       observed.done.append(word(bindForReal(attempt, [], copy.port, scope: 0)))
@@ -73,7 +73,7 @@ struct PlaceTests {
 
 private func firstOutcome(_ question: Question) throws -> String {
   var question = question
-  question.bpf = false
+  question.usesBPF = false
   let outcome = try Portwhy.answer(question).targets.first?.attempts.first?.outcomes.first
   return outcome.map { word($0) } ?? "no answer"
 }
@@ -81,8 +81,7 @@ private func firstOutcome(_ question: Question) throws -> String {
 private func question(_ address: String, zone: String? = nil, _ port: Port) -> Question {
   let asked = QuestionAddress.address(ip(address), zone: zone)
   return Question(
-    items: [QuestionItem(addresses: [asked], ports: port.rawValue...port.rawValue, transport: .tcp)],
-    plan: Plan(uid: 0))
+    items: [QuestionItem(addresses: [asked], ports: port...port, transport: .tcp)], plan: Plan(uid: 0))
 }
 
 @Suite("Names of interfaces", .enabled(if: kernelTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
@@ -162,7 +161,7 @@ struct SavedFactTests {
       let port = try namespace.freshPort()
       return try [TransportProtocol.tcp, .udp].map { transport -> Plan? in
         let item = QuestionItem(
-          addresses: [.wildcard], ports: port.rawValue...port.rawValue, transport: transport)
+          addresses: [.wildcard], ports: port...port, transport: transport)
         let report = try Portwhy.answer(
           Question(items: [item], plan: Plan(options: .reuseport, v6only: true, uid: 0)))
         let node = SavedQuestion(plan: Plan(runtime: Runtime(named: "node")))

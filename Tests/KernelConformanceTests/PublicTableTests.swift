@@ -1,6 +1,6 @@
 import BindRules
 import KernelLab
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 

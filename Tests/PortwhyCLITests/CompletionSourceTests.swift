@@ -1,5 +1,5 @@
 import Linux
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 

@@ -1,6 +1,6 @@
 import BindRules
 import Explanation
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 

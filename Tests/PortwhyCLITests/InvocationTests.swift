@@ -1,6 +1,6 @@
 import Explanation
 import BindRules
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 

@@ -1,5 +1,5 @@
 import Linux
-import PortwhyKit
+import Answers
 import Testing
 
 @testable import PortwhyCLI
@@ -86,6 +86,6 @@ struct OursPredicateTests {
   @Test("is looked into even where nothing is printed")
   func quiet() throws {
     guard case .answer(let question) = try invocation("-q --ours pid=1 80").task else { throw UsageError("") }
-    #expect(!question.verdictOnly)
+    #expect(!question.isVerdictOnly)
   }
 }

@@ -1,4 +1,4 @@
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 

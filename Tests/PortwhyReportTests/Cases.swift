@@ -1,6 +1,6 @@
 import BindRules
 import Explanation
-import PortwhyKit
+import Answers
 import SocketModel
 
 /// One kind of answer; its name is the name of its golden file.

@@ -1,6 +1,6 @@
 import BindRules
 import Explanation
-import PortwhyKit
+import Answers
 import SocketModel
 
 // What the answers of the tests are made of: sockets and host facts by hand, the rest by the rules and the engine.

@@ -5,7 +5,7 @@ import JSONTestSupport
 import SocketModel
 import Testing
 
-@testable import PortwhyKit
+@testable import Answers
 @testable import PortwhyReport
 
 private let listener = socket(

@@ -5,7 +5,7 @@ import Explanation
 import SocketModel
 import Testing
 
-@testable import PortwhyKit
+@testable import Answers
 @testable import PortwhyReport
 
 /// A port with real answers of Linux' rules, and the systems it is asked under.

@@ -2,7 +2,7 @@ import FixtureTestSupport
 import BindRules
 import Explanation
 import JSONTestSupport
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 

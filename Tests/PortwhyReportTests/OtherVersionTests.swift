@@ -2,7 +2,7 @@ import BindRules
 import Explanation
 import FixtureTestSupport
 import JSONTestSupport
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 

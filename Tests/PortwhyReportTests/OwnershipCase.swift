@@ -1,4 +1,4 @@
-import PortwhyKit
+import Answers
 import SocketModel
 
 /// A port of each kind that somebody else than the process holds on to: systemd, a container, the kernel, a shell.

@@ -1,7 +1,7 @@
 import BindRules
 import KernelLab
 import Explanation
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 

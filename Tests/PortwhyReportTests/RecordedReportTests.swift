@@ -1,6 +1,6 @@
 import FixtureTestSupport
 import JSONTestSupport
-import PortwhyKit
+import Answers
 import PortwhyReport
 import Testing
 

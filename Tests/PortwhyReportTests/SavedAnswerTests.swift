@@ -1,7 +1,7 @@
 import BindRules
 import KernelLab
 import Explanation
-import PortwhyKit
+import Answers
 import SocketModel
 import Testing
 
@@ -12,7 +12,7 @@ private func question(_ attempt: Attempt, _ port: Port, _ options: ReuseOptions)
   Question(
     items: [
       QuestionItem(
-        addresses: [.address(attempt.address, zone: attempt.scope?.rawValue)], ports: port.rawValue...port.rawValue,
+        addresses: [.address(attempt.address, zone: attempt.scope?.rawValue)], ports: port...port,
         transport: attempt.transport)
     ],
     plan: Plan(
@@ -40,7 +40,7 @@ private func reports(_ numbers: Range<UInt64>, bpf: Bool) throws -> [Report] {
       let scenario = ScenarioGenerator.scenario(seed: 5, number: number)
       let copy = try namespace.build(scenario)
       var question = question(scenario.attempt, copy.port, ReuseOptions.combinations[Int(number % 4)])
-      question.bpf = bpf
+      question.usesBPF = bpf
       reports.append(try Portwhy.answer(question))
     }
     return reports
@@ -94,7 +94,7 @@ struct SavedAnswerTests {
     }
     let port = try #require(report.targets.first?.port)
     let item = QuestionItem(
-      addresses: [.address(ip("192.0.2.1"), zone: nil)], ports: port.rawValue...port.rawValue, transport: .tcp)
+      addresses: [.address(ip("192.0.2.1"), zone: nil)], ports: port...port, transport: .tcp)
     #expect(report.targets.first?.verdict == .ok)
     #expect(try Portwhy.answer(from: report, SavedQuestion(items: [item])).targets.first?.verdict == .undetermined)
   }
@@ -104,7 +104,7 @@ struct SavedAnswerTests {
 struct SavedQuestionTests {
   private var saved: Report { report([free(8080), free(8081)]) }
 
-  private func item(_ port: UInt16, _ transport: TransportProtocol = .tcp, zone: String? = nil) -> QuestionItem {
+  private func item(_ port: Port, _ transport: TransportProtocol = .tcp, zone: String? = nil) -> QuestionItem {
     let address: QuestionAddress = zone.map { .address(ip("fe80::1"), zone: $0) } ?? .wildcard
     return QuestionItem(addresses: [address], ports: port...port, transport: transport)
   }

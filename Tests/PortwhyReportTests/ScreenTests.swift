@@ -1,6 +1,6 @@
 import FixtureTestSupport
 import BindRules
-import PortwhyKit
+import Answers
 import PortwhyReport
 import SocketModel
 import Testing

@@ -1,6 +1,6 @@
 import BindRules
 import KernelLab
-import PortwhyKit
+import Answers
 import SocketModel
 
 // What runner and reader say to each other, a line each: an attempt as eight words, then its answer as some lines
@@ -83,11 +83,11 @@ struct PlanLine {
   func question(bpf: Bool) -> Question {
     let asked = QuestionAddress.address(attempt.address, zone: attempt.scope?.rawValue)
     var question = Question(
-      items: [QuestionItem(addresses: [asked], ports: port.rawValue...port.rawValue, transport: attempt.transport)],
+      items: [QuestionItem(addresses: [asked], ports: port...port, transport: attempt.transport)],
       plan: Plan(
         v6only: attempt.address.family == .ipv6 ? attempt.v6only : nil, device: attempt.device?.rawValue,
         uid: attempt.uid))
-    question.bpf = bpf
+    question.usesBPF = bpf
     return question
   }
 }

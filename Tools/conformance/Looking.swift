@@ -1,7 +1,7 @@
 import BindRules
 import Glibc
 import KernelLab
-import PortwhyKit
+import Answers
 import PortwhyReport
 import SocketModel
 

@@ -42,10 +42,10 @@ REACHED = "PORTWHY_MUTANTS_REACHED"
 # The tests that can notice, by the target that is broken. Where nothing stands here: TARGETTests alone.
 TESTS = {
     "SocketModel": ["SocketModelTests", "BindRulesTests|NetlinkTests|PortwhyReportTests"],
-    "BindRules": ["BindRulesTests", "PortwhyKitTests|PortwhyReportTests|ExplanationTests|KernelConformanceTests"],
-    "Explanation": ["ExplanationTests", "PortwhyReportTests|PortwhyKitTests|PortwhyCLITests"],
-    "PortwhyKit": ["PortwhyKitTests", "PortwhyReportTests|ExplanationTests|PortwhyCLITests"],
-    "PortwhyReport": ["PortwhyReportTests", "ExplanationTests|PortwhyCLITests|PortwhyKitTests"],
+    "BindRules": ["BindRulesTests", "AnswersTests|PortwhyReportTests|ExplanationTests|KernelConformanceTests"],
+    "Explanation": ["ExplanationTests", "PortwhyReportTests|AnswersTests|PortwhyCLITests"],
+    "Answers": ["AnswersTests", "PortwhyReportTests|ExplanationTests|PortwhyCLITests"],
+    "PortwhyReport": ["PortwhyReportTests", "ExplanationTests|PortwhyCLITests|AnswersTests"],
 }
 
 HELPER = """

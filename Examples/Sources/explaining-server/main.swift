@@ -3,7 +3,6 @@ import Glibc
 import NIOCore
 import NIOPosix
 import PortwhyKit
-import PortwhyReport
 
 let numbers = CommandLine.arguments.dropFirst().map { Int($0) ?? 0 }
 let port = numbers.first ?? 8080

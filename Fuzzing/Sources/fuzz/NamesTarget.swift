@@ -1,7 +1,7 @@
 import SocketModel
 
 @testable import PortwhyCLI
-@testable import PortwhyKit
+@testable import Answers
 
 /// A byte for the file, a part with the word that is completed, then the file.
 func fuzzNames(_ input: inout FuzzInput) {

@@ -3,7 +3,7 @@ import Explanation
 import SocketModel
 
 @testable import PortwhyCLI
-@testable import PortwhyKit
+@testable import Answers
 @testable import PortwhyReport
 
 /// A byte for the question, one for the base, then with base 0 a report in JSON, else edits of a base report.
@@ -85,7 +85,7 @@ private func question(_ choice: UInt8, _ report: Report) -> SavedQuestion {
   if choice & 32 != 0 { question.runtime = Runtime(named: "node") }
   if choice & 192 != 0, let target = report.targets.first {
     // With the highest bit an address of one interface, on a port that the report may not have.
-    let port = choice & 192 == 192 ? 1 : target.port.rawValue
+    let port: Port = choice & 192 == 192 ? 1 : target.port
     let address: QuestionAddress = choice & 128 != 0 ? .address(.v6(.loopback), zone: "lo") : .wildcard
     question.items = [QuestionItem(addresses: [address], ports: port...port, transport: target.transport)]
   }

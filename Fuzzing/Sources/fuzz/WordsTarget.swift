@@ -4,7 +4,7 @@ import Explanation
 import SocketModel
 
 @testable import PortwhyCLI
-@testable import PortwhyKit
+@testable import Answers
 @testable import PortwhyReport
 
 /// Words with zero bytes between them.
@@ -70,7 +70,7 @@ private func fuzzTarget(_ word: String) {
 
 /// Ports are from 1 on, addresses are there, and no two items share a port of one transport.
 private func check(_ items: [QuestionItem]) {
-  var taken: [TransportProtocol: [ClosedRange<UInt16>]] = [:]
+  var taken: [TransportProtocol: [ClosedRange<Port>]] = [:]
   for item in items {
     require(item.ports.lowerBound > 0, "no port is 0")
     require(!item.addresses.isEmpty, "an item has an address")

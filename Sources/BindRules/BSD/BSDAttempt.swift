@@ -1,26 +1,26 @@
-public import SocketModel
+package import SocketModel
 
 /// A bind(2) that somebody plans, as far as a BSD looks at it: everything of the socket but the reuse options.
-public struct BSDAttempt: Sendable, Hashable {
+package struct BSDAttempt: Sendable, Hashable {
   /// TCP or UDP.
-  public var transport: TransportProtocol
+  package var transport: TransportProtocol
   /// The address; its family is the socket's. IPv4-mapped addresses are of AF_INET6.
-  public var address: IPAddress
+  package var address: IPAddress
   /// `sin6_scope_id`; nil for 0.
-  public var scope: InterfaceIndex?
+  package var scope: InterfaceIndex?
   /// The zone of the address, where the host has no interface of that name.
-  public var missingZone: String?
+  package var missingZone: String?
   /// The port to bind.
-  public var port: Port
+  package var port: Port
   /// What the program sets IPV6_V6ONLY to; nil where it leaves it alone, so that the system's default counts.
-  public var v6only: Bool?
+  package var v6only: Bool?
   /// The effective uid at socket(2) and at bind(2).
-  public var uid: UInt32
+  package var uid: UInt32
 
   /// The same bind as on Linux. SO_BINDTODEVICE has no counterpart and is left out.
   ///
   /// - Parameter v6only: What the program sets, nil for nothing: `attempt` has Linux' default for that already.
-  public init(_ attempt: BindAttempt, v6only: Bool?) {
+  package init(_ attempt: BindAttempt, v6only: Bool?) {
     transport = attempt.transport
     address = attempt.address
     scope = attempt.scope

@@ -1,11 +1,11 @@
-public import SocketModel
+package import SocketModel
 
 /// What bind(2) of `system` would answer to `attempt` if the sockets of `snapshot` stood there.
 ///
 /// The sockets must be all of the attempt's port and transport, in the order of Linux' dump. Devices and VRFs have no
 /// counterpart and are not looked at.
 /// - Returns: One outcome for each of `system.combinations`, in that order.
-public func bsdOutcomes(of attempt: BSDAttempt, in snapshot: Snapshot, under system: BSDSystem) -> [BSDOutcome] {
+package func bsdOutcomes(of attempt: BSDAttempt, in snapshot: Snapshot, under system: BSDSystem) -> [BSDOutcome] {
   bsdOutcomes(of: attempt, in: snapshot, under: system, sharing: .reuseport)
 }
 

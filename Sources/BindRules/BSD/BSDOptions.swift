@@ -1,25 +1,25 @@
 /// The reuse options of a socket on a BSD (`so_options`).
-public struct BSDOptions: OptionSet, Sendable, Hashable {
+package struct BSDOptions: OptionSet, Sendable, Hashable {
   /// Bit 0 is SO_REUSEADDR, bit 1 SO_REUSEPORT, bit 2 SO_REUSEPORT_LB.
-  public let rawValue: UInt8
+  package let rawValue: UInt8
   /// Takes any value, known or not.
-  public init(rawValue: UInt8) { self.rawValue = rawValue }
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// SO_REUSEADDR.
-  public static let reuseaddr = BSDOptions(rawValue: 1)
+  package static let reuseaddr = BSDOptions(rawValue: 1)
   /// SO_REUSEPORT, which shares an address but not its traffic.
-  public static let reuseport = BSDOptions(rawValue: 2)
+  package static let reuseport = BSDOptions(rawValue: 2)
   /// SO_REUSEPORT_LB, which shares both. FreeBSD 12.0 and later; macOS has none.
-  public static let reuseportLB = BSDOptions(rawValue: 4)
+  package static let reuseportLB = BSDOptions(rawValue: 4)
 
   /// The options of the same names, without SO_REUSEPORT_LB.
-  public init(_ options: ReuseOptions) { self.init(rawValue: options.rawValue & 3) }
+  package init(_ options: ReuseOptions) { self.init(rawValue: options.rawValue & 3) }
 
   /// The same options on Linux; nil with SO_REUSEPORT_LB, which it does not have.
-  public var onLinux: ReuseOptions? { contains(.reuseportLB) ? nil : ReuseOptions(rawValue: rawValue) }
+  package var onLinux: ReuseOptions? { contains(.reuseportLB) ? nil : ReuseOptions(rawValue: rawValue) }
 
   /// The names of the manual, SO_REUSEADDR first; empty for none.
-  public var socketOptions: [String] {
+  package var socketOptions: [String] {
     (contains(.reuseaddr) ? ["SO_REUSEADDR"] : []) + (contains(.reuseport) ? ["SO_REUSEPORT"] : [])
       + (contains(.reuseportLB) ? ["SO_REUSEPORT_LB"] : [])
   }

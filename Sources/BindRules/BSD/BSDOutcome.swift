@@ -1,5 +1,5 @@
 /// A check of bind(2) on a BSD; `rawValue` is the second half of its word in the report.
-public enum BSDCheck: String, Sendable, Hashable, CaseIterable {
+package enum BSDCheck: String, Sendable, Hashable, CaseIterable {
   /// The address is none that this protocol may be bound to: multicast, and on macOS 255.255.255.255, with TCP.
   case protocolAddress = "address-family"
   /// The scope id names no interface.
@@ -17,31 +17,31 @@ public enum BSDCheck: String, Sendable, Hashable, CaseIterable {
 }
 
 /// A check with the kernel function that makes it.
-public struct BSDRule: Sendable, Hashable, CustomStringConvertible {
+package struct BSDRule: Sendable, Hashable, CustomStringConvertible {
   /// What is checked.
-  public var check: BSDCheck
+  package var check: BSDCheck
   /// The kernel function, in the words of that kernel.
-  public var function: String
+  package var function: String
 
   /// `in_pcbbind_avail.user`: the word of the report.
-  public var description: String { function + "." + check.rawValue }
+  package var description: String { function + "." + check.rawValue }
 }
 
 /// What bind(2) of a BSD would answer to one attempt with one combination of options. listen(2) checks nothing again.
-public struct BSDOutcome: Sendable, Hashable {
-  /// The combination of options that was judged.
-  public var options: BSDOptions
+package struct BSDOutcome: Sendable, Hashable {
+  /// The options that the planned socket sets.
+  package var options: BSDOptions
   /// Never `.ok` on macOS, which has more in the way than can be seen.
-  public var bind: CallResult
+  package var bind: CallResult
   /// What it comes to if what is missing is not in the way; nil where `bind` says it.
-  public var likely: CallResult?
+  package var likely: CallResult?
   /// The check that refuses, or may; where none does the last one, which lets it pass.
-  public var rule: BSDRule
+  package var rule: BSDRule
   /// The sockets that the bind meets where it fails, or may: indices into `Snapshot.sockets`, ascending.
-  public var blockers: [Int]
+  package var blockers: [Int]
   /// What is missing where `bind` is undetermined; empty otherwise.
-  public var missing: [MissingFact]
+  package var missing: [MissingFact]
 
   /// `bind`, or what is likely.
-  public var expected: CallResult { likely ?? bind }
+  package var expected: CallResult { likely ?? bind }
 }

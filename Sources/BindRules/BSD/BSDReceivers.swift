@@ -1,14 +1,14 @@
 import SocketModel
 
 /// A socket that may receive: the planned one, or one of the snapshot.
-public enum BSDMember: Sendable, Hashable {
+package enum BSDMember: Sendable, Hashable {
   case planned
   /// Index into `Snapshot.sockets`.
   case socket(Int)
 }
 
 /// Who gets what is sent to one address and port on a BSD.
-public enum BSDReceiver: Sendable, Hashable {
+package enum BSDReceiver: Sendable, Hashable {
   /// This one alone.
   case one(BSDMember)
   /// One of them for each peer, by a hash (SO_REUSEPORT_LB).

@@ -1,24 +1,24 @@
-public import SocketModel
+package import SocketModel
 
 // The sockets of a Linux host may not be able to stand together on a BSD. So they are bound there one after the other: that
 // one of them is refused, in whatever order they came, is what somebody who ports them has to know.
 
 /// A socket of the snapshot that a BSD would have refused itself.
-public struct BSDRefusal: Sendable, Hashable {
+package struct BSDRefusal: Sendable, Hashable {
   /// Index into `Snapshot.sockets`. Where the order of the binds is not known, the last in the likely one of two that
   /// cannot stand together.
-  public var socket: Int
+  package var socket: Int
   /// What its bind(2) fails with.
-  public var error: SystemError
+  package var error: SystemError
   /// The check that refuses it.
-  public var rule: BSDRule
+  package var rule: BSDRule
 }
 
 /// The first of the unconnected sockets of `transport` that `system` would have refused; nil where they can all come up in
 /// some order that is possible, and where there are too many to tell.
 ///
 /// Whether their makers may have a reserved port is not asked: nothing tells what they were when they bound it.
-public func firstRefused(
+package func firstRefused(
   _ transport: TransportProtocol, in snapshot: Snapshot, under system: BSDSystem
 ) -> BSDRefusal? {
   var replay = BSDReplay(transport, snapshot, system, sharing: .reuseport)

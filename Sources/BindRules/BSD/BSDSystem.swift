@@ -1,7 +1,7 @@
 import SocketModel
 
 /// A BSD under whose rules the same sockets can be judged. The kernels agree within each case.
-public enum BSDSystem: String, Sendable, Hashable, CaseIterable {
+package enum BSDSystem: String, Sendable, Hashable, CaseIterable {
   /// FreeBSD 13.
   case freebsd13
   /// FreeBSD 14.0 to 14.2.
@@ -12,7 +12,7 @@ public enum BSDSystem: String, Sendable, Hashable, CaseIterable {
   case macos
 
   /// The name for people, with the releases that are meant.
-  public var description: String {
+  package var description: String {
     switch self {
     case .freebsd13: "FreeBSD 13"
     case .freebsd14: "FreeBSD 14.0 to 14.2"
@@ -22,17 +22,17 @@ public enum BSDSystem: String, Sendable, Hashable, CaseIterable {
   }
 
   /// IPV6_V6ONLY of a new AF_INET6 socket, `net.inet6.ip6.v6only`.
-  public var isV6onlyByDefault: Bool { self != .macos }
+  package var isV6onlyByDefault: Bool { self != .macos }
 
   /// Every combination of the options that the system has, in the order of the report: those of Linux first.
-  public var combinations: [BSDOptions] {
+  package var combinations: [BSDOptions] {
     let common: [BSDOptions] = [[], .reuseaddr, .reuseport, [.reuseaddr, .reuseport]]
     return self == .macos
       ? common : common + [.reuseportLB, [.reuseaddr, .reuseportLB], [.reuseport, .reuseportLB]]
   }
 
   /// The earlier releases of the same system, whose answers may differ.
-  public var earlier: [BSDSystem] {
+  package var earlier: [BSDSystem] {
     switch self {
     case .freebsd: [.freebsd13, .freebsd14]
     case .freebsd14: [.freebsd13]

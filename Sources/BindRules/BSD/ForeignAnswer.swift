@@ -1,61 +1,57 @@
-public import SocketModel
+package import SocketModel
 
 /// What a BSD would answer to an attempt if the sockets of the port stood there, beside what Linux answers.
-public struct ForeignAnswer: Sendable, Hashable {
+package struct ForeignAnswer: Sendable, Hashable {
   /// The system.
-  public var system: BSDSystem
+  package var system: BSDSystem
   /// One for each of `system.combinations`, in that order.
-  public var outcomes: [BSDOutcome]
+  package var outcomes: [BSDOutcome]
   /// The first of the sockets that the system would itself have refused; nil where they can all stand there.
-  public var refusedBefore: BSDRefusal?
+  package var refusedBefore: BSDRefusal?
   /// Where the answers are other than those of Linux.
-  public var differences: [BSDDifference]
+  package var differences: [BSDDifference]
   /// Who gets the traffic where the planned bind works and shares its address, for each family that it takes.
-  public var receives: [BSDReceipt]
+  package var receives: [BSDReceipt]
   /// The program leaves IPV6_V6ONLY alone, so the system's default decided.
-  public var usesDefaultV6only: Bool
+  package var usesDefaultV6only: Bool
   /// The answers with IPV6_V6ONLY as Linux has it by default, in the order of `outcomes`; nil where the program says
   /// what it is, or that changes no answer.
-  public var withV6onlyOfLinux: [BSDOutcome]?
+  package var withV6onlyOfLinux: [BSDOutcome]?
   /// What the system answers if all sockets of the port set SO_REUSEPORT_LB where they now set SO_REUSEPORT, and what
   /// earlier releases of it would; nil where the planned bind does not set SO_REUSEPORT or none of the others does.
-  public var ifBalanced: [BSDReleaseAnswer]?
+  package var ifBalanced: [BSDReleaseAnswer]?
   /// What of the question has no counterpart there and was left out.
-  public var leftOut: [BSDOmission]
+  package var leftOut: [BSDOmission]
 
   /// The outcome of this combination; nil where the system has no such option.
-  public func outcome(_ options: BSDOptions) -> BSDOutcome? { outcomes.first { $0.options == options } }
+  package func outcome(_ options: BSDOptions) -> BSDOutcome? { outcomes.first { $0.options == options } }
 }
 
 /// The answer of one release.
-public struct BSDReleaseAnswer: Sendable, Hashable {
-  /// The release.
-  public var system: BSDSystem
-  /// What bind(2) answers there.
-  public var bind: CallResult
+package struct BSDReleaseAnswer: Sendable, Hashable {
+  package var system: BSDSystem
+  package var bind: CallResult
 }
 
 /// What of a question on Linux has no counterpart on a BSD; `rawValue` is stable.
-public enum BSDOmission: String, Sendable, Hashable, CaseIterable {
+package enum BSDOmission: String, Sendable, Hashable, CaseIterable {
   /// SO_BINDTODEVICE of the planned socket or of one on the port, VRFs.
   case device
 }
 
 /// Who gets what is sent to the address of the planned bind.
-public struct BSDReceipt: Sendable, Hashable {
+package struct BSDReceipt: Sendable, Hashable {
   /// Of the packets.
-  public var family: AddressFamily
+  package var family: AddressFamily
   /// Who gets them.
-  public var receiver: BSDReceiver
+  package var receiver: BSDReceiver
   /// Earlier releases of the system that give them to somebody else.
-  public var earlier: [Earlier]
+  package var earlier: [Earlier]
 
   /// What another release does.
-  public struct Earlier: Sendable, Hashable {
-    /// The release.
-    public var system: BSDSystem
-    /// Who gets them there.
-    public var receiver: BSDReceiver
+  package struct Earlier: Sendable, Hashable {
+    package var system: BSDSystem
+    package var receiver: BSDReceiver
   }
 }
 
@@ -65,7 +61,7 @@ public struct BSDReceipt: Sendable, Hashable {
 ///   - v6only: What the program sets IPV6_V6ONLY to; nil where it leaves it alone.
 ///   - planned: The options of the planned bind, for who receives.
 ///   - linux: The outcomes of `attempt` in `snapshot`.
-public func foreignAnswer(
+package func foreignAnswer(
   of attempt: BindAttempt, v6only: Bool?, planned: ReuseOptions, linux: [BindOutcome], in snapshot: Snapshot,
   under system: BSDSystem
 ) -> ForeignAnswer {

@@ -112,7 +112,7 @@ extension PCBFacts {
     return gaps
   }
 
-  /// Every socket these facts could stand for. An unknown uid has two worlds, that of the planned socket and any other.
+  /// Every socket these facts could stand for; of an unknown uid there are two.
   func worlds(plannedUID: UInt32) -> [World] {
     let gaps = gaps
     return (0..<(1 << gaps.count)).map { filling in

@@ -1,7 +1,7 @@
-public import SocketModel
+package import SocketModel
 
 /// Why a BSD answers a bind otherwise than Linux; `rawValue` is stable.
-public enum BSDDifferenceReason: String, Sendable, Hashable, CaseIterable {
+package enum BSDDifferenceReason: String, Sendable, Hashable, CaseIterable {
   /// Against connections and TIME_WAIT a reuse option of the new socket is enough; Linux asks both sides.
   case newOptionSuffices = "new-option-suffices"
   /// With a reuse option only sockets on exactly the address count; on Linux all that overlap.
@@ -37,15 +37,15 @@ public enum BSDDifferenceReason: String, Sendable, Hashable, CaseIterable {
 }
 
 /// A combination of options that a BSD answers otherwise than Linux.
-public struct BSDDifference: Sendable, Hashable {
+package struct BSDDifference: Sendable, Hashable {
   /// The combination, which both have.
-  public var options: ReuseOptions
+  package var options: ReuseOptions
   /// What bind(2) or listen(2) answers on Linux.
-  public var linux: CallResult
+  package var linux: CallResult
   /// What bind(2) answers there, on macOS as far as the rules of the sockets go.
-  public var bsd: CallResult
+  package var bsd: CallResult
   /// Why; nil where none of the known reasons is one.
-  public var reason: BSDDifferenceReason?
+  package var reason: BSDDifferenceReason?
 }
 
 /// Where the answers of `system` differ from those of Linux. What either leaves undetermined is not compared.
@@ -53,7 +53,7 @@ public struct BSDDifference: Sendable, Hashable {
 /// - Parameters:
 ///   - v6only: What the program sets IPV6_V6ONLY to; nil where it leaves it alone.
 ///   - linux: The outcomes of `attempt` in `snapshot`.
-public func differences(
+package func differences(
   of attempt: BindAttempt, v6only: Bool?, linux: [BindOutcome], in snapshot: Snapshot, under system: BSDSystem
 ) -> [BSDDifference] {
   let planned = BSDAttempt(attempt, v6only: v6only)

@@ -1,5 +1,5 @@
 /// Something that is ordinarily so, and that `LikelyOutcome` takes for granted; `rawValue` is stable and in the report.
-public enum Assumption: String, Sendable, Hashable, CaseIterable {
+package enum Assumption: String, Sendable, Hashable, CaseIterable {
   /// A connection, or what is left of one, has the options that the listener has which covers its address.
   case listenersOptions = "listener-options"
   /// A socket has the options that the runtime of its program sets by default.
@@ -30,16 +30,16 @@ public enum Assumption: String, Sendable, Hashable, CaseIterable {
 }
 
 /// What happens under ordinary assumptions where facts are missing that decide; never part of a verdict.
-public struct LikelyOutcome: Sendable, Hashable {
+package struct LikelyOutcome: Sendable, Hashable {
   /// As in `BindOutcome.bind`; never undetermined.
-  public var bind: CallResult
+  package var bind: CallResult
   /// As in `BindOutcome.listen`; never undetermined.
-  public var listen: CallResult?
+  package var listen: CallResult?
   /// The assumptions without which the answer would be open, in the order of their declaration; never empty.
-  public var assuming: [Assumption]
+  package var assuming: [Assumption]
 
   /// A guess with its grounds.
-  public init(bind: CallResult, listen: CallResult?, assuming: [Assumption]) {
+  package init(bind: CallResult, listen: CallResult?, assuming: [Assumption]) {
     self.bind = bind
     self.listen = listen
     self.assuming = assuming
@@ -47,16 +47,16 @@ public struct LikelyOutcome: Sendable, Hashable {
 }
 
 /// The options that a program's runtime sets on its listening TCP sockets.
-public struct UsualOptions: Sendable, Hashable {
+package struct UsualOptions: Sendable, Hashable {
   /// SO_REUSEADDR.
-  public var reuseaddr: Bool
+  package var reuseaddr: Bool
   /// SO_REUSEPORT.
-  public var reuseport: Bool
+  package var reuseport: Bool
   /// IPV6_V6ONLY; nil for the host's default.
-  public var v6only: Bool?
+  package var v6only: Bool?
 
   /// The three options.
-  public init(reuseaddr: Bool, reuseport: Bool, v6only: Bool?) {
+  package init(reuseaddr: Bool, reuseport: Bool, v6only: Bool?) {
     self.reuseaddr = reuseaddr
     self.reuseport = reuseport
     self.v6only = v6only

@@ -1,4 +1,4 @@
-public import SocketModel
+package import SocketModel
 
 // A guess for each outcome that the rules leave open: the same rules, asked in one world, the ordinary one. Every fact
 // that is filled in there names the assumption it rests on; those that the answer does not need are taken back, so what
@@ -9,7 +9,7 @@ public import SocketModel
 /// - Parameters:
 ///   - outcomes: those of `outcomes(of:in:)`, some of them perhaps settled by a probe since.
 ///   - usual: what the runtime behind a socket sets by default; nil where the socket does not tell.
-public func withLikelyOutcomes(
+package func withLikelyOutcomes(
   _ outcomes: [BindOutcome], of attempt: BindAttempt, in snapshot: Snapshot,
   usual: (SocketObservation) -> UsualOptions? = { _ in nil }
 ) -> [BindOutcome] {

@@ -6,9 +6,7 @@ package struct BPFSocket: Sendable, Hashable {
   package var transport: TransportProtocol
   /// AF_INET or AF_INET6.
   package var family: AddressFamily
-  /// The local address and port.
   package var local: Endpoint
-  /// The peer; nil for a socket that has none.
   package var remote: Endpoint?
   /// As sock_diag reports it: TIME_WAIT sockets by their substate, requests as SYN_RECV.
   package var state: SocketState

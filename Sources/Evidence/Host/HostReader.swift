@@ -29,7 +29,7 @@ package struct HostReader: Sendable {
     self.isInBounds = isInBounds
   }
 
-  /// The facts asked for; one that is not to be had (unreadable, malformed, no rtnetlink) stays nil. Throws only
+  /// The facts asked for; one that cannot be read (unreadable, malformed, no rtnetlink) stays nil. Throws only
   /// what is no lack of a fact but a defect: a malformed reply, a failing system call.
   ///
   /// - Parameter lookups: the addresses for `HostFacts.ipv4Lookups`.
@@ -185,7 +185,7 @@ package struct HostReader: Sendable {
   }
 
   /// The routes to these addresses, for `HostFacts.ipv4Lookups`; nil where the kernel has no rtnetlink for this reader.
-  public func ipv4Lookups(_ addresses: [IPv4Address]) throws(NetlinkError) -> [RouteLookup]? {
+  package func ipv4Lookups(_ addresses: [IPv4Address]) throws(NetlinkError) -> [RouteLookup]? {
     try present { () throws(NetlinkError) in
       var found: [RouteLookup] = []
       for address in addresses { if let route = try routes.ipv4Lookup(address) { found.append(route) } }

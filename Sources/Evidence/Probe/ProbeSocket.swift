@@ -13,7 +13,7 @@ struct ProbeSocket: ~Copyable {
     }
   }
 
-  /// fchown(2), which sets `sk_uid`; needs CAP_CHOWN.
+  /// Gives the socket its owner; needs CAP_CHOWN for another.
   borrowing func give(to uid: UInt32) throws(Setback) {
     do throws(SystemError) { try socket.give(to: uid) } catch {
       throw .obstacle("no socket of uid \(uid) can be made (\(error)): root can")

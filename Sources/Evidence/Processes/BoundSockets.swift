@@ -46,7 +46,7 @@ package struct FoundBoundSockets: Sendable, Hashable {
   package var sockets: [SocketObservation]
   /// Whether nothing can have been missed.
   package var complete: Bool
-  /// Who did not answer in time.
+  /// Which source was given up.
   package var silent: SilentSource?
 
   package init(sockets: [SocketObservation], complete: Bool, silent: SilentSource? = nil) {

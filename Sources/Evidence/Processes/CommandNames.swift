@@ -36,7 +36,7 @@ extension ProcessReader {
     return names
   }
 
-  /// The short command name of a process; nil where it is gone.
+  /// What /proc/PID/comm has; nil where the process is gone.
   package func command(of pid: Int32) -> String? {
     guard let proc = try? Descriptor(directory: procRoot) else { return nil }
     return commandName(at: "\(pid)/comm", in: proc)

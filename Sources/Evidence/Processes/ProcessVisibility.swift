@@ -22,6 +22,6 @@ package struct ProcessVisibility: Sendable, Hashable {
     self.silent = silent
   }
 
-  /// Whether everything that was looked for could be looked at.
+  /// Whether nothing was kept from the reader.
   package var isComplete: Bool { unreadableProcesses == 0 && reasons.isEmpty }
 }

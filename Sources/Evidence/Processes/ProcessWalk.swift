@@ -88,14 +88,14 @@ struct ProcessWalk: ~Copyable {
   }
 
   /// How many files the host has open, which the walk looks at once for each descriptor (proc_sys_fs(5), file-nr); nil
-  /// where that is not to be had.
+  /// where that cannot be read.
   borrowing func countOpenFiles() -> Int? {
     guard let text = try? proc.contents(of: "sys/fs/file-nr") else { return nil }
     return Int(String(decoding: text.prefix { $0 != UInt8(ascii: "\t") }, as: UTF8.self))
   }
 
   /// Calls `visit` with each process that has descriptors of wanted sockets, as others name them; one that has ended
-  /// since is passed over. False where /proc shows something else: then what was visited counts for nothing.
+  /// since is skipped. False where /proc shows something else: then what was visited counts for nothing.
   borrowing func confirm(
     _ holders: [DescriptorHolder], visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
   ) -> Bool {

@@ -120,7 +120,7 @@ extension Cause {
   }
 
   /// The long text, `--explain`.
-  public var topic: Topic { Topic(self, entry.text) }
+  package var topic: Topic { Topic(self, entry.text) }
 }
 
 /// Everything that is written about one cause.

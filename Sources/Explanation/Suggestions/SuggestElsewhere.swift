@@ -1,5 +1,5 @@
 import BindRules
-public import SocketModel
+package import SocketModel
 
 // A different address, another port, another user; and what helps where the port was not even looked at.
 
@@ -172,7 +172,7 @@ extension CauseEntry {
 
 extension HostFacts {
   /// The addresses that may be bound on their own, those other hosts can reach first; empty where they were not read.
-  public var ownAddresses: [IPAddress] {
+  package var ownAddresses: [IPAddress] {
     let ipv4 = (ipv4LocalRoutes ?? []).filter { $0.type == .local && $0.prefixLength == 32 && $0.table == 255 }
       .map(\.destination)
     let ipv6 = (ipv6Addresses ?? []).filter { !$0.isTentative }.compactMap { entry -> IPv6Address? in

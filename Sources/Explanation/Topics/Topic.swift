@@ -2,14 +2,14 @@ internal import SocketModel
 
 /// A sentence or two of a long text. What it says of Linux is shown by a real socket in the tests, what it says of another
 /// system by the rules of that one.
-public struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
+package struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
   /// The name under which the tests show it; nil for advice, history and definitions.
-  public var id: String?
+  package var id: String?
   /// The sentence.
-  public var text: String
+  package var text: String
 
   /// A literal is its own text.
-  public init(stringLiteral value: String) {
+  package init(stringLiteral value: String) {
     id = nil
     text = value
   }
@@ -24,21 +24,21 @@ public struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
 }
 
 /// The parts of a long text.
-public struct TopicText: Sendable, Hashable {
+package struct TopicText: Sendable, Hashable {
   /// One line, lower case, without a full stop.
-  public var title: String
+  package var title: String
   /// The short form, of the manual page.
-  public var summary: String
+  package var summary: String
   /// What it is.
-  public var what: [Statement]
+  package var what: [Statement]
   /// How to recognise it.
-  public var signs: [Statement]
+  package var signs: [Statement]
   /// What helps.
-  public var helps: [Statement]
+  package var helps: [Statement]
   /// What does not help, and why people think it does.
-  public var ineffective: [Statement]
+  package var ineffective: [Statement]
   /// Manual pages, as `tcp(7)`.
-  public var references: [String]
+  package var references: [String]
 
   /// The paragraphs, each with its heading: none for the first.
   package var sections: [(heading: String, statements: [Statement])] {
@@ -49,18 +49,18 @@ public struct TopicText: Sendable, Hashable {
   }
 
   /// Everything it says.
-  public var statements: [Statement] { what + signs + helps + ineffective }
+  package var statements: [Statement] { what + signs + helps + ineffective }
 }
 
 /// One entry of `--explain`: the long text of a cause, or of a matter that several causes share.
 @dynamicMemberLookup
-public struct Topic: Sendable, Hashable {
+package struct Topic: Sendable, Hashable {
   /// What is typed after `--explain`; for a cause the word of the report.
-  public var slug: String
+  package var slug: String
   /// nil for a matter that several causes share.
-  public var cause: Cause?
+  package var cause: Cause?
   /// What it says.
-  public var text: TopicText
+  package var text: TopicText
 
   init(_ cause: Cause, _ text: TopicText) {
     (slug, self.cause, self.text) = (cause.rawValue, cause, text)
@@ -77,25 +77,25 @@ public struct Topic: Sendable, Hashable {
   }
 
   /// A part of the text.
-  public subscript<Part>(dynamicMember part: KeyPath<TopicText, Part>) -> Part { text[keyPath: part] }
+  package subscript<Part>(dynamicMember part: KeyPath<TopicText, Part>) -> Part { text[keyPath: part] }
 
   /// An attempt can have it as its cause.
-  public var isCause: Bool { cause != nil }
+  package var isCause: Bool { cause != nil }
 }
 
 /// Every long text there is.
-public enum Catalogue {
+package enum Catalogue {
   /// The causes in the order of the list, then the other topics.
-  public static let topics: [Topic] = Cause.allCases.map(\.topic) + generalTopics + foreignTopics
+  package static let topics: [Topic] = Cause.allCases.map(\.topic) + generalTopics + foreignTopics
 
   /// What their list ends with.
   package static let hint = "portwhy --explain TOPIC tells more."
 
   /// The topic of this name; nil where there is none.
-  public static func topic(_ slug: String) -> Topic? { topics.first { $0.slug == slug } }
+  package static func topic(_ slug: String) -> Topic? { topics.first { $0.slug == slug } }
 
   /// The topic whose name differs least from what was typed; nil where none is near.
-  public static func nearest(to word: String) -> Topic? {
+  package static func nearest(to word: String) -> Topic? {
     let typed = Array(word.lowercased().utf8.map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }.prefix(40))
     let ranked = topics.map { (topic: $0, distance: editDistance(typed, Array($0.slug.utf8))) }
     let containing = typed.count >= 3 ? topics.first { $0.slug[...].place(of: word.lowercased()) != nil } : nil

@@ -4,7 +4,6 @@ package import SocketModel
 package struct KernelPortDump: Sendable {
   private let transport: NetlinkTransport
 
-  /// Asks through this transport: the kernel, or a recording.
   package init(transport: NetlinkTransport = .kernel) { self.transport = transport }
 
   /// The ports of VXLAN, GENEVE, bareudp and WireGuard interfaces that are up; one dump of the interfaces, and two

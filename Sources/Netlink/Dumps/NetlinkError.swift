@@ -16,7 +16,7 @@ package enum NetlinkError: Error, Sendable, Hashable, CustomStringConvertible {
   case interfaceMissing(NetlinkFamily, SystemError)
   /// The kernel knows the interface and refused the request.
   case refused(NetlinkFamily, SystemError)
-  /// A system call failed for a reason of its own.
+  /// Another error of a system call.
   case systemCall(String, SystemError)
   /// The reply is cut off or is not what the kernel's headers promise.
   case malformedReply(WireError)

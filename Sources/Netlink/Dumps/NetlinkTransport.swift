@@ -17,7 +17,7 @@ package struct NetlinkRequest: Sendable, Hashable {
   package var family: NetlinkFamily
   /// The whole message, header included.
   package var bytes: [UInt8]
-  /// NETLINK_GET_STRICT_CHK: the kernel heeds the filters in the request (Linux 4.20; older ones ignore it).
+  /// NETLINK_GET_STRICT_CHK: the kernel applies the filters in the request (Linux 4.20; older ones ignore it).
   package var isStrict: Bool
 
   package init(family: NetlinkFamily, bytes: [UInt8], isStrict: Bool = false) {

@@ -4,7 +4,6 @@ package import SocketModel
 package struct RouteDump: Sendable {
   private let transport: NetlinkTransport
 
-  /// Asks through this transport: the kernel, or a recording.
   package init(transport: NetlinkTransport = .kernel) { self.transport = transport }
 
   /// Every interface, in the kernel's order.

@@ -10,6 +10,8 @@ package enum SocketEvent: Sendable, Hashable {
   case socketGone
   /// One of the signals of `StopSignals`.
   case signal(Int32)
+  /// Another thread turned the `StopSwitch`.
+  case stopped
 }
 
 /// The kernel's announcements of sockets that have gone (sock_diag(7), the groups `SKNLGRP_INET_TCP_DESTROY` and its
@@ -50,21 +52,24 @@ package struct SocketEvents: ~Copyable {
 
   // MARK: Waiting
 
-  /// Waits until `moment` (milliseconds of `Clock`), a signal, or, if `heedsSockets`, an announcement.
+  /// Waits until `moment` (milliseconds of `Clock`), a signal, the turn of the switch, or, if `wakesForSockets`, an
+  /// announcement.
   ///
-  /// Announcements that are not heeded are thrown away at the end: look after this, not before.
+  /// Announcements that do not wake are thrown away at the end: look after this, not before.
   package func pause(
-    until moment: UInt64, heedsSockets: Bool, signals: borrowing StopSignals
+    until moment: UInt64, wakesForSockets: Bool, signals: borrowing StopSignals, stop: StopSwitch? = nil
   ) -> SocketEvent {
     while true {
       if let number = signals.received() { return .signal(number) }
-      if heedsSockets && takeAnnouncements() { return .socketGone }
+      if stop?.isTurned == true { return .stopped }
+      if wakesForSockets && takeAnnouncements() { return .socketGone }
       let now = Clock.milliseconds
       guard now < moment else {
-        if !heedsSockets { _ = takeAnnouncements() }
+        if !wakesForSockets { _ = takeAnnouncements() }
         return .momentCame
       }
-      waitToRead([signals.descriptor, heedsSockets ? descriptor : -1], milliseconds: moment - now)
+      waitToRead(
+        [signals.descriptor, wakesForSockets ? descriptor : -1, stop?.descriptor ?? -1], milliseconds: moment - now)
     }
   }
 

@@ -10,7 +10,6 @@ package enum SocketStates: Sendable, Hashable {
   /// LISTEN alone, whose table is short: a fiftieth of the time of the others.
   case listening
 
-  /// Bit n is state n.
   var mask: UInt32 {
     let boundInactive: UInt32 = 13  // TCP_BOUND_INACTIVE, Linux 6.8
     let holding: UInt32 =

@@ -9,7 +9,7 @@ package struct TunnelInterface: Sendable, Hashable {
   package var kind: String
   /// The name of the interface.
   package var name: String
-  /// The number of the interface.
+  /// The interface's number, `ifi_index`.
   package var index: InterfaceIndex
   /// The local UDP port; nil where the message does not tell (WireGuard).
   package var port: Port?
@@ -122,7 +122,6 @@ package enum GenericRequest: Sendable, Hashable {
 
   private static func header(_ command: UInt8) -> [UInt8] { [command, 1, 0, 0] }
 
-  /// The whole message, ready to be sent.
   package func encoded(sequence: UInt32) -> [UInt8] {
     switch self {
     case .families: return message(type, sequence: sequence, body: Self.header(Controller.getFamily))

@@ -59,7 +59,7 @@ package struct NetlinkMessage: Sendable, Hashable {
   package var sequence: UInt32
   /// `nlmsg_pid`: in a reply the port id of the socket that asked.
   package var portID: UInt32
-  /// In bytes from the start of the datagram, padding not included.
+  /// In bytes, as the offset of an attribute.
   package var payload: Range<Int>
 
   package init(type: MessageType, flags: MessageFlags, sequence: UInt32, portID: UInt32, payload: Range<Int>) {
@@ -129,4 +129,19 @@ func message(
   bytes.append(host: sequence)
   bytes.append(host: UInt32(0))
   return bytes + body
+}
+
+/// Bytes that are not what the kernel's headers say they must be.
+package struct WireError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// Where in the datagram, in bytes from its start.
+  package var offset: Int
+  /// What should have stood there, in words.
+  package var expected: String
+
+  package init(offset: Int, expected: String) {
+    self.offset = offset
+    self.expected = expected
+  }
+
+  package var description: String { "expected \(expected) at byte \(offset)" }
 }

@@ -29,7 +29,6 @@ package enum RouteDumpRequest: Sendable, Hashable {
   //  struct fib_rule_hdr, 12 bytes: u8 family, dst_len, src_len, tos, table, 0, 0, action, u32 flags
   //  Strict checking wants every field 0 but the family; the table then is in RTA_TABLE.
 
-  /// The whole message, ready to be sent.
   package func encoded(sequence: UInt32) -> [UInt8] {
     var body: [UInt8] = []
     switch self {

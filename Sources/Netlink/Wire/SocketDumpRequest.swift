@@ -14,7 +14,6 @@ package struct SocketDumpRequest: Sendable, Hashable {
   /// that are bound but not listening (Linux 6.8, ignored before).
   package static let everyState: UInt32 = 0x3ffe
 
-  /// Which sockets are walked.
   package var table: Table
   /// Bit n is state n.
   package var states: UInt32

@@ -1,5 +1,5 @@
 internal import Linux
-internal import PortwhyKit
+internal import Answers
 internal import PortwhyReport
 internal import SocketModel
 internal import Supervisor

@@ -1,5 +1,5 @@
 internal import Linux
-internal import PortwhyKit
+internal import Answers
 internal import PortwhyReport
 
 /// Writes what is said about a command, on the explainer's thread.

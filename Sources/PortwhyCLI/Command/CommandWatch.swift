@@ -1,6 +1,6 @@
 internal import Evidence
 internal import Linux
-internal import PortwhyKit
+internal import Answers
 internal import PortwhyReport
 internal import SocketModel
 internal import Supervisor

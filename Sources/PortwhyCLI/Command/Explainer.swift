@@ -1,6 +1,6 @@
 internal import Explanation
 internal import Linux
-internal import PortwhyKit
+internal import Answers
 internal import PortwhyReport
 internal import Evidence
 internal import SocketModel
@@ -103,7 +103,7 @@ final class Explainer: Sendable {
         holder: holder(failure))
     } catch {
       if case .notPermitted = error, call.namespace != nil { return sentence(call, Self.elsewhere) }
-      return sentence(call, CommandLineProgram.text(error))
+      return sentence(call, error.description)
     }
   }
 

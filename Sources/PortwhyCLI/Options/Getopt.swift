@@ -23,7 +23,7 @@ enum Getopt {
     // That of the next word to be looked at, or of the one with letters left.
     var place = 1
     for step in LongOptions.steps(of: words, names: names, letters: letters) {
-      // Only `--` is passed over without a part.
+      // Only `--` is skipped without a part.
       if step.code == -1 { return (parts, step.next > place ? Array(words[(step.next - 1)...]) : nil) }
       parts.append(part(step, word: words[place - 1], hasOwnWord: step.next == place + 2, rows))
       place = step.next

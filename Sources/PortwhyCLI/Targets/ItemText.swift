@@ -1,4 +1,4 @@
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// One item of TARGET taken apart, before ports and protocol are looked up.
@@ -220,24 +220,26 @@ struct ItemMerger {
   private func runs(_ transport: TransportProtocol, _ numbers: [Int]) -> [Piece] {
     var borders: [Int] = []
     for number in numbers {
-      borders.append(Int(items[number].ports.lowerBound))
-      borders.append(Int(items[number].ports.upperBound) + 1)
+      borders.append(Int(items[number].numbers.lowerBound))
+      borders.append(Int(items[number].numbers.upperBound) + 1)
     }
     borders.sort()
     var waiting = numbers.sorted { (items[$0].ports.lowerBound, $0) < (items[$1].ports.lowerBound, $1) }[...]
     var claims: [QuestionAddress: [Claim]] = [:]
     var pieces: [Piece] = []
     for (low, next) in zip(borders, borders.dropFirst()) where low < next {
-      while let number = waiting.first, Int(items[number].ports.lowerBound) == low {
+      while let number = waiting.first, Int(items[number].numbers.lowerBound) == low {
         waiting.removeFirst()
-        let claim = Claim(number: number, upper: Int(items[number].ports.upperBound))
+        let claim = Claim(number: number, upper: Int(items[number].numbers.upperBound))
         for address in items[number].addresses { Self.add(claim, to: &claims[address, default: []]) }
       }
       for address in claims.keys {
         claims[address]?.removeAll { $0.upper < low }
         if claims[address]?.isEmpty ?? true { claims[address] = nil }
       }
-      if let piece = piece(transport, UInt16(low)...UInt16(next - 1), claims) { Self.append(piece, to: &pieces) }
+      if let piece = piece(transport, Port(UInt16(low))...Port(UInt16(next - 1)), claims) {
+        Self.append(piece, to: &pieces)
+      }
     }
     return pieces
   }
@@ -251,7 +253,7 @@ struct ItemMerger {
 
   /// The addresses in the order typed; nil where no item covers the ports.
   private func piece(
-    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ claims: [QuestionAddress: [Claim]]
+    _ transport: TransportProtocol, _ ports: ClosedRange<Port>, _ claims: [QuestionAddress: [Claim]]
   ) -> Piece? {
     var found: [(number: Int, place: Int, address: QuestionAddress)] = []
     for (address, claims) in claims {
@@ -268,7 +270,7 @@ struct ItemMerger {
 
   private static func append(_ piece: Piece, to pieces: inout [Piece]) {
     if let last = pieces.last, last.number == piece.number, last.item.addresses == piece.item.addresses,
-      Int(last.item.ports.upperBound) + 1 == Int(piece.item.ports.lowerBound)
+      Int(last.item.numbers.upperBound) + 1 == Int(piece.item.numbers.lowerBound)
     {
       pieces[pieces.count - 1].item.ports = last.item.ports.lowerBound...piece.item.ports.upperBound
     } else {

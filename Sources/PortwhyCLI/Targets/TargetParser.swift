@@ -1,4 +1,4 @@
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// Reads TARGET: items separated by commas, each `[ADDRESS:]PORTS[/tcp|/udp]`, a URL, or what other programs print.
@@ -41,7 +41,9 @@ struct TargetParser {
     var items: [QuestionItem] = []
     for transport in try transports(parts.suffix, item: parts.shown) {
       let ports = try ports(parts, transport: transport, item: parts.shown)
-      items.append(QuestionItem(addresses: addresses, ports: ports, transport: transport))
+      items.append(
+        QuestionItem(
+          addresses: addresses, ports: Port(ports.lowerBound)...Port(ports.upperBound), transport: transport))
     }
     return items
   }

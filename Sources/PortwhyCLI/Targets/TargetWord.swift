@@ -1,4 +1,4 @@
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 /// A TARGET that is half typed, and what may come next.

@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Explanation
-package import PortwhyKit
+package import Answers
 internal import SocketModel
 
 /// The answers of many hosts as one: hosts that end alike, for the same reason and because of the same holder, are one

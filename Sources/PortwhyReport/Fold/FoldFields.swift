@@ -5,7 +5,7 @@ internal import SocketModel
 // The fold as JSON, schema `portwhy.fold/1`: written, never read back.
 
 extension Fold {
-  /// The name of the JSON form, `schema` in it.
+  /// `schema` of an answer folded from several reports.
   package static let schema = "portwhy.fold/1"
 
   /// One line, fixed key order, every key always present.

@@ -1,4 +1,4 @@
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 // The member `call`: what a program did, and what became of it.

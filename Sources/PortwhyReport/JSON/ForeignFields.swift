@@ -1,5 +1,5 @@
 internal import BindRules
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 // `attempts[].as`: what other systems would answer, one object for each. It is written and never read: whoever asks a saved

@@ -12,7 +12,7 @@ protocol JSONForm {
   /// The next key of the object. `fallback` is read where the key is missing, null, or has a word that is not known.
   mutating func field<Value: JSONCoded>(_ key: String, _ value: inout Value, else fallback: Value?) throws(Failure)
 
-  /// The next key of the object; what follows from other fields is written, and passed over when read.
+  /// The next key of the object; what follows from other fields is written, and skipped when read.
   mutating func derived<Value: JSONCoded>(_ key: String, _ value: @autoclosure () -> Value)
 
   /// What has to hold of a field that was read, else `problem` is what is wrong with it.
@@ -77,7 +77,7 @@ extension JSONObject {
 
 /// What stands in the report as a string of a certain form.
 ///
-/// Of the stable words a newer version may add some: an element of an array that has one that is not known is passed over.
+/// Of the stable words a newer version may add some: an element of an array that has one that is not known is skipped.
 protocol JSONWord: JSONCoded {
   init?(word: String)
   var word: String { get }

@@ -1,16 +1,16 @@
-public import PortwhyKit
+package import Answers
 internal import SocketModel
 
 /// The report as JSON, schema `portwhy.report/1`: one line, fixed key order, every key always present.
 ///
 /// The form is described by `schema/portwhy.report-1.schema.json`; keys are only ever added, at the end of
 /// their object.
-public enum JSONReport {
+package enum JSONReport {
   /// The longest text that `read` takes, in bytes.
-  public static let maximumSize = JSONReader.maximumSize
+  package static let maximumSize = JSONReader.maximumSize
 
   /// The document with a newline at its end. `users` are the names of uids; a uid without one gets `null`.
-  public static func render(_ report: Report, users: [UInt32: String] = [:]) -> String {
+  package static func render(_ report: Report, users: [UInt32: String] = [:]) -> String {
     var writer = JSONWriter(context: JSONContext(users: users))
     writer.object(ReportDocument(report: report))
     writer.literal("\n")
@@ -20,12 +20,12 @@ public enum JSONReport {
   /// Reads what `render` wrote, on whatever host: one document, blanks and newlines around it allowed.
   ///
   /// Rendering the result gives the same text again. Reports of older and newer versions can be read too:
-  /// - a key that is not known is passed over, and one that may be null may be missing;
-  /// - an element with a word that is not known is passed over, but a socket: what the word says of that is not known.
+  /// - a key that is not known is skipped, and one that may be null may be missing;
+  /// - an element with a word that is not known is skipped, but a socket: what the word says of that is not known.
   ///
   /// Every fact must be as the schema says, and every number that refers to a socket must have one: the report may come
   /// from anywhere.
-  public static func read(_ bytes: [UInt8]) throws(ReportReadError) -> SavedReport {
+  package static func read(_ bytes: [UInt8]) throws(ReportReadError) -> SavedReport {
     guard bytes.count <= maximumSize else {
       throw ReportReadError(offset: maximumSize, problem: "longer than \(maximumSize >> 20) MiB")
     }
@@ -36,14 +36,14 @@ public enum JSONReport {
 }
 
 /// A report that was read back, with the user names that were written into it.
-public struct SavedReport: Sendable, Hashable {
+package struct SavedReport: Sendable, Hashable {
   /// What was read.
-  public var report: Report
+  package var report: Report
   /// The names that the writing host had for uids.
-  public var users: [UInt32: String]
+  package var users: [UInt32: String]
 
   /// What was read, or is to be written as if it had been.
-  public init(report: Report, users: [UInt32: String] = [:]) {
+  package init(report: Report, users: [UInt32: String] = [:]) {
     self.report = report
     self.users = users
   }

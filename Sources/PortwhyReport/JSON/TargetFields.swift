@@ -1,6 +1,6 @@
 internal import BindRules
 internal import Explanation
-internal import PortwhyKit
+internal import Answers
 internal import SocketModel
 
 extension TargetReport: JSONObject {
@@ -197,7 +197,7 @@ extension Blocker: JSONObject {
 }
 
 extension MissingFact: JSONCoded {
-  /// `kind`, or `kind:socket` for a fact of one socket.
+  /// In the words of `missingWord`.
   init(from reader: inout JSONReader) throws(JSONError) {
     let offset = reader.cursor.position
     let text = try reader.string()

@@ -1,19 +1,19 @@
 /// What a socket has in the place of the reader as soon as it is made, before anything is set: what programs of the control
 /// group (BPF_CGROUP_INET_SOCK_CREATE, as `ip vrf exec` has one), seccomp filters and sysctls make of socket(2).
-public struct FreshSocket: Sendable, Hashable {
+package struct FreshSocket: Sendable, Hashable {
   /// SOCK_STREAM for TCP, SOCK_DGRAM for UDP.
-  public var transport: TransportProtocol
+  package var transport: TransportProtocol
   /// AF_INET or AF_INET6.
-  public var family: AddressFamily
+  package var family: AddressFamily
   /// What socket(2) fails with; nil where it makes one.
-  public var refusal: SystemError?
+  package var refusal: SystemError?
   /// SO_BINDTOIFINDEX; nil for no device.
-  public var device: InterfaceIndex?
+  package var device: InterfaceIndex?
   /// IPV6_V6ONLY; nil for AF_INET.
-  public var v6only: Bool?
+  package var v6only: Bool?
 
   /// A fresh socket as it was read.
-  public init(
+  package init(
     _ transport: TransportProtocol, _ family: AddressFamily, refusal: SystemError? = nil,
     device: InterfaceIndex? = nil, v6only: Bool? = nil
   ) {

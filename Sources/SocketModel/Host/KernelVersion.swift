@@ -1,20 +1,20 @@
 /// The running kernel's version, as uname(2) has it.
-public struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
+package struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
   /// 6 of 6.12.
-  public var major: Int
+  package var major: Int
   /// 12 of 6.12.
-  public var minor: Int
+  package var minor: Int
   /// The stable release within the series, 117 of 6.12.117; nil where it is not told, as by distributions that stay at
   /// the series' first release (Debian's 6.1.0-56, Ubuntu's 6.8.0-31).
-  public var stable: Int?
+  package var stable: Int?
   /// The whole release text.
-  public var release: String
+  package var release: String
 
   /// Reads the leading numbers of a release such as `6.1.0-21-amd64`; nil where there are not two.
   ///
   /// - Parameter version: `uname -v`, which on Debian ends with the version of the package, whose third number is the
   ///   stable release: `#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)`.
-  public init?(release: String, version: String = "") {
+  package init?(release: String, version: String = "") {
     guard let numbers = Self.numbers(release[...]) else { return nil }
     self.init(major: numbers.major, minor: numbers.minor, stable: numbers.stable, release: release)
     guard stable == nil, let name = version[...].place(of: " Debian "),
@@ -23,8 +23,7 @@ public struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConvert
     stable = numbers.stable
   }
 
-  /// One with these parts, each as its property says.
-  public init(major: Int, minor: Int, stable: Int? = nil, release: String? = nil) {
+  package init(major: Int, minor: Int, stable: Int? = nil, release: String? = nil) {
     self.major = major
     self.minor = minor
     self.stable = stable
@@ -42,10 +41,10 @@ public struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConvert
   }
 
   /// By major, then by minor.
-  public static func < (left: KernelVersion, right: KernelVersion) -> Bool {
+  package static func < (left: KernelVersion, right: KernelVersion) -> Bool {
     (left.major, left.minor) < (right.major, right.minor)
   }
 
   /// The release as uname(2) gives it.
-  public var description: String { release }
+  package var description: String { release }
 }

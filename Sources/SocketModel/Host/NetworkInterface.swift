@@ -1,33 +1,31 @@
 /// The number of a network interface, 1 and up (if_nametoindex(3)); 0 never occurs here.
-public struct InterfaceIndex: RawRepresentable, Sendable, Hashable {
+package struct InterfaceIndex: RawRepresentable, Sendable, Hashable {
   /// The kernel's number.
-  public let rawValue: UInt32
+  package let rawValue: UInt32
 
-  /// Takes any value, known or not.
-  public init(rawValue: UInt32) { self.rawValue = rawValue }
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// Nil for 0, which the kernel uses for "no interface".
-  public init?(kernel number: UInt32) {
+  package init?(kernel number: UInt32) {
     guard number != 0 else { return nil }
     rawValue = number
   }
 }
 
 /// A network interface (rtnetlink(7), RTM_NEWLINK).
-public struct NetworkInterface: Sendable, Hashable {
+package struct NetworkInterface: Sendable, Hashable {
   /// The number of the interface.
-  public var index: InterfaceIndex
+  package var index: InterfaceIndex
   /// The name, such as `eth0`.
-  public var name: String
+  package var name: String
   /// IFF_UP.
-  public var isUp: Bool
+  package var isUp: Bool
   /// The interface this one is enslaved to (`IFLA_MASTER`).
-  public var master: InterfaceIndex?
+  package var master: InterfaceIndex?
   /// The routing table of a VRF device (`IFLA_VRF_TABLE`); nil for every other kind.
-  public var vrfTable: UInt32?
+  package var vrfTable: UInt32?
 
-  /// One with these parts, each as its property says.
-  public init(
+  package init(
     index: InterfaceIndex, name: String, isUp: Bool, master: InterfaceIndex? = nil, vrfTable: UInt32? = nil
   ) {
     self.index = index
@@ -39,21 +37,20 @@ public struct NetworkInterface: Sendable, Hashable {
 }
 
 /// An IPv6 address of an interface (rtnetlink(7), RTM_NEWADDR).
-public struct InterfaceAddress: Sendable, Hashable {
+package struct InterfaceAddress: Sendable, Hashable {
   /// The address.
-  public var address: IPAddress
+  package var address: IPAddress
   /// The interface that has it.
-  public var interface: InterfaceIndex
+  package var interface: InterfaceIndex
   /// `IFA_FLAGS` (`linux/if_addr.h`).
-  public var flags: UInt32
+  package var flags: UInt32
 
-  /// One with these parts, each as its property says.
-  public init(address: IPAddress, interface: InterfaceIndex, flags: UInt32) {
+  package init(address: IPAddress, interface: InterfaceIndex, flags: UInt32) {
     self.address = address
     self.interface = interface
     self.flags = flags
   }
 
   /// IFA_F_TENTATIVE without IFA_F_OPTIMISTIC: duplicate address detection has not finished (RFC 4862).
-  public var isTentative: Bool { flags & 0x40 != 0 && flags & 0x04 == 0 }
+  package var isTentative: Bool { flags & 0x40 != 0 && flags & 0x04 == 0 }
 }

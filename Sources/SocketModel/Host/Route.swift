@@ -1,33 +1,31 @@
 /// How the IPv4 routing tables classify an address, `rtm_type` (`inet_addr_type_table()`).
-public struct RouteType: RawRepresentable, Sendable, Hashable {
+package struct RouteType: RawRepresentable, Sendable, Hashable {
   /// RTN_* (`linux/rtnetlink.h`).
-  public let rawValue: UInt8
-  /// Takes any value, known or not.
-  public init(rawValue: UInt8) { self.rawValue = rawValue }
+  package let rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// RTN_UNICAST.
-  public static let unicast = RouteType(rawValue: 1)
+  package static let unicast = RouteType(rawValue: 1)
   /// RTN_LOCAL: the address is the host's own.
-  public static let local = RouteType(rawValue: 2)
+  package static let local = RouteType(rawValue: 2)
   /// RTN_BROADCAST.
-  public static let broadcast = RouteType(rawValue: 3)
+  package static let broadcast = RouteType(rawValue: 3)
   /// RTN_MULTICAST.
-  public static let multicast = RouteType(rawValue: 5)
+  package static let multicast = RouteType(rawValue: 5)
 }
 
 /// A route of the table `local` (or a VRF's), which decides whether an IPv4 address may be bound.
-public struct LocalRoute: Sendable, Hashable {
+package struct LocalRoute: Sendable, Hashable {
   /// The address, or the network's first one.
-  public var destination: IPv4Address
+  package var destination: IPv4Address
   /// 0...32.
-  public var prefixLength: UInt8
+  package var prefixLength: UInt8
   /// What the kernel does with such an address.
-  public var type: RouteType
+  package var type: RouteType
   /// The routing table, 255 (`local`) unless a VRF's.
-  public var table: UInt32
+  package var table: UInt32
 
-  /// One with these parts, each as its property says.
-  public init(destination: IPv4Address, prefixLength: UInt8, type: RouteType, table: UInt32 = 255) {
+  package init(destination: IPv4Address, prefixLength: UInt8, type: RouteType, table: UInt32 = 255) {
     self.destination = destination
     self.prefixLength = prefixLength
     self.type = type
@@ -36,14 +34,13 @@ public struct LocalRoute: Sendable, Hashable {
 }
 
 /// What the kernel answers when it is asked for the route to one IPv4 address (rtnetlink(7), RTM_GETROUTE).
-public struct RouteLookup: Sendable, Hashable {
-  /// The address, or the network's first one.
-  public var destination: IPv4Address
+package struct RouteLookup: Sendable, Hashable {
+  /// What was looked up.
+  package var destination: IPv4Address
   /// The type of the route that was found; nil where neither `local` nor `main` has one.
-  public var type: RouteType?
+  package var type: RouteType?
 
-  /// One with these parts, each as its property says.
-  public init(destination: IPv4Address, type: RouteType?) {
+  package init(destination: IPv4Address, type: RouteType?) {
     self.destination = destination
     self.type = type
   }

@@ -2,20 +2,19 @@
 ///
 /// The sockets of each transport and family stand in the order of the kernel's dump: for UDP that is the order
 /// in which bind(2) examines them (kernel function `udp_lib_lport_inuse`).
-public struct Snapshot: Sendable, Hashable {
+package struct Snapshot: Sendable, Hashable {
   /// The facts of the host.
-  public var host: HostFacts
+  package var host: HostFacts
   /// What could be seen.
-  public var visibility: Visibility
+  package var visibility: Visibility
   /// The sockets of one port.
-  public var sockets: [SocketObservation]
+  package var sockets: [SocketObservation]
   /// The bind buckets of the port that were read, at most one for each layer-3 domain; empty where none could be.
-  public var buckets: [BindBucket]
+  package var buckets: [BindBucket]
   /// Whether UDP sockets of both families stand in the one order in which bind(2) examines them.
-  public var isChainOrdered: Bool
+  package var isChainOrdered: Bool
 
-  /// One with these parts, each as its property says.
-  public init(
+  package init(
     host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation], buckets: [BindBucket] = [],
     isChainOrdered: Bool = false
   ) {

@@ -1,28 +1,28 @@
 /// What the reader could not look at, and why.
 public struct Visibility: Sendable, Hashable {
   /// Processes whose descriptors could not be listed.
-  public var unreadableProcesses: Int
+  package var unreadableProcesses: Int
   /// Whether sockets that are bound but not listening are in the snapshot, those of other users included.
-  public var boundSocketsComplete: Bool
+  package var boundSocketsComplete: Bool
   /// Why not everything could be looked at, as the report names it, each at most once.
-  public var reasonWords: [OpenWord<VisibilityReason>]
+  package var reasonWords: [OpenWord<VisibilityReason>]
   /// Who did not answer in time; nil where everybody did.
-  public var silent: SilentSource?
+  package var silent: SilentSource?
   /// The BPF iterators that were asked; nil where none was wanted.
-  public var bpf: BPFUse?
+  package var bpf: BPFUse?
 
   /// Without arguments everything could be looked at.
-  public init(unreadableProcesses: Int = 0, boundSocketsComplete: Bool = true, reasons: [VisibilityReason] = []) {
+  package init(unreadableProcesses: Int = 0, boundSocketsComplete: Bool = true, reasons: [VisibilityReason] = []) {
     self.unreadableProcesses = unreadableProcesses
     self.boundSocketsComplete = boundSocketsComplete
     self.reasonWords = reasons.map(OpenWord.known)
   }
 
   /// The reasons that this version knows.
-  public var reasons: [VisibilityReason] { reasonWords.compactMap(\.known) }
+  package var reasons: [VisibilityReason] { reasonWords.compactMap(\.known) }
 
   /// Adds a reason that is not there yet.
-  public mutating func add(_ reason: VisibilityReason) {
+  package mutating func add(_ reason: VisibilityReason) {
     if !reasons.contains(reason) { reasonWords.append(.known(reason)) }
   }
 
@@ -31,7 +31,7 @@ public struct Visibility: Sendable, Hashable {
 }
 
 /// Why a reader could not look at something that an answer needs.
-public enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
+package enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
   /// The reader is not root, or root without CAP_SYS_PTRACE, and something was refused for that.
   case notRoot = "not-root"
   /// /proc is not mounted or shows no process.
@@ -50,20 +50,20 @@ public enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
 }
 
 /// What did not answer in time, and was not waited for.
-public struct SilentSource: Sendable, Hashable {
+package struct SilentSource: Sendable, Hashable {
   /// The process whose descriptor it was; nil for an iterator.
-  public var pid: Int32?
+  package var pid: Int32?
   /// The short command name of that process, which was chosen by somebody else: escape it before it is shown.
-  public var command: String?
+  package var command: String?
   /// The BPF iterator that it was, `tcp` or `udp`: it locks every socket of the network namespace in its turn, and somebody
   /// keeps one locked; nil for a process.
-  public var iterator: String?
+  package var iterator: String?
 
   /// A descriptor of this process.
-  public static func process(_ pid: Int32, command: String) -> Self { Self(pid: pid, command: command) }
+  package static func process(_ pid: Int32, command: String) -> Self { Self(pid: pid, command: command) }
 
   /// A BPF iterator.
-  public static func iterator(_ name: String) -> Self { Self(iterator: name) }
+  package static func iterator(_ name: String) -> Self { Self(iterator: name) }
 
   init(pid: Int32? = nil, command: String? = nil, iterator: String? = nil) {
     self.pid = pid
@@ -76,16 +76,15 @@ public struct SilentSource: Sendable, Hashable {
 }
 
 /// What BPF iterators were asked for one answer, and what stood in the way.
-public struct BPFUse: Sendable, Hashable {
+package struct BPFUse: Sendable, Hashable {
   /// The iterators that answered: `tcp`, `udp`, `task_file`.
-  public var iterators: [String]
+  package var iterators: [String]
   /// The time it took, kernel types included.
-  public var microseconds: UInt64
+  package var microseconds: UInt64
   /// Why one of them did not answer, in words for `-v`; nil where all did.
-  public var problem: String?
+  package var problem: String?
 
-  /// One with these parts, each as its property says.
-  public init(iterators: [String] = [], microseconds: UInt64 = 0, problem: String? = nil) {
+  package init(iterators: [String] = [], microseconds: UInt64 = 0, problem: String? = nil) {
     self.iterators = iterators
     self.microseconds = microseconds
     self.problem = problem

@@ -1,9 +1,9 @@
 /// What the kernel remembers of the binds of one TCP port in one layer-3 domain (`struct inet_bind_bucket`).
 ///
 /// With it bind(2) lets some sockets pass without looking at the owners, so it decides beside the sockets' own flags.
-public struct BindBucket: Sendable, Hashable {
+package struct BindBucket: Sendable, Hashable {
   /// `fastreuseport`.
-  public enum FastReuseport: Int8, Sendable, Hashable {
+  package enum FastReuseport: Int8, Sendable, Hashable {
     /// FASTREUSEPORT_ANY: every SO_REUSEPORT socket of `fastUID` passes.
     case any = 1
     /// FASTREUSEPORT_STRICT: those whose address `fastAddress` covers.
@@ -11,26 +11,25 @@ public struct BindBucket: Sendable, Hashable {
   }
 
   /// The port.
-  public var port: Port
+  package var port: Port
   /// `l3mdev`: the VRF; nil for none.
-  public var layer3Domain: InterfaceIndex?
+  package var layer3Domain: InterfaceIndex?
   /// `fastreuse` > 0: SO_REUSEADDR sockets pass.
-  public var fastReuse: Bool
+  package var fastReuse: Bool
   /// nil where `fastreuseport` is 0 or -1: nobody passes.
-  public var fastReuseport: FastReuseport?
+  package var fastReuseport: FastReuseport?
   /// `fastuid`, as the initial user namespace has it.
-  public var fastUID: UInt32
+  package var fastUID: UInt32
   /// `fast_sk_family`.
-  public var fastFamily: AddressFamily
+  package var fastFamily: AddressFamily
   /// `fast_v6_rcv_saddr`, or for AF_INET the IPv4-mapped form of `fast_rcv_saddr`.
-  public var fastAddress: IPv6Address
+  package var fastAddress: IPv6Address
   /// `fast_rcv_saddr`.
-  public var fastAddress4: IPv4Address
+  package var fastAddress4: IPv4Address
   /// `fast_ipv6_only`.
-  public var fastIPv6only: Bool
+  package var fastIPv6only: Bool
 
-  /// One with these parts, each as its property says.
-  public init(
+  package init(
     port: Port, layer3Domain: InterfaceIndex? = nil, fastReuse: Bool, fastReuseport: FastReuseport?,
     fastUID: UInt32, fastFamily: AddressFamily, fastAddress: IPv6Address, fastAddress4: IPv4Address,
     fastIPv6only: Bool

@@ -36,7 +36,7 @@ public enum Knowledge<Value: Sendable & Hashable>: Sendable, Hashable {
   /// Guessed from the relative at this index of the snapshot (a child from its listener). Shown to people;
   /// never makes an answer sure.
   case inferred(Value, from: Int, because: UnknownReason)
-  /// Not to be had, and why.
+  /// Not known, and why.
   case unknown(UnknownReason)
 
   /// The value where it was read from the kernel, else nil: the only accessor the rules may use.
@@ -45,7 +45,7 @@ public enum Knowledge<Value: Sendable & Hashable>: Sendable, Hashable {
   }
 
   /// The value to show: read or guessed, nil where nothing is known.
-  public var shown: Value? {
+  package var shown: Value? {
     switch self {
     case .known(let value, _), .inferred(let value, _, _): value
     case .unknown: nil

@@ -16,45 +16,44 @@ public struct ProcessRecord: Sendable, Hashable {
   public var container: String?
   /// The uid of the user manager whose unit it is (`user@UID.service`); nil for a unit of the system manager. What is
   /// named below it, a container and its engine too, is that user's, who may name groups as he likes.
-  public var userManager: UInt32?
+  package var userManager: UInt32?
   /// Who runs the container, as its control group tells: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`;
   /// nil where it does not tell.
-  public var containerEngine: String?
+  package var containerEngine: String?
   /// For docker-proxy: the address and port inside the container that it forwards to. Of its arguments this alone
   /// is read.
-  public var forwardsTo: Endpoint?
+  package var forwardsTo: Endpoint?
   /// The parent, 0 for none (`/proc/PID/stat`); nil where it was not read.
-  public var parent: Int32?
+  package var parent: Int32?
   /// The leader of its process group that has gone while the session it belongs to has not: what a shell started
   /// under that number has ended, this process lives on. Nil where there is none or that cannot be told.
-  public var goneLeader: Int32?
+  package var goneLeader: Int32?
   /// Its effective uid, as seen from the reader's user namespace; nil where it was not read.
-  public var uid: UInt32?
+  package var uid: UInt32?
   /// When it was started, in whole seconds since the epoch by today's clock; nil where it was not read.
-  public var startedAt: Double?
+  package var startedAt: Double?
   /// The target of `/proc/PID/cwd`; nil where it may not be read.
-  public var workingDirectory: String?
+  package var workingDirectory: String?
   /// What started it, its parent first, up to the service manager or as far as it is visible; nil where it was not read.
-  public var parents: [ParentProcess]?
+  package var parents: [ParentProcess]?
   /// Whether it is systemd: process 1, or the manager of a user, by its control group and its uid.
-  public var isServiceManager = false
+  package var isServiceManager = false
   /// Whether its parent has gone, so that it was given to another; nil where that was not read or cannot be told.
-  public var isParentGone: Bool?
+  package var isParentGone: Bool?
   /// FD_CLOEXEC of its descriptors of the socket, false where one lacks it; read only where the parent of a
   /// holder has gone.
-  public var closesOnExec: Bool?
+  package var closesOnExec: Bool?
   /// The kernel function that its only thread sleeps in (`/proc/PID/wchan`); read only where the parent
   /// of a holder has gone.
-  public var sleepsIn: String?
+  package var sleepsIn: String?
   /// The main process of its unit, the one that systemd itself started; nil where that cannot be told.
-  public var unitMain: UnitMain?
+  package var unitMain: UnitMain?
   /// The name of the container, from the files of its engine; nil where they do not tell or may not be read.
-  public var containerName: String?
+  package var containerName: String?
   /// The image of the container, from the same files.
-  public var image: String?
+  package var image: String?
 
-  /// One with these parts, each as its property says.
-  public init(
+  package init(
     pid: Int32, command: String, executable: String? = nil, descriptors: [Int32], unit: String? = nil,
     container: String? = nil
   ) {
@@ -68,30 +67,30 @@ public struct ProcessRecord: Sendable, Hashable {
 }
 
 /// A process that started another, directly or through others.
-public struct ParentProcess: Sendable, Hashable {
+package struct ParentProcess: Sendable, Hashable {
   /// In the reader's pid namespace.
-  public var pid: Int32
+  package var pid: Int32
   /// The short command name, never the arguments.
-  public var command: String
+  package var command: String
 
   /// A process of this number and name.
-  public init(pid: Int32, command: String) {
+  package init(pid: Int32, command: String) {
     self.pid = pid
     self.command = command
   }
 }
 
 /// The main process of a unit (systemd.service(5), MAINPID).
-public struct UnitMain: Sendable, Hashable {
+package struct UnitMain: Sendable, Hashable {
   /// In the reader's pid namespace.
-  public var pid: Int32
-  /// The short command name, never the arguments.
-  public var command: String
+  package var pid: Int32
+  /// As `ProcessRecord.command`.
+  package var command: String
   /// The target of `/proc/PID/exe`; nil where it may not be read.
-  public var executable: String?
+  package var executable: String?
 
-  /// A process of this number and name.
-  public init(pid: Int32, command: String, executable: String?) {
+  /// A parent with what is known of it.
+  package init(pid: Int32, command: String, executable: String?) {
     self.pid = pid
     self.command = command
     self.executable = executable

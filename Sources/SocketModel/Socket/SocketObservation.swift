@@ -4,9 +4,9 @@ public struct SocketObservation: Sendable, Hashable {
   public var transport: TransportProtocol
   /// The upper layer protocol of a TCP socket as its holder's descriptor tells it: `mptcp`, `tls`, …; nil for none, and
   /// where no descriptor could be asked.
-  public var ulp: String?
+  package var ulp: String?
   /// AF_INET or AF_INET6.
-  public var family: AddressFamily
+  package var family: AddressFamily
   /// The local address and port.
   public var local: Endpoint
   /// The peer; nil for a socket that has none.
@@ -14,10 +14,10 @@ public struct SocketObservation: Sendable, Hashable {
   /// The state, as the kernel numbers it.
   public var state: SocketState
   /// `sk_bound_dev_if` (`idiag_if`): set by SO_BINDTODEVICE, a link-local scope or a VRF; nil for none.
-  public var device: InterfaceIndex?
+  package var device: InterfaceIndex?
   /// `l3mdev` of the bind bucket that a TCP socket hangs on (`struct inet_bind_bucket`): the layer-3 domain (VRF) of its
   /// device at bind(2), whatever became of either since; 0 for none, nil where it was not read.
-  public var bucketDomain: UInt32?
+  package var bucketDomain: UInt32?
   /// IPV6_V6ONLY; nil for an AF_INET socket, which has no such option.
   public var v6only: Knowledge<Bool>?
   /// SO_REUSEADDR.
@@ -30,26 +30,25 @@ public struct SocketObservation: Sendable, Hashable {
   /// The socket's inode on sockfs; nil where no descriptor can exist (TIME_WAIT, orphans, queued children).
   public var inode: UInt64?
   /// The kernel's unique number of the socket (`idiag_cookie`).
-  public var cookie: UInt64
+  package var cookie: UInt64
   /// The cgroup2 inode of the cgroup in which the socket was created (`INET_DIAG_CGROUP_ID`).
-  public var cgroupID: UInt64?
+  package var cgroupID: UInt64?
   /// The path of that cgroup below the cgroup2 mount, where it still exists.
-  public var cgroup: String?
+  package var cgroup: String?
   /// The timer that runs; nil for none.
-  public var timer: SocketTimer?
+  package var timer: SocketTimer?
   /// LISTEN: connections waiting for accept(2); else bytes not yet read.
-  public var receiveQueue: UInt32
+  package var receiveQueue: UInt32
   /// Who holds it.
   public var owner: SocketOwner
   /// Every process that holds a descriptor of the socket and may be seen, ascending by pid.
   public var processes: [ProcessRecord]
   /// The socket unit that a socket held by systemd belongs to.
-  public var activation: SocketActivation?
+  package var activation: SocketActivation?
   /// What of the kernel holds it, with `owner` `.kernel`.
-  public var kernelOwner: KernelOwner?
+  package var kernelOwner: KernelOwner?
 
-  /// One with these parts, each as its property says.
-  public init(
+  package init(
     transport: TransportProtocol, family: AddressFamily, local: Endpoint, remote: Endpoint? = nil,
     state: SocketState, reuseaddr: Knowledge<Bool>, reuseport: Knowledge<Bool>, v6only: Knowledge<Bool>? = nil,
     device: InterfaceIndex? = nil, uid: UInt32? = nil, inode: UInt64? = nil, cookie: UInt64 = 0,
@@ -79,9 +78,43 @@ public struct SocketObservation: Sendable, Hashable {
 
   /// Whether it is a `struct inet_timewait_sock`: TIME_WAIT, or a closed FIN_WAIT2 whose peer has not closed
   /// (`tcp_time_wait`). It goes when its timer ends; the FIN_WAIT2 becomes a TIME_WAIT if the peer closes first.
-  public var isTimeWaitSocket: Bool { state == .timeWait || timer?.kind == .timeWait }
+  package var isTimeWaitSocket: Bool { state == .timeWait || timer?.kind == .timeWait }
 
   /// Whether it is the kernel's `struct request_sock`, a handshake that a listener keeps: it is in no bind table and is
   /// nobody's. A whole socket is in SYN_RECV after a SYN that crossed its own, or when TCP Fast Open made it early.
-  public var isRequest: Bool { transport == .tcp && state == .synRecv && inode == nil && uid == nil }
+  package var isRequest: Bool { transport == .tcp && state == .synRecv && inode == nil && uid == nil }
+}
+
+/// The little of a socket that tells that a port is in use: for lists of many, where the rest is not looked at.
+package struct SocketGlance: Sendable, Hashable {
+  /// The local port.
+  package var port: Port
+  /// The state, as sock_diag(7) says it.
+  package var state: SocketState
+  /// nil where no process can hold the socket.
+  package var inode: UInt64?
+
+  /// A glance with its three facts.
+  package init(port: Port, state: SocketState, inode: UInt64?) {
+    self.port = port
+    self.state = state
+    self.inode = inode
+  }
+}
+
+// What a TCP socket is to the listener that it came from, or may have come from.
+
+extension SocketObservation {
+  /// A connection that waits for accept(2): no descriptor refers to it, and its peer has not left. One in SYN_RECV is
+  /// that too where it has data already (TCP Fast Open), and is no mere request.
+  package var isQueuedChild: Bool {
+    transport == .tcp && owner == .none && inode == nil
+      && (state == .established || state == .closeWait || (state == .synRecv && !isRequest))
+  }
+
+  /// Whether this listener could have accepted the connection: its address is the connection's own, or a wildcard of
+  /// its family.
+  package func mayHaveAccepted(_ child: SocketObservation) -> Bool {
+    local.address == child.local.address || (local.address.isUnspecified && family == child.family)
+  }
 }

@@ -3,31 +3,31 @@ public struct SocketState: RawRepresentable, Sendable, Hashable, CustomStringCon
   /// The kernel's number.
   public let rawValue: UInt8
 
-  /// Takes any value, known or not.
+  /// A state by the kernel's number; one that has no name here prints as that number.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// ESTABLISHED; a connected UDP socket too.
   public static let established = SocketState(rawValue: 1)
   /// SYN_SENT: connecting.
-  public static let synSent = SocketState(rawValue: 2)
+  package static let synSent = SocketState(rawValue: 2)
   /// A connection request that no accept queue holds yet. Listed by sock_diag, but not in the bind table.
-  public static let synRecv = SocketState(rawValue: 3)
+  package static let synRecv = SocketState(rawValue: 3)
   /// FIN_WAIT1: closed here, not yet acknowledged.
-  public static let finWait1 = SocketState(rawValue: 4)
+  package static let finWait1 = SocketState(rawValue: 4)
   /// FIN_WAIT2: closed here, the peer has not closed.
-  public static let finWait2 = SocketState(rawValue: 5)
+  package static let finWait2 = SocketState(rawValue: 5)
   /// TIME_WAIT: over, kept for a minute.
   public static let timeWait = SocketState(rawValue: 6)
   /// TCP_CLOSE: a bound socket that neither listens nor is connected; every unconnected UDP socket.
   public static let close = SocketState(rawValue: 7)
   /// CLOSE_WAIT: the peer closed, the program has not.
-  public static let closeWait = SocketState(rawValue: 8)
+  package static let closeWait = SocketState(rawValue: 8)
   /// LAST_ACK: both closed, not yet acknowledged.
-  public static let lastAck = SocketState(rawValue: 9)
+  package static let lastAck = SocketState(rawValue: 9)
   /// LISTEN.
   public static let listen = SocketState(rawValue: 10)
   /// CLOSING: both closed at the same time.
-  public static let closing = SocketState(rawValue: 11)
+  package static let closing = SocketState(rawValue: 11)
 
   /// The kernel's name with `_`; `BOUND` for a socket that is bound, neither listening nor connected.
   public var description: String {
@@ -39,7 +39,7 @@ public struct SocketState: RawRepresentable, Sendable, Hashable, CustomStringCon
   }
 
   /// The state that `description` writes as `name`; nil for any other word.
-  public init?(name: String) {
+  package init?(name: String) {
     for number in UInt8(1)...11 where SocketState(rawValue: number).description == name {
       self.init(rawValue: number)
       return

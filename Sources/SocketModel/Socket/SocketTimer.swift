@@ -1,25 +1,24 @@
 /// The timer of a socket, `idiag_timer` and `idiag_expires` of a sock_diag reply.
-public struct SocketTimer: Sendable, Hashable {
+package struct SocketTimer: Sendable, Hashable {
   /// What the timer is for (`idiag_timer`, sock_diag(7)).
-  public struct Kind: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+  package struct Kind: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
     /// The kernel's number.
-    public let rawValue: UInt8
-    /// Takes any value, known or not.
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// A retransmission is due.
-    public static let retransmit = Kind(rawValue: 1)
+    package static let retransmit = Kind(rawValue: 1)
     /// A keepalive is due, or FIN_WAIT2 ends.
-    public static let keepalive = Kind(rawValue: 2)
+    package static let keepalive = Kind(rawValue: 2)
     /// TIME_WAIT ends.
-    public static let timeWait = Kind(rawValue: 3)
+    package static let timeWait = Kind(rawValue: 3)
     /// The peer's closed window is probed.
-    public static let zeroWindowProbe = Kind(rawValue: 4)
+    package static let zeroWindowProbe = Kind(rawValue: 4)
     /// An acknowledgement is due.
-    public static let delayedAck = Kind(rawValue: 5)
+    package static let delayedAck = Kind(rawValue: 5)
 
     /// The word of the report.
-    public var description: String {
+    package var description: String {
       switch self {
       case .retransmit: "retransmit"
       case .keepalive: "keepalive"
@@ -32,12 +31,11 @@ public struct SocketTimer: Sendable, Hashable {
   }
 
   /// Which timer.
-  public var kind: Kind
+  package var kind: Kind
   /// Milliseconds until it fires.
-  public var expires: UInt32
+  package var expires: UInt32
 
-  /// One with these parts, each as its property says.
-  public init(kind: Kind, expires: UInt32) {
+  package init(kind: Kind, expires: UInt32) {
     self.kind = kind
     self.expires = expires
   }

@@ -1,5 +1,5 @@
 /// A JSON document read strictly (RFC 8259), the order of keys kept.
-public indirect enum JSONDocument: Hashable, Sendable {
+package indirect enum JSONDocument: Hashable, Sendable {
   case null
   case bool(Bool)
   case number(Double, text: String)
@@ -7,30 +7,30 @@ public indirect enum JSONDocument: Hashable, Sendable {
   case array([JSONDocument])
   case object([Member])
 
-  public struct Member: Hashable, Sendable {
-    public var key: String
-    public var value: JSONDocument
+  package struct Member: Hashable, Sendable {
+    package var key: String
+    package var value: JSONDocument
   }
 
-  public subscript(key: String) -> JSONDocument? {
+  package subscript(key: String) -> JSONDocument? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.key == key }?.value
   }
 
-  public var elements: [JSONDocument] { if case .array(let elements) = self { elements } else { [] } }
-  public var keys: [String] { if case .object(let members) = self { members.map(\.key) } else { [] } }
-  public var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
+  package var elements: [JSONDocument] { if case .array(let elements) = self { elements } else { [] } }
+  package var keys: [String] { if case .object(let members) = self { members.map(\.key) } else { [] } }
+  package var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
   /// Nil for a fraction, too.
-  public var integer: Int? { if case .number(_, let text) = self { Int(text) } else { nil } }
-  public var text: String? { if case .string(let text) = self { text } else { nil } }
+  package var integer: Int? { if case .number(_, let text) = self { Int(text) } else { nil } }
+  package var text: String? { if case .string(let text) = self { text } else { nil } }
 
-  public init(parsing text: String) throws {
+  package init(parsing text: String) throws {
     var reader = Reader(bytes: Array(text.utf8))
     self = try reader.document()
     guard reader.position == reader.bytes.count else { throw Malformed(position: reader.position) }
   }
 
-  public struct Malformed: Error { var position: Int }
+  package struct Malformed: Error { var position: Int }
 
   private struct Reader {
     var bytes: [UInt8]

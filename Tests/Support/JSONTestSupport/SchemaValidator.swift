@@ -1,12 +1,12 @@
 /// Holds a document against a JSON Schema (draft 2020-12), the keywords of this project's schema only; one it
-/// does not know is itself reported, so that no rule is passed over in silence.
-public struct SchemaValidator {
+/// does not know is itself reported, so that no rule is skipped without a message.
+package struct SchemaValidator {
   var schema: JSONDocument
 
-  public init(schema: JSONDocument) { self.schema = schema }
+  package init(schema: JSONDocument) { self.schema = schema }
 
   /// What is wrong, each with its place; empty for a valid document.
-  public func violations(_ document: JSONDocument) -> [String] { check(document, schema, at: "$") }
+  package func violations(_ document: JSONDocument) -> [String] { check(document, schema, at: "$") }
 
   private static let silent: Set<String> = ["$schema", "$id", "$defs", "title", "description"]
 

@@ -1,18 +1,18 @@
-public import BindRules
-public import SocketModel
+package import BindRules
+package import SocketModel
 
 /// A copy of a scenario with real sockets on a port of its own; all are closed when it goes.
 ///
 /// It belongs to the thread and the namespace that built it.
-public struct BuiltScenario: ~Copyable {
+package struct BuiltScenario: ~Copyable {
   /// What was built.
-  public let scenario: Scenario
+  package let scenario: Scenario
   /// The port under test.
-  public let port: Port
+  package let port: Port
   /// One for each holder, in order. Two copies of a scenario are the same only where these are the same.
-  public let outcomes: [HolderOutcome]
+  package let outcomes: [HolderOutcome]
   /// One for each holder, in order; all nil where it was not built.
-  public let sockets: [HolderSockets]
+  package let sockets: [HolderSockets]
   let interfaces: [LabDevice: InterfaceIndex]
 
   deinit {
@@ -20,7 +20,7 @@ public struct BuiltScenario: ~Copyable {
   }
 
   /// The state of a descriptor as getsockopt(TCP_INFO) says; nil for other protocols and for nil.
-  public func state(of descriptor: Int32?) -> SocketState? {
+  package func state(of descriptor: Int32?) -> SocketState? {
     descriptor.flatMap { tcpInfo($0)?.state }
   }
 
@@ -29,17 +29,17 @@ public struct BuiltScenario: ~Copyable {
   ///
   /// It changes the copy's history (the kernel's caches in the bind bucket): after one that counts, take a new
   /// copy.
-  public func tryBind(_ options: ReuseOptions) -> TrialResult {
+  package func tryBind(_ options: ReuseOptions) -> TrialResult {
     tryBind(scenario.attempt, options)
   }
 
   /// The same with another attempt.
-  public func tryBind(_ attempt: Attempt, _ options: ReuseOptions) -> TrialResult {
+  package func tryBind(_ attempt: Attempt, _ options: ReuseOptions) -> TrialResult {
     bindForReal(attempt, options, port, scope: attempt.scope.flatMap { interfaces[$0]?.rawValue } ?? 0)
   }
 
   /// listen(2) on the main socket of a holder: what became of a holder that was bound before.
-  public func tryListen(holder index: Int) -> CallResult {
+  package func tryListen(holder index: Int) -> CallResult {
     guard sockets.indices.contains(index), let main = sockets[index].main else {
       return .fails(SystemError(rawValue: 9))
     }
@@ -56,7 +56,7 @@ public struct BuiltScenario: ~Copyable {
 /// listen(2); everything is closed at once.
 ///
 /// - Parameter scope: the interface of the attempt's zone, 0 for none.
-public func bindForReal(_ attempt: Attempt, _ options: ReuseOptions, _ port: Port, scope: UInt32) -> TrialResult {
+package func bindForReal(_ attempt: Attempt, _ options: ReuseOptions, _ port: Port, scope: UInt32) -> TrialResult {
   do throws(CallFailure) {
     let descriptor = try SocketRecipe(attempt, options).open()
     defer { SystemCalls.close(descriptor) }
@@ -77,27 +77,26 @@ public func bindForReal(_ attempt: Attempt, _ options: ReuseOptions, _ port: Por
 }
 
 /// What a trial came to.
-public enum TrialResult: Sendable, Hashable, CustomStringConvertible {
+package enum TrialResult: Sendable, Hashable, CustomStringConvertible {
   /// bind(2) worked, and for TCP listen(2).
   case works(TransportProtocol)
   /// The first call that failed.
   case fails(CallFailure, TransportProtocol)
 
   /// As in `BindOutcome.bind`: an error of socket(2) or setsockopt(2) stands here too.
-  public var bind: CallResult {
+  package var bind: CallResult {
     if case .fails(let failure, _) = self, failure.call != .listen { .fails(failure.error) } else { .ok }
   }
 
   /// As in `BindOutcome.listen`: nil for UDP and where bind(2) fails.
-  public var listen: CallResult? {
+  package var listen: CallResult? {
     switch self {
     case .works(let transport): transport == .tcp ? .ok : nil
     case .fails(let failure, _): failure.call == .listen ? .fails(failure.error) : nil
     }
   }
 
-  /// As text, for messages and tests.
-  public var description: String {
+  package var description: String {
     switch self {
     case .works: "ok"
     case .fails(let failure, _): failure.description
@@ -106,20 +105,20 @@ public enum TrialResult: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// A trial with the copy it was made on.
-public struct Trial: Sendable, Hashable {
+package struct Trial: Sendable, Hashable {
   /// The combination of options that was tried.
-  public var options: ReuseOptions
+  package var options: ReuseOptions
   /// What the kernel answered.
-  public var result: TrialResult
+  package var result: TrialResult
   /// What became of the holders of this copy.
-  public var outcomes: [HolderOutcome]
+  package var outcomes: [HolderOutcome]
 }
 
 extension NetworkNamespace {
   /// Builds a copy of a scenario on a port never used here before. Throws `outOfPorts`, and what a sysctl answers.
   ///
   /// The scenario's settings stay until the next copy is built.
-  public mutating func build(_ scenario: Scenario) throws(NamespaceError) -> BuiltScenario {
+  package mutating func build(_ scenario: Scenario) throws(NamespaceError) -> BuiltScenario {
     do { try apply(scenario.settings) } catch { throw .failed("sysctl", error) }
     do { try restore() } catch { throw .failed("enslave", error) }
     let port = try freshPort(scenario.port)
@@ -152,13 +151,13 @@ extension NetworkNamespace {
   }
 
   /// Makes the attempt on a fresh copy of the scenario.
-  public mutating func trial(_ scenario: Scenario, _ options: ReuseOptions) throws(NamespaceError) -> Trial {
+  package mutating func trial(_ scenario: Scenario, _ options: ReuseOptions) throws(NamespaceError) -> Trial {
     let copy = try build(scenario)
     return Trial(options: options, result: copy.tryBind(options), outcomes: copy.outcomes)
   }
 
   /// The four trials of a scenario, each on a fresh copy, in the order of `ReuseOptions.combinations`.
-  public mutating func trials(_ scenario: Scenario) throws(NamespaceError) -> [Trial] {
+  package mutating func trials(_ scenario: Scenario) throws(NamespaceError) -> [Trial] {
     var trials: [Trial] = []
     for options in ReuseOptions.combinations { trials.append(try trial(scenario, options)) }
     return trials

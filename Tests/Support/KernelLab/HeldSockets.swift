@@ -1,28 +1,28 @@
-public import SocketModel
+package import SocketModel
 
 /// TCP sockets that stay open until the value goes: what burdens a host, and what a bench asks about.
 ///
 /// They are made in the network namespace of the calling thread.
-public struct HeldSockets: ~Copyable {
+package struct HeldSockets: ~Copyable {
   private var descriptors: [Int32] = []
 
   /// Holds nothing yet.
-  public init() {}
+  package init() {}
 
   deinit {
     for descriptor in descriptors { SystemCalls.close(descriptor) }
   }
 
   /// How many sockets are held.
-  public var count: Int { descriptors.count }
+  package var count: Int { descriptors.count }
 
   /// One listener with SO_REUSEADDR.
-  public mutating func listen(on address: IPAddress, _ port: Port) throws(SystemError) {
+  package mutating func listen(on address: IPAddress, _ port: Port) throws(SystemError) {
     descriptors.append(try Self.listener(address, port))
   }
 
   /// A listener on 127.0.0.1 and `count` connections through it, both ends of each: 1 + 2 `count` sockets.
-  public mutating func connect(_ count: Int, through port: Port) throws(SystemError) {
+  package mutating func connect(_ count: Int, through port: Port) throws(SystemError) {
     let listener = try Self.listener(.v4(.loopback), port)
     descriptors.append(listener)
     for _ in 0..<count {
@@ -33,7 +33,7 @@ public struct HeldSockets: ~Copyable {
 
   /// Leaves `count` sockets in TIME_WAIT on the port of 127.0.0.1, of a listener with SO_REUSEADDR that has gone.
   /// The kernel keeps them for 60 s (TCP_TIMEWAIT_LEN).
-  public static func leaveTimeWait(_ count: Int, on port: Port) throws(SystemError) {
+  package static func leaveTimeWait(_ count: Int, on port: Port) throws(SystemError) {
     let listener = try listener(.v4(.loopback), port)
     defer { SystemCalls.close(listener) }
     for _ in 0..<count {

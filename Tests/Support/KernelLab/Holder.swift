@@ -1,8 +1,8 @@
-public import BindRules
-public import SocketModel
+package import BindRules
+package import SocketModel
 
 /// The protocol a holder's socket is made with.
-public enum HolderProtocol: String, Sendable, Hashable, CaseIterable {
+package enum HolderProtocol: String, Sendable, Hashable, CaseIterable {
   case tcp
   case udp
   /// IPPROTO_MPTCP, 262: lives in TCP's bind table through its first subflow.
@@ -10,7 +10,7 @@ public enum HolderProtocol: String, Sendable, Hashable, CaseIterable {
 }
 
 /// How a holder comes to its port. The port under test is the same each time.
-public enum PortChoice: String, Sendable, Hashable, CaseIterable {
+package enum PortChoice: String, Sendable, Hashable, CaseIterable {
   /// bind(2) names it.
   case explicit
   /// The kernel chooses it, in bind(2) with port 0 or in connect(2); `ip_local_port_range` is one port meanwhile.
@@ -20,7 +20,7 @@ public enum PortChoice: String, Sendable, Hashable, CaseIterable {
 }
 
 /// Where a connection is left, seen from the end that has the port under test.
-public enum ConnectionState: String, Sendable, Hashable, CaseIterable {
+package enum ConnectionState: String, Sendable, Hashable, CaseIterable {
   case established
   /// shutdown(SHUT_WR) with data that the peer has no room for, so its FIN stays unsent.
   case finWait1 = "fin-wait-1"
@@ -48,7 +48,7 @@ public enum ConnectionState: String, Sendable, Hashable, CaseIterable {
 }
 
 /// What a holder's socket is when it is built.
-public enum HolderKind: Sendable, Hashable {
+package enum HolderKind: Sendable, Hashable {
   /// Bound, nothing more. TCP, MPTCP, UDP.
   case bound
   /// TCP, MPTCP, like everything down to `selfConnected`.
@@ -87,7 +87,7 @@ public enum HolderKind: Sendable, Hashable {
 }
 
 /// When a change is made, and to which socket of the holder.
-public enum ChangeMoment: String, Sendable, Hashable, CaseIterable {
+package enum ChangeMoment: String, Sendable, Hashable, CaseIterable {
   /// After bind(2), to the bound socket.
   case afterBind = "after-bind"
   /// After listen(2), to the listener; connections come later and inherit.
@@ -99,7 +99,7 @@ public enum ChangeMoment: String, Sendable, Hashable, CaseIterable {
 }
 
 /// What is changed.
-public enum ChangeAction: Sendable, Hashable {
+package enum ChangeAction: Sendable, Hashable {
   case reuseaddr(Bool)
   case reuseport(Bool)
   /// fchown(2).
@@ -113,51 +113,49 @@ public enum ChangeAction: Sendable, Hashable {
 }
 
 /// A change of a holder's socket after its bind.
-public struct Change: Sendable, Hashable {
+package struct Change: Sendable, Hashable {
   /// When it changes.
-  public var moment: ChangeMoment
+  package var moment: ChangeMoment
   /// What changes.
-  public var action: ChangeAction
+  package var action: ChangeAction
 
-  /// One with these parts, each as its property says.
-  public init(_ moment: ChangeMoment, _ action: ChangeAction) {
+  package init(_ moment: ChangeMoment, _ action: ChangeAction) {
     self.moment = moment
     self.action = action
   }
 }
 
 /// One socket on the port under test, with what is needed to bring it into its state.
-public struct Holder: Sendable, Hashable {
+package struct Holder: Sendable, Hashable {
   /// What kind of socket it is.
-  public var kind: HolderKind
+  package var kind: HolderKind
   /// The protocol it is made for.
-  public var transport: HolderProtocol
+  package var transport: HolderProtocol
   /// The address of bind(2); its family is the socket's. Not used where the port is `automatic` in connect(2).
-  public var address: IPAddress
+  package var address: IPAddress
   /// The interface of `sin6_scope_id`.
-  public var scope: LabDevice?
+  package var scope: LabDevice?
   /// Which port it takes.
-  public var port: PortChoice
+  package var port: PortChoice
   /// IPV6_V6ONLY, set before bind(2); nil leaves the namespace's default. Ignored for AF_INET.
-  public var v6only: Bool?
+  package var v6only: Bool?
   /// SO_REUSEADDR and SO_REUSEPORT, set before bind(2).
-  public var options: ReuseOptions
+  package var options: ReuseOptions
   /// SO_BINDTODEVICE before bind(2).
-  public var device: LabDevice?
+  package var device: LabDevice?
   /// The uid in force in socket(2).
-  public var uid: UInt32
+  package var uid: UInt32
   /// The uid in force in accept(2).
-  public var acceptUID: UInt32
+  package var acceptUID: UInt32
   /// fchown(2) of the fresh socket, before bind(2).
-  public var owner: UInt32?
+  package var owner: UInt32?
   /// The address that the other end of a connection uses: for a listener where clients connect to, for a client
   /// where it connects to. Nil: the address itself, or the loopback address of the family for wildcards.
-  public var peer: IPAddress?
+  package var peer: IPAddress?
   /// In order within a moment.
-  public var changes: [Change]
+  package var changes: [Change]
 
-  /// One with these parts, each as its property says.
-  public init(
+  package init(
     _ kind: HolderKind, _ transport: HolderProtocol = .tcp, _ address: IPAddress, options: ReuseOptions = [],
     v6only: Bool? = nil, device: LabDevice? = nil, scope: LabDevice? = nil, port: PortChoice = .explicit,
     uid: UInt32 = 0, acceptUID: UInt32 = 0, owner: UInt32? = nil, peer: IPAddress? = nil, changes: [Change] = []

@@ -1,7 +1,7 @@
-public import SocketModel
+package import SocketModel
 
 /// A step of building a holder or of a trial.
-public enum LabCall: String, Sendable, Hashable, CaseIterable {
+package enum LabCall: String, Sendable, Hashable, CaseIterable {
   case socket
   /// setsockopt(2) of IPV6_V6ONLY.
   case v6only
@@ -27,33 +27,30 @@ public enum LabCall: String, Sendable, Hashable, CaseIterable {
 }
 
 /// The first step that failed, and its error.
-public struct CallFailure: Error, Sendable, Hashable, CustomStringConvertible {
+package struct CallFailure: Error, Sendable, Hashable, CustomStringConvertible {
   /// The call that failed.
-  public var call: LabCall
+  package var call: LabCall
   /// What it failed with.
-  public var error: SystemError
+  package var error: SystemError
 
-  /// One with these parts, each as its property says.
-  public init(_ call: LabCall, _ error: SystemError) {
+  package init(_ call: LabCall, _ error: SystemError) {
     self.call = call
     self.error = error
   }
 
-  /// As text, for messages and tests.
-  public var description: String { "\(call.rawValue): \(error)" }
+  package var description: String { "\(call.rawValue): \(error)" }
 }
 
 /// What became of one holder of a copy.
-public enum HolderOutcome: Sendable, Hashable, CustomStringConvertible {
+package enum HolderOutcome: Sendable, Hashable, CustomStringConvertible {
   case built
   /// Everything of this holder was closed again; the copy went on without it.
   case notBuilt(CallFailure)
 
   /// Everything of it is there.
-  public var isBuilt: Bool { self == .built }
+  package var isBuilt: Bool { self == .built }
 
-  /// As text, for messages and tests.
-  public var description: String {
+  package var description: String {
     switch self {
     case .built: "built"
     case .notBuilt(let failure): "not built (\(failure))"
@@ -62,15 +59,15 @@ public enum HolderOutcome: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// The descriptors of one holder, all open until the copy ends; a closed or never made one is nil.
-public struct HolderSockets: Sendable, Hashable {
+package struct HolderSockets: Sendable, Hashable {
   /// The bound socket, listener or client that carries the port under test.
-  public internal(set) var main: Int32?
+  package internal(set) var main: Int32?
   /// The accepted connection of a child kind.
-  public internal(set) var connection: Int32?
+  package internal(set) var connection: Int32?
   /// The other end of the connection.
-  public internal(set) var peer: Int32?
+  package internal(set) var peer: Int32?
   /// The further sockets of a crowd.
-  public internal(set) var crowd: [Int32] = []
+  package internal(set) var crowd: [Int32] = []
   /// Listeners and clients on other ports that the kind needs.
   var helpers: [Int32] = []
 

@@ -1,5 +1,5 @@
 /// A sysctl of the namespace that a scenario may set; `rawValue` is the path below /proc/sys/net.
-public enum HostSetting: String, Sendable, Hashable, CaseIterable, Comparable {
+package enum HostSetting: String, Sendable, Hashable, CaseIterable, Comparable {
   case ipv4NonlocalBind = "ipv4/ip_nonlocal_bind"
   case ipv6NonlocalBind = "ipv6/ip_nonlocal_bind"
   case bindv6only = "ipv6/bindv6only"
@@ -7,8 +7,8 @@ public enum HostSetting: String, Sendable, Hashable, CaseIterable, Comparable {
   case unprivilegedPortStart = "ipv4/ip_unprivileged_port_start"
 
   /// What a fresh namespace has.
-  public var defaultValue: Int { self == .unprivilegedPortStart ? 1024 : 0 }
+  package var defaultValue: Int { self == .unprivilegedPortStart ? 1024 : 0 }
 
   /// By name.
-  public static func < (left: HostSetting, right: HostSetting) -> Bool { left.rawValue < right.rawValue }
+  package static func < (left: HostSetting, right: HostSetting) -> Bool { left.rawValue < right.rawValue }
 }

@@ -1,7 +1,7 @@
 import SocketModel
 
 /// An interface of the private namespace, or the name of one that is not there.
-public enum LabDevice: String, Sendable, Hashable, CaseIterable {
+package enum LabDevice: String, Sendable, Hashable, CaseIterable {
   case loopback = "lo"
   /// 10.77.0.1/24, fd77::1/64, fe80::77, and fd77::7e, which stays tentative; its peer is `dev1`.
   case dev0

@@ -1,8 +1,8 @@
-public import SocketModel
+package import SocketModel
 
 /// A socket that stays bound to 127.0.0.1 the whole time and moves between the kernel's tables: every bind to its port
 /// fails at every moment, and a walk through the tables one after the other may miss it.
-public enum MovingSocket: String, Sendable, CaseIterable {
+package enum MovingSocket: String, Sendable, CaseIterable {
   /// listen(2) and shutdown(2) without a pause.
   case listen
   /// The same with a millisecond between.
@@ -11,7 +11,7 @@ public enum MovingSocket: String, Sendable, CaseIterable {
   case connect
 
   /// Moves it until `isOver`; calls `isBound` when the port is taken.
-  public func move(_ port: Port, isBound: () -> Void, until isOver: () -> Bool) throws(SystemError) {
+  package func move(_ port: Port, isBound: () -> Void, until isOver: () -> Bool) throws(SystemError) {
     let own = try SystemCalls.socket(family: 2, type: 1)
     defer { SystemCalls.close(own) }
     try SystemCalls.bind(own, SocketAddress(.v4(.loopback), port: port.rawValue))

@@ -1,20 +1,19 @@
-public import SocketModel
+package import SocketModel
 
 /// How a private namespace is furnished.
-public struct NamespaceConfiguration: Sendable, Hashable {
+package struct NamespaceConfiguration: Sendable, Hashable {
   /// `dev0` and `dev1` with their addresses (see `LabDevice`).
-  public var devices: Bool
+  package var devices: Bool
   /// `vrf0` with `dev2` enslaved; fails with EOPNOTSUPP where the kernel has no VRF.
-  public var vrf: Bool
+  package var vrf: Bool
   /// Written before anything else runs: a path below /proc/sys/net such as `ipv6/bindv6only`, and the text.
-  public var sysctls: [String: String]
+  package var sysctls: [String: String]
   /// Small socket tables of its own; else the host's, as a container has them, whose size a walk feels.
-  public var ownTables: Bool
+  package var ownTables: Bool
   /// The ports of `PortKind.ephemeral` are kept for the sockets under test (`ip_local_reserved_ports`).
-  public var clientPorts = false
+  package var clientPorts = false
 
-  /// One with these parts, each as its property says.
-  public init(devices: Bool = true, vrf: Bool = false, sysctls: [String: String] = [:], ownTables: Bool = true) {
+  package init(devices: Bool = true, vrf: Bool = false, sysctls: [String: String] = [:], ownTables: Bool = true) {
     self.devices = devices
     self.vrf = vrf
     self.sysctls = sysctls
@@ -23,7 +22,7 @@ public struct NamespaceConfiguration: Sendable, Hashable {
 }
 
 /// Why there is no private namespace.
-public enum NamespaceError: Error, Sendable, Hashable {
+package enum NamespaceError: Error, Sendable, Hashable {
   /// The reader may not make one (EPERM of unshare(2)): a test must say loudly that it did not run.
   case notPermitted
   /// Another step failed: its name and the error.
@@ -39,9 +38,9 @@ public enum NamespaceError: Error, Sendable, Hashable {
 /// The connection tables are the namespace's own (`tcp_child_ehash_entries`, Linux 6.1), so that dumps see
 /// nothing of the host and cost little; so is the UDP table, with few slots, so that a chain is easily crowded. Ports under test are 2000...39999, or 1...1023; everything the lab
 /// needs besides has a port from 40000 up.
-public struct NetworkNamespace: ~Copyable {
+package struct NetworkNamespace: ~Copyable {
   /// The interfaces by name, `lo` included.
-  public let interfaces: [LabDevice: InterfaceIndex]
+  package let interfaces: [LabDevice: InterfaceIndex]
   var nextPort: UInt16 = 2000
   var nextPrivilegedPort: UInt16 = 1
   var nextEphemeralPort: UInt16 = 60001
@@ -62,7 +61,7 @@ public struct NetworkNamespace: ~Copyable {
   ///
   /// The body must be synchronous. Swift Testing cannot tell which test a foreign thread belongs to: return
   /// values and `#expect` outside. Throws `NamespaceError`, or what the body throws. The caller's thread waits.
-  public static func run<Result>(
+  package static func run<Result>(
     _ configuration: NamespaceConfiguration = NamespaceConfiguration(),
     _ body: (inout NetworkNamespace) throws -> Result
   ) throws -> Result {
@@ -83,7 +82,7 @@ public struct NetworkNamespace: ~Copyable {
 
   /// Whether kernel tests should run: this process may make a namespace, or `CI` is set, where a test that cannot
   /// run must fail with `NamespaceError.notPermitted` and not be skipped.
-  public static var isPermittedOrRequired: Bool {
+  package static var isPermittedOrRequired: Bool {
     if SystemCalls.hasEnvironment("CI") { return true }
     do {
       return try run(NamespaceConfiguration(devices: false)) { (_: inout NetworkNamespace) in true }
@@ -228,24 +227,24 @@ public struct NetworkNamespace: ~Copyable {
   }
 
   /// Gives an interface other names, up to 127 bytes long each (ip-link(8), `property add`).
-  public func addAlternativeNames(_ names: [String], to device: LabDevice) throws(SystemError) {
+  package func addAlternativeNames(_ names: [String], to device: LabDevice) throws(SystemError) {
     var setup = try InterfaceSetup()
     for name in names { try setup.addAlternativeName(name, to: device.rawValue) }
   }
 
   /// Sets a sysctl of this namespace: a path below /proc/sys/net, such as `ipv4/ip_nonlocal_bind`.
-  public func setSysctl(_ name: String, _ value: String) throws(SystemError) {
+  package func setSysctl(_ name: String, _ value: String) throws(SystemError) {
     try Self.write(name, value)
   }
 
   /// Reads a sysctl of this namespace, without the newline.
-  public func sysctl(_ name: String) throws(SystemError) -> String {
+  package func sysctl(_ name: String) throws(SystemError) -> String {
     let bytes = try SystemCalls.readFile("/proc/sys/net/" + name)
     return String(decoding: bytes.prefix { $0 != 10 }, as: UTF8.self)
   }
 
   /// How many more copies of a scenario with this kind of port can be built here.
-  public func portsLeft(_ kind: PortKind) -> Int {
+  package func portsLeft(_ kind: PortKind) -> Int {
     switch kind {
     case .ordinary: Int(40000 - nextPort)
     case .privileged: Int(1024 - nextPrivilegedPort)
@@ -254,7 +253,7 @@ public struct NetworkNamespace: ~Copyable {
   }
 
   /// A port that nothing in this namespace ever used.
-  public mutating func freshPort(_ kind: PortKind = .ordinary) throws(NamespaceError) -> Port {
+  package mutating func freshPort(_ kind: PortKind = .ordinary) throws(NamespaceError) -> Port {
     guard portsLeft(kind) > 0 else { throw .outOfPorts }
     switch kind {
     case .ordinary:

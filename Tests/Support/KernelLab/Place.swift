@@ -1,8 +1,8 @@
 import BindRules
-public import SocketModel
+package import SocketModel
 
 /// Where a program runs that binds: what a fresh socket has there, and what the program may do.
-public enum Place: Sendable, Hashable, CustomStringConvertible {
+package enum Place: Sendable, Hashable, CustomStringConvertible {
   case open
   /// In a control group whose sockets get this device as they are made, as under `ip vrf exec` (ip-vrf(8)).
   case givesDevice(LabDevice)
@@ -12,7 +12,7 @@ public enum Place: Sendable, Hashable, CustomStringConvertible {
   case withoutBindInBounds
 
   /// The word of the command line.
-  public var description: String {
+  package var description: String {
     switch self {
     case .open: "open"
     case .givesDevice(let device): "device-\(device.rawValue)"
@@ -22,7 +22,7 @@ public enum Place: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// The place with this word; nil for none.
-  public init?(_ word: String) {
+  package init?(_ word: String) {
     let all: [Place] =
       [.open, .withoutFamily(.ipv4), .withoutFamily(.ipv6), .withoutBindInBounds]
       + LabDevice.allCases.map { .givesDevice($0) }
@@ -31,7 +31,7 @@ public enum Place: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Brings the calling process there, for good; a process of one thread.
-  public func enter() throws(SystemError) {
+  package func enter() throws(SystemError) {
     switch self {
     case .open: break
     case .givesDevice(let device):
@@ -42,19 +42,19 @@ public enum Place: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Removes what places of this process's children, which have ended, left behind.
-  public static func removeRemains() { SystemCalls.removeGroups() }
+  package static func removeRemains() { SystemCalls.removeGroups() }
 }
 
 /// Takes these capabilities from the calling thread for good (capability.h).
-public func dropCapabilities(_ numbers: [Int32]) throws(SystemError) {
+package func dropCapabilities(_ numbers: [Int32]) throws(SystemError) {
   for number in numbers { try SystemCalls.dropCapability(number, bounds: false) }
 }
 
 /// Becomes another user for good, without groups and capabilities.
-public func becomeUser(_ uid: UInt32) throws(SystemError) { try SystemCalls.becomeUser(uid) }
+package func becomeUser(_ uid: UInt32) throws(SystemError) { try SystemCalls.becomeUser(uid) }
 
 /// Moves the calling thread out of its network namespace into a fresh one; the path of the one it left.
-public func leaveNetworkNamespace() throws(SystemError) -> String { try SystemCalls.leaveNetwork() }
+package func leaveNetworkNamespace() throws(SystemError) -> String { try SystemCalls.leaveNetwork() }
 
 /// The number of an interface in the calling thread's network namespace; 0 for none.
-public func interfaceNumber(_ name: String) -> UInt32 { SystemCalls.interfaceIndex(name) }
+package func interfaceNumber(_ name: String) -> UInt32 { SystemCalls.interfaceIndex(name) }

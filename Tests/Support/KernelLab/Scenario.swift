@@ -1,8 +1,8 @@
-public import BindRules
-public import SocketModel
+package import BindRules
+package import SocketModel
 
 /// Which ports a scenario is tried on.
-public enum PortKind: String, Sendable, Hashable, CaseIterable {
+package enum PortKind: String, Sendable, Hashable, CaseIterable {
   /// 2000...39999.
   case ordinary
   /// 1...1023, below `net.ipv4.ip_unprivileged_port_start`.
@@ -13,24 +13,23 @@ public enum PortKind: String, Sendable, Hashable, CaseIterable {
 }
 
 /// The bind(2), and for TCP listen(2), that is tried; the reuse options are the four combinations.
-public struct Attempt: Sendable, Hashable {
+package struct Attempt: Sendable, Hashable {
   /// TCP or UDP.
-  public var transport: TransportProtocol
+  package var transport: TransportProtocol
   /// Its family is the socket's.
-  public var address: IPAddress
+  package var address: IPAddress
   /// The zone of an IPv6 address.
-  public var scope: LabDevice?
+  package var scope: LabDevice?
   /// IPV6_V6ONLY; nil leaves the namespace's default. Ignored for AF_INET.
-  public var v6only: Bool?
+  package var v6only: Bool?
   /// The interface it is bound to (SO_BINDTODEVICE); nil for none.
-  public var device: LabDevice?
+  package var device: LabDevice?
   /// Given to the fresh socket by fchown(2).
-  public var uid: UInt32
+  package var uid: UInt32
   /// Whether CAP_NET_BIND_SERVICE is in force in bind(2).
-  public var mayBindPrivileged: Bool
+  package var mayBindPrivileged: Bool
 
-  /// One with these parts, each as its property says.
-  public init(
+  package init(
     _ transport: TransportProtocol = .tcp, _ address: IPAddress, v6only: Bool? = nil, device: LabDevice? = nil,
     scope: LabDevice? = nil, uid: UInt32 = 0, mayBindPrivileged: Bool = true
   ) {
@@ -46,7 +45,7 @@ public struct Attempt: Sendable, Hashable {
   /// The same attempt in the words of BindRules.
   ///
   /// - Parameter bindv6only: `net.ipv6.bindv6only` of the namespace.
-  public func bindAttempt(
+  package func bindAttempt(
     port: Port, interfaces: [LabDevice: InterfaceIndex], bindv6only: Bool = false
   ) -> BindAttempt {
     let bindDevice = device.map { name in
@@ -60,7 +59,7 @@ public struct Attempt: Sendable, Hashable {
 }
 
 /// What changes in the namespace when the sockets are there, before the attempt.
-public enum LaterChange: Sendable, Hashable {
+package enum LaterChange: Sendable, Hashable {
   /// A sysctl gets another value.
   case setting(HostSetting, Int)
   /// `dev2` leaves `vrf0`.
@@ -68,22 +67,21 @@ public enum LaterChange: Sendable, Hashable {
 }
 
 /// Sockets on one port, bound in this order, and one attempt to bind beside them.
-public struct Scenario: Sendable, Hashable {
+package struct Scenario: Sendable, Hashable {
   /// The sockets that are there first.
-  public var holders: [Holder]
+  package var holders: [Holder]
   /// The bind that is tried.
-  public var attempt: Attempt
+  package var attempt: Attempt
   /// Which kind of port is under test.
-  public var port: PortKind
+  package var port: PortKind
   /// Sysctls that differ from a fresh namespace's.
-  public var settings: [HostSetting: Int]
+  package var settings: [HostSetting: Int]
   /// What changes when they are there.
-  public var later: [LaterChange]
+  package var later: [LaterChange]
   /// Where the attempt is made and asked about.
-  public var place = Place.open
+  package var place = Place.open
 
-  /// One with these parts, each as its property says.
-  public init(
+  package init(
     _ holders: [Holder], _ attempt: Attempt, port: PortKind = .ordinary, settings: [HostSetting: Int] = [:],
     later: [LaterChange] = []
   ) {
@@ -97,7 +95,7 @@ public struct Scenario: Sendable, Hashable {
 
 extension Scenario {
   /// Whether no socket's option was changed after its bind(2), and none was bound and closed again.
-  public var leavesOptions: Bool {
+  package var leavesOptions: Bool {
     later.isEmpty
       && holders.allSatisfy { holder in
         guard holder.changes.isEmpty, holder.kind != .visitor else { return false }

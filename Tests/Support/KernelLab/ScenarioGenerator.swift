@@ -1,19 +1,19 @@
-public import BindRules
-public import SocketModel
+package import BindRules
+package import SocketModel
 
 /// Random scenarios, the same for the same seed and number on every machine.
-public enum ScenarioGenerator {
+package enum ScenarioGenerator {
   /// The scenario of this seed and number; each number stands for itself, none needs its predecessors.
   ///
   /// - Parameter vrf: with sockets in `vrf0`, for namespaces that have it.
-  public static func scenario(seed: UInt64, number: UInt64, vrf: Bool = false) -> Scenario {
+  package static func scenario(seed: UInt64, number: UInt64, vrf: Bool = false) -> Scenario {
     var random = generator(seed, number)
     let drawn = scenario(&random)
     return vrf ? VRFMix.move(drawn, &random) : PlaceMix.move(drawn, &random)
   }
 
   /// A scenario of sockets as servers and clients make them, of which these options are usual.
-  public static func ordinary(seed: UInt64, number: UInt64, servers: [UsualOptions]) -> Scenario {
+  package static func ordinary(seed: UInt64, number: UInt64, servers: [UsualOptions]) -> Scenario {
     var random = generator(seed, number)
     return OrdinaryMix.scenario(servers, &random)
   }
@@ -24,7 +24,7 @@ public enum ScenarioGenerator {
   }
 
   /// The weights, a line for each table.
-  public static var mix: String {
+  package static var mix: String {
     func line<Value>(_ name: String, _ table: Weighted<Value>) -> String {
       "\(name): " + table.entries.map { "\(text($0.value))=\($0.weight)" }.joined(separator: " ")
     }
@@ -84,7 +84,7 @@ public enum ScenarioGenerator {
   }
 
   /// The weights of the ordinary mix, a line for each table.
-  public static var ordinaryMix: String {
+  package static var ordinaryMix: String {
     func line<Value>(_ name: String, _ table: Weighted<Value>) -> String {
       "\(name): " + table.entries.map { "\(text($0.value))=\($0.weight)" }.joined(separator: " ")
     }
@@ -97,13 +97,13 @@ public enum ScenarioGenerator {
   }
 
   /// Every kind of holder that the mix can draw, each once, in the order of its tables.
-  public static var kinds: [(transport: HolderProtocol, kind: HolderKind)] {
+  package static var kinds: [(transport: HolderProtocol, kind: HolderKind)] {
     ScenarioMix.tcpKinds.entries.map { (.tcp, $0.value) } + ScenarioMix.mptcpKinds.entries.map { (.mptcp, $0.value) }
       + ScenarioMix.udpKinds.entries.map { (.udp, $0.value) }
   }
 
   /// Every address that the mix can draw for an attempt.
-  public static var addresses: [IPAddress] {
+  package static var addresses: [IPAddress] {
     (ScenarioMix.addresses.entries + ScenarioMix.unusualAddresses.entries).map(\.value)
   }
 

@@ -4,8 +4,7 @@ import SocketModel
 // One line says all there is to a scenario. Defaults are left out: options none, uid 0, no device.
 
 extension HolderKind: CustomStringConvertible {
-  /// As text, for messages and tests.
-  public var description: String {
+  package var description: String {
     switch self {
     case .bound: "bound"
     case .listening: "listening"
@@ -28,8 +27,7 @@ extension HolderKind: CustomStringConvertible {
 }
 
 extension Change: CustomStringConvertible {
-  /// As text, for messages and tests.
-  public var description: String {
+  package var description: String {
     let action =
       switch action {
       case .reuseaddr(let on): "RA=\(on ? 1 : 0)"
@@ -44,8 +42,7 @@ extension Change: CustomStringConvertible {
 }
 
 extension Holder: CustomStringConvertible {
-  /// As text, for messages and tests.
-  public var description: String {
+  package var description: String {
     var words = [transport.rawValue, kind.description, address.description + (scope.map { "%\($0.rawValue)" } ?? "")]
     if port != .explicit { words.append("port=\(port.rawValue)") }
     words += optionWords(options, v6only: v6only, device: device, uid: uid)
@@ -58,8 +55,7 @@ extension Holder: CustomStringConvertible {
 }
 
 extension Attempt: CustomStringConvertible {
-  /// As text, for messages and tests.
-  public var description: String {
+  package var description: String {
     var words = [transport.rawValue, address.description + (scope.map { "%\($0.rawValue)" } ?? "")]
     words += optionWords([], v6only: v6only, device: device, uid: uid)
     if !mayBindPrivileged { words.append("unprivileged") }
@@ -68,8 +64,7 @@ extension Attempt: CustomStringConvertible {
 }
 
 extension LaterChange: CustomStringConvertible {
-  /// As text, for messages and tests.
-  public var description: String {
+  package var description: String {
     switch self {
     case .setting(let setting, let value): "\(setting.rawValue)=\(value)"
     case .released: "dev2-released"
@@ -78,8 +73,7 @@ extension LaterChange: CustomStringConvertible {
 }
 
 extension Scenario: CustomStringConvertible {
-  /// As text, for messages and tests.
-  public var description: String {
+  package var description: String {
     let holders = holders.map { "{\($0)}" }.joined(separator: " ")
     let settings = settings.sorted { $0.key < $1.key }.map { " \($0.key.rawValue)=\($0.value)" }.joined()
     let later = later.map { " later:\($0)" }.joined()

@@ -1,17 +1,17 @@
-public import SocketModel
+package import SocketModel
 
 /// This program once more, as a process of its own in the network namespace of the thread that starts it, to talk
 /// to line by line.
 ///
 /// A thread would not do: the kernel lets a process look at itself, whatever uid its threads have
 /// (`ptrace_may_access`, `proc_fd_permission`). It ends with its standard input.
-public struct SelfProcess: ~Copyable {
+package struct SelfProcess: ~Copyable {
   private let channel: Int32
   private let process: Int32
   private var pending: [UInt8] = []
 
   /// - Parameter arguments: those of the new process.
-  public init(arguments: [String]) throws(SystemError) {
+  package init(arguments: [String]) throws(SystemError) {
     (channel, process) = try Self.start(arguments)
   }
 
@@ -32,13 +32,13 @@ public struct SelfProcess: ~Copyable {
   }
 
   /// Sends one line; `line` is without its newline.
-  public func send(_ line: String) throws(SystemError) {
+  package func send(_ line: String) throws(SystemError) {
     var bytes = Array((line + "\n").utf8)
     while !bytes.isEmpty { bytes.removeFirst(try SystemCalls.send(channel, bytes)) }
   }
 
   /// The next line without its newline; EPIPE where the process has ended.
-  public mutating func receive() throws(SystemError) -> String {
+  package mutating func receive() throws(SystemError) -> String {
     while true {
       if let end = pending.firstIndex(of: 10) {
         defer { pending.removeSubrange(...end) }

@@ -1,28 +1,28 @@
-public import SocketModel
+package import SocketModel
 
 /// One line of /proc/net/tcp, tcp6, udp or udp6 (proc(5)).
-public struct SocketTableRow: Sendable, Hashable {
+package struct SocketTableRow: Sendable, Hashable {
   /// TCP or UDP.
-  public var transport: TransportProtocol
+  package var transport: TransportProtocol
   /// AF_INET or AF_INET6.
-  public var family: AddressFamily
+  package var family: AddressFamily
   /// The local address and port.
-  public var local: Endpoint
+  package var local: Endpoint
   /// The address and port of the peer.
-  public var remote: Endpoint
+  package var remote: Endpoint
   /// The column `st`.
-  public var state: SocketState
+  package var state: SocketState
   /// The user it belongs to.
-  public var uid: UInt32
+  package var uid: UInt32
   /// 0 where no descriptor exists.
-  public var inode: UInt64
+  package var inode: UInt64
 }
 
 extension NetworkNamespace {
   /// The sockets of a port as /proc/thread-self/net shows them: a witness that is not sock_diag.
   ///
   /// Sockets that are only bound are not in it.
-  public func socketTable(_ port: Port) throws(SystemError) -> [SocketTableRow] {
+  package func socketTable(_ port: Port) throws(SystemError) -> [SocketTableRow] {
     try readSocketTable(port)
   }
 }

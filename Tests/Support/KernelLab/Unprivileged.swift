@@ -1,9 +1,9 @@
-public import SocketModel
+package import SocketModel
 
 /// Takes every privilege from the calling thread for good: uid and gid 65534, no groups, no capabilities.
 ///
 /// For a process with one thread: nothing of it may look at processes of other users then.
-public func becomeNobody() throws(SystemError) {
+package func becomeNobody() throws(SystemError) {
   try SystemCalls.becomeNobody()
 }
 
@@ -11,7 +11,7 @@ public func becomeNobody() throws(SystemError) {
 ///
 /// The thread is in the network namespace of the calling one, which waits for it. It may still look at its own
 /// process, whatever that holds.
-public func asNobody(_ body: () -> Void) throws(SystemError) {
+package func asNobody(_ body: () -> Void) throws(SystemError) {
   var failure: SystemError?
   try SystemCalls.onOwnThread {
     do throws(SystemError) {

@@ -1,0 +1,347 @@
+import Evidence
+import BindRules
+import Linux
+import Netlink
+import Explanation
+import SocketModel
+
+/// What attempts on one port come to, with the snapshot they were judged in.
+struct Judgement {
+  let attempts: [BindAttempt]
+  let snapshot: Snapshot
+  /// Of each attempt, in their order: the four outcomes of `outcomes(of:in:)`.
+  var outcomes: [[BindOutcome]]
+
+  init(of attempts: [BindAttempt], in snapshot: Snapshot) {
+    self.attempts = attempts
+    self.snapshot = snapshot
+    outcomes = attempts.map { BindRules.outcomes(of: $0, in: snapshot) }
+  }
+}
+
+/// Everything that was read for one answer: the host's facts, and the sockets of the ports by transport.
+struct Gathering {
+  private(set) var host: HostFacts
+  private(set) var visibility = Visibility()
+  private(set) var sockets = ByTransport<[SocketObservation]>()
+  /// The same by port, in their order, with flags guessed from relatives filled in for the reader.
+  private var socketsByPort = ByTransport<[Port: [SocketObservation]]>()
+  /// How many sockets of the other transport are on ports that were asked for, for the note about them.
+  private var otherCounts = ByTransport<[Port: Int]>()
+  /// Every socket on the ports just above those asked for, to find a free one to offer.
+  private var neighbours = ByTransport<NearbyPorts>()
+  private var buckets: [BindBucket] = []
+  private var orderedTransports: Set<TransportProtocol> = []
+  /// The transports for which BPF iterators were asked, whatever came of it.
+  private var askedTransports: Set<TransportProtocol> = []
+  /// Sockets that ended between the dump and the walk of the iterators, and were left out.
+  private(set) var vanished = 0
+  private let ranges: ByTransport<ClosedRange<UInt16>>
+  private var needs: HostNeeds
+  let evidenceSources: EvidenceSources
+
+  /// Reads the sockets first: their states and timers should be from one moment.
+  ///
+  /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for. With `bpf` an iterator
+  /// finds the holders on a host with many descriptors; with `verdictOnly` what decides no verdict is not looked at.
+  init(
+    ports: ByTransport<ClosedRange<UInt16>>, needs: HostNeeds, lookups: [IPv4Address] = [], bpf: Bool = true,
+    verdictOnly: Bool = false, _ evidenceSources: EvidenceSources = EvidenceSources(),
+    wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
+  ) throws(PortwhyError) {
+    self.needs = needs
+    self.evidenceSources = evidenceSources
+    ranges = ports
+    do throws(NetlinkError) {
+      let dump = SocketDump()
+      for transport in ports.transports {
+        guard let range = ports[transport] else { continue }
+        let around = verdictOnly ? range : range.withNeighbours
+        let all = try dump.sockets(transport, ports: around)
+        sockets[transport] = all.filter { wanted(transport, $0.local.port.rawValue) }
+        if around != range {
+          let above = (range.upperBound + 1)...around.upperBound
+          neighbours[transport] = NearbyPorts(
+            ports: above, sockets: all.filter { above.contains($0.local.port.rawValue) })
+        }
+        guard ports[transport.other] == nil, !verdictOnly else { continue }
+        otherCounts[transport.other] = try dump.counts(transport.other, ports: range)
+      }
+      host = try HostReader().read(needs, lookups: lookups)
+    } catch {
+      throw PortwhyError(error)
+    }
+    findBoundSockets(ports, wanted)
+    findOwners(bpf, names: !verdictOnly)
+    let givesDevices = host.freshSockets?.contains { $0.device != nil } ?? false
+    if usesDevices || givesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
+    for transport in sockets.transports { sortByPort(transport) }
+  }
+
+  private mutating func sortByPort(_ transport: TransportProtocol) {
+    guard let all = sockets[transport], let first = all.first else {
+      socketsByPort[transport] = nil
+      return
+    }
+    if ranges[transport]?.count == 1 {
+      socketsByPort[transport] = [first.local.port: withInferredFlags(all)]
+    } else {
+      socketsByPort[transport] = Dictionary(grouping: all) { $0.local.port }.mapValues(withInferredFlags)
+    }
+  }
+
+  func isUsed(_ transport: TransportProtocol, _ port: Port) -> Bool { socketsByPort[transport]?[port] != nil }
+
+  /// Those of one port, with everything a rule looks at.
+  func snapshot(_ transport: TransportProtocol, _ port: Port) -> Snapshot {
+    Snapshot(
+      host: host, visibility: visibility, sockets: socketsByPort[transport]?[port] ?? [],
+      buckets: buckets.filter { transport == .tcp && $0.port == port },
+      isChainOrdered: orderedTransports.contains(transport))
+  }
+
+  /// What these attempts on a port come to, with what BPF iterators tell where they depend on it; nil for not asking
+  /// them.
+  mutating func settled(
+    _ transport: TransportProtocol, _ port: Port, _ attempts: [BindAttempt], planned: ReuseOptions,
+    _ evidenceScope: EvidenceScope?
+  ) throws(PortwhyError) -> Judgement {
+    guard let evidenceScope, !askedTransports.contains(transport), let range = ranges[transport] else {
+      return Judgement(of: attempts, in: snapshot(transport, port))
+    }
+    // Where the bucket is sure to be missed, it is read before anything is judged: worlds with unknown flags are many.
+    let isForeseen = evidenceScope == .everything && missesBucket(transport, attempts)
+    if isForeseen { _ = readBucket(transport, port, range) }
+    var first = Judgement(of: attempts, in: snapshot(transport, port))
+    // Without a socket on the port there is nothing to tell.
+    func isWanted() -> Bool {
+      !first.snapshot.sockets.isEmpty
+        && first.outcomes.contains { evidenceScope.wantsKernelEvidence($0, planned: planned) }
+    }
+    guard isWanted() else { return first }
+    if !isForeseen, readBucket(transport, port, range) {
+      first = Judgement(of: attempts, in: snapshot(transport, port))
+      guard isWanted() else { return first }
+    }
+    askedTransports.insert(transport)
+    try readMore(.networkNamespace)
+    var use = visibility.bpf ?? BPFUse()
+    var silent: SilentSource?
+    let evidence = evidenceSources.evidence(transport, range, sockets[transport] ?? [], host, &use, &silent)
+    visibility.bpf = use
+    guard let evidence else {
+      guard let silent else { return Judgement(of: attempts, in: snapshot(transport, port)) }
+      visibility.silent = visibility.silent ?? silent
+      visibility.add(.noAnswer)
+      for index in sockets[transport]?.indices ?? 0..<0 { sockets[transport]?[index].noteSilence() }
+      sortByPort(transport)
+      return Judgement(of: attempts, in: snapshot(transport, port))
+    }
+    sockets[transport] = evidence.sockets
+    if !evidence.buckets.isEmpty { buckets = evidence.buckets }
+    if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
+    vanished += evidence.vanished
+    sortByPort(transport)
+    return Judgement(of: attempts, in: snapshot(transport, port))
+  }
+
+  /// Whether a socket in the way has no SO_REUSEPORT now: whether it had when it was bound, only its bucket tells.
+  private func missesBucket(_ transport: TransportProtocol, _ attempts: [BindAttempt]) -> Bool {
+    guard transport == .tcp else { return false }
+    return sockets.tcp?.contains { socket in
+      guard socket.reuseport.sure == false, !socket.processes.isEmpty else { return false }
+      return attempts.contains {
+        $0.address.isUnspecified || socket.local.address.isUnspecified || $0.address == socket.local.address
+      }
+    } ?? false
+  }
+
+  /// Reads the bind bucket of a TCP port through a descriptor of one holder, where there is one and no VRF, which may have a
+  /// bucket of its own. That costs no walk of a table, and with it the flags of sockets that nobody holds seldom matter.
+  private mutating func readBucket(
+    _ transport: TransportProtocol, _ port: Port, _ range: ClosedRange<UInt16>
+  ) -> Bool {
+    guard transport == .tcp, range.count == 1, let sockets = sockets.tcp, !evidenceSources.mayHaveVRFs(),
+      let held = sockets.first(where: { !$0.processes.isEmpty && $0.inode != nil && $0.ulp != "mptcp" }),
+      let pid = held.processes.first?.pid, let inode = held.inode
+    else { return false }
+    var use = visibility.bpf ?? BPFUse()
+    let bucket = evidenceSources.bucket(pid, inode, port, &use)
+    visibility.bpf = use
+    if let bucket { buckets.append(bucket) }
+    return bucket != nil
+  }
+
+  /// The ports above those asked for; nil where there are none or too much was asked.
+  func nearby(_ transport: TransportProtocol) -> NearbyPorts? { neighbours[transport] }
+
+  /// Reads which of these ports belong to a service of that name; only for an answer that may offer one.
+  mutating func readServices(_ transport: TransportProtocol) {
+    guard let ports = neighbours[transport]?.ports else { return }
+    neighbours[transport]?.named = servicePorts(transport, ports)
+  }
+
+  /// The other transport's sockets on the port, which are never in the way.
+  func notes(_ transport: TransportProtocol, _ port: Port, _ question: Question) -> [Note] {
+    guard let count = otherCounts[transport.other]?[port], count > 0 else { return [] }
+    let words = ["portwhy"] + question.commandOptions + ["\(port)/\(transport.other.rawValue)"]
+    return [.otherProtocol(count, of: transport.other, host.asNow(words))]
+  }
+
+  /// Leaves out the socket with this inode.
+  mutating func forget(_ inode: UInt64) {
+    for transport in sockets.transports {
+      sockets[transport]?.removeAll { $0.inode == inode }
+      sortByPort(transport)
+    }
+  }
+
+  private var usesDevices: Bool {
+    TransportProtocol.allCases.contains { sockets[$0]?.contains { $0.device != nil } ?? false }
+  }
+
+  /// Whether a TCP socket may have been bound in a VRF, which its device of today need not show.
+  private var mayMeetVRFs: Bool {
+    sockets.tcp?.isEmpty == false && evidenceSources.mayHaveVRFs()
+  }
+
+  /// Enters interfaces once more under an alternative name that the question calls them by.
+  mutating func findAlternativeNames(_ names: [String]) {
+    for name in names where host.interfaces != nil && host.interface(named: name) == nil {
+      guard let index = try? interfaceIndex(named: name), var alias = host.interface(index) else { continue }
+      alias.name = name
+      host.interfaces?.append(alias)
+    }
+  }
+
+  /// Reads host facts that turned out to be needed, and none once more.
+  mutating func readMore(_ more: HostNeeds) throws(PortwhyError) {
+    let lacking = more.subtracting(needs)
+    guard !lacking.isEmpty else { return }
+    needs.formUnion(lacking)
+    do throws(NetlinkError) { host.fill(from: try HostReader().read(lacking)) } catch { throw PortwhyError(error) }
+  }
+
+  /// Reads which addresses the host has, each looked up as bind(2) does, to offer one instead of a wildcard.
+  mutating func readAddresses() throws(PortwhyError) {
+    guard !needs.isSuperset(of: [.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind]) else { return }
+    try readMore([.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind])
+    let own = host.ownAddresses.compactMap { address -> IPv4Address? in
+      if case .v4(let address) = address { address } else { nil }
+    }
+    let known = Set(host.ipv4Lookups?.map(\.destination) ?? [])
+    do throws(NetlinkError) {
+      let found = try HostReader().ipv4Lookups(own.prefix(8).filter { !known.contains($0) })
+      host.ipv4Lookups = found.map { (host.ipv4Lookups ?? []) + $0 } ?? host.ipv4Lookups
+    } catch {
+      throw PortwhyError(error)
+    }
+  }
+
+  /// - Parameter names: whether to look for who stands behind a socket without a process, too.
+  private mutating func findOwners(_ bpf: Bool, names: Bool) {
+    var all = (sockets.tcp ?? []) + (sockets.udp ?? [])
+    let reader = ProcessReader()
+    let ports = ranges.hull ?? 0...0
+    let holders = evidenceSources.holders
+    var use = visibility.bpf
+    let seen = reader.examine(&all, search: { bpf ? holders(ports, $0, &use) : nil })
+    visibility.bpf = use
+    if names {
+      reader.readSurroundings(&all)
+      reader.findActivations(&all)
+      findKernelOwners(&all)
+    }
+    all = withoutUnmappedUsers(all, overflow: host.overflowUID)
+    for transport in sockets.transports { sockets[transport] = all.filter { $0.transport == transport } }
+    visibility.unreadableProcesses = seen.unreadableProcesses
+    visibility.silent = visibility.silent ?? seen.silent
+    for reason in seen.reasons { visibility.add(reason) }
+    if visibility.reasons.isEmpty, all.contains(where: { $0.owner == .hidden }) { visibility.add(.noHolder) }
+  }
+
+  /// Kernels before 6.8 list no sockets that are bound and neither listen nor are connected.
+  private mutating func findBoundSockets(
+    _ ports: ByTransport<ClosedRange<UInt16>>, _ wanted: (TransportProtocol, UInt16) -> Bool
+  ) {
+    guard let range = ports[.tcp], !evidenceSources.listsBoundSockets(host.kernel) else { return }
+    let shown = Set(((sockets[.tcp] ?? []) + (neighbours[.tcp]?.sockets ?? [])).compactMap(\.inode))
+    let found = evidenceSources.boundSockets(range.withNeighbours, shown)
+    sockets.tcp = (sockets.tcp ?? []) + found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
+    if let above = neighbours[.tcp]?.ports {
+      neighbours[.tcp]?.sockets += found.sockets.filter { above.contains($0.local.port.rawValue) }
+    }
+    visibility.boundSocketsComplete = found.complete
+    if !found.complete { visibility.add(.oldKernel) }
+    if let silent = found.silent {
+      visibility.silent = silent
+      visibility.add(.noAnswer)
+    }
+  }
+}
+
+extension SocketDump {
+  /// How many sockets each of these ports has.
+  fileprivate func counts(
+    _ transport: TransportProtocol, ports: ClosedRange<UInt16>
+  ) throws(NetlinkError) -> [Port: Int] {
+    try glances(transport, .all, ports: ports).reduce(into: [:]) { $0[$1.port, default: 0] += 1 }
+  }
+}
+
+extension HostFacts {
+  /// Takes over the facts that are not there yet.
+  fileprivate mutating func fill(from later: HostFacts) {
+    fill(\.networkNamespace, from: later)
+    fill(\.sudoUID, from: later)
+    fill(\.readerMayBindPrivileged, from: later)
+    fill(\.rootMayBindPrivileged, from: later)
+    fill(\.namespaceMaker, from: later)
+    fill(\.overflowUID, from: later)
+    fill(\.unprivilegedPortStart, from: later)
+    fill(\.localPortRange, from: later)
+    fill(\.localReservedPorts, from: later)
+    fill(\.ipv4NonlocalBind, from: later)
+    fill(\.ipv6NonlocalBind, from: later)
+    fill(\.bindv6only, from: later)
+    fill(\.mayHaveVRFs, from: later)
+    fill(\.tcpL3mdevAccept, from: later)
+    fill(\.ipv6Available, from: later)
+    fill(\.ipv6Disabled, from: later)
+    fill(\.interfaces, from: later)
+    fill(\.ipv6Addresses, from: later)
+    fill(\.ipv4LocalRoutes, from: later)
+    fill(\.ipv4AbsentTables, from: later)
+    fill(\.ipv4RulesAreDefault, from: later)
+    fill(\.ipv4Lookups, from: later)
+    fill(\.securityModules, from: later)
+    fill(\.enforcingModules, from: later)
+    fill(\.controlGroupBindPrograms, from: later)
+    fill(\.dockerRuns, from: later)
+  }
+
+  private mutating func fill<Fact>(_ fact: WritableKeyPath<HostFacts, Fact?>, from later: HostFacts) {
+    self[keyPath: fact] = self[keyPath: fact] ?? later[keyPath: fact]
+  }
+}
+
+/// The sockets without the uids that may stand for anybody.
+///
+/// The kernel shows a uid that is not mapped into the reader's user namespace as the overflow uid
+/// (`from_kuid_munged`): two such sockets may belong to different users, and it may be a mapped user's own uid too.
+private func withoutUnmappedUsers(_ sockets: [SocketObservation], overflow: UInt32?) -> [SocketObservation] {
+  guard let overflow else { return sockets }
+  return sockets.map { socket in
+    var socket = socket
+    if socket.uid == overflow { socket.uid = nil }
+    return socket
+  }
+}
+
+extension ClosedRange<UInt16> {
+  /// With the 16 ports above, where one port was asked for: they come with the same dump.
+  fileprivate var withNeighbours: ClosedRange<UInt16> {
+    guard count == 1, upperBound <= .max - 16 else { return self }
+    return lowerBound...(upperBound + 16)
+  }
+}

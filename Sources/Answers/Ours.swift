@@ -1,0 +1,171 @@
+import BindRules
+import Explanation
+package import SocketModel
+
+// `--ours`: whether only one's own server is in the way. A conclusion from the facts of the report alone, so that it is the
+// same on this host and from a saved report.
+
+/// What makes the holder of a socket one's own; `description` is the word of the command line.
+package enum OursPredicate: Sendable, Hashable, CustomStringConvertible {
+  /// A systemd unit by its name.
+  case unit(String)
+  /// The user of the process, by name or number; without `uid` it is nobody's here.
+  case user(String, uid: UInt32?)
+  /// The name of a container, or the beginning of its id.
+  case container(String)
+  /// The path of the program, also of one whose file was replaced.
+  case executable(String)
+  /// A process that works in this directory.
+  case workingDirectory(String)
+  /// The process with this number, or one that it started, directly or not.
+  case process(Int32)
+  /// The same for the number that a file has; nil where there is no such file.
+  case processFile(String, pid: Int32?)
+
+  /// `unit=nginx.service`.
+  package var description: String {
+    switch self {
+    case .unit(let name): "unit=\(name)"
+    case .user(let name, _): "user=\(name)"
+    case .container(let name): "container=\(name)"
+    case .executable(let path): "exe=\(path)"
+    case .workingDirectory(let path): "cwd=\(path)"
+    case .process(let pid): "pid=\(pid)"
+    case .processFile(let path, _): "pidfile=\(path)"
+    }
+  }
+
+  /// Whether a process that holds the socket is one's own.
+  func matches(_ process: ProcessRecord, of socket: SocketObservation) -> Bool {
+    switch self {
+    case .unit(let name):
+      // systemd holds the sockets of a socket unit for the service that it starts.
+      process.unit == name || socket.activation.map { $0.unit == name || $0.activates == name } ?? false
+    case .user(_, let uid):
+      // The process may have given up what made the socket.
+      uid != nil && (process.uid ?? socket.uid) == uid
+    case .container(let name): process.containerName == name || process.container.map { $0.hasPrefix(name) } ?? false
+    case .executable(let path): process.executable == path || process.executable == path + " (deleted)"
+    case .workingDirectory(let path): process.workingDirectory == path
+    case .process(let pid), .processFile(_, let pid?):
+      process.pid == pid || process.parent == pid || process.parents?.contains { $0.pid == pid && pid != 1 } ?? false
+    case .processFile(_, nil): false
+    }
+  }
+
+  /// Whether a socket without a process was made where one's own server runs: in the control group of its unit.
+  func matchesMaker(of socket: SocketObservation) -> Bool {
+    guard case .unit(let name) = self, let group = socket.cgroup else { return false }
+    return group.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual(name.utf8) }
+  }
+}
+
+/// Whether the sockets in the way are one's own.
+package struct OursFinding: Sendable, Hashable {
+  /// The word of the report where it decides.
+  package static let verdictWord = "ours"
+
+  /// The predicates that match a holder of a socket in the way, as they were given.
+  package var matched: [String]
+  /// Every socket in the way is one's own, and the bind would work without them: the verdict is `ours`.
+  package var decides: Bool
+
+  /// What was found.
+  package init(matched: [String], decides: Bool) {
+    self.matched = matched
+    self.decides = decides
+  }
+}
+
+extension TargetReport {
+  /// Whether the verdict is `ours`: nothing is in the way but one's own server.
+  package var isOurs: Bool { ours?.decides ?? false }
+
+  /// Sets `ours`, and says of holders that are somebody else's that they are; without predicates nothing.
+  package mutating func decideOurs(_ predicates: [OursPredicate], _ host: HostFacts, _ visibility: Visibility) {
+    guard !predicates.isEmpty else { return }
+    let claim = OursClaim(predicates: predicates, sockets: sockets)
+    let snapshot = Snapshot(
+      host: host, visibility: visibility, sockets: sockets.filter { !claim.isOurs($0) }, buckets: buckets,
+      isChainOrdered: isChainOrdered)
+    let open = attempts.filter { $0.outcome(plan.options)?.verdict != .ok }
+    let inTheWay = planBlockers
+    let others = inTheWay.filter { !claim.isOurs($0) }
+    let decides =
+      !open.isEmpty && others.isEmpty
+      && open.allSatisfy { claim.explains($0, planned: plan.options, without: snapshot) }
+    ours = OursFinding(
+      matched: predicates.filter { predicate in inTheWay.contains { claim.matches(predicate, $0) } }.map(
+        \.description),
+      decides: decides)
+    notes.removeAll { $0.kind == .notOurs }
+    if decides {
+      // There is nothing to be done.
+      for index in attempts.indices { attempts[index].explanation.suggestions = [] }
+    } else if let note = notOursNote(others.map(claim.foreign), predicates.map(\.description)) {
+      notes.append(note)
+    }
+  }
+
+  /// What a saved report says of one's own stays as long as nothing else has come into the way.
+  mutating func keepOurs(from saved: TargetReport) {
+    guard let finding = saved.ours, verdict != .ok else { return ours = nil }
+    let before = Set(saved.planBlockers.map(\.cookie))
+    let isLikeBefore =
+      !before.isEmpty && planBlockers.allSatisfy { before.contains($0.cookie) } && !planBlockers.isEmpty
+    ours = OursFinding(matched: finding.matched, decides: finding.decides && isLikeBefore)
+  }
+}
+
+/// What is one's own among the sockets of a port.
+private struct OursClaim {
+  let predicates: [OursPredicate]
+  let sockets: [SocketObservation]
+
+  /// Every process that holds the socket matches; a socket without one goes with its listener or its unit.
+  func isOurs(_ socket: SocketObservation) -> Bool {
+    switch socket.owner {
+    case .process: !socket.processes.isEmpty && socket.processes.allSatisfy { isOurs($0, of: socket) }
+    case .none: predicates.contains { $0.matchesMaker(of: socket) } || listenersAreOurs(of: socket)
+    case .kernel, .hidden: false
+    }
+  }
+
+  private func isOurs(_ process: ProcessRecord, of socket: SocketObservation) -> Bool {
+    predicates.contains { $0.matches(process, of: socket) }
+  }
+
+  /// All that could have accepted it, and there is one.
+  private func listenersAreOurs(of socket: SocketObservation) -> Bool {
+    let listeners = sockets.filter { $0.state == .listen && $0.owner != .none && $0.mayHaveAccepted(socket) }
+    return !listeners.isEmpty && listeners.allSatisfy(isOurs)
+  }
+
+  /// Whether the predicate is a reason why a socket is one's own.
+  func matches(_ predicate: OursPredicate, _ socket: SocketObservation) -> Bool {
+    predicate.matchesMaker(of: socket) || socket.processes.contains { predicate.matches($0, of: socket) }
+      || socket.owner == .none
+        && sockets.contains { $0.state == .listen && $0.mayHaveAccepted(socket) && matches(predicate, $0) }
+  }
+
+  /// Without one's own sockets the bind works, as far as can be seen.
+  func explains(_ attempt: AttemptReport, planned: ReuseOptions, without snapshot: Snapshot) -> Bool {
+    guard let outcome = attempt.outcome(planned), !outcome.blockers.isEmpty,
+      let after = outcomes(of: attempt.attempt, in: snapshot).first(where: { $0.options == planned })
+    else { return false }
+    switch after.verdict {
+    case .ok: return true
+    case .fails: return false
+    // What hides on old kernels hides from every look of this reader; the socket that is seen to be in the way is not.
+    case .undetermined:
+      return outcome.verdict != .undetermined && after.missing.allSatisfy { $0.kind == .boundSockets }
+    }
+  }
+
+  /// The socket with those of its holders alone that are somebody else's.
+  func foreign(_ socket: SocketObservation) -> SocketObservation {
+    var rest = socket
+    rest.processes = socket.processes.filter { !isOurs($0, of: socket) }
+    return rest
+  }
+}

@@ -1,0 +1,256 @@
+import Evidence
+package import BindRules
+import Linux
+import Netlink
+import Explanation
+public import SocketModel
+
+/// The answers of the library.
+public enum Portwhy {
+  /// Looks at the host and says what the planned binds would do. It reads only, and binds, sends and signals nothing,
+  /// unless the question asks for a probe.
+  ///
+  /// It waits for no other process: what may have to is done by a child (clone(2), without SIGCHLD and without what
+  /// pthread_atfork(3) runs), which executes async-signal-safe C alone, holds no descriptor of the caller and is left behind
+  /// after half a second of waiting; at most one is at any time. So it may be called in a program with threads. The child's
+  /// memory is copied on write: in a program of 100 MB clone(2) takes some 20 ms. Descriptors of the calling program itself
+  /// are asked without a child.
+  public static func answer(_ question: Question) throws(PortwhyError) -> Report {
+    guard let namespace = question.namespace else { return try answerHere(question) }
+    return try namespace.look { () throws(PortwhyError) in try answerHere(question) }
+  }
+
+  static func answerHere(
+    _ question: Question, _ evidenceSources: EvidenceSources = EvidenceSources()
+  ) throws(PortwhyError) -> Report {
+    for _ in 1..<SecondLook.answers {
+      let (report, gathering) = try look(question, evidenceSources)
+      if try isConfirmed(report, gathering, question) { return report }
+    }
+    let (report, gathering) = try look(question, evidenceSources)
+    if try isConfirmed(report, gathering, question) { return report }
+    return try look(question, evidenceSources, isMoving: true).report
+  }
+
+  /// Whether no socket that could stand in the way of an ok has moved against the dump.
+  private static func isConfirmed(
+    _ report: Report, _ gathering: Gathering, _ question: Question
+  ) throws(PortwhyError) -> Bool {
+    // A probe has asked the bind table itself.
+    guard !question.probes, let ports = question.portsByTransport.tcp, report.hasOk(decides: false) else {
+      return true
+    }
+    return try SecondLook.confirms(
+      gathering, ports, own: question.ownSocket, decides: report.hasOk(decides: true)
+    ) { port in question.items.contains { $0.transport == .tcp && $0.numbers.contains(port) } }
+  }
+
+  /// One answer from one dump; with `isMoving` no ok of it is sure.
+  private static func look(
+    _ question: Question, _ evidenceSources: EvidenceSources, isMoving: Bool = false
+  ) throws(PortwhyError) -> (report: Report, gathering: Gathering) {
+    let started = Clock.now
+    var gathering = try Gathering(question, evidenceSources)
+    let deep = question.isDeep && !question.isVerdictOnly ? DeepFindings(question.portsByTransport) : nil
+    var targets: [TargetReport] = []
+    for item in question.items {
+      var unused = UnusedPorts()
+      for port in item.ports {
+        // A probe is of one port.
+        let isAlone = gathering.isUsed(item.transport, port) || question.probes
+        var target: TargetReport
+        if !isAlone, let known = unused.answer(port, gathering.host) {
+          target = known
+        } else {
+          target = try answer(port, item, question, &gathering, isMoving)
+          unused.keep(target, gathering.host)
+        }
+        if !question.isVerdictOnly { target.notes += gathering.notes(item.transport, port, question) }
+        target.notes += deep?.notes(item.transport, port) ?? []
+        target.decideOurs(question.ours, gathering.host, gathering.visibility)
+        targets.append(target)
+      }
+    }
+    // It belongs to no port in particular, and is said once.
+    if gathering.vanished > 0, !question.isVerdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
+    if gathering.visibility.reasons.contains(.noAnswer), !question.isVerdictOnly {
+      targets[0].notes.append(.noAnswer(gathering.visibility.silent))
+    }
+    var report = Report(
+      version: Portwhy.version, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
+      targets: targets)
+    if !question.isVerdictOnly { report.addForeign(question.systems) }
+    return (report, gathering)
+  }
+
+  /// Looks at every port in use of these transports.
+  public static func overview(
+    _ transports: [TransportProtocol], in namespace: NamespaceReference? = nil
+  ) throws(PortwhyError) -> Report {
+    guard let namespace else { return try overviewHere(transports) }
+    return try namespace.look { () throws(PortwhyError) in try overviewHere(transports) }
+  }
+
+  private static func overviewHere(_ transports: [TransportProtocol]) throws(PortwhyError) -> Report {
+    let started = Clock.now
+    // /proc has to be walked through anyway for sockets that are most of the host's.
+    let gathering = try Gathering(
+      ports: ByTransport(transports, 0...(.max)), needs: [.networkNamespace, .localPortRange, .userMapping],
+      bpf: false)
+    let plan = Plan(uid: gathering.host.uid)
+    let targets = transports.flatMap { transport in
+      Dictionary(grouping: gathering.sockets[transport] ?? [], by: \.local.port).sorted { $0.key < $1.key }.map {
+        TargetReport(transport: transport, port: $0.key, plan: plan, verdict: nil, sockets: $0.value, attempts: [])
+      }
+    }
+    return Report(
+      version: Portwhy.version, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
+      targets: targets)
+  }
+
+  /// The four outcomes of one attempt on this host, in the order of `ReuseOptions.combinations`, with the snapshot
+  /// they were drawn from; the raw material of `answer`.
+  ///
+  /// - Parameter bpf: whether BPF iterators may be asked where they decide.
+  package static func judge(
+    _ attempt: BindAttempt, bpf: Bool = true
+  ) throws(PortwhyError) -> (outcomes: [BindOutcome], snapshot: Snapshot) {
+    let port = attempt.port.rawValue
+    var gathering = try Gathering(
+      ports: ByTransport([attempt.transport], port...port), needs: attempt.hostNeeds,
+      lookups: attempt.address.localIPv4.map { [$0] } ?? [], bpf: bpf)
+    let judged = try gathering.settled(
+      attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)
+    let outcomes = withLikelyOutcomes(judged.outcomes[0], of: attempt, in: judged.snapshot, usual: \.usualOptions)
+    return (outcomes, judged.snapshot)
+  }
+
+  private static func answer(
+    _ port: Port, _ item: QuestionItem, _ question: Question, _ gathering: inout Gathering,
+    _ isMoving: Bool
+  ) throws(PortwhyError) -> TargetReport {
+    let binds = PlannedBinds(question: question, item: item, port: port, host: gathering.host)
+    var judged = try gathering.settled(
+      item.transport, port, binds.attempts, planned: binds.plan.options, question.evidenceScope)
+    if !question.isVerdictOnly,
+      binds.attempts.indices.contains(where: { wantsAddresses(judged, $0, binds.plan.options) })
+    {
+      try gathering.readAddresses()
+      judged = Judgement(of: binds.attempts, in: gathering.snapshot(item.transport, port))
+    }
+    if isMoving, item.transport == .tcp { judged = judged.doubtingEveryOk() }
+    let mayOffer = judged.outcomes.contains { outcomes in
+      outcomes.contains { $0.options == binds.plan.options && $0.verdict != .ok }
+    }
+    if mayOffer && !question.isVerdictOnly { gathering.readServices(item.transport) }
+    let snapshot = judged.snapshot
+    var attempts: [AttemptReport] = []
+    for (attempt, outcomes) in zip(binds.attempts, judged.outcomes) {
+      attempts.append(try report(attempt, outcomes, question, snapshot, gathering))
+    }
+    return TargetReport(
+      transport: item.transport, port: port, plan: binds.plan,
+      verdict: verdict(attempts, planned: binds.plan.options), sockets: snapshot.sockets, attempts: attempts,
+      notes: question.isVerdictOnly ? [] : binds.notes(snapshot.host), buckets: snapshot.buckets,
+      isChainOrdered: snapshot.isChainOrdered)
+  }
+
+  private static func report(
+    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ snapshot: Snapshot,
+    _ gathering: Gathering
+  ) throws(PortwhyError) -> AttemptReport {
+    var probed =
+      question.probes ? try probe(attempt, judged, question, gathering) : Probing.Result(outcomes: judged)
+    guard !question.isVerdictOnly else {
+      return AttemptReport(attempt: attempt, outcomes: probed.outcomes, contradictions: probed.contradictions)
+    }
+    probed.outcomes = withLikelyOutcomes(probed.outcomes, of: attempt, in: snapshot, usual: \.usualOptions)
+    let planned = question.plan.resolved(attempt.transport).options
+    var settled: (outcomes: [BindOutcome], finding: CallFinding?) = (probed.outcomes, nil)
+    if let observed = question.observed {
+      settled = observed.settle(probed.outcomes, planned: planned, on: gathering.host.kernel)
+    }
+    var explanation = explain(
+      Situation(
+        attempt: attempt, outcomes: settled.outcomes, planned: planned, snapshot: snapshot,
+        nearby: gathering.nearby(attempt.transport), runtime: question.plan.runtime ?? question.wording,
+        questionOptions: question.commandOptions))
+    // A socket that is there has its options, whatever its runtime sets by default.
+    if question.plan.runtime == nil { explanation.notes.removeAll { $0.kind == .runtimeDefault } }
+    if let finding = settled.finding, let observed = question.observed, let errno = observed.errno {
+      explanation = finding.explanation(observed.function, errno, explanation, host: gathering.host)
+    }
+    explanation.notes += probed.notes
+    if question.probes { explanation.suggestions.removeAll { $0.kind == .probe } }
+    return AttemptReport(
+      attempt: attempt, outcomes: settled.outcomes, explanation: explanation, contradictions: probed.contradictions)
+  }
+
+  private static func probe(
+    _ attempt: BindAttempt, _ judged: [BindOutcome], _ question: Question, _ gathering: Gathering
+  ) throws(PortwhyError) -> Probing.Result {
+    let (host, evidenceSources) = (gathering.host, gathering.evidenceSources)
+    let planned = question.plan.resolved(attempt.transport).options
+    let probing = Probing(
+      attempt: attempt, planned: planned, kernel: host.kernel, bind: { evidenceSources.bind(attempt, $0, host) },
+      // As thoroughly as the first time: what only an iterator told would be undetermined without it.
+      judgeAgain: { () throws(PortwhyError) in
+        var anew = try Gathering(question, evidenceSources)
+        let judged = try anew.settled(
+          attempt.transport, attempt.port, [attempt], planned: planned, question.evidenceScope)
+        let port = attempt.port.rawValue
+        let isWhole = try SecondLook.confirms(anew, port...port, own: question.ownSocket, decides: true) {
+          $0 == port
+        }
+        return (isWhole ? judged : judged.doubtingEveryOk()).outcomes[0]
+      })
+    return try probing.settle(judged)
+  }
+}
+
+/// What an answer asks the kernel with besides the dumps; tests put in their own.
+struct EvidenceSources {
+  /// Whether dumps show TCP sockets that are bound and neither listen nor are connected.
+  var listsBoundSockets: (KernelVersion) -> Bool = { $0 >= KernelVersion(major: 6, minor: 8) }
+  /// The same sockets found through their holders' descriptors, but for the inodes that are known already.
+  var boundSockets: (ClosedRange<UInt16>, Set<UInt64>) -> FoundBoundSockets = {
+    ProcessReader().boundSockets(on: $0, notIn: $1)
+  }
+  var evidence: KernelEvidence.Source = KernelEvidence.gather
+  var holders: KernelEvidence.HolderSource = KernelEvidence.holders
+  /// The bind bucket of the sockets that one process holds.
+  var bucket: KernelEvidence.BucketSource = KernelEvidence.bucket
+  /// Whether the network namespace may have VRFs, and so more than one bind table for a TCP port.
+  var mayHaveVRFs: () -> Bool = { HostReader().mayHaveVRFs }
+  var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { probe($0, $1, on: $2) }
+}
+
+extension Gathering {
+  fileprivate init(_ question: Question, _ evidenceSources: EvidenceSources) throws(PortwhyError) {
+    try self.init(
+      ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups, bpf: question.usesBPF,
+      verdictOnly: question.isVerdictOnly, evidenceSources
+    ) { transport, port in
+      question.items.contains { $0.transport == transport && $0.numbers.contains(port) }
+    }
+    findAlternativeNames(question.interfaceNames)
+    if let own = question.ownSocket { forget(own) }
+  }
+}
+
+/// Whether a wildcard fails because of sockets that have one address each, so that another address may do.
+private func wantsAddresses(_ judged: Judgement, _ index: Int, _ planned: ReuseOptions) -> Bool {
+  guard judged.attempts[index].address.isUnspecified,
+    let outcome = judged.outcomes[index].first(where: { $0.options == planned })
+  else { return false }
+  let inTheWay = outcome.blockers.map { judged.snapshot.sockets[$0.socket].local.address }
+  return !inTheWay.isEmpty && inTheWay.allSatisfy { !$0.isUnspecified }
+}
+
+/// bind and listen of the planned combination over all attempts: one that fails decides, then one that is
+/// undetermined.
+func verdict(_ attempts: [AttemptReport], planned: ReuseOptions) -> CallResult {
+  let verdicts = attempts.map { $0.outcome(planned)?.verdict ?? .undetermined }
+  let failed = verdicts.first { if case .fails = $0 { true } else { false } }
+  return failed ?? (verdicts.contains(.undetermined) ? .undetermined : .ok)
+}

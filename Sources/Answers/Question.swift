@@ -1,0 +1,171 @@
+package import BindRules
+import Explanation
+import Linux
+public import SocketModel
+
+/// An address of a question.
+public enum QuestionAddress: Sendable, Hashable {
+  /// No address or `*`: the wildcard of every family asked for, 0.0.0.0 and ::.
+  case wildcard
+  /// One address; the zone is the interface name after `%` of an IPv6 address.
+  case address(IPAddress, zone: String?)
+}
+
+/// One item of TARGET: what is to be bound, and to which ports.
+public struct QuestionItem: Sendable, Hashable {
+  /// Each is judged by itself, in this order; never empty.
+  public var addresses: [QuestionAddress]
+  /// 1...65535.
+  public var ports: ClosedRange<Port>
+  /// TCP or UDP.
+  public var transport: TransportProtocol
+
+  /// Each of these addresses with each of these ports.
+  public init(addresses: [QuestionAddress], ports: ClosedRange<Port>, transport: TransportProtocol) {
+    self.addresses = addresses
+    self.ports = ports
+    self.transport = transport
+  }
+
+  /// One port on the wildcards, as `portwhy PORT` asks.
+  public init(port: Port, transport: TransportProtocol = .tcp) {
+    self.init(addresses: [.wildcard], ports: port...port, transport: transport)
+  }
+
+  /// The ports as numbers, as the dumps ask for them.
+  package var numbers: ClosedRange<UInt16> { ports.lowerBound.rawValue...ports.upperBound.rawValue }
+}
+
+/// What somebody wants to know: the binds they plan.
+@dynamicMemberLookup
+public struct Question: Sendable, Hashable {
+  /// No two items share a port of one transport, so each gives its targets once.
+  public var items: [QuestionItem]
+  /// The planned socket.
+  public var plan: Plan
+  /// The families `-4` and `-6` ask for; nil where neither was given: both, and one the host lacks is skipped
+  /// with a note.
+  public var families: Set<AddressFamily>?
+  /// The network namespace looked at; nil for the calling thread's.
+  public var namespace: NamespaceReference?
+  /// Settle undetermined TCP outcomes by real binds that never listen.
+  public var probes: Bool
+  /// Also look for what costs more than the answer: the port in other network namespaces, and firewall rules that
+  /// redirect it. This alone runs another program (`nft` or `iptables-save`).
+  public var isDeep: Bool
+  /// Ask BPF iterators where they decide and the reader may.
+  public var usesBPF: Bool
+  /// The systems that are asked besides, each judged by the facts of the same sockets; changes no verdict.
+  package var systems: [BSDSystem] = []
+  /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
+  public var isVerdictOnly: Bool
+  /// What is one's own: where nothing else is in the way, the answer is `TargetReport.ours`.
+  package var ours: [OursPredicate] = []
+  /// The runtime whose words the suggestions use, where what it sets by default is not to count.
+  var wording: Runtime?
+  /// The call that was made, where the question is about one.
+  var observed: ObservedCall?
+  /// The inode of the planned socket where it is there already: it does not stand in its own way.
+  var ownSocket: UInt64?
+
+  /// A question about these items; what is not said is as each property has it.
+  public init(
+    items: [QuestionItem], plan: Plan = Plan(), families: Set<AddressFamily>? = nil,
+    namespace: NamespaceReference? = nil, probes: Bool = false, isDeep: Bool = false, usesBPF: Bool = true,
+    isVerdictOnly: Bool = false
+  ) {
+    self.items = items
+    self.plan = plan
+    self.families = families
+    self.namespace = namespace
+    self.probes = probes
+    self.isDeep = isDeep
+    self.usesBPF = usesBPF
+    self.isVerdictOnly = isVerdictOnly
+  }
+
+  /// A part of the plan.
+  public subscript<Part>(dynamicMember part: WritableKeyPath<Plan, Part>) -> Part {
+    get { plan[keyPath: part] }
+    set { plan[keyPath: part] = newValue }
+  }
+}
+
+extension Question {
+  /// The options of this question on the command line, for the commands that call portwhy again.
+  var commandOptions: [String] {
+    var words = plan.commandOptions
+    if let families, families.count == 1 { words.append(families.contains(.ipv4) ? "-4" : "-6") }
+    if !usesBPF { words.append("--no-bpf") }
+    for predicate in ours { words += option("--ours", predicate.description) }
+    if let namespace { words += option("--netns", namespace.description) }
+    return words
+  }
+}
+
+/// Which network namespace a question is about, where it is not the asking thread's own.
+public enum NamespaceReference: Sendable, Hashable, CustomStringConvertible {
+  /// That of a process, by its number in the reader's pid namespace.
+  case process(Int32)
+  /// One that `ip netns` has named: a file in /run/netns or /var/run/netns (ip-netns(8)).
+  case name(String)
+  /// A file of nsfs, or a bind mount of one (namespaces(7)).
+  case path(String)
+
+  /// Reads a word: a number is a process, anything with a slash a path, the rest a name; nil for what is none.
+  public init?(_ word: String) {
+    if word.contains("/") {
+      self = .path(word)
+    } else if word.isDecimal {
+      guard let pid = Int32(word), pid > 0 else { return nil }
+      self = .process(pid)
+    } else {
+      guard !word.isEmpty, word != ".", word != "..", !word.utf8.contains(0) else { return nil }
+      self = .name(word)
+    }
+  }
+
+  /// The word that is read as this.
+  public var description: String {
+    switch self {
+    case .process(let pid): String(pid)
+    case .name(let text), .path(let text): text
+    }
+  }
+
+  private var paths: [String] {
+    switch self {
+    case .process(let pid): ["/proc/\(pid)/ns/net"]
+    case .name(let name): ["/run/netns/\(name)", "/var/run/netns/\(name)"]
+    case .path(let path): [path]
+    }
+  }
+
+  /// Runs `body` in the namespace, on a thread of its own.
+  func look<Value>(_ body: () throws(PortwhyError) -> Value) throws(PortwhyError) -> Value {
+    let result: Result<Value, PortwhyError>
+    do throws(NamespaceEntryError) {
+      result = try inNetworkNamespace(at: paths) { Result(catching: body) }
+    } catch {
+      throw PortwhyError(error, self)
+    }
+    return try result.get()
+  }
+}
+
+extension PortwhyError {
+  fileprivate init(_ error: NamespaceEntryError, _ namespace: NamespaceReference) {
+    switch (error, namespace) {
+    case (.absent, .process(let pid)): self = .invalidQuestion(ErrorWords.noProcess(pid))
+    case (.absent, .name(let name)): self = .invalidQuestion(ErrorWords.noNamedNamespace(name))
+    case (.absent, .path(let path)): self = .invalidQuestion(ErrorWords.noFile(path))
+    case (.noNetworkNamespace, _): self = .invalidQuestion(ErrorWords.noNamespace(namespace.description))
+    case (.mayNotOpen, .process(let pid)): self = .notPermitted(ErrorWords.mayNotOpenNamespaces(of: pid))
+    case (.mayNotOpen(let errno), _):
+      self = .notPermitted(
+        ErrorWords.mayNotOpen(namespace.description, errno, isRoot: effectiveUser() == 0))
+    case (.mayNotEnter, _): self = .notPermitted(ErrorWords.mayNotEnter(namespace.description))
+    case (.failed(let call, let errno), _): self = .internalError(ErrorWords.failed(call, errno))
+    }
+  }
+}

@@ -1,0 +1,105 @@
+public import BindRules
+public import Explanation
+public import SocketModel
+
+/// One attempt with its four outcomes and the explanation of the planned one.
+public struct AttemptReport: Sendable, Hashable {
+  /// What was judged.
+  public var attempt: BindAttempt
+  /// In the order of `ReuseOptions.combinations`.
+  public var outcomes: [BindOutcome]
+  /// Why the planned combination ends as it does, and what helps.
+  public var explanation: Diagnosis
+  /// Real binds that answered otherwise than sure rules: bugs to be reported. Empty unless it was probed.
+  package var contradictions: [ProbeContradiction]
+  /// What other systems would answer (`Question.systems`), in the order asked.
+  package var foreign: [ForeignReport] = []
+
+  /// An attempt that was not probed.
+  package init(
+    attempt: BindAttempt, outcomes: [BindOutcome], explanation: Diagnosis = Diagnosis(),
+    contradictions: [ProbeContradiction] = []
+  ) {
+    self.attempt = attempt
+    self.outcomes = outcomes
+    self.explanation = explanation
+    self.contradictions = contradictions
+  }
+
+  /// The outcome of this combination of options; nil only in a report that lacks it.
+  public func outcome(_ options: ReuseOptions) -> BindOutcome? {
+    outcomes.first { $0.options == options }
+  }
+}
+
+/// The answer for one port of one protocol.
+public struct TargetReport: Sendable, Hashable {
+  /// The protocol asked about.
+  public var transport: TransportProtocol
+  /// The port asked about.
+  public var port: Port
+  /// What the planned socket is like.
+  public var plan: Plan
+  /// bind and listen of the planned combination over all attempts; nil in the overview.
+  public var verdict: CallResult?
+  /// Every socket of the port; `Blocker.socket` is an index into this.
+  public var sockets: [SocketObservation]
+  /// One for each address; empty in the overview.
+  public var attempts: [AttemptReport]
+  /// Notes that belong to the port, not to one attempt (sockets of the other protocol, a skipped family).
+  public var notes: [Note]
+  /// The bind buckets that the verdict used, of `Snapshot.buckets`.
+  package var buckets: [BindBucket]
+  /// `Snapshot.isChainOrdered`.
+  package var isChainOrdered: Bool
+  /// Whether what is in the way is one's own; nil where nobody said what that is (`Question.ours`). Where it decides, the
+  /// verdict of the report is `ours`, whatever bind(2) would answer now.
+  package var ours: OursFinding?
+
+  /// A target of the overview where it has no attempts.
+  package init(
+    transport: TransportProtocol, port: Port, plan: Plan, verdict: CallResult?, sockets: [SocketObservation],
+    attempts: [AttemptReport], notes: [Note] = [], buckets: [BindBucket] = [],
+    isChainOrdered: Bool = false
+  ) {
+    self.transport = transport
+    self.port = port
+    self.plan = plan
+    self.verdict = verdict
+    self.sockets = sockets
+    self.attempts = attempts
+    self.notes = notes
+    self.buckets = buckets
+    self.isChainOrdered = isChainOrdered
+  }
+}
+
+/// A whole answer: what was seen of the host, and one target for each port and protocol asked for.
+public struct Report: Sendable, Hashable {
+  /// The name of the JSON form, `schema` in it.
+  package static let schema = "portwhy.report/1"
+
+  /// The version of portwhy that looked.
+  public var version: String
+  /// Seconds since the epoch, UTC.
+  public var capturedAt: Double
+  /// Every fact of the host that a verdict used.
+  package var host: HostFacts
+  /// Whether everything that matters could be seen.
+  public var visibility: Visibility
+  /// One for each port and protocol.
+  public var targets: [TargetReport]
+  /// The call of a program that is explained; nil where nothing was run.
+  package var call: ReportedCall?
+
+  /// An answer of that version.
+  package init(
+    version: String, capturedAt: Double, host: HostFacts, visibility: Visibility, targets: [TargetReport]
+  ) {
+    self.version = version
+    self.capturedAt = capturedAt
+    self.host = host
+    self.visibility = visibility
+    self.targets = targets
+  }
+}
