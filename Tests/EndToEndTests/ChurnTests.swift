@@ -102,7 +102,7 @@ extension Answer {
 private func libraryChecks(_ ports: Ports) -> [Check] {
   func verdict(_ expected: CallResult, _ address: IPv4Address, _ port: UInt16, _ options: ReuseOptions = []) -> Check
   {
-    let item = QuestionItem(addresses: [.address(.v4(address), zone: nil)], ports: port...port, transport: .tcp)
+    let item = QuestionItem(addresses: [.address(.v4(address), zone: nil)], ports: Port(port)...Port(port), transport: .tcp)
     let question = Question(items: [item], plan: Plan(options: options))
     return {
       let report = try Portwhy.answer(question)
@@ -201,7 +201,9 @@ struct CrowdTests {
     }
     #expect(said == ["\(count)"])
     #expect(screen.status == 1 && screen.output.contains("\(count)"), "\(screen)")
-    #expect(screen.lines.count <= 24 && screen.lines.allSatisfy { $0.unicodeScalars.count <= 80 })
+    #expect(screen.lines.count <= 24)
+    // A command stands whole on its line, however many processes it ends.
+    #expect(screen.lines.allSatisfy { $0.unicodeScalars.count <= 80 || $0.contains("kill ") })
     #expect(answer.pids.count == count)
   }
 
