@@ -54,7 +54,7 @@ _portwhy() {
             return 0
             ;;
         --explain) explains=yes ;;
-        --runtime | --device | --uid | --as | --netns | --timeout | --interval | --from | --color | -o) skip=yes ;;
+        --runtime | --device | --uid | --ours | --as | --netns | --timeout | --interval | --from | --color | -o) skip=yes ;;
         -*) ;;
         *) target=yes ;;
         esac
@@ -65,6 +65,7 @@ _portwhy() {
     --runtime) mapfile -t found < <(_portwhy_ask "$1" runtimes "$value" "${earlier[@]}") ;;
     --device) mapfile -t found < <(_portwhy_ask "$1" interfaces "$value" "${earlier[@]}") ;;
     --uid) mapfile -t found < <(_portwhy_ask "$1" users "$value" "${earlier[@]}") ;;
+    --ours) ;;
     --as) mapfile -t found < <(compgen -W "freebsd macos" -- "$value") ;;
     --netns)
         # A word with a slash is a file.
@@ -83,7 +84,7 @@ _portwhy() {
     --explain) mapfile -t found < <(_portwhy_ask "$1" topics "$value" "${earlier[@]}") ;;
     *)
         if [[ $typed == -* ]]; then
-            mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only --runtime --device --uid --as --cap-net-bind --netns --probe
+            mapfile -t found < <(compgen -W "-t --tcp -u --udp -4 -6 --reuseaddr --reuseport --v6only --no-v6only --runtime --device --uid --ours --as --cap-net-bind --netns --probe
                 --deep --no-bpf
                 --wait --timeout --watch --interval --from
                 --free --brief --json -q --quiet -v --verbose -n --numeric --color -o --explain --version -h --help" -- "$typed")

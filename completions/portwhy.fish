@@ -58,7 +58,7 @@ function __portwhy_wants_word
             continue
         end
         switch $word
-            case --runtime --device --uid --as --netns --timeout --interval --from --color -o
+            case --runtime --device --uid --ours --as --netns --timeout --interval --from --color -o
                 set skip yes
             case --
                 return 1
@@ -83,6 +83,7 @@ complete -c portwhy -l no-v6only -d 'it clears IPV6_V6ONLY'
 complete -c portwhy -l runtime -x -k -a '(__portwhy_ask runtimes (__portwhy_word))' -d 'it is a server of this kind, such as node: the options that these set by themselves, where they bind by default; list prints all'
 complete -c portwhy -l device -x -k -a '(__portwhy_ask interfaces (__portwhy_word))' -d 'it is bound to the interface IF (SO_BINDTODEVICE)'
 complete -c portwhy -l uid -x -k -a '(__portwhy_ask users (__portwhy_word))' -d 'it belongs to this user, name or number'
+complete -c portwhy -l ours -x -d 'a holder such as unit=nginx.service is one\'s own: where no other is in the way, exit status 0'
 complete -c portwhy -l as -x -a 'freebsd macos' -d 'say what this system would answer besides'
 complete -c portwhy -l cap-net-bind -d 'its program may bind privileged ports, whoever starts it'
 complete -c portwhy -l netns -x -k -a '(__portwhy_namespaces)' -d 'in this network namespace: that of a process, a name of ip-netns, or a file'
@@ -93,7 +94,7 @@ complete -c portwhy -l wait -d 'look until the planned bind works'
 complete -c portwhy -l timeout -x -d 'with --wait: give up after this long'
 complete -c portwhy -l watch -d 'look again and again'
 complete -c portwhy -l interval -x -d 'with --watch: from one look to the next (1)'
-complete -c portwhy -l from -r -F -d 'answer from a report that --json wrote (-: standard input), not from this host'
+complete -c portwhy -l from -r -F -d 'answer from reports that --json wrote (-: standard input), not from this host'
 complete -c portwhy -l free -d 'the first N (1) of TARGET\'s ports on which the planned bind works, one a line'
 complete -c portwhy -l brief -d 'one line for each port and address, to be compared'
 complete -c portwhy -l json -d 'the report as JSON, a line for each look'

@@ -11,7 +11,7 @@ final class RealSocket {
 
   init(_ address: String, _ port: Port, options: [Int32] = [], v6only: Bool = false, uid: UInt32? = nil) throws {
     let isIPv6 = IPAddress(address)?.family == .ipv6
-    descriptor = socket(isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    descriptor = socket(isIPv6 ? AF_INET6 : AF_INET, Int32(1 /* SOCK_STREAM */), 0)
     if let uid { #expect(fchown(descriptor, uid, gid_t.max) == 0) }
     var on: Int32 = 1
     for option in options { setsockopt(descriptor, SOL_SOCKET, option, &on, 4) }
