@@ -81,8 +81,7 @@ private func firstOutcome(_ question: Question) throws -> String {
 private func question(_ address: String, zone: String? = nil, _ port: Port) -> Question {
   let asked = QuestionAddress.address(ip(address), zone: zone)
   return Question(
-    items: [QuestionItem(addresses: [asked], ports: port...port, transport: .tcp)],
-    plan: Plan(uid: 0))
+    items: [QuestionItem(addresses: [asked], ports: port...port, transport: .tcp)], plan: Plan(uid: 0))
 }
 
 @Suite("Names of interfaces", .enabled(if: kernelTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))

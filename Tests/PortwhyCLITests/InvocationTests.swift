@@ -45,7 +45,7 @@ struct InvocationTests {
 
   @Test("probes only if asked to")
   func probe() throws {
-    #expect(try question("--probe 80").probe && !question("80").probe)
+    #expect(try question("--probe 80").probes && !question("80").probes)
   }
 
   @Test("takes the last of a repeated option")

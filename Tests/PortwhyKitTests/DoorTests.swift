@@ -8,18 +8,20 @@ private struct Listener: ~Copyable {
   let port: Port
 
   init() throws {
-    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    try #require(descriptor >= 0)
+    // SOCK_STREAM | SOCK_CLOEXEC, by number: modules differ in the type of the names.
+    let made = socket(AF_INET, 1 | 0o2000000, 0)
+    try #require(made >= 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let status = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        bind(descriptor, address, length) | listen(descriptor, 1) | getsockname(descriptor, address, &length)
+        bind(made, address, length) | listen(made, 1) | getsockname(made, address, &length)
       }
     }
     try #require(status == 0)
+    descriptor = made
     port = Port(UInt16(bigEndian: address.sin_port))
   }
 

@@ -60,6 +60,7 @@ struct ReadBackTests {
     report.host.securityModules = ["apparmor"]
     report.host.ipv6Disabled = ["lo"]
     report.host.enforcingModules = ["selinux"]
+    report.host.dockerRuns = true
     report.host.namespaceMaker = 1000
     report.visibility = Visibility(unreadableProcesses: 3, boundSocketsComplete: false, reasons: [.notRoot])
     #expect(try JSONReport.read(bytes(report)).report == report)

@@ -74,7 +74,11 @@ struct RecordedReportTests {
 
   @Test("give the same verdicts when they are judged again, as --from does", arguments: RecordedReport.all)
   fileprivate func judgedAgain(_ recorded: RecordedReport) throws {
-    #expect(try lines(Portwhy.answer(from: recorded.read())) == recorded.says)
+    // What 0.1.0 called a UDP socket is by now told apart where it has a peer; the verdicts are those they were.
+    let said = try lines(Portwhy.answer(from: recorded.read())).map {
+      $0.replacing(" connected-udp ", with: " udp-socket ")
+    }
+    #expect(said == recorded.says)
   }
 
   @Test("are written again with every key and value they had", arguments: RecordedReport.all)

@@ -108,7 +108,7 @@ int test_start_on_terminal(
     int *terminal) {
   int ends[2];
   sigset_t none;
-  struct winsize size = {.ws_row = 60, .ws_col = columns};
+  struct winsize size = {.ws_row = 160, .ws_col = columns};
   if (test_terminal(columns, ends) != 0) return -1;
   if (ioctl(ends[0], TIOCSWINSZ, &size) != 0) return -1;
   pid_t child = fork();
