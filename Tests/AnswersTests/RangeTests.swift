@@ -27,7 +27,7 @@ struct RangeTests {
       (_: inout NetworkNamespace) in
       let held = [Port(1021), Port(1024), Port(41001)].map { listener($0) }
       defer { for descriptor in held { close(descriptor) } }
-      let ranges: [ClosedRange<UInt16>] = [1019...1027, 40999...41009]
+      let ranges: [ClosedRange<Port>] = [1019...1027, 40999...41009]
       let together = try TransportProtocol.allCases.flatMap { transport in
         try ranges.flatMap { try ask($0, transport, uid: uid) }
       }
