@@ -22,8 +22,15 @@ struct UnusedPorts {
   /// The answer to this port, which nobody uses either.
   func answer(_ port: Port, _ host: HostFacts) -> TargetReport? {
     guard !answers.isEmpty, var answer = answers[Side(port, host)] else { return nil }
+    // The headline alone names the port, as its first word.
+    let named = "\(answer.port)/"
     answer.port = port
-    for index in answer.attempts.indices { answer.attempts[index].attempt.port = port }
+    for index in answer.attempts.indices {
+      answer.attempts[index].attempt.port = port
+      let headline = answer.attempts[index].explanation.headline
+      guard headline.hasPrefix(named) else { continue }
+      answer.attempts[index].explanation.headline = "\(port)/" + headline.dropFirst(named.count)
+    }
     return answer
   }
 

@@ -62,7 +62,7 @@ struct VanishedTests {
       let sources = EvidenceSources(
         evidence: { _, _, dump, _, _, _ in EvidenceMerge(sockets: dump, buckets: [], vanished: 2) },
         bucket: { _, _, _, _ in nil })
-      let ports = port...Port(port.rawValue + 1)
+      let ports = port...port.advanced(by: 1)
       let item = QuestionItem(addresses: [.address(.v4(.loopback), zone: nil)], ports: ports, transport: .tcp)
       let question = Question(items: [item], plan: Plan(uid: 0))
       return try Portwhy.answerHere(question, sources).targets

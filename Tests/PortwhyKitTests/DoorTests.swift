@@ -8,20 +8,21 @@ private struct Listener: ~Copyable {
   let port: Port
 
   init() throws {
-    // SOCK_STREAM and SOCK_CLOEXEC, which are of this module or of that.
-    let socket = socket(AF_INET, 1 | 0o2000000, 0)
-    descriptor = socket
+    // SOCK_STREAM | SOCK_CLOEXEC, by number: modules differ in the type of the names.
+    let made = socket(AF_INET, 1 | 0o2000000, 0)
+    try #require(made >= 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let status = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        bind(socket, address, length) | listen(socket, 1) | getsockname(socket, address, &length)
+        bind(made, address, length) | listen(made, 1) | getsockname(made, address, &length)
       }
     }
+    try #require(status == 0)
+    descriptor = made
     port = Port(UInt16(bigEndian: address.sin_port))
-    try #require(socket >= 0 && status == 0)
   }
 
   deinit { close(descriptor) }

@@ -29,7 +29,9 @@ package struct ForeignAnswer: Sendable, Hashable {
 
 /// The answer of one release.
 package struct BSDReleaseAnswer: Sendable, Hashable {
+  /// The release.
   package var system: BSDSystem
+  /// What bind(2) answers there.
   package var bind: CallResult
 }
 
@@ -50,7 +52,9 @@ package struct BSDReceipt: Sendable, Hashable {
 
   /// What another release does.
   package struct Earlier: Sendable, Hashable {
+    /// The release.
     package var system: BSDSystem
+    /// Who gets them there.
     package var receiver: BSDReceiver
   }
 }
