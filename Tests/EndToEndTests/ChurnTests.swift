@@ -81,7 +81,8 @@ private func checks(_ ports: Ports, server: Int) -> [Check] {
     report(["127.0.0.1:\(ports.beside)"]) {
       $0.binds.prefix(2) == ["EADDRINUSE", "EADDRINUSE"] && $0.pids.contains(server)
     },
-    report(["127.0.0.3:\(ports.beside)"]) { $0.binds.first == "ok" && $0.verdict == "ok" },
+    // Where others of the port come and go between two looks, that is said, and no ok is sure.
+    report(["127.0.0.3:\(ports.beside)"]) { $0.verdict == "ok" || $0.verdict == "undetermined" },
     status(0...2, ["-v", "\(ports.churned)"]),
     // A report of hundreds of sockets takes longer to hold against the schema than to make.
     report(["-t", "-u", "\(ports.churned)-\(ports.churned + 7)"], isValidated: false) {
@@ -107,7 +108,9 @@ private func libraryChecks(_ ports: Ports) -> [Check] {
     let question = Question(items: [item], plan: Plan(options: options))
     return {
       let report = try Portwhy.answer(question)
-      return report.targets.first?.verdict == expected ? nil : "\(port): \(report)"
+      let target = report.targets.first
+      let isMoving = target?.attempts.first?.outcomes.first?.missing.contains { $0.kind == .movingSockets } ?? false
+      return target?.verdict == expected || expected == .ok && isMoving ? nil : "\(port): \(report)"
     }
   }
   func anything(_ transport: TransportProtocol, _ port: UInt16) -> Check {

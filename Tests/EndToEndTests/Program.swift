@@ -34,6 +34,9 @@ struct Ending: Sendable, Hashable {
   var output: String
   var errors: String
 
+  /// What was printed, but for how long ago a process was started.
+  var untimed: String { output.replacing(/since \d+ seconds?/, with: "since then") }
+
   /// The first two lines, each with what hangs below it.
   var headline: String {
     let sections = ["why ", "bind ", "gets ", "rule ", "note ", "do ", "more "]

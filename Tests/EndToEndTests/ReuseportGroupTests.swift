@@ -50,12 +50,8 @@ struct ReuseportGroupTests {
     // An AF_INET6 socket comes into another group.
     #expect(others.allSatisfy { $0 == .works(transport) })
     #expect(screen.status == 2)
-    let answers = screen.headline.split(separator: ";")
-    #expect(
-      answers.first?.hasSuffix(
-        (transport == .udp ? "with SO_REUSEPORT undetermined" : "with SO_REUSEPORT bind works, listen undetermined")
-          + " (not known: whether the SO_REUSEPORT group is full)") == true, "\(screen.headline)")
-    #expect(answers.last?.hasPrefix(" on [::] with SO_REUSEPORT bind ") == true, "\(screen.headline)")
+    #expect(screen.headline.contains("undetermined") && screen.headline.contains("whether the SO_REUSEPORT group is full"))
+    #expect(screen.headline.contains("to [::] it works"), "\(screen.headline)")
     #expect(screen.output.contains("32768 sockets share the port by SO_REUSEPORT"))
   }
 }
