@@ -102,7 +102,8 @@ extension Answer {
 private func libraryChecks(_ ports: Ports) -> [Check] {
   func verdict(_ expected: CallResult, _ address: IPv4Address, _ port: UInt16, _ options: ReuseOptions = []) -> Check
   {
-    let item = QuestionItem(addresses: [.address(.v4(address), zone: nil)], ports: Port(port)...Port(port), transport: .tcp)
+    let item = QuestionItem(
+      addresses: [.address(.v4(address), zone: nil)], ports: Port(port)...Port(port), transport: .tcp)
     let question = Question(items: [item], plan: Plan(options: options))
     return {
       let report = try Portwhy.answer(question)

@@ -147,7 +147,8 @@ struct ForeignAgreementTests {
     let zone = attempt.scope?.rawValue
     let port = copy.port.rawValue
     let item = QuestionItem(
-      addresses: [.address(attempt.address, zone: zone)], ports: Port(port)...Port(port), transport: attempt.transport)
+      addresses: [.address(attempt.address, zone: zone)], ports: Port(port)...Port(port), transport: attempt.transport
+    )
     var question = Question(items: [item], plan: Plan(v6only: attempt.v6only, uid: attempt.uid))
     question.systems = [.freebsd, .macos]
     let target = try Portwhy.answer(question).targets[0]
