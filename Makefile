@@ -203,7 +203,7 @@ purity:          # BindRules builds with nothing but SocketModel
 	  $$(find Sources/SocketModel -name '*.swift') && \
 	swiftc -swift-version 6 -parse-as-library -typecheck -module-name BindRules -package-name portwhy -I "$$directory" $$(find Sources/BindRules -name '*.swift') && \
 	! grep -rnE '^ *(public |package |private |internal )?import ' Sources/BindRules Sources/SocketModel \
-	  | grep -vE 'BindRules/.*:(public )?import SocketModel$$' && echo "purity: BindRules needs SocketModel alone"
+	  | grep -vE 'BindRules/.*:((public|package) )?import SocketModel$$' && echo "purity: BindRules needs SocketModel alone"
 
 lint:            ## formatting and style; warnings are errors in every build
 	@scripts/setup mandoc

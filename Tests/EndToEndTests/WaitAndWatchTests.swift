@@ -35,7 +35,7 @@ struct WaitTests {
     #expect(result.1 == 0)
     // In a second, but for what else runs; a wait that missed the end would go on for ever.
     #expect(result.2 < 8000)
-    #expect(result.3.contains("free, "))
+    #expect(result.3.contains(" is free\n"))
     #expect(result.4 == "")
   }
 

@@ -28,7 +28,7 @@ struct GivenOptionsTests {
       for name in row.names {
         let found = try GivenOptions(words(giving: row, name))
         #expect(present(found) == [row.name] && found.operand == nil, "\(name)")
-        #expect(found.value(row.option) == (row.value.takesNextWord ? "auto" : nil))
+        #expect(found.value(row.option) == (row.value.takesNextWord ? words(giving: row, name).last : nil))
         #expect(found != GivenOptions(halfTyped: []))
       }
     }

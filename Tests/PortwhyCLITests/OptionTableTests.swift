@@ -96,7 +96,7 @@ struct OptionTableTests {
     #expect(refusal(["--interval", "1"]) == "--interval needs --watch")
     let withoutTarget = [
       "-4", "-6", "--reuseaddr", "--reuseport", "--v6only", "--no-v6only", "--runtime", "--device", "--uid",
-      "--ours", "--cap-net-bind", "--probe", "--free", "--brief",
+      "--as", "--ours", "--cap-net-bind", "--probe", "--free", "--brief",
       "--deep", "--no-bpf", "--wait",
     ]
     for row in rows where withoutTarget.contains(row.name) {

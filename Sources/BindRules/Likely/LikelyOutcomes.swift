@@ -45,6 +45,8 @@ func likelyOutcome(
     let without = world.answer(outcome, allowed.subtracting([assumption]))
     if without.likely?.bind == likely.bind, without.likely?.listen == likely.listen { allowed.remove(assumption) }
   }
+  // Where no assumption is needed, what is missing is none of the facts of this world, as with sockets that move.
+  if allowed.isEmpty { return nil }
   return LikelyOutcome(
     bind: likely.bind, listen: likely.listen, assuming: Assumption.allCases.filter(allowed.contains))
 }

@@ -50,7 +50,7 @@ enum HelpScreen {
       69  the kernel interface is missing
       70  an internal error, or the answer could not be written
       77  not permitted
-      With COMMAND: its own; 125 cannot be watched, 126 cannot be run, 127 not found
+      With COMMAND: its own; 125 it cannot be watched, 126 not run, 127 not found
 
     """
 }

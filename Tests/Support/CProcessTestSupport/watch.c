@@ -93,7 +93,22 @@ static void at_entry(struct report *report, pid_t main, pid_t process, long numb
 /* A socket, a pidfd, a BPF program: what comes before main is none. */
 static int is_own(const char *target) { return !strncmp(target, "socket:", 7) || !strncmp(target, "anon_inode:", 11); }
 
-static void at_exit(struct report *report, pid_t process, long number, long result, struct duplicates *last) {
+/* Whether it is a thread of the program. The child that asks for it what may keep one waiting closes every descriptor,
+   has none but those of its own making, and executes nothing. */
+static int is_thread(pid_t process, pid_t main) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/task/%d", main, process);
+  return access(path, F_OK) == 0;
+}
+
+static void at_exit(
+    struct report *report, pid_t main, pid_t process, long number, long result, struct duplicates *last) {
+  if (number == test_pidfd_getfd_number && result >= 0) {
+    last->descriptor = (int)result;
+    link_target(process, (int)result, last->target, sizeof last->target);
+    say(report, "duplicate\n");
+  }
+  if (!is_thread(process, main)) return;
   if (number == SYS_pipe2 || number == SYS_socketpair) say_descriptors(report, "inheritable", process, 3, 1);
   char target[256];
   /* Swift's runtime looks for the words in its own memory map, before main and without O_CLOEXEC (CommandLine.cpp). */
@@ -103,11 +118,6 @@ static void at_exit(struct report *report, pid_t process, long number, long resu
   if (number != SYS_read && result >= 0 && result <= 2 && link_target(process, (int)result, target, sizeof target) &&
       is_own(target))
     say(report, "standard %ld %s\n", result, target);
-  if (number == test_pidfd_getfd_number && result >= 0) {
-    last->descriptor = (int)result;
-    link_target(process, (int)result, last->target, sizeof last->target);
-    say(report, "duplicate\n");
-  }
 }
 
 static void at_exec(struct report *report, pid_t process) {
@@ -187,7 +197,7 @@ int test_watch(
           if (process == main && (steps > 0 || info.entry.nr == SYS_socket)) steps++;
           if (process == main && interruption && steps == interruption->step) interrupt(&report, interruption);
         } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && calls[slot].process == process) {
-          at_exit(&report, process, calls[slot].number, (long)info.exit.rval, &last);
+          at_exit(&report, main, process, calls[slot].number, (long)info.exit.rval, &last);
         }
       }
     } else if (event == PTRACE_EVENT_EXEC) {
