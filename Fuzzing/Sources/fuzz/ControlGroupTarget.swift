@@ -1,4 +1,4 @@
-import SocketModel
+@testable import SocketModel
 
 @testable import Evidence
 

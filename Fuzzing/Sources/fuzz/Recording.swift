@@ -1,5 +1,5 @@
 @testable import Netlink
-import SocketModel
+@testable import SocketModel
 import Synchronization
 
 /// What came over netlink, as a fuzzer makes it up: for each request the datagrams that answer it.

@@ -1,6 +1,6 @@
-import BindRules
-import Explanation
-import SocketModel
+@testable import BindRules
+@testable import Explanation
+@testable import SocketModel
 
 @testable import PortwhyCLI
 @testable import Answers

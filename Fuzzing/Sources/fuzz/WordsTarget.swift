@@ -1,7 +1,7 @@
-import BindRules
+@testable import BindRules
 import Glibc
-import Explanation
-import SocketModel
+@testable import Explanation
+@testable import SocketModel
 
 @testable import PortwhyCLI
 @testable import Answers
@@ -44,7 +44,7 @@ private func fuzzInvocation(_ words: [String]) {
     switch invocation.task {
     case .answer(let question): check(question.items)
     case .saved(_, let question): check(question.items ?? [])
-    case .help, .version, .explain, .overview: break
+    case .help, .version, .explain, .runtimes, .overview, .command: break
     }
   } catch {
     check(error)
