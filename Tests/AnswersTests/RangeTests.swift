@@ -43,11 +43,10 @@ struct RangeTests {
     #expect(together.count == 40 && together.count == alone.count)
     for (one, other) in zip(together, alone) {
       // A free port to offer is looked for only beside a single one.
-      var other = other
+      var (one, other) = (one, other)
       for index in other.attempts.indices {
-        other.attempts[index].explanation.suggestions.removeAll {
-          $0.kind == .otherPort
-        }
+        one.attempts[index].explanation.suggestions.removeAll { $0.kind == .otherPort }
+        other.attempts[index].explanation.suggestions.removeAll { $0.kind == .otherPort }
       }
       #expect(one == other, "\(one.transport) \(one.port)")
     }

@@ -50,7 +50,8 @@ struct ReuseportGroupTests {
     // An AF_INET6 socket comes into another group.
     #expect(others.allSatisfy { $0 == .works(transport) })
     #expect(screen.status == 2)
-    #expect(screen.headline.contains("undetermined") && screen.headline.contains("whether the SO_REUSEPORT group is full"))
+    #expect(
+      screen.headline.contains("undetermined") && screen.headline.contains("whether the SO_REUSEPORT group is full"))
     #expect(screen.headline.contains("to [::] it works"), "\(screen.headline)")
     #expect(screen.output.contains("32768 sockets share the port by SO_REUSEPORT"))
   }

@@ -66,7 +66,9 @@ extension PCBFacts {
     family = socket.family
     local = socket.local.address
     scope = socket.device
-    isConnected = socket.remote != nil || socket.isTimeWaitSocket
+    // A UDP socket that is only bound may still show the peer that connect(2) with AF_UNSPEC took from it.
+    let isDisconnected = socket.transport == .udp && socket.state == .close
+    isConnected = socket.remote != nil && !isDisconnected || socket.isTimeWaitSocket
     isPeerIPv4 = socket.remote.map { $0.address.asReceiveAddress.mapped != nil } ?? false
     v6only = socket.family == .ipv4 ? false : socket.v6only?.sure
     reuseaddr = socket.reuseaddr.sure
