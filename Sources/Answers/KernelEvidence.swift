@@ -1,6 +1,7 @@
-import Evidence
 import BindRules
+import Evidence
 import Linux
+import Netlink
 import SocketModel
 
 // BPF iterators cost more than the rest of an answer on an idle host, so they are asked only where they decide
@@ -144,4 +145,121 @@ extension Knowledge {
   fileprivate var noAnswer: Self {
     if case .unknown = self { .unknown(.noAnswer) } else { self }
   }
+}
+
+/// Names the part of the kernel behind sockets that have an inode and no holder that can be seen.
+///
+/// Only what the kernel itself says counts: a tunnel that is up, a port of its NFS server. Such sockets are bound by
+/// uid 0, where their kind binds them, and not connected; what fits nothing stays hidden.
+func findKernelOwners(_ sockets: inout [SocketObservation]) {
+  let candidates = sockets.indices.filter { sockets[$0].mayBeKernels }
+  guard !candidates.isEmpty else { return }
+  var ports: [KernelPort] = []
+  if candidates.contains(where: { sockets[$0].transport == .udp }) {
+    ports += (try? KernelPortDump().tunnelPorts()) ?? []
+    ports += KernelPortDump().synchronisationPorts()
+  }
+  ports += HostReader().kernelServicePorts()
+  nameKernelOwners(&sockets, ports)
+}
+
+/// The same with what the kernel said.
+func nameKernelOwners(_ sockets: inout [SocketObservation], _ ports: [KernelPort]) {
+  for index in sockets.indices where sockets[index].mayBeKernels {
+    let socket = sockets[index]
+    let owners = Set(ports.filter { $0.mayBe(socket) }.map(\.owner))
+    guard let owner = owners.first else { continue }
+    sockets[index].owner = .kernel
+    // Several tunnels of one kind share a socket.
+    sockets[index].kernelOwner = owners.count == 1 ? owner : KernelOwner(word: owner.word)
+    sockets[index].reuseaddr = socket.reuseaddr.becauseKernels
+    sockets[index].reuseport = socket.reuseport.becauseKernels
+    sockets[index].v6only = socket.v6only?.becauseKernels
+  }
+}
+
+extension KernelPort {
+  /// Whether the port, the family, the address and IPV6_V6ONLY of a socket are as the kernel makes them.
+  fileprivate func mayBe(_ socket: SocketObservation) -> Bool {
+    guard transport == socket.transport, port == socket.local.port, families.contains(socket.family) else {
+      return false
+    }
+    switch owner.kind {
+    // rpc.nfsd(8) can be told an address (`--host`), which the kernel's list of ports does not show.
+    case .nfsd: return true
+    // The group that the master sends to (`make_receive_sock`).
+    case .ipvs: return socket.local.address.isMulticast
+    // These make an IPv6 socket IPv6-only (`vxlan_create_sock`, `geneve_create_sock`, `wg_socket_init`).
+    case .vxlan, .geneve, .wireguard:
+      return socket.local.address.isUnspecified && socket.v6only?.sure != false
+    case .bareudp, .lockd, nil: return socket.local.address.isUnspecified
+    }
+  }
+}
+
+extension SocketObservation {
+  fileprivate var mayBeKernels: Bool {
+    owner == .hidden && activation == nil && remote == nil && uid ?? 0 == 0 && (transport == .udp || state == .listen)
+  }
+}
+
+extension Knowledge where Value == Bool {
+  fileprivate var becauseKernels: Self {
+    if case .unknown = self { .unknown(.kernel) } else { self }
+  }
+}
+
+/// Fills in flags that could not be read with those of the listener a connection came from.
+///
+/// A child starts with its listener's options (`sk_clone_lock`), but either may have changed since, and the listener
+/// may be a later one: so the guess is shown as `inferred` and no rule uses it.
+func withInferredFlags(_ sockets: [SocketObservation]) -> [SocketObservation] {
+  guard sockets.contains(where: \.mayInherit) else { return sockets }
+  let listeners = Listeners(sockets)
+  return sockets.map { socket in
+    guard socket.mayInherit, let parent = listeners.first(of: socket) else { return socket }
+    var guessed = socket
+    guessed.reuseaddr = inferred(socket.reuseaddr, from: parent, sockets[parent].reuseaddr)
+    guessed.reuseport = inferred(socket.reuseport, from: parent, sockets[parent].reuseport)
+    if let own = socket.v6only {
+      guessed.v6only = inferred(own, from: parent, sockets[parent].v6only ?? .known(false, .sockDiag))
+    }
+    return guessed
+  }
+}
+
+/// The listeners of a port by their address: a port may have thousands of each.
+private struct Listeners {
+  private var byAddress: [IPAddress: Int] = [:]
+  private var wildcards: [AddressFamily: Int] = [:]
+
+  init(_ sockets: [SocketObservation]) {
+    for (index, socket) in sockets.enumerated() where socket.state == .listen {
+      if byAddress[socket.local.address] == nil { byAddress[socket.local.address] = index }
+      if socket.local.address.isUnspecified, wildcards[socket.family] == nil { wildcards[socket.family] = index }
+    }
+  }
+
+  /// The first that may have accepted the connection (`mayHaveAccepted`).
+  func first(of child: SocketObservation) -> Int? {
+    let candidates = [byAddress[child.local.address], wildcards[child.family]]
+    return candidates.compactMap { $0 }.min()
+  }
+}
+
+extension SocketObservation {
+  /// A connection of which a flag is not known.
+  fileprivate var mayInherit: Bool {
+    transport == .tcp && state != .listen && remote != nil
+      && (reuseaddr.isUnknown || reuseport.isUnknown || v6only?.isUnknown == true)
+  }
+}
+
+extension Knowledge {
+  fileprivate var isUnknown: Bool { if case .unknown = self { true } else { false } }
+}
+
+private func inferred(_ own: Knowledge<Bool>, from parent: Int, _ listeners: Knowledge<Bool>) -> Knowledge<Bool> {
+  guard case .unknown(let reason) = own, let value = listeners.sure else { return own }
+  return .inferred(value, from: parent, because: reason)
 }

@@ -1,8 +1,8 @@
-import Evidence
 package import BindRules
+import Evidence
+import Explanation
 import Linux
 import Netlink
-import Explanation
 public import SocketModel
 
 /// The answers of the library.
@@ -253,4 +253,87 @@ func verdict(_ attempts: [AttemptReport], planned: ReuseOptions) -> CallResult {
   let verdicts = attempts.map { $0.outcome(planned)?.verdict ?? .undetermined }
   let failed = verdicts.first { if case .fails = $0 { true } else { false } }
   return failed ?? (verdicts.contains(.undetermined) ? .undetermined : .ok)
+}
+
+/// Why there is no answer at all.
+public enum PortwhyError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// sock_diag(7) or another interface that the answer needs is missing; the text says which, and what to check.
+  case kernelInterfaceMissing(String)
+  /// The reader may not do what the question needs; the text says what is needed.
+  case notPermitted(String)
+  /// The question names something that is not there; the text says what.
+  case invalidQuestion(String)
+  /// Something that must not happen; the text says what.
+  case internalError(String)
+
+  /// The text, as a line of a log.
+  public var description: String {
+    switch self {
+    case .kernelInterfaceMissing(let text), .notPermitted(let text), .invalidQuestion(let text): text
+    case .internalError(let text): ErrorWords.internalError(text)
+    }
+  }
+
+  init(_ error: NetlinkError) {
+    switch error {
+    case .interfaceMissing(.sockDiag, let errno):
+      self = .kernelInterfaceMissing(ErrorWords.sockDiagMissing(errno))
+    case .interfaceMissing: self = .kernelInterfaceMissing("\(error)")
+    default: self = .internalError("\(error)")
+    }
+  }
+}
+
+extension Portwhy {
+  /// The version of portwhy, the one place it is written.
+  public static let version = "0.2.0"
+}
+
+/// What `--deep` finds besides the answer: where else the port is used, and what takes its traffic first.
+///
+/// None of it decides a bind, so it becomes notes; what cannot be looked at is left out.
+struct DeepFindings {
+  private var elsewhere: [(namespace: OtherNamespace, sockets: [SocketObservation])] = []
+  private let redirects: [PortRedirect]
+  /// Namespaces that were not entered.
+  private let leftOut: Int
+
+  /// A user may have thousands; each costs a thread and a dump.
+  private static let mostNamespaces = 256
+
+  /// One dump for each other namespace and transport.
+  init(_ ports: ByTransport<ClosedRange<UInt16>>) {
+    let reader = ProcessReader()
+    redirects = HostReader().portRedirects()
+    let namespaces = reader.otherNetworkNamespaces()
+    leftOut = max(0, namespaces.count - Self.mostNamespaces)
+    // Those that somebody gave a name to come first.
+    for namespace in (namespaces.filter { $0.name != nil } + namespaces.filter { $0.name == nil }).prefix(
+      Self.mostNamespaces)
+    {
+      let found = try? inNetworkNamespace(at: [namespace.path]) {
+        ports.transports.flatMap { (try? SocketDump().sockets($0, ports: ports[$0])) ?? [] }
+      }
+      // Connections are no use of the port that somebody looks for.
+      var sockets = (found ?? []).filter { $0.remote == nil }
+      guard !sockets.isEmpty else { continue }
+      _ = reader.examine(&sockets)
+      elsewhere.append((namespace, sockets))
+    }
+  }
+
+  func notes(_ transport: TransportProtocol, _ port: Port) -> [Note] {
+    var notes: [Note] = []
+    for rule in redirects where rule.transport == transport && rule.ports.contains(port.rawValue) {
+      let note = Note.redirected(chain: rule.chain, to: rule.target.map { "\($0)" })
+      if !notes.contains(note) { notes.append(note) }
+    }
+    for (namespace, sockets) in elsewhere {
+      let ofPort = sockets.filter { $0.transport == transport && $0.local.port == port }
+      guard !ofPort.isEmpty else { continue }
+      notes.append(.otherNamespace(ofPort, name: namespace.name, inode: namespace.inode))
+    }
+    if leftOut > 0 { notes.append(.namespacesLeftOut(leftOut)) }
+    return notes
+  }
 }

@@ -98,3 +98,170 @@ extension Set<MissingFact.Kind> {
     MissingFact.Kind.allCases.filter(contains).map { MissingFact($0) }
   }
 }
+
+// The rules themselves are two-valued, like the kernel's. Where facts are unknown, a rule is asked for every way
+// the facts could be: only if the answers differ is the outcome undetermined. So an unknown fact can never turn an
+// answer into the other one, and never spoils an answer that it cannot change.
+
+/// The answers of a rule over all possible worlds, and the facts that would narrow them.
+struct Possible<Answer: Hashable>: Hashable {
+  var answers: Set<Answer>
+  /// The unknown facts on which the answer depends; empty where there is one answer.
+  var deciding: Set<MissingFact.Kind>
+
+  init(_ answer: Answer) {
+    answers = [answer]
+    deciding = []
+  }
+
+  init(answers: Set<Answer>, deciding: Set<MissingFact.Kind>) {
+    self.answers = answers
+    self.deciding = deciding
+  }
+
+  /// The answer, where all worlds agree.
+  var sure: Answer? { answers.count == 1 ? answers.first : nil }
+}
+
+/// What is known of an existing socket as far as the rules look at it: a `KernelSocket` with gaps.
+struct SocketFacts: Hashable {
+  var family: AddressFamily
+  var receiveAddress: IPv6Address
+  var ipv6only: Bool?
+  var reuse: Bool?
+  var reuseport: Bool?
+  var uid: UInt32?
+  var boundDevice: InterfaceIndex?
+  /// As in `SocketObservation.bucketDomain`.
+  var bucketDomain: UInt32?
+  var state: KernelSocket.State
+
+  init(_ socket: SocketObservation) {
+    family = socket.family
+    receiveAddress = socket.local.address.asReceiveAddress
+    ipv6only = socket.family == .ipv4 ? false : socket.v6only?.sure
+    reuse = socket.reuseaddr.sure
+    reuseport = socket.reuseport.sure
+    uid = socket.uid
+    boundDevice = socket.device
+    bucketDomain = socket.bucketDomain
+    state = KernelSocket.State(socket)
+  }
+}
+
+extension KernelSocket.State {
+  init(_ socket: SocketObservation) {
+    if socket.state == .listen {
+      self = .listen
+    } else if socket.isTimeWaitSocket {
+      // Its sk_state is TCP_TIME_WAIT whatever the substate.
+      self = .timeWait
+    } else {
+      self = .other
+    }
+  }
+}
+
+/// Asks `rule` for every socket that `facts` could stand for.
+///
+/// An unknown uid has two worlds, that of the planned socket and any other.
+func overPossibleWorlds<Answer>(
+  of facts: SocketFacts, plannedUID: UInt32, rule: (KernelSocket) -> Answer
+) -> Possible<Answer> {
+  var gaps: [MissingFact.Kind] = []
+  if facts.ipv6only == nil { gaps.append(.v6only) }
+  if facts.reuse == nil { gaps.append(.reuseaddr) }
+  if facts.reuseport == nil { gaps.append(.reuseport) }
+  if facts.uid == nil && facts.state != .timeWait { gaps.append(.uid) }
+
+  let answers = (0..<(1 << gaps.count)).map { world in
+    func isSet(_ kind: MissingFact.Kind) -> Bool {
+      gaps.firstIndex(of: kind).map { world & (1 << $0) != 0 } ?? false
+    }
+    return rule(
+      KernelSocket(
+        family: facts.family, receiveAddress: facts.receiveAddress,
+        ipv6only: facts.ipv6only ?? isSet(.v6only), reuse: facts.reuse ?? isSet(.reuseaddr),
+        reuseport: facts.reuseport ?? isSet(.reuseport),
+        uid: facts.uid ?? (isSet(.uid) ? plannedUID : plannedUID ^ 1), boundDevice: facts.boundDevice,
+        state: facts.state))
+  }
+  let deciding = gaps.indices.filter { gap in
+    answers.indices.contains { answers[$0] != answers[$0 ^ (1 << gap)] }
+  }
+  return Possible(answers: Set(answers), deciding: Set(deciding.map { gaps[$0] }))
+}
+
+/// How `inet_csk_get_port` looks for the sockets in the way of a TCP bind to one address.
+enum BucketSearch: Hashable {
+  /// In the bucket of the address and those of wildcards (bhash2, since 6.1), as fixed until 6.9.
+  case byAddress
+  /// ::ffff:0.0.0.0 does not cover ::ffff:127.0.0.1: observed on 6.1.192.
+  case byAddressWithoutMappedWildcards
+  /// An IPv4-mapped address of one socket is not that of an AF_INET socket. Until "tcp: Fix bind()
+  /// regression for v4-mapped-v6 non-wildcard address" (6.6 and stable releases of autumn 2023).
+  case byAddressWithoutMapping
+  /// Nor does :: cover 127.0.0.1. Until "tcp: Fix bind() conflict check for dual-stack wildcard address"
+  /// (6.3 and 6.1.21).
+  case byAddressWithinFamily
+  /// TIME_WAIT sockets are not in the table: until "tcp: Add TIME_WAIT sockets in bhash2" (6.2 and stable releases).
+  case byAddressWithoutTimeWait
+  /// Of several buckets of wildcards this one is not the first, the only one that is looked at: until "tcp: Fix bind()
+  /// regression for v6-only wildcard and v4-mapped-v6 non-wildcard addresses" (6.9 and stable releases).
+  case byAddressWithoutWildcards
+  /// A wildcard with IPV6_V6ONLY covers ::ffff:127.0.0.1: until the same commit.
+  case byAddressMappedUnderV6only
+  /// Among all sockets of the port, as for a wildcard: before 6.1.
+  case wholePort
+}
+
+/// How the rules of the running kernel differ from those of 6.8 and later, and which of its ways it takes.
+struct KernelTraits {
+  /// The bucket's `fastreuse` still lets SO_REUSEADDR sockets pass unseen: until the bhash2 rewrite of 6.8.
+  var hasReuseaddrShortcut: Bool
+  /// A wildcard UDP bind looks for conflicts in the address table too when the slot of the port is crowded (by
+  /// sockets of other ports and namespaces as well), and misses sockets bound to one address: until "udp: Fix
+  /// wildcard bind conflict check when using hash2" (7.0 and stable releases of spring 2026). nil where the version
+  /// number does not tell.
+  var udpWildcardBindMayMissAddresses: Bool?
+  /// How a TCP bind to one address may find the sockets in its way: more than one where the version number does not
+  /// tell, as stable releases and distributions backport the fixes.
+  var bucketSearches: [BucketSearch]
+  /// Of several wildcard buckets that cover an address the first alone may be looked at.
+  var mayLookInOneWildcardBucket: Bool
+  /// Whether a UDP chain holds more than ten sockets, those of other ports and namespaces included, so that a bind to one
+  /// address looks at the chains of addresses instead. nil: it cannot be seen.
+  var udpChainIsCrowded: Bool?
+
+  /// Releases that were observed to have the fix, and what came after them in the same series.
+  private static func hasUDPWildcardFix(_ kernel: KernelVersion) -> Bool {
+    if kernel >= KernelVersion(major: 7, minor: 0) { return true }
+    switch (kernel.major, kernel.minor) {
+    case (6, 12): return (kernel.stable ?? 0) >= 117
+    case (6, 18): return (kernel.stable ?? 0) >= 44
+    default: return false
+    }
+  }
+
+  init(_ kernel: KernelVersion) {
+    hasReuseaddrShortcut = kernel < KernelVersion(major: 6, minor: 8)
+    udpWildcardBindMayMissAddresses = Self.hasUDPWildcardFix(kernel) ? false : nil
+    let hasTable = kernel >= KernelVersion(major: 6, minor: 1)
+    mayLookInOneWildcardBucket = hasTable && kernel < KernelVersion(major: 6, minor: 9)
+    bucketSearches = [.byAddress]
+    // Distributions carry the second table back.
+    if !hasTable { bucketSearches.append(.wholePort) }
+    if mayLookInOneWildcardBucket { bucketSearches.append(.byAddressMappedUnderV6only) }
+    if hasTable, kernel < KernelVersion(major: 6, minor: 8) {
+      bucketSearches.append(.byAddressWithoutMappedWildcards)
+    }
+    // Of 6.1, the one series of these that lives on, the number tells; early means not known to be late, too.
+    let isLongterm = (kernel.major, kernel.minor) == (6, 1)
+    let (isEarly, isMiddle) = (isLongterm && kernel.stable ?? 0 < 21, isLongterm && kernel.stable ?? 0 < 60)
+    if hasTable, kernel < KernelVersion(major: 6, minor: 6), isMiddle || !isLongterm {
+      bucketSearches.append(.byAddressWithoutMapping)
+    }
+    if isEarly { bucketSearches.append(.byAddressWithoutTimeWait) }
+    if isEarly || (kernel.major, kernel.minor) == (6, 2) { bucketSearches.append(.byAddressWithinFamily) }
+  }
+}

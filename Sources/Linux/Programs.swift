@@ -65,3 +65,116 @@ private func readAll(_ descriptor: Int32, seconds: Int32, limit: Int) -> [UInt8]
   }
   return nil
 }
+
+/// The words and the environment that execve(2) gave this program, every byte of them: for a program that this one runs.
+package struct ProgramStart: @unchecked Sendable {
+  /// Each list ends with a null pointer and is never changed.
+  package let words: UnsafePointer<UnsafePointer<CChar>?>?
+  package let environment: UnsafePointer<UnsafeMutablePointer<CChar>?>?
+
+  /// Both have to stay as long as the program runs.
+  package init(
+    words: UnsafePointer<UnsafePointer<CChar>?>?, environment: UnsafePointer<UnsafeMutablePointer<CChar>?>?
+  ) {
+    self.words = words
+    self.environment = environment
+  }
+}
+
+/// A set of capabilities(7): bit n is capability n.
+package struct Capabilities: OptionSet, Sendable, Hashable {
+  package let rawValue: UInt64
+  package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  /// CAP_NET_BIND_SERVICE.
+  package static let netBindService = Capabilities(rawValue: 1 << 10)
+  /// CAP_SYS_PTRACE.
+  package static let sysPtrace = Capabilities(rawValue: 1 << 19)
+  /// CAP_SYS_ADMIN.
+  package static let sysAdmin = Capabilities(rawValue: 1 << 21)
+  /// CAP_PERFMON, Linux 5.8.
+  package static let perfmon = Capabilities(rawValue: 1 << 38)
+  /// CAP_BPF, Linux 5.8.
+  package static let bpf = Capabilities(rawValue: 1 << 39)
+
+  /// The effective set of the calling thread, capget(2); nil where a filter forbids to ask.
+  package static var ofThisThread: Capabilities? {
+    var effective: UInt64 = 0
+    return portwhy_effective_capabilities(&effective) == 0 ? Capabilities(rawValue: effective) : nil
+  }
+
+  /// Whether CAP_NET_BIND_SERVICE is in the bounding set of the calling thread: what a program of root, or one with file
+  /// capabilities, may get at execve(2). prctl(2) PR_CAPBSET_READ; nil where a filter forbids to ask.
+  package static var boundsHaveNetBindService: Bool? {
+    let answer = portwhy_bounding_capability(10)
+    return answer < 0 ? nil : answer == 1
+  }
+}
+
+/// Signals that end a wait in good order instead of killing the program, as long as this value lives.
+///
+/// A signal that is ignored stays so: nohup(1) and a shell's `&` mean it.
+package struct StopSignals: ~Copyable {
+  /// Readable when one has come; -1 where none is waited for.
+  package let descriptor: Int32
+  private var before = sigset_t()
+
+  /// `numbers` as in signal(7); without any, or where there is no signalfd(2), nothing changes.
+  package init(_ numbers: [Int32]) {
+    descriptor =
+      numbers.isEmpty ? -1 : portwhy_signal_descriptor(numbers, Int32(clamping: numbers.count), &before)
+  }
+
+  deinit {
+    guard descriptor >= 0 else { return }
+    var mask = before
+    pthread_sigmask(SIG_SETMASK, &mask, nil)
+    close(descriptor)
+  }
+
+  /// The number of a signal that has come; nil where none has.
+  package func received() -> Int32? {
+    guard descriptor >= 0 else { return nil }
+    let number = portwhy_received_signal(descriptor)
+    return number > 0 ? number : nil
+  }
+}
+
+/// Waits until one of the descriptors can be read, or so many milliseconds have passed (poll(2)). Negative descriptors are
+/// ignored, an error shows as readable, and a signal may end the wait early.
+package func waitToRead(_ descriptors: [Int32], milliseconds: UInt64) {
+  var waiting = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+  _ = poll(&waiting, nfds_t(waiting.count), Int32(clamping: milliseconds))
+}
+
+/// The clocks of clock_gettime(2) that are read here; 0 from one that cannot be read.
+package enum Clock {
+  /// CLOCK_MONOTONIC, which only goes forward: what is measured with.
+  package static var microseconds: UInt64 { microseconds(CLOCK_MONOTONIC) ?? 0 }
+
+  /// The same in milliseconds.
+  package static var milliseconds: UInt64 { microseconds / 1000 }
+
+  /// CLOCK_THREAD_CPUTIME_ID: the processor time of this thread; the end of time where it cannot be read.
+  package static var processorMicroseconds: UInt64 { microseconds(CLOCK_THREAD_CPUTIME_ID) ?? .max }
+
+  /// CLOCK_REALTIME: seconds since the epoch.
+  package static var now: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  /// When the host was booted, in seconds since the epoch by today's clock: what the start times of proc_pid_stat(5) count
+  /// from (CLOCK_BOOTTIME). Nil where that clock cannot be read.
+  package static var boot: Double? { microseconds(CLOCK_BOOTTIME).map { now - Double($0) / 1e6 } }
+
+  /// The unit of these times, sysconf(3): `_SC_CLK_TCK`.
+  package static var ticksPerSecond: Double { Double(max(1, sysconf(Int32(_SC_CLK_TCK)))) }
+
+  private static func microseconds(_ clock: clockid_t) -> UInt64? {
+    var time = timespec()
+    guard clock_gettime(clock, &time) == 0 else { return nil }
+    return UInt64(clamping: time.tv_sec) &* 1_000_000 &+ UInt64(clamping: time.tv_nsec / 1000)
+  }
+}

@@ -170,3 +170,124 @@ package enum SystemCalls {
     return String(decoding: bytes, as: UTF8.self)
   }
 }
+
+/// The running kernel's version, uname(2); 0.0 where it cannot be read.
+package func kernelVersion() -> KernelVersion {
+  func text(_ field: UnsafeRawBufferPointer) -> String { String(decoding: field.prefix { $0 != 0 }, as: UTF8.self) }
+  var name = utsname()
+  let release = uname(&name) == 0 ? withUnsafeBytes(of: name.release, text) : ""
+  return KernelVersion(release: release, version: withUnsafeBytes(of: name.version, text))
+    ?? KernelVersion(major: 0, minor: 0, release: release)
+}
+
+/// An environment variable; nil where it is not set.
+package func environmentVariable(_ name: String) -> String? {
+  guard let value = getenv(name) else { return nil }
+  return String(cString: value)
+}
+
+/// geteuid(2).
+package func effectiveUser() -> UInt32 { geteuid() }
+
+/// The real uid of this thread, getuid(2).
+package func realUser() -> UInt32 { getuid() }
+
+/// getpid(2).
+package func ownProcess() -> Int32 { getpid() }
+
+/// Whether programs of BPF_CGROUP_INET4_BIND or BPF_CGROUP_INET6_BIND are in effect for a cgroup2 directory; nil
+/// where the kernel does not say, as to all who lack CAP_NET_ADMIN.
+package func hasBindPrograms(controlGroup path: String) -> Bool? {
+  guard let directory = try? Descriptor(directory: path) else { return nil }
+  let (bind4, bind6): (UInt32, UInt32) = (8, 9)
+  let counts = [bind4, bind6].map { portwhy_cgroup_programs(directory.number, $0) }
+  return counts.allSatisfy { $0 >= 0 } ? counts.contains { $0 > 0 } : nil
+}
+
+extension SystemError {
+  /// EBADF.
+  package static let badDescriptor = SystemError(rawValue: EBADF)
+  /// ENOTDIR.
+  package static let notADirectory = SystemError(rawValue: ENOTDIR)
+  /// EPROTONOSUPPORT.
+  package static let protocolNotSupported = SystemError(rawValue: EPROTONOSUPPORT)
+  /// E2BIG.
+  package static let argumentTooLong = SystemError(rawValue: E2BIG)
+  /// EFBIG.
+  package static let fileTooLarge = SystemError(rawValue: EFBIG)
+
+  /// The errno that the last system call of this thread left.
+  package static var last: SystemError { SystemError(rawValue: errno) }
+
+  /// The error means that the process, its descriptor or its directory is gone.
+  package var meansGone: Bool { self == .noEntry || self == .noSuchProcess || self == .badDescriptor }
+
+  /// The error means that there is no file of this name.
+  package var meansAbsent: Bool { self == .noEntry || self == .notADirectory }
+}
+
+// Loads that trap outside of the bytes: their callers check first. Inlined into their callers' modules: the kernel's types
+// take a million of them.
+extension RawSpan {
+  @inlinable @inline(__always)
+  package func byte(at offset: Int) -> UInt8 { unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
+  @inlinable @inline(__always)
+  package func halfword(at offset: Int) -> UInt16 { unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self) }
+  @inlinable @inline(__always)
+  package func word(at offset: Int) -> UInt32 { unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self) }
+  /// A word of which the caller has checked that it lies inside: for the one loop that reads every type of the kernel.
+  @inlinable @inline(__always)
+  package func uncheckedWord(at offset: Int) -> UInt32 {
+    unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt32.self)
+  }
+  @inlinable @inline(__always)
+  package func doubleword(at offset: Int) -> UInt64 { unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+}
+
+// The commands of bpf(2) that iterators take.
+
+/// What loading a program gave.
+package enum BPFLoad: ~Copyable {
+  case loaded(Descriptor)
+  /// The verifier's own words.
+  case refusedByVerifier(String)
+  case failed(SystemError)
+}
+
+/// BPF_PROG_LOAD of an iterator's program; where it fails, once more with the verifier's log.
+///
+/// - Parameter function: the BTF number of the function that the program is attached to.
+package func loadIterator(_ program: [UInt64], for function: UInt32, license: String) -> BPFLoad {
+  let count = UInt32(truncatingIfNeeded: program.count)
+  do throws(SystemError) {
+    return .loaded(
+      try Descriptor(owning: portwhy_bpf_load_iterator(program, count, license, function, nil, 0)))
+  } catch {
+    guard error != .noSystemCall else { return .failed(error) }
+    var again: Int32 = -1
+    let log = [UInt8](unsafeUninitializedCapacity: 1 << 18) { buffer, length in
+      buffer.initialize(repeating: 0)
+      again = buffer.withMemoryRebound(to: CChar.self) { log in
+        portwhy_bpf_load_iterator(
+          program, count, license, function, log.baseAddress, UInt32(truncatingIfNeeded: log.count))
+      }
+      length = buffer.firstIndex(of: 0) ?? buffer.count
+    }
+    if again >= 0, let loaded = try? Descriptor(owning: again) { return .loaded(loaded) }
+    return log.isEmpty ? .failed(error) : .refusedByVerifier(String(decoding: log, as: UTF8.self))
+  }
+}
+
+extension Descriptor {
+  /// BPF_LINK_CREATE: attaches a loaded program to the iterator it was loaded for.
+  ///
+  /// - Parameter pid: the process whose descriptors alone `task_file` walks; Linux 6.1, E2BIG before.
+  package init(linking program: borrowing Descriptor, of pid: Int32? = nil) throws(SystemError) {
+    try self.init(owning: portwhy_bpf_link_iterator(program.number, UInt32(bitPattern: pid ?? 0)))
+  }
+
+  /// BPF_ITER_CREATE: what read(2) gives is of the namespaces of this thread.
+  package init(iterating link: borrowing Descriptor) throws(SystemError) {
+    try self.init(owning: portwhy_bpf_open_iterator(link.number))
+  }
+}

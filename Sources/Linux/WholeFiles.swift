@@ -125,3 +125,114 @@ package struct WholeFile: ~Copyable {
     return try body(copied.span.bytes)
   }
 }
+
+/// A file descriptor of our own that is closed when its owner lets go of it. All are close-on-exec.
+package struct Descriptor: ~Copyable {
+  package let number: Int32
+
+  /// Takes over what a system call returned; throws errno where it is negative.
+  package init(owning number: Int32) throws(SystemError) {
+    guard number >= 0 else { throw .last }
+    self.number = number
+  }
+
+  deinit { close(number) }
+
+  /// fcntl(2) F_DUPFD_CLOEXEC of a descriptor of this process.
+  package init(duplicating number: Int32) throws(SystemError) {
+    try self.init(owning: fcntl(number, F_DUPFD_CLOEXEC, 0))
+  }
+
+  // MARK: Files
+
+  /// open(2) for reading. Where a file is expected and a FIFO lies, nothing waits for its writer, unless that is wanted.
+  package init(file path: String, waits: Bool = false) throws(SystemError) {
+    try self.init(owning: portwhy_open_read(AT_FDCWD, path, waits ? 0 : O_NONBLOCK))
+  }
+
+  /// openat(2) for reading; a FIFO is not waited for.
+  package init(file path: String, in parent: borrowing Descriptor) throws(SystemError) {
+    try self.init(owning: portwhy_open_read(parent.number, path, O_NONBLOCK))
+  }
+
+  /// open(2) for reading a directory.
+  package init(directory path: String) throws(SystemError) {
+    try self.init(owning: portwhy_open_read(AT_FDCWD, path, O_DIRECTORY))
+  }
+
+  /// openat(2) for reading a directory.
+  package init(directory path: String, in parent: borrowing Descriptor) throws(SystemError) {
+    try self.init(owning: portwhy_open_read(parent.number, path, O_DIRECTORY))
+  }
+
+  /// open_by_handle_at(2) of a cgroup2 directory by its number. Linux 5.5, needs CAP_DAC_READ_SEARCH.
+  package init(controlGroup number: UInt64, mount: borrowing Descriptor) throws(SystemError) {
+    try self.init(owning: portwhy_open_control_group(mount.number, number))
+  }
+}
+
+/// What is used of a `struct stat` (stat(2)).
+package struct FileStatus: Sendable, Hashable {
+  package var device: UInt64
+  package var inode: UInt64
+  package var uid: UInt32
+  package var isSocket: Bool
+  package var isRegular: Bool
+  /// Bytes; of a `/proc/PID/fd` the number of open descriptors (Linux 6.2, `proc_fd_getattr`), 0 before.
+  package var size: Int
+
+  fileprivate init(_ status: stat) {
+    device = UInt64(status.st_dev)
+    inode = UInt64(status.st_ino)
+    uid = status.st_uid
+    isSocket = status.st_mode & S_IFMT == S_IFSOCK
+    isRegular = status.st_mode & S_IFMT == S_IFREG
+    size = status.st_size
+  }
+
+  /// stat(2), symbolic links followed.
+  package init(ofFile path: String) throws(SystemError) {
+    var status = Glibc.stat()
+    guard stat(path, &status) == 0 else { throw .last }
+    self.init(status)
+  }
+
+  /// By device and inode, which tell namespaces apart too (namespaces(7)).
+  package func isSameFile(as other: FileStatus) -> Bool { device == other.device && inode == other.inode }
+}
+
+extension Descriptor {
+  /// fstat(2).
+  package borrowing func status() throws(SystemError) -> FileStatus {
+    var status = stat()
+    guard fstat(number, &status) == 0 else { throw .last }
+    return FileStatus(status)
+  }
+
+  /// fstatat(2) of what lies below this directory, symbolic links followed.
+  package borrowing func status(of path: String) throws(SystemError) -> FileStatus {
+    var status = stat()
+    guard fstatat(number, path, &status, 0) == 0 else { throw .last }
+    return FileStatus(status)
+  }
+}
+
+/// Whether there is such a file or directory, as far as the reader may see (access(2)).
+package func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+/// The names of the regular files in a directory, sorted, hidden ones left out; nil where it is none or cannot be read.
+package func namesOfFiles(inDirectory path: String) -> [String]? {
+  guard let directory = try? Descriptor(directory: path), let names = try? DirectoryBuffer().names(in: directory)
+  else {
+    return nil
+  }
+  return names.filter { name in
+    // A FIFO that nobody writes to would never be opened.
+    !name.hasPrefix(".") && ((try? directory.status(of: name))?.isRegular ?? false)
+  }.sorted()
+}
+
+extension SystemError {
+  /// strerror(3).
+  package var message: String { String(cString: strerror(rawValue)) }
+}

@@ -1,6 +1,6 @@
+public import Answers
 internal import BindRules
 internal import Explanation
-public import Answers
 internal import SocketModel
 
 /// The report for people.
@@ -231,5 +231,159 @@ extension AttemptReport {
     let results = Set(outcomes.map(\.verdict))
     guard results.count == 1, case .fails(let errno)? = results.first else { return false }
     return errno != .addressInUse
+  }
+}
+
+/// The first two lines of a port, as this screen writes addresses and users.
+struct TargetHeadline {
+  private var target: TargetReport
+  private var words: Headline
+
+  /// - Parameters:
+  ///   - last: the last port of a row of ports that nobody uses, which share the lines; nil for one port.
+  ///   - now: when the sockets were looked at, in seconds since the epoch.
+  init(
+    target: TargetReport, through last: Port? = nil, host: HostFacts, visibility: Visibility, at now: Double,
+    style: ScreenStyle
+  ) {
+    self.target = target
+    let snapshot = Snapshot(
+      host: host, visibility: visibility, sockets: target.sockets, buckets: target.buckets,
+      isChainOrdered: target.isChainOrdered)
+    let situations = target.attempts.map { report in
+      Situation(
+        attempt: report.attempt, outcomes: report.outcomes, planned: target.plan.options, snapshot: snapshot,
+        runtime: target.plan.runtime)
+    }
+    words = Headline(
+      target.port, through: last, target.transport, situations,
+      at: now, address: { addressText($0, host: host) }, user: { style.user($0) })
+    if let ours = target.ours, ours.decides { words.ours = ours.matched }
+  }
+
+  /// The two lines before they are wrapped; the second is empty where there is nothing to attempt.
+  var lines: [String] {
+    let plan = target.plan.device.map { ", bound to \($0)" } ?? ""
+    return [words.first, words.second + (words.second.isEmpty ? "" : plan)]
+  }
+
+  /// As `Headline.isFree` has it, for this screen.
+  var isFree: Bool { words.isFree }
+
+  var ink: ScreenStyle.Ink {
+    switch target.verdict {
+    case _ where target.isOurs: .works
+    case .ok: .works
+    case .fails: .fails
+    case .undetermined: .undetermined
+    case nil: .bold
+    }
+  }
+
+  /// The answer in a word or two, for a line of a range.
+  var short: String {
+    if target.isOurs { return OursFinding.verdictWord }
+    return shortEnding(
+      target.verdict, isFree: isFree,
+      bindWorks: target.attempts.allSatisfy { $0.outcome(target.plan.options)?.bind == .ok })
+  }
+}
+
+/// Attempts that end alike with every combination of options, in the order of the report.
+func attemptGroups(_ target: TargetReport) -> [[AttemptReport]] {
+  var groups: [(results: [String], attempts: [AttemptReport])] = []
+  for attempt in target.attempts {
+    let results = ReuseOptions.combinations.map(attempt.resultText)
+    if let index = groups.firstIndex(where: { $0.results == results }) {
+      groups[index].attempts.append(attempt)
+    } else {
+      groups.append((results, [attempt]))
+    }
+  }
+  return groups.map(\.attempts)
+}
+
+extension AttemptReport {
+  /// What this combination ends in, as the section `bind` says it.
+  func resultText(_ options: ReuseOptions) -> String {
+    outcome(options)?.resultText ?? CallResult.undetermined.description
+  }
+}
+
+/// What there is to do for a whole port: what the attempts suggest, each thing once, the best first.
+struct Advice {
+  /// One thing to do, and the attempts that it helps.
+  struct Entry {
+    var suggestion: Suggestion
+    var attempts: [AttemptReport]
+    /// Whether it helps every attempt that needs help.
+    var isComplete = false
+  }
+
+  /// As many as a person reads.
+  static let shown = 4
+
+  private(set) var entries: [Entry] = []
+
+  init(_ target: TargetReport) {
+    let needy = target.attempts.filter { !$0.explanation.suggestions.isEmpty }
+    for attempt in needy {
+      for suggestion in attempt.explanation.suggestions { add(suggestion, attempt) }
+    }
+    mergeHolders()
+    for index in entries.indices { entries[index].isComplete = entries[index].attempts.count == needy.count }
+    // What helps all comes before what helps one address alone; else the order of the attempts stays.
+    entries = entries.filter(\.isComplete) + entries.filter { !$0.isComplete }
+  }
+
+  /// At most four, another port among them where there is one: it always works.
+  var best: [Entry] {
+    guard entries.count > Self.shown else { return entries }
+    let first = entries.prefix(Self.shown)
+    guard !first.contains(where: { $0.suggestion.kind == .otherPort }),
+      let port = entries.first(where: { $0.suggestion.kind == .otherPort })
+    else { return Array(first) }
+    return first.dropLast() + [port]
+  }
+
+  private mutating func add(_ suggestion: Suggestion, _ attempt: AttemptReport) {
+    guard let index = entries.firstIndex(where: { $0.suggestion.isSameFix(as: suggestion) }) else {
+      entries.append(Entry(suggestion: suggestion, attempts: [attempt]))
+      return
+    }
+    if !entries[index].attempts.contains(attempt) { entries[index].attempts.append(attempt) }
+  }
+
+  /// To end some of the holders is a part of ending all of them.
+  private mutating func mergeHolders() {
+    let all = entries
+    entries.removeAll { entry in
+      all.contains { entry.suggestion.isPart(of: $0.suggestion) }
+    }
+    for entry in all {
+      for index in entries.indices where entry.suggestion.isPart(of: entries[index].suggestion) {
+        for attempt in entry.attempts where !entries[index].attempts.contains(attempt) {
+          entries[index].attempts.append(attempt)
+        }
+      }
+    }
+  }
+}
+
+extension Suggestion {
+  /// The same thing to do, as it is said for two addresses.
+  fileprivate func isSameFix(as other: Suggestion) -> Bool {
+    guard word == other.word, optionWord == other.optionWord else { return false }
+    switch kind {
+    case .setOption, .setOptionThere, .otherSide, .wait, .otherAddress, .otherPort, .lookAsRoot, .probe:
+      return true
+    default: return command == other.command && (command != nil || text == other.text)
+    }
+  }
+
+  fileprivate func isPart(of other: Suggestion) -> Bool {
+    guard kind == .stopHolder, other.kind == .stopHolder, let own = command?.argv, let all = other.command?.argv
+    else { return false }
+    return Set(own).isStrictSubset(of: all)
   }
 }

@@ -1,6 +1,6 @@
+internal import Answers
 internal import BindRules
 internal import Explanation
-internal import Answers
 internal import SocketModel
 
 /// The sockets of a port: what is in the way first, alike ones folded together.
@@ -212,4 +212,92 @@ struct SocketTable {
       }
     }
   }
+}
+
+// The stable words of the report.
+
+func verdictWord(_ result: CallResult) -> String {
+  switch result {
+  case .ok: "ok"
+  case .fails: "fails"
+  case .undetermined: "undetermined"
+  }
+}
+
+func errnoName(_ result: CallResult) -> String? {
+  if case .fails(let errno) = result { errno.description } else { nil }
+}
+
+/// `kind`, or `kind:socket` for a fact of one socket.
+func missingWord(_ fact: MissingFact) -> String {
+  fact.kind.rawValue + (fact.socket.map { ":\($0)" } ?? "")
+}
+
+/// What listen(2) answers; nil for UDP and where bind(2) fails, undetermined where bind(2) is.
+func listenResult(_ outcome: BindOutcome, transport: TransportProtocol) -> CallResult? {
+  transport == .tcp ? outcome.listen : nil
+}
+
+/// An unconnected UDP socket is in TCP_CLOSE, which the state already calls `BOUND`.
+func stateName(_ socket: SocketObservation) -> String { socket.state.description }
+
+/// The interface's name; its number as text where the host's interfaces do not tell.
+func deviceName(_ index: InterfaceIndex, host: HostFacts) -> String {
+  host.interface(index)?.name ?? String(index.rawValue)
+}
+
+func deviceName(_ device: BindDevice) -> String {
+  switch device {
+  case .interface(_, let name), .missing(let name): name
+  }
+}
+
+func deviceIndex(_ device: BindDevice) -> InterfaceIndex? {
+  if case .interface(let index, _) = device { index } else { nil }
+}
+
+/// The socket a flag was guessed from; nil where it was not guessed.
+func relative(_ knowledge: Knowledge<Bool>) -> Int? {
+  if case .inferred(_, let index, _) = knowledge { index } else { nil }
+}
+
+func sourceName(_ knowledge: Knowledge<Bool>) -> String? {
+  switch knowledge {
+  case .known(_, let source): source.rawValue
+  case .inferred: "inferred"
+  case .unknown: nil
+  }
+}
+
+func hexadecimal(_ number: UInt64) -> String {
+  let digits = String(number, radix: 16)
+  return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+}
+
+/// `127.0.0.1`, `[::1]`, `[fe80::1%eth0]`.
+func addressText(_ address: IPAddress, zone: String? = nil) -> String {
+  switch address {
+  case .v4(let address): address.description
+  case .v6(let address): "[\(address)" + (zone.map { "%" + TerminalText.escaped($0) } ?? "") + "]"
+  }
+}
+
+/// `127.0.0.1:80`, `[::1]:80`; link-local addresses with their interface.
+func endpointText(_ endpoint: Endpoint, device: InterfaceIndex?, host: HostFacts) -> String {
+  var zone: String?
+  if case .v6(let address) = endpoint.address, address.isLinkLocal {
+    zone = device.map { deviceName($0, host: host) }
+  }
+  return addressText(endpoint.address, zone: zone) + ":\(endpoint.port)"
+}
+
+/// What the attempt binds; the wildcard of IPv6 says when it leaves IPv4 alone.
+func addressText(_ attempt: BindAttempt, host: HostFacts) -> String {
+  let address = addressText(attempt.address, zone: attempt.zone(host))
+  return attempt.v6only && attempt.address.isUnspecified ? address + " (v6only)" : address
+}
+
+extension BindAttempt {
+  /// The interface of its scope by name; nil for no scope.
+  func zone(_ host: HostFacts) -> String? { missingZone ?? scope.map { deviceName($0, host: host) } }
 }

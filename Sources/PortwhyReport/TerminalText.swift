@@ -1,3 +1,6 @@
+internal import Explanation
+internal import SocketModel
+
 /// Text that somebody else chose, made harmless for a terminal and a log.
 package enum TerminalText {
   /// Whether a character controls the terminal, breaks the line, hides or turns the direction of what follows.
@@ -95,5 +98,161 @@ extension String {
       rest = rest[end...]
     }
     return words
+  }
+}
+
+/// How the answer is put on a screen; everything it needs to know of the terminal and the user's wishes.
+package struct ScreenStyle: Sendable, Hashable {
+  /// Columns, held within 40...100.
+  package let width: Int
+  /// Colours are used, SGR of ECMA-48.
+  package var color: Bool
+  /// The deciding rules, every flag's source, and no shortened lists.
+  package var verbose: Bool
+  /// No user names, even where `users` has them.
+  package var numeric: Bool
+  /// The names of uids.
+  package var users: [UInt32: String]
+  /// How long gathering the answer took, in microseconds; shown where `verbose`.
+  package var elapsedMicroseconds: UInt64?
+
+  /// A terminal of 80 columns without colour where nothing is said.
+  package init(
+    width: Int = 80, color: Bool = false, verbose: Bool = false, numeric: Bool = false,
+    users: [UInt32: String] = [:], elapsedMicroseconds: UInt64? = nil
+  ) {
+    self.width = min(max(width, 40), 100)
+    self.color = color
+    self.verbose = verbose
+    self.numeric = numeric
+    self.users = users
+    self.elapsedMicroseconds = elapsedMicroseconds
+  }
+
+  /// `alice`, or `uid 1000` where there is no name.
+  func user(_ uid: UInt32) -> String {
+    name(uid) ?? "uid \(uid)"
+  }
+
+  /// `uid 33 (www-data)`, or `uid 33` where there is no name.
+  func uidAndName(_ uid: UInt32) -> String {
+    "uid \(uid)" + (name(uid).map { " (\($0))" } ?? "")
+  }
+
+  private func name(_ uid: UInt32) -> String? {
+    numeric ? nil : users[uid].map(TerminalText.escaped)
+  }
+
+  /// Who stands behind each of these sockets, escaped.
+  func owners(_ sockets: [SocketObservation]) -> Owners {
+    Owners(words: OwnerWords(sockets, showsAll: verbose))
+  }
+
+  /// The words of owners, made harmless.
+  struct Owners {
+    fileprivate var words: OwnerWords
+
+    func callAsFunction(_ socket: SocketObservation) -> String { TerminalText.escaped(words.text(socket)) }
+
+    /// As `OwnerWords.foldingKey`.
+    func foldingKey(_ socket: SocketObservation) -> String { words.foldingKey(socket) }
+  }
+
+  /// Colours repeat what the words say; SGR parameters of ECMA-48.
+  enum Ink: String {
+    case bold = "1"
+    case dim = "2"
+    case works = "1;32"
+    case fails = "1;31"
+    case undetermined = "1;33"
+  }
+
+  func paint(_ text: String, _ ink: Ink) -> String {
+    color ? "\u{1b}[\(ink.rawValue)m\(text)\u{1b}[0m" : text
+  }
+}
+
+/// A table whose last column is free text: it is wrapped within its column, or where that is too narrow stands
+/// below its row.
+struct TextTable {
+  var header: [String]
+  var rows: [Row]
+  var indent = 2
+  var gap = 2
+
+  struct Row {
+    var cells: [String]
+    /// A line of its own, no cells: `… and 297 more TIME_WAIT`.
+    var remark: String?
+
+    init(_ cells: [String]) { self.cells = cells }
+    init(remark: String) {
+      cells = []
+      self.remark = remark
+    }
+  }
+
+  /// Below this many columns for the last cell it moves to a line of its own.
+  private static let narrowest = 20
+
+  /// Whether every row stands on one line, or the last column has at least `wrapped` columns to be wrapped in.
+  func fits(width: Int, wrapped: Int = .max) -> Bool {
+    width - start >= min(wrapped, longest)
+  }
+
+  private var columnWidths: [Int] {
+    header.indices.dropLast().map { column in
+      ([header] + rows.map(\.cells)).map { column < $0.count ? TerminalText.width($0[column]) : 0 }.max() ?? 0
+    }
+  }
+
+  /// Where the last column starts.
+  private var start: Int { indent + columnWidths.reduce(0) { $0 + $1 + gap } }
+
+  private var longest: Int { rows.map { $0.cells.last.map(TerminalText.width) ?? 0 }.max() ?? 0 }
+
+  private var longestWord: Int {
+    rows.map { ($0.cells.last ?? "").words.map(TerminalText.width).max() ?? 0 }
+      .max() ?? 0
+  }
+
+  func lines(width: Int) -> [String] {
+    let (columns, start) = (columnWidths, start)
+    let isNarrow = width - start < min(Self.narrowest, longest) || width - start < longestWord
+    var lines = [line(header, columns, withLast: !isNarrow)]
+    for row in rows {
+      if let remark = row.remark {
+        lines.append(blanks(indent) + remark)
+      } else if isNarrow {
+        lines.append(line(row.cells, columns, withLast: false))
+        lines += hanging(row.cells.last ?? "", at: indent + 4, width: width)
+      } else {
+        let last = hanging(row.cells.last ?? "", at: start, width: width)
+        let head = line(row.cells, columns, withLast: false)
+        lines.append(
+          last.first.map { TerminalText.padded(head, to: start) + String($0.dropFirst(start)) } ?? head)
+        lines += last.dropFirst()
+      }
+    }
+    return lines
+  }
+
+  private func line(_ cells: [String], _ columns: [Int], withLast: Bool) -> String {
+    var text = blanks(indent)
+    for (cell, width) in zip(cells, columns) { text += TerminalText.padded(cell, to: width) + blanks(gap) }
+    if withLast { text += cells.last ?? "" }
+    return trimmed(text)
+  }
+
+  private func hanging(_ text: String, at column: Int, width: Int) -> [String] {
+    TerminalText.wrapped(text.words, columns: max(1, width - column)).map { blanks(column) + $0 }
+  }
+
+  private func blanks(_ count: Int) -> String { String(repeating: " ", count: max(0, count)) }
+
+  private func trimmed(_ text: String) -> String {
+    var text = text[...]
+    while text.utf8.last == UInt8(ascii: " ") { text = text.dropLast() }
+    return String(text)
   }
 }

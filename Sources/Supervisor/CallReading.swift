@@ -1,7 +1,7 @@
 import CLinux
 import Evidence
 import Linux
-import SocketModel
+package import SocketModel
 
 // What is read while the thread of a call stands still. All of it may block for ever: see `LookingThread`.
 
@@ -52,4 +52,108 @@ extension RunningCall {
     else { return nil }
     return own
   }
+}
+
+extension Caller {
+  /// Reads /proc/TID; nil where the thread is gone.
+  init?(thread: Int32) {
+    guard let bytes = fileContents("/proc/\(thread)/status") else { return nil }
+    let status = StatusFile(bytes)
+    guard let process = status.number("Tgid:").flatMap({ Int32($0) }) else { return nil }
+    self.thread = thread
+    self.process = process
+    command = status.text("Name:") ?? "?"
+    let users = status.text("Uid:")?.split(whereSeparator: { $0 == "\t" || $0 == " " }) ?? []
+    uid = users.count > 1 ? UInt32(users[1]) ?? .max : .max
+    capabilities = status.text("CapEff:").flatMap { UInt64($0, radix: 16) } ?? 0
+    executable = linkTarget("/proc/\(process)/exe")
+    let theirs = linkTarget("/proc/\(thread)/ns/user")
+    let ours = linkTarget("/proc/self/ns/user")
+    isInOurUserNamespace = theirs == nil || ours == nil ? nil : theirs == ours
+    let label = fileContents("/proc/\(thread)/attr/current") ?? []
+    let text = String(decoding: label.prefix { $0 != 0 && $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    securityLabel = text.isEmpty || text == "unconfined" ? nil : text
+  }
+}
+
+/// /proc/TID/status, proc_pid_status(5).
+struct StatusFile {
+  private var bytes: [UInt8]
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  /// What stands behind a field's name, which is the first of its line.
+  func text(_ name: String) -> String? {
+    let key = Array(name.utf8)
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let line = rest.prefix { $0 != UInt8(ascii: "\n") }
+      if line.starts(with: key) {
+        let blank: (UInt8) -> Bool = { $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: " ") }
+        return String(decoding: line.dropFirst(key.count).drop(while: blank), as: UTF8.self)
+      }
+      rest = rest[line.endIndex...].dropFirst()
+    }
+    return nil
+  }
+
+  func number(_ name: String) -> UInt64? { text(name).flatMap { UInt64($0) } }
+}
+
+/// Whether a process descends from this one, which adopts what the command leaves behind.
+package func isBelowThisProcess(_ process: Int32) -> Bool {
+  let own = StatusFile(fileContents("/proc/self/status") ?? []).number("Pid:")
+  var process = UInt64(process)
+  // A chain that changes while it is read may lead in a circle.
+  for _ in 0..<100 where process > 1 {
+    guard let parent = StatusFile(fileContents("/proc/\(process)/status") ?? []).number("PPid:") else { return false }
+    if parent == own { return true }
+    process = parent
+  }
+  return false
+}
+
+/// The address that a program passed to bind(2): a `sockaddr_in` or `sockaddr_in6` (ip(7), ipv6(7)).
+package struct CallAddress: Sendable, Hashable {
+  package var endpoint: Endpoint
+  /// `sin6_scope_id`; nil for 0.
+  package var scope: UInt32?
+
+  package init(endpoint: Endpoint, scope: UInt32? = nil) {
+    self.endpoint = endpoint
+    self.scope = scope
+  }
+
+  /// What may be an address of a TCP or UDP socket; nil for every other family and for too few bytes.
+  ///
+  /// AF_UNSPEC counts as AF_INET, as it does to `__inet_bind`.
+  init?(_ bytes: [UInt8]) {
+    guard bytes.count >= 16 else { return nil }
+    // The family is in the order of the host, and x86-64 and aarch64 are little-endian.
+    let family = Int32(bytes[0]) | Int32(bytes[1]) << 8
+    let port = Port(UInt16(bytes[2]) << 8 | UInt16(bytes[3]))
+    switch family {
+    case 0, Self.inet:
+      endpoint = Endpoint(address: .v4(IPv4Address(bytes[4], bytes[5], bytes[6], bytes[7])), port: port)
+    case Self.inet6 where bytes.count >= 24:
+      let halves = [bytes[8..<16], bytes[16..<24]].map { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+      endpoint = Endpoint(address: .v6(IPv6Address(high: halves[0], low: halves[1])), port: port)
+      if bytes.count >= 28 {
+        let number = (24..<28).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32(bytes[$1]) }
+        scope = number == 0 ? nil : number
+      }
+    default: return nil
+    }
+  }
+
+  /// Whether the bytes may be such an address; the rest of the host's binds is let go on unseen.
+  static func mayBe(_ bytes: [UInt8]) -> Bool {
+    guard bytes.count >= 2 else { return false }
+    let family = Int32(bytes[0]) | Int32(bytes[1]) << 8
+    return family == 0 || family == inet || family == inet6
+  }
+
+  /// AF_INET and AF_INET6.
+  private static let inet: Int32 = 2
+  private static let inet6: Int32 = 10
 }

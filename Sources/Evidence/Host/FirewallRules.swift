@@ -1,4 +1,5 @@
-import SocketModel
+import Linux
+package import SocketModel
 
 /// Reads what `iptables-save -t nat` prints: `-A CHAIN -p tcp -m tcp --dport 8080 -j DNAT --to-destination A:P`.
 func iptablesRedirects(_ text: String) -> [PortRedirect] {
@@ -80,4 +81,39 @@ private func portRange(_ text: some StringProtocol, separator: Character) -> Clo
   guard ends.count == 2 else { return lower...lower }
   guard let upper = ends[1], upper >= lower else { return nil }
   return lower...upper
+}
+
+/// A firewall rule that sends a port's traffic elsewhere before a socket of the host sees it.
+package struct PortRedirect: Sendable, Hashable {
+  /// TCP or UDP.
+  package var transport: TransportProtocol
+  /// The ports, first and last included.
+  package var ports: ClosedRange<UInt16>
+  /// Where to, as the rule says: `172.17.0.2:80`, `port 3128`; nil where it does not tell.
+  package var target: String?
+  /// The chain: `ip nat DOCKER`.
+  package var chain: String
+
+  package init(transport: TransportProtocol, ports: ClosedRange<UInt16>, target: String?, chain: String) {
+    self.transport = transport
+    self.ports = ports
+    self.target = target
+    self.chain = chain
+  }
+}
+
+extension HostReader {
+  /// The DNAT and redirect rules of the calling thread's network namespace that name a port.
+  ///
+  /// `/usr/sbin/nft` is asked, and where that is missing, not permitted or shows none `/usr/sbin/iptables-save`; by
+  /// absolute path and with an empty environment. Empty where neither answers. Rules that name their ports by a set
+  /// or a map are not understood and left out.
+  package func portRedirects() -> [PortRedirect] {
+    var found: [PortRedirect] = []
+    if let text = output(of: "/usr/sbin/nft", ["-nn", "list", "ruleset"]) { found = nftRedirects(text) }
+    if found.isEmpty, let text = output(of: "/usr/sbin/iptables-save", ["-t", "nat"]) {
+      found = iptablesRedirects(text)
+    }
+    return found
+  }
 }

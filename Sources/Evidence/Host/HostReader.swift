@@ -217,3 +217,110 @@ package struct HostReader: Sendable {
     }
   }
 }
+
+/// Which facts of the host are to be read: what a verdict does not use is not worth its time.
+package struct HostNeeds: OptionSet, Sendable, Hashable {
+  /// One bit for each fact.
+  package let rawValue: UInt32
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  /// `HostFacts.networkNamespace`.
+  package static let networkNamespace = HostNeeds(rawValue: 1 << 0)
+  /// `HostFacts.sudoUID`.
+  package static let sudoUser = HostNeeds(rawValue: 1 << 1)
+  /// `HostFacts.readerMayBindPrivileged`, `rootMayBindPrivileged` and `namespaceMaker`.
+  package static let capability = HostNeeds(rawValue: 1 << 2)
+  /// `HostFacts.unprivilegedPortStart`.
+  package static let unprivilegedPortStart = HostNeeds(rawValue: 1 << 3)
+  /// `HostFacts.localPortRange`.
+  package static let localPortRange = HostNeeds(rawValue: 1 << 4)
+  /// `HostFacts.localReservedPorts`.
+  package static let localReservedPorts = HostNeeds(rawValue: 1 << 5)
+  /// `HostFacts.ipv4NonlocalBind` and `ipv6NonlocalBind`.
+  package static let nonlocalBind = HostNeeds(rawValue: 1 << 6)
+  /// `HostFacts.bindv6only`.
+  package static let bindv6only = HostNeeds(rawValue: 1 << 7)
+  /// `HostFacts.tcpL3mdevAccept` and `HostFacts.mayHaveVRFs`.
+  package static let l3mdevAccept = HostNeeds(rawValue: 1 << 8)
+  /// `HostFacts.ipv6Available`.
+  package static let ipv6Availability = HostNeeds(rawValue: 1 << 9)
+  /// `HostFacts.interfaces`.
+  package static let interfaces = HostNeeds(rawValue: 1 << 10)
+  /// `HostFacts.ipv6Addresses` and `ipv6Disabled`.
+  package static let ipv6Addresses = HostNeeds(rawValue: 1 << 11)
+  /// `HostFacts.ipv4LocalRoutes`, `ipv4AbsentTables`, `ipv4RulesAreDefault` and `ipv4Lookups`; reads the interfaces
+  /// too, for the tables of VRFs.
+  package static let ipv4LocalRoutes = HostNeeds(rawValue: 1 << 12)
+  /// `HostFacts.securityModules` and `enforcingModules`.
+  package static let securityModules = HostNeeds(rawValue: 1 << 13)
+  /// `HostFacts.overflowUID`.
+  package static let userMapping = HostNeeds(rawValue: 1 << 14)
+  /// `HostFacts.controlGroupBindPrograms`.
+  package static let controlGroupPrograms = HostNeeds(rawValue: 1 << 15)
+  /// `HostFacts.dockerRuns`.
+  package static let containerEngines = HostNeeds(rawValue: 1 << 17)
+
+  /// `HostFacts.freshSockets`.
+  package static let freshSockets = HostNeeds(rawValue: 1 << 16)
+
+  /// All that can be read.
+  package static let everything = HostNeeds(rawValue: (1 << 18) - 1)
+}
+
+/// A socket of each kind, made, read and closed: what the place of the calling thread makes of socket(2). Those of which
+/// a failure says nothing (no descriptor or memory left) are left out.
+func freshSockets() -> [FreshSocket] {
+  [AddressFamily.ipv4, .ipv6].flatMap { family in
+    TransportProtocol.allCases.compactMap { freshSocket($0, family) }
+  }
+}
+
+/// nil where socket(2) fails for a reason that is no answer about the place.
+private func freshSocket(_ transport: TransportProtocol, _ family: AddressFamily) -> FreshSocket? {
+  var fresh = FreshSocket(transport, family)
+  do throws(SystemError) {
+    let socket = try Descriptor(newSocketOf: family, transport)
+    fresh.device = (try? socket.option(.boundInterface)).flatMap { InterfaceIndex(kernel: UInt32(bitPattern: $0)) }
+    if family == .ipv6 { fresh.v6only = (try? socket.option(.v6only)).map { $0 != 0 } }
+    return fresh
+  } catch {
+    // By the protocol family, a seccomp filter, a control group program or a security module.
+    let answers: [SystemError] = [.addressFamilyNotSupported, .notPermitted, .accessDenied, .noSystemCall]
+    guard answers.contains(error) else { return nil }
+    fresh.refusal = error
+    return fresh
+  }
+}
+
+extension HostReader {
+  /// The ports of the kernel's NFS server and lock manager, as far as the kernel says which; empty without them.
+  ///
+  /// `/proc/fs/nfsd/portlist` lists the server's (kernel function `svc_xprt_names`); the lock manager tells its ports
+  /// only where they were fixed (`fs.nfs.nlm_tcpport`, `fs.nfs.nlm_udpport`). Both are of the network namespace of
+  /// process 1, so elsewhere they are not looked at.
+  package func kernelServicePorts() -> [KernelPort] {
+    guard let own = try? FileStatus(ofFile: "\(procRoot)/thread-self/ns/net"),
+      let first = try? FileStatus(ofFile: "\(procRoot)/1/ns/net"), own.isSameFile(as: first)
+    else { return [] }
+    var ports: [KernelPort] = []
+    if case .text(let list) = readText("\(procRoot)/fs/nfsd/portlist") { ports += nfsdPorts(list) }
+    for transport in TransportProtocol.allCases {
+      guard case .text(let text) = readText("\(procRoot)/sys/fs/nfs/nlm_\(transport.rawValue)port"),
+        let number = UInt16(text.filter(\.isNumber)), number != 0
+      else { continue }
+      ports.append(KernelPort(transport: transport, port: Port(number), owner: KernelOwner(kind: .lockd)))
+    }
+    return ports
+  }
+}
+
+/// Lines such as `tcp 2049`; transports without a port of the host (`rdma`) are skipped.
+func nfsdPorts(_ list: String) -> [KernelPort] {
+  list.split(separator: "\n").compactMap { line in
+    let words = line.split(separator: " ")
+    guard words.count == 2, let transport = TransportProtocol(rawValue: String(words[0])),
+      let number = UInt16(words[1])
+    else { return nil }
+    return KernelPort(transport: transport, port: Port(number), owner: KernelOwner(kind: .nfsd))
+  }
+}

@@ -58,3 +58,118 @@ struct ContainerLabel: Sendable, Hashable {
     (try? root.contents(of: path, limit: 4 << 20)).flatMap { JSONTree(parsing: $0) }
   }
 }
+
+/// The strings of a JSON text, RFC 8259, as far as the files of engines need it: numbers and words are passed over.
+enum JSONTree: Sendable, Hashable {
+  case text(String)
+  case object([String: JSONTree])
+  case array([JSONTree])
+  case other
+
+  /// nil for what is no JSON, or nested deeper than 64.
+  init?(parsing bytes: [UInt8]) {
+    var rest = bytes[...]
+    guard let value = JSONTree.value(&rest, depth: 0) else { return nil }
+    JSONTree.skipBlanks(&rest)
+    guard rest.isEmpty else { return nil }
+    self = value
+  }
+
+  /// The value of a key; nil where there is none, or this is no object.
+  subscript(_ key: String) -> JSONTree? {
+    if case .object(let members) = self { members[key] } else { nil }
+  }
+
+  /// Empty for what is no array.
+  var elements: [JSONTree] {
+    if case .array(let elements) = self { elements } else { [] }
+  }
+
+  /// nil for what is no string.
+  var text: String? {
+    if case .text(let text) = self { text } else { nil }
+  }
+
+  private static func value(_ rest: inout ArraySlice<UInt8>, depth: Int) -> JSONTree? {
+    skipBlanks(&rest)
+    guard depth < 64, let first = rest.first else { return nil }
+    switch first {
+    case UInt8(ascii: "\""): return string(&rest).map(JSONTree.text)
+    case UInt8(ascii: "{"):
+      var members: [String: JSONTree] = [:]
+      let isWhole = list(&rest, end: "}") { rest in
+        guard let key = string(&rest), take(":", &rest), let value = value(&rest, depth: depth + 1) else {
+          return false
+        }
+        members[key] = value
+        return true
+      }
+      return isWhole ? .object(members) : nil
+    case UInt8(ascii: "["):
+      var elements: [JSONTree] = []
+      let isWhole = list(&rest, end: "]") { rest in
+        guard let value = value(&rest, depth: depth + 1) else { return false }
+        elements.append(value)
+        return true
+      }
+      return isWhole ? .array(elements) : nil
+    default:
+      let word = rest.prefix { !" \t\n\r,]}:\"{[".utf8.contains($0) }
+      rest = rest[word.endIndex...]
+      return word.isEmpty ? nil : .other
+    }
+  }
+
+  /// What stands between a bracket and its end, with commas between.
+  private static func list(
+    _ rest: inout ArraySlice<UInt8>, end: Unicode.Scalar, _ item: (inout ArraySlice<UInt8>) -> Bool
+  ) -> Bool {
+    rest.removeFirst()
+    if take(end, &rest) { return true }
+    repeat {
+      skipBlanks(&rest)
+      guard item(&rest) else { return false }
+    } while take(",", &rest)
+    return take(end, &rest)
+  }
+
+  private static func string(_ rest: inout ArraySlice<UInt8>) -> String? {
+    guard take("\"", &rest) else { return nil }
+    var bytes: [UInt8] = []
+    while let byte = rest.popFirst() {
+      switch byte {
+      case UInt8(ascii: "\""): return String(decoding: bytes, as: UTF8.self)
+      case UInt8(ascii: "\\"):
+        guard let escaped = rest.popFirst() else { return nil }
+        switch escaped {
+        case UInt8(ascii: "u"):
+          guard rest.count >= 4, let unit = UInt16(String(decoding: rest.prefix(4), as: UTF8.self), radix: 16) else {
+            return nil
+          }
+          rest = rest.dropFirst(4)
+          // Half of a surrogate pair is no character: names and images have none.
+          bytes += String(Unicode.Scalar(unit).map(Character.init) ?? "\u{fffd}").utf8
+        case UInt8(ascii: "n"): bytes.append(UInt8(ascii: "\n"))
+        case UInt8(ascii: "t"): bytes.append(UInt8(ascii: "\t"))
+        case UInt8(ascii: "r"): bytes.append(UInt8(ascii: "\r"))
+        case UInt8(ascii: "b"): bytes.append(8)
+        case UInt8(ascii: "f"): bytes.append(12)
+        default: bytes.append(escaped)
+        }
+      default: bytes.append(byte)
+      }
+    }
+    return nil
+  }
+
+  private static func take(_ character: Unicode.Scalar, _ rest: inout ArraySlice<UInt8>) -> Bool {
+    skipBlanks(&rest)
+    guard rest.first == UInt8(ascii: character) else { return false }
+    rest.removeFirst()
+    return true
+  }
+
+  private static func skipBlanks(_ rest: inout ArraySlice<UInt8>) {
+    while let first = rest.first, " \t\n\r".utf8.contains(first) { rest.removeFirst() }
+  }
+}

@@ -161,3 +161,181 @@ private struct HolderNotes {
     return .process(question.pid, command: record?.command ?? "")
   }
 }
+
+/// The numbers of `/proc/PID/stat` that tell where a process comes from (proc_pid_stat(5)).
+struct ProcessStat: Sendable, Hashable {
+  var parent: Int32
+  var group: Int32
+  var session: Int32
+  /// Ticks after boot; nil where the line ends before.
+  var startTicks: UInt64?
+  /// How many threads it has; nil where the line ends before.
+  var threads: Int?
+
+  init?(_ stat: [UInt8]) {
+    guard let fields = fieldsAfterName(stat), fields.count >= 4, let parent = Int32(fields[1]),
+      let group = Int32(fields[2]),
+      let session = Int32(fields[3])
+    else { return nil }
+    self.parent = parent
+    self.group = group
+    self.session = session
+    threads = fields.count > 17 ? Int(fields[17]) : nil
+    startTicks = fields.count > 19 ? UInt64(fields[19]) : nil
+  }
+
+  /// When the process was started, in whole seconds since the epoch.
+  var startedAt: Double? {
+    guard let startTicks, let boot = Clock.boot else { return nil }
+    return (boot + Double(startTicks) / Clock.ticksPerSecond).rounded(.down)
+  }
+}
+
+/// Whether `/proc/PID/stat` is that of a process with descriptors: not a kernel thread and not a zombie.
+func mayHoldDescriptors(stat: [UInt8]) -> Bool {
+  guard let fields = fieldsAfterName(stat), fields.count > 6 else { return true }
+  if fields[0] == "Z" || fields[0] == "X" { return false }
+  let isKernelThread: UInt32 = 0x0020_0000  // PF_KTHREAD, include/linux/sched.h
+  guard let flags = UInt32(fields[6]) else { return true }
+  return flags & isKernelThread == 0
+}
+
+/// The state, the parent and what follows, up to the time of the start and the rest of the line in one; nil where there
+/// is no name.
+private func fieldsAfterName(_ stat: [UInt8]) -> [Substring]? {
+  // The command name may hold anything, brackets and blanks too: the fields start after the last ")".
+  guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+  let text = String(decoding: stat[stat.index(after: end)...], as: UTF8.self)
+  return text.utf8.split(separator: UInt8(ascii: " "), maxSplits: 20).map { Substring($0) }
+}
+
+extension VisitedProcess {
+  /// Fills in the parent, when it was started, and the leader of the process group if that has gone while its session lives on.
+  func readAncestry(into record: inout ProcessRecord) {
+    guard let text = try? directory.contents(of: "../stat"), let stat = ProcessStat(text) else { return }
+    record.parent = stat.parent
+    record.startedAt = stat.startedAt
+    // Where process 1 cannot be seen /proc hides processes, and a leader may only be hidden.
+    guard stat.group != pid, stat.group > 0, stat.session > 0, stat.session != stat.group, exists(1),
+      !exists(stat.group), exists(stat.session)
+    else { return }
+    record.goneLeader = stat.group
+  }
+
+  private func exists(_ other: Int32) -> Bool {
+    (try? directory.status(of: "../../\(other)/stat")) != nil
+  }
+
+  /// What a docker-proxy forwards to, from its own arguments; nil for every other program.
+  ///
+  /// The arguments of no other program are read, and of these nothing else is kept: arguments hold secrets. Anybody may
+  /// call a program so: it is believed where root or the user's own engine runs it. Its memory may be kept from being
+  /// read, so that is not waited for.
+  func forwardedEndpoint(_ record: ProcessRecord) -> Endpoint? {
+    guard let executable = record.executable, executable.split(separator: "/").last == "docker-proxy",
+      let owner = uid(), owner == 0 || (owner == record.userManager && record.unit == "docker.service"),
+      let file = try? Descriptor(file: "../cmdline", in: directory)
+    else { return nil }
+    var text: [UInt8] = []
+    try? Errand.read(file, atMost: 16 << 10) { bytes in
+      for place in 0..<bytes.byteCount { text.append(bytes.byte(at: place)) }
+    }
+    return dockerProxyTarget(arguments: text.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
+  }
+
+  /// The effective uid of the process, from `/proc/PID/status`: the owner of its files in /proc is root where it has made
+  /// itself undumpable.
+  func uid() -> UInt32? {
+    guard let text = try? directory.contents(of: "../status") else { return nil }
+    // The name comes first, with its newlines escaped (`proc_task_name`).
+    for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: "Uid:".utf8) {
+      let fields = line.split(separator: UInt8(ascii: "\t"))
+      return fields.count > 2 ? UInt32(String(decoding: fields[2], as: UTF8.self)) : nil
+    }
+    return nil
+  }
+}
+
+extension ProcessReader {
+  /// The short command names of the processes that hold these sockets, as far as they are found in time: for those
+  /// who would rather know less than wait.
+  ///
+  /// The newest processes come first: a port that somebody is about to type often belongs to what was started last.
+  /// - Parameter microseconds: processor time after which it gives up; a holder that was not met by then has no entry.
+  /// - Returns: for each inode one name of one holder.
+  package func commandNames(of inodes: Set<UInt64>, within microseconds: UInt64) -> [UInt64: String] {
+    var names: [UInt64: String] = [:]
+    guard !inodes.isEmpty, let proc = try? Descriptor(directory: procRoot) else { return names }
+    let end = Clock.processorMicroseconds &+ microseconds
+    let buffer = DirectoryBuffer()
+    var looked = 0
+    var isLate = false
+    var found = Set<UInt64>()
+    // The clock is asked now and then, as reading it costs a hundredth of a look.
+    let isOver = {
+      looked &+= 1
+      if looked % 64 == 0 { isLate = isLate || Clock.processorMicroseconds >= end }
+      return isLate || found.count == inodes.count
+    }
+    for pid in ((try? buffer.processes(in: proc)) ?? []).reversed() {
+      if isOver() { break }
+      guard let directory = try? Descriptor(directory: "\(pid)/fd", in: proc) else { continue }
+      let isWanted: (UInt64) -> Bool = { inode in
+        inodes.contains(inode) && found.insert(inode).inserted
+      }
+      guard let hits = try? buffer.sockets(in: directory, where: isWanted, isOver: isOver), !hits.isEmpty,
+        let command = commandName(at: "../comm", in: directory)
+      else { continue }
+      for hit in hits { names[hit.inode] = command }
+    }
+    return names
+  }
+
+  /// What /proc/PID/comm has; nil where the process is gone.
+  package func command(of pid: Int32) -> String? {
+    guard let proc = try? Descriptor(directory: procRoot) else { return nil }
+    return commandName(at: "\(pid)/comm", in: proc)
+  }
+}
+
+/// `-container-ip ADDRESS -container-port PORT` of a docker-proxy, also written with two dashes or with `=`.
+func dockerProxyTarget(arguments: [String]) -> Endpoint? {
+  func value(_ name: String) -> String? {
+    for (index, word) in arguments.enumerated() {
+      let option = word.hasPrefix("--") ? word.dropFirst(2) : word.hasPrefix("-") ? word.dropFirst(1) : ""
+      if option == name { return index + 1 < arguments.count ? arguments[index + 1] : nil }
+      if option.hasPrefix(name + "=") { return String(option.dropFirst(name.count + 1)) }
+    }
+    return nil
+  }
+  guard let address = value("container-ip").flatMap({ IPAddress($0) }),
+    let port = value("container-port").flatMap({ Port(decimal: $0[...]) })
+  else { return nil }
+  return Endpoint(address: address, port: port)
+}
+
+/// What the walk of /proc could not look at, as far as an answer lacks something for it.
+///
+/// `0` and `[]` mean: each socket that has an inode has a holder and known flags, or everything was readable and
+/// there is nothing more to see. Unreadable processes that cost no fact are not counted, else no answer without
+/// root would ever be complete. So it does not mean that nobody else holds the same sockets: a reader without
+/// root sees the workers of its own uid, not the master of another.
+package struct ProcessVisibility: Sendable, Hashable {
+  /// Processes whose descriptors could not be listed (EACCES, EPERM). Kernel threads and zombies, which have
+  /// none, do not count, nor do processes that hidepid=2 keeps out of /proc altogether.
+  package var unreadableProcesses: Int
+  /// Why, each at most once.
+  package var reasons: [VisibilityReason]
+
+  /// Who did not answer in time.
+  package var silent: SilentSource?
+
+  package init(unreadableProcesses: Int = 0, reasons: [VisibilityReason] = [], silent: SilentSource? = nil) {
+    self.unreadableProcesses = unreadableProcesses
+    self.reasons = reasons
+    self.silent = silent
+  }
+
+  /// Whether nothing was kept from the reader.
+  package var isComplete: Bool { unreadableProcesses == 0 && reasons.isEmpty }
+}

@@ -146,3 +146,163 @@ func commandName(at path: String, in directory: borrowing Descriptor) -> String?
   guard let text = try? directory.contents(of: path) else { return nil }
   return String(decoding: text.last == UInt8(ascii: "\n") ? text.dropLast() : text[...], as: UTF8.self)
 }
+
+/// What the walk found out about one inode; MPTCP subflows share theirs, so it can serve several sockets.
+struct Finding: Sendable, Hashable {
+  /// Ascending by pid, as the walk goes.
+  var processes: [ProcessRecord] = []
+  /// The cgroup2 paths of the holders, each once.
+  private(set) var controlGroupPaths: [String] = []
+  var flags: SocketFlags?
+  /// A fact is wanted that only a duplicate tells.
+  private var wantsFlags = false
+  private var isKernels = false
+  private var refusal: UnknownReason?
+
+  /// Notes what this socket wants to know.
+  mutating func expect(_ socket: SocketObservation) {
+    if socket.lacksFlags { wantsFlags = true }
+    if socket.owner == .kernel { isKernels = true }
+  }
+
+  /// Notes a holder with the path of its cgroup2 group.
+  mutating func add(_ process: ProcessRecord, controlGroup path: String?) {
+    processes.append(process)
+    if let path, !controlGroupPaths.contains(path) { controlGroupPaths.append(path) }
+  }
+
+  /// A duplicate is still worth making.
+  var lacksFlags: Bool { wantsFlags && flags == nil }
+
+  /// Notes why one holder's descriptor told nothing. That one of them went away says less than any other reason.
+  mutating func fail(_ reason: UnknownReason) {
+    if refusal == nil || refusal == .vanished { refusal = reason }
+  }
+
+  /// Why the flags are not known; without any holder the owner is hidden.
+  var unknownReason: UnknownReason { refusal ?? .hidden }
+
+  /// No process was found that holds it, though one should be.
+  var isWithoutHolder: Bool { processes.isEmpty && !isKernels }
+
+  /// Something is missing that did not just go away.
+  var isIncomplete: Bool {
+    switch missing {
+    case nil, .vanished: false
+    default: true
+    }
+  }
+
+  /// Why a fact is missing; nil where none is, or where it is the kernel's socket, which no process holds.
+  var missing: UnknownReason? {
+    if processes.isEmpty { return isKernels ? nil : .hidden }
+    return lacksFlags ? unknownReason : nil
+  }
+}
+
+extension SocketObservation {
+  /// A fact that getsockopt(2) would tell is not known for sure.
+  var lacksFlags: Bool {
+    reuseaddr.sure == nil || reuseport.sure == nil || (family == .ipv6 && v6only?.sure == nil)
+  }
+
+  /// Takes over what was found; nil for a socket without inode.
+  mutating func settle(_ finding: Finding?) {
+    var reason = UnknownReason.noOwner
+    if let finding {
+      processes = finding.processes
+      reason = finding.unknownReason
+      if !processes.isEmpty {
+        owner = .process
+      } else if owner == .kernel {
+        reason = .kernel
+      } else {
+        owner = .hidden
+      }
+      uid = uid ?? finding.flags?.uid
+      if transport == .tcp { ulp = ulp ?? finding.flags?.upperLayer }
+    } else {
+      owner = .none
+      processes = []
+    }
+    if let first = finding?.flags?.firstSubflow, !first.isSurely(self) {
+      // getsockopt(2) reaches no subflow but the first.
+      reuseaddr = reuseaddr.settled(by: nil, else: .subflow)
+      reuseport = reuseport.settled(by: nil, else: .subflow)
+    } else {
+      reuseaddr = reuseaddr.settled(by: finding?.flags?.reuseaddr, else: reason)
+      reuseport = reuseport.settled(by: finding?.flags?.reuseport, else: reason)
+    }
+    if family == .ipv6 {
+      let told = finding?.flags?.v6only
+      v6only =
+        told == false && finding?.flags?.firstSubflow != nil && mayHaveOwnV6only
+        ? (v6only ?? .unknown(.subflow)).settled(by: nil, else: .subflow)
+        : (v6only ?? .unknown(reason)).settled(by: told, else: reason)
+    }
+  }
+
+  /// An MPTCP descriptor answers for itself, not for the subflow in the bind table, which bind(2) to one IPv6
+  /// address made V6ONLY (`mptcp_bind`, `__inet6_bind`).
+  private var mayHaveOwnV6only: Bool {
+    guard case .v6(let address) = local.address else { return false }
+    return address != .any && address.mapped == nil
+  }
+}
+
+extension Knowledge where Value == Bool {
+  /// What is known for sure stays, then what was read counts, then a guess, then the reason for neither.
+  func settled(by value: Bool?, else reason: UnknownReason) -> Self {
+    switch self {
+    case .known: self
+    case .inferred: value.map { .known($0, .getsockopt) } ?? self
+    case .unknown: value.map { .known($0, .getsockopt) } ?? .unknown(reason)
+    }
+  }
+}
+
+/// A network namespace other than the reader's own, and processes that live in it.
+package struct OtherNamespace: Sendable, Hashable {
+  /// The inode of the namespace (namespaces(7)).
+  package var inode: UInt64
+  /// A path that setns(2) takes: `/proc/PID/ns/net`, or a file of ip-netns(8).
+  package var path: String
+  /// The name that ip-netns(8) gave it.
+  package var name: String?
+
+  package init(inode: UInt64, path: String, name: String? = nil) {
+    self.inode = inode
+    self.path = path
+    self.name = name
+  }
+}
+
+extension ProcessReader {
+  /// The network namespaces of all processes that may be looked at and those that ip-netns(8) keeps, each once,
+  /// without the caller's own, ascending by inode; two system calls a process.
+  ///
+  /// - Parameter namesDirectory: where ip-netns(8) mounts its namespaces.
+  package func otherNetworkNamespaces(namesDirectory: String = "/run/netns") -> [OtherNamespace] {
+    guard let proc = try? Descriptor(directory: procRoot),
+      let own = try? proc.status(of: "thread-self/ns/net")
+    else { return [] }
+    let buffer = DirectoryBuffer()
+    var found: [UInt64: OtherNamespace] = [:]
+    for pid in (try? buffer.processes(in: proc)) ?? [] {
+      guard let file = try? proc.status(of: "\(pid)/ns/net"), !file.isSameFile(as: own),
+        found[file.inode] == nil
+      else { continue }
+      found[file.inode] = OtherNamespace(inode: file.inode, path: "\(procRoot)/\(pid)/ns/net")
+    }
+    if let directory = try? Descriptor(directory: namesDirectory) {
+      for name in ((try? buffer.names(in: directory)) ?? []).sorted() {
+        // A name whose namespace was unmounted is a file of another file system.
+        guard let file = try? directory.status(of: name), file.device == own.device,
+          !file.isSameFile(as: own)
+        else { continue }
+        found[file.inode, default: OtherNamespace(inode: file.inode, path: "\(namesDirectory)/\(name)")].name = name
+      }
+    }
+    return found.values.sorted { $0.inode < $1.inode }
+  }
+}

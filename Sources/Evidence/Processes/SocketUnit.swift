@@ -1,4 +1,5 @@
-import SocketModel
+import Linux
+package import SocketModel
 
 /// A socket unit as its files describe it (systemd.socket(5)).
 struct SocketUnit: Sendable, Hashable {
@@ -102,5 +103,129 @@ extension SocketUnit.Address {
   func covers(_ local: Endpoint) -> Bool {
     guard port == local.port else { return false }
     return address.map { $0 == local.address } ?? local.address.isUnspecified
+  }
+}
+
+extension ProcessReader {
+  /// Fills in `activation` of the sockets that systemd holds, from the unit files; systemd itself is not asked.
+  ///
+  /// Only where one unit alone fits. No file is read unless a listening or unconnected socket is held by a service manager
+  /// whose own the socket is, or is hidden and was made in systemd's own control group. The unit files below a user's own
+  /// directories are read by that user alone: they could keep others waiting. For everybody else a unit of a user's
+  /// manager has to be one that starts by itself.
+  ///
+  /// - Parameter fileRoot: where /etc, /run, /usr and /sys are.
+  package func findActivations(_ sockets: inout [SocketObservation], fileRoot: String = "/") {
+    var units: [Bool: [SocketUnit]] = [:]
+    let managersGroup = sockets.contains { $0.owner == .hidden } ? Self.systemdsGroup(fileRoot) : nil
+    for index in sockets.indices {
+      let socket = sockets[index]
+      guard socket.remote == nil, socket.state == .listen || socket.transport == .udp else { continue }
+      let manager = socket.processes.first { $0.isServiceManager && ($0.pid == 1 || socket.uid == $0.userManager) }
+      let isHiddenManagers = socket.owner == .hidden && managersGroup != nil && socket.cgroupID == managersGroup
+      guard manager != nil || isHiddenManagers else { continue }
+      let isUsers = manager.map { $0.pid != 1 } ?? false
+      let isOwn = isUsers && manager?.userManager == effectiveUser()
+      let home = isOwn ? environmentVariable("HOME") : nil
+      let own = isOwn ? [home.map { "\($0)/.config" }, "/run/user/\(effectiveUser())"].compactMap { $0 } : []
+      let known = units[isUsers] ?? SocketUnitFiles(root: fileRoot, isUsers: isUsers, own: own, home: home).units()
+      units[isUsers] = known
+      let seen = isUsers && !isOwn ? known.filter(\.isEnabled) : known
+      guard let unit = Self.unit(of: socket, in: seen) else { continue }
+      sockets[index].activation = SocketActivation(
+        unit: unit.name, activates: unit.activates, userManager: isUsers ? manager?.userManager : nil)
+    }
+  }
+
+  private static func unit(of socket: SocketObservation, in units: [SocketUnit]) -> SocketUnit? {
+    let fitting = units.filter { unit in
+      (socket.transport == .tcp ? unit.streams : unit.datagrams).contains { $0.covers(socket.local) }
+    }
+    let enabled = fitting.filter(\.isEnabled)
+    let best = enabled.isEmpty ? fitting : enabled
+    return best.count == 1 ? best.first : nil
+  }
+
+  /// The number of the control group in which process 1 makes its sockets.
+  private static func systemdsGroup(_ fileRoot: String) -> UInt64? {
+    guard let root = try? Descriptor(directory: fileRoot) else { return nil }
+    return (try? root.status(of: "sys/fs/cgroup/init.scope"))?.inode
+  }
+}
+
+/// The unit directories of one manager, best first (systemd.unit(5), "Unit File Load Path").
+struct SocketUnitFiles {
+  private let root: String
+  private let directories: [String]
+
+  /// - Parameters:
+  ///   - isUsers: the directories that all user managers share, instead of the system manager's.
+  ///   - own: the directories of one user above `systemd`: of his settings, then of what runs.
+  ///   - home: that user's home directory.
+  init(root: String, isUsers: Bool, own ofUser: [String] = [], home: String? = nil) {
+    self.root = root
+    let users = ofUser.map { $0.hasPrefix("/") ? String($0.dropFirst()) : $0 }
+    let userControl = users.map { "\($0)/systemd/user.control" } + users.map { "\($0)/systemd/transient" }
+    let data = home.map { ["\($0.hasPrefix("/") ? String($0.dropFirst()) : $0)/.local/share/systemd/user"] } ?? []
+    let shared = ["usr/local/share/systemd/user", "usr/share/systemd/user"]
+    let last = isUsers ? "user" : "system"
+    let control = ["etc/systemd/\(last).control", "run/systemd/\(last).control"]
+    let early = ["run/systemd/transient", "run/systemd/generator.early"]
+    let installed = ["usr/local/lib/systemd/\(last)", "usr/lib/systemd/\(last)", "lib/systemd/\(last)"]
+    let own = ["etc/systemd/\(last)", "run/systemd/\(last)"]
+    directories =
+      isUsers
+      ? userControl + control + users.prefix(1).map { "\($0)/systemd/user" } + own.prefix(1)
+        + users.dropFirst().map { "\($0)/systemd/user" } + own.dropFirst()
+        + users.dropFirst().map { "\($0)/systemd/generator" } + data + shared + installed
+      : control + early + own + ["run/systemd/generator"] + installed + ["run/systemd/generator.late"]
+  }
+
+  /// Every socket unit but templates, masked ones and those that cannot be read; ascending by name.
+  func units() -> [SocketUnit] {
+    guard let root = try? Descriptor(directory: root) else { return [] }
+    let buffer = DirectoryBuffer()
+    var files: [String: String] = [:]
+    var dropIns: [String: [String: String]] = [:]
+    var enabled: Set<String> = []
+    for directory in directories {
+      for entry in Self.names(directory, root, buffer) {
+        let path = "\(directory)/\(entry)"
+        if entry.hasSuffix(".socket") {
+          files[entry] = files[entry] ?? path
+        } else if entry.hasSuffix(".socket.d") {
+          for name in Self.names(path, root, buffer) where name.hasSuffix(".conf") {
+            let unit = String(entry.dropLast(2))
+            dropIns[unit, default: [:]][name] = dropIns[unit]?[name] ?? "\(path)/\(name)"
+          }
+        } else if entry.hasSuffix(".wants") || entry.hasSuffix(".requires") {
+          enabled.formUnion(Self.names(path, root, buffer))
+        }
+      }
+    }
+    return files.keys.sorted().filter { $0[...].place(of: "@.") == nil }.compactMap { name in
+      guard let path = files[name], let text = Self.text(path, root), !text.isEmpty else { return nil }
+      var unit = SocketUnit(name: name)
+      unit.read(text)
+      for (_, path) in (dropIns[name] ?? [:]).sorted(by: { $0.key < $1.key }) {
+        unit.read(Self.text(path, root) ?? "")
+      }
+      unit.isEnabled = enabled.contains(name)
+      return unit
+    }
+  }
+
+  private static func names(
+    _ path: String, _ root: borrowing Descriptor, _ buffer: borrowing DirectoryBuffer
+  ) -> [String] {
+    guard let directory = try? Descriptor(directory: path, in: root) else { return [] }
+    return (try? buffer.names(in: directory)) ?? []
+  }
+
+  private static func text(_ path: String, _ root: borrowing Descriptor) -> String? {
+    // A longer one than any unit's is not read in part: what it says further down may change what stands above.
+    let limit = 64 << 10
+    guard let bytes = try? root.contents(of: path, limit: limit + 1), bytes.count <= limit else { return nil }
+    return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -1,5 +1,5 @@
-internal import Linux
 internal import Answers
+internal import Linux
 internal import PortwhyReport
 internal import SocketModel
 internal import Supervisor
@@ -87,5 +87,116 @@ enum CommandMode {
   private static func refuse(_ reason: String) -> Int32 {
     CommandLineProgram.complain(Shown.hidingSecrets(reason))
     return notWatched
+  }
+}
+
+/// What is wanted of `portwhy -- COMMAND`: the options before `--`.
+struct CommandSettings: Hashable {
+  var json = false
+  var verbose = false
+  var numeric = false
+  var bpf = true
+  var color = Invocation.Color.auto
+  /// Where explanations go instead of standard error.
+  var output: String?
+
+  init() {}
+
+  init(_ given: GivenOptions, _ color: Invocation.Color) {
+    json = given.has(.json)
+    verbose = given.has(.verbose)
+    numeric = given.has(.numeric)
+    bpf = !given.has(.noBPF)
+    output = given.value(.output)
+    self.color = color
+  }
+}
+
+/// Lines about the command as a whole, at its end.
+struct CommandRemarks {
+  /// The word that was run.
+  var command: String
+  /// It ended with another status than 0.
+  var failed: Bool
+  /// A call of it failed.
+  var sawFailures: Bool
+  /// Calls that could not be looked at.
+  var missedCalls: Int
+  var isVerbose: Bool
+  /// The user who called sudo(8).
+  var sudoUser = SystemCalls.environment("SUDO_USER")
+  var uid = effectiveUser()
+
+  var lines: [String] {
+    [ranAsRoot, boundElsewhere, missed].compactMap { $0 }
+  }
+
+  private var name: String { command.split(separator: "/").last.map(String.init) ?? command }
+
+  /// `sudo portwhy -- npm start` runs npm as root, which is seldom what was meant.
+  private var ranAsRoot: String? {
+    guard sawFailures, uid == 0, let sudoUser, sudoUser != "root",
+      !["sudo", "su", "runuser", "setpriv", "doas"].contains(name)
+    else { return nil }
+    let user = TerminalText.escaped(sudoUser)
+    return
+      "\(TerminalText.escaped(name)) ran as root; as \(user): sudo portwhy -- sudo -u \(user) \(TerminalText.escaped(name)) …"
+  }
+
+  /// Programs that ask a daemon, which is no part of the command.
+  private static let daemons = [
+    "docker": "dockerd", "docker-compose": "dockerd", "nerdctl": "containerd", "systemctl": "systemd",
+    "service": "systemd", "kubectl": "the kubelet", "lxc": "lxd", "incus": "incusd", "virsh": "libvirtd",
+  ]
+
+  private var boundElsewhere: String? {
+    guard failed, !sawFailures, let daemon = Self.daemons[name] else { return nil }
+    return "\(name) has \(daemon) bind for it, which is no part of this command: ask portwhy PORT"
+  }
+
+  private var missed: String? {
+    guard missedCalls > 0, isVerbose || (failed && !sawFailures) else { return nil }
+    let calls = missedCalls == 1 ? "a bind or listen" : "\(missedCalls) binds or listens"
+    return "\(calls) of the command could not be looked at: a debugger has the thread, or it forbids it"
+  }
+}
+
+/// Writes what is said about a command, on the explainer's thread.
+final class CommandPrinter {
+  private let settings: CommandSettings
+  private let explainer: Explainer
+  /// Standard error, or the file of `-o`.
+  let descriptor: Int32
+
+  init(_ settings: CommandSettings, _ explainer: Explainer, descriptor: Int32) {
+    self.settings = settings
+    self.explainer = explainer
+    self.descriptor = descriptor
+  }
+
+  func line(_ text: String) { write { _ in "portwhy: \(text)\n" } }
+
+  func screen(_ headline: String, _ failure: BindFailure) {
+    write { style in
+      var style = style
+      style.users = style.numeric ? [:] : CommandLineProgram.userNames(failure.report)
+      return "portwhy: \(headline)\n" + failure.text(style: style)
+    }
+  }
+
+  func report(_ report: Report) {
+    write { style in JSONReport.render(report, users: style.numeric ? [:] : CommandLineProgram.userNames(report)) }
+  }
+
+  private func write(_ text: @escaping @Sendable (ScreenStyle) -> String) {
+    let (settings, descriptor) = (settings, descriptor)
+    explainer.add(
+      .write {
+        let style = ScreenStyle(
+          width: SystemCalls.terminalColumns(descriptor) ?? 80,
+          color: CommandLineProgram.wantsColor(settings.color, descriptor), verbose: settings.verbose,
+          numeric: settings.numeric)
+        _ = SystemCalls.write(text(style), to: descriptor)
+      })
   }
 }

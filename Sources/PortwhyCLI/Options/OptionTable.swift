@@ -24,3 +24,221 @@ struct OptionSection: Sendable {
   let title: String
   let rows: [OptionRow]
 }
+
+/// The options of the command line, in the order of --help; `OptionTable` says everything about them.
+enum Option: Int, CaseIterable, Hashable, Sendable {
+  case tcp
+  case udp
+  case ipv4
+  case ipv6
+  case reuseaddr
+  case reuseport
+  case v6only
+  case noV6only
+  case runtime
+  case device
+  case uid
+  case ours
+  case system
+  case capNetBind
+  case netns
+  case probe
+  case deep
+  case noBPF
+  case wait
+  case timeout
+  case watch
+  case interval
+  case from
+  case free
+  case brief
+  case json
+  case quiet
+  case verbose
+  case numeric
+  case color
+  case output
+  case explain
+  case version
+  case help
+}
+
+/// Everything there is to say about one option: the parser, --help, the manual page and the completions come from it.
+struct OptionRow: Sendable {
+  let option: Option
+  /// The name after `--`; every option has this name or a letter.
+  let long: String?
+  /// The letter after `-`.
+  let letter: Unicode.Scalar?
+  let value: OptionValue
+  /// Each occurrence counts; else the last one does.
+  let isRepeatable: Bool
+  /// Says the contrary: of the two the last one counts.
+  let opposite: Option?
+  /// Contradict it; written at one of the two.
+  let excludes: [Option]
+  /// Says nothing without this one.
+  let needs: Option?
+  /// Where it says something. Empty: it is answered alone, whatever stands beside it.
+  let contexts: OptionContexts
+  /// One line for --help and the completions: plain ASCII, no full stop.
+  let help: String
+  /// The text of the manual page, mdoc(7). A line `.\" NAMES` stands for the names of the runtimes.
+  let manual: String
+
+  init(
+    _ option: Option, _ long: String? = nil, _ letter: Unicode.Scalar? = nil, _ value: OptionValue = .none,
+    isRepeatable: Bool = false, opposite: Option? = nil, excludes: [Option] = [], needs: Option? = nil,
+    in contexts: OptionContexts, help: String, manual: String
+  ) {
+    self.option = option
+    self.long = long
+    self.letter = letter
+    self.value = value
+    self.isRepeatable = isRepeatable
+    self.opposite = opposite
+    self.excludes = excludes
+    self.needs = needs
+    self.contexts = contexts
+    self.help = help
+    self.manual = manual
+  }
+
+  /// As it is typed, in all its ways: `-t` and `--tcp`.
+  var names: [String] {
+    var names: [String] = []
+    if let letter { names.append("-\(letter)") }
+    if let long { names.append("--\(long)") }
+    return names
+  }
+
+  /// As messages name it: the first of its names.
+  var name: String {
+    if let letter { return "-\(letter)" }
+    return "--\(long ?? "")"
+  }
+}
+
+/// Whether an option takes a value, and which.
+enum OptionValue: Hashable, Sendable {
+  case none
+  /// In the next word or after `=`.
+  case required(_ metavar: String, ValueCompletion)
+  /// After `=` alone: the next word is none of its own.
+  case optional(_ metavar: String, ValueCompletion)
+  /// The operand of the command line is its value; after `=` it may stand as well.
+  case operand(_ metavar: String, ValueCompletion)
+
+  var metavar: String? {
+    switch self {
+    case .none: nil
+    case .required(let metavar, _), .optional(let metavar, _), .operand(let metavar, _): metavar
+    }
+  }
+
+  var completion: ValueCompletion {
+    switch self {
+    case .none: .nothing
+    case .required(_, let completion), .optional(_, let completion), .operand(_, let completion): completion
+    }
+  }
+
+  /// The word after the option is its value.
+  var takesNextWord: Bool {
+    if case .required = self { true } else { false }
+  }
+}
+
+/// What a shell offers for a value.
+enum ValueCompletion: Hashable, Sendable {
+  /// Nothing: a number, which nobody can guess.
+  case nothing
+  /// One of these, and no other is accepted.
+  case words([String])
+  case files
+  /// What the program knows.
+  case ask(CompletionKind)
+}
+
+/// What completions ask the program for, in the word after `---complete`.
+enum CompletionKind: String, CaseIterable, Sendable {
+  /// The ports in use, as TARGET; also names of services.
+  case targets
+  case interfaces
+  case namespaces
+  case runtimes
+  case topics
+  case users
+}
+
+/// The kinds of command lines; an option says something in some of them.
+struct OptionContexts: OptionSet, Hashable, Sendable {
+  let rawValue: UInt8
+
+  /// With TARGET.
+  static let target = OptionContexts(rawValue: 1)
+  /// Without TARGET.
+  static let overview = OptionContexts(rawValue: 2)
+  /// Without TARGET and with `--from`: the binds are those of the report.
+  static let saved = OptionContexts(rawValue: 4)
+  /// With `--explain`.
+  static let explanation = OptionContexts(rawValue: 8)
+  /// Before `-- COMMAND`.
+  static let command = OptionContexts(rawValue: 16)
+
+  /// What plans a bind, or is part of it.
+  static let planning: OptionContexts = [.target, .saved]
+  /// Every look, whatever it is at.
+  static let looking: OptionContexts = [.target, .overview, .saved]
+}
+
+extension OptionTable {
+  /// Refuses, in one line, what cannot stand together or says nothing where it stands: silence would look like an
+  /// answer.
+  func check(_ given: GivenOptions) throws(UsageError) {
+    let present = rows.filter { given.has($0.option) }
+    if present.contains(where: \.contexts.isEmpty) { return }
+    if given.command == nil, given.asksForRuntimes {
+      let others = present.filter { $0.option != .runtime && $0.option != .color }
+      if let row = others.first { throw UsageError("\(row.name) says nothing beside --runtime list") }
+      if let operand = given.operand { throw UsageError("unexpected argument \(Shown(operand))") }
+      return
+    }
+    for row in present {
+      guard case .words(let words) = row.value.completion, let value = given.value(row.option) else { continue }
+      if !words.contains(value) {
+        throw UsageError("\(row.name) \(Shown(value)) is none of \(words.joined(separator: ", "))")
+      }
+    }
+    if let command = given.command { return try check(command, given, present) }
+    if given.has(.explain) {
+      if let row = present.first(where: { !$0.contexts.contains(.explanation) }) {
+        throw UsageError("\(row.name) says nothing beside --explain")
+      }
+      return
+    }
+    for (place, row) in present.enumerated() {
+      for other in present[(place + 1)...]
+      where row.excludes.contains(other.option) || other.excludes.contains(row.option) {
+        throw UsageError("\(row.name) and \(other.name) contradict each other")
+      }
+    }
+    for row in present {
+      if let needed = row.needs, !given.has(needed), let other = rows.first(where: { $0.option == needed }) {
+        throw UsageError("\(row.name) needs \(other.name)")
+      }
+    }
+    let context: OptionContexts = given.operand != nil ? .target : given.has(.from) ? .saved : .overview
+    if let row = present.first(where: { !$0.contexts.contains(context) }) {
+      throw UsageError("\(row.name) needs a \(row.contexts == .command ? "-- COMMAND" : "TARGET")")
+    }
+  }
+
+  private func check(_ command: [String], _ given: GivenOptions, _ present: [OptionRow]) throws(UsageError) {
+    if command.isEmpty { throw UsageError("nothing stands after --: a command is expected") }
+    if let row = present.first(where: { !$0.contexts.contains(.command) }) {
+      throw UsageError("\(row.name) says nothing beside -- COMMAND")
+    }
+    if let operand = given.operand { throw UsageError("\(Shown(operand)) says nothing beside -- COMMAND") }
+  }
+}

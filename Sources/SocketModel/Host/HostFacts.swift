@@ -86,3 +86,116 @@ package struct HostFacts: Sendable, Hashable {
     interfaces?.first { $0.index == index }
   }
 }
+
+/// What a socket has in the place of the reader as soon as it is made, before anything is set: what programs of the control
+/// group (BPF_CGROUP_INET_SOCK_CREATE, as `ip vrf exec` has one), seccomp filters and sysctls make of socket(2).
+package struct FreshSocket: Sendable, Hashable {
+  /// SOCK_STREAM for TCP, SOCK_DGRAM for UDP.
+  package var transport: TransportProtocol
+  /// AF_INET or AF_INET6.
+  package var family: AddressFamily
+  /// What socket(2) fails with; nil where it makes one.
+  package var refusal: SystemError?
+  /// SO_BINDTOIFINDEX; nil for no device.
+  package var device: InterfaceIndex?
+  /// IPV6_V6ONLY; nil for AF_INET.
+  package var v6only: Bool?
+
+  /// A fresh socket as it was read.
+  package init(
+    _ transport: TransportProtocol, _ family: AddressFamily, refusal: SystemError? = nil,
+    device: InterfaceIndex? = nil, v6only: Bool? = nil
+  ) {
+    self.transport = transport
+    self.family = family
+    self.refusal = refusal
+    self.device = device
+    self.v6only = v6only
+  }
+}
+
+extension HostFacts {
+  /// The fresh socket of this kind; nil where none was made.
+  package func freshSocket(_ transport: TransportProtocol, _ family: AddressFamily) -> FreshSocket? {
+    freshSockets?.first { $0.transport == transport && $0.family == family }
+  }
+}
+
+/// The running kernel's version, as uname(2) has it.
+package struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
+  /// 6 of 6.12.
+  package var major: Int
+  /// 12 of 6.12.
+  package var minor: Int
+  /// The stable release within the series, 117 of 6.12.117; nil where it is not told, as by distributions that stay at
+  /// the series' first release (Debian's 6.1.0-56, Ubuntu's 6.8.0-31).
+  package var stable: Int?
+  /// The whole release text.
+  package var release: String
+
+  /// Reads the leading numbers of a release such as `6.1.0-21-amd64`; nil where there are not two.
+  ///
+  /// - Parameter version: `uname -v`, which on Debian ends with the version of the package, whose third number is the
+  ///   stable release: `#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)`.
+  package init?(release: String, version: String = "") {
+    guard let numbers = Self.numbers(release[...]) else { return nil }
+    self.init(major: numbers.major, minor: numbers.minor, stable: numbers.stable, release: release)
+    guard stable == nil, let name = version[...].place(of: " Debian "),
+      let numbers = Self.numbers(version[name.upperBound...]), (numbers.major, numbers.minor) == (major, minor)
+    else { return }
+    stable = numbers.stable
+  }
+
+  package init(major: Int, minor: Int, stable: Int? = nil, release: String? = nil) {
+    self.major = major
+    self.minor = minor
+    self.stable = stable
+    self.release = release ?? "\(major).\(minor)"
+  }
+
+  /// The third number is nil where there is none, or 0.
+  private static func numbers(_ text: Substring) -> (major: Int, minor: Int, stable: Int?)? {
+    let parts = text.split(separator: ".", maxSplits: 3, omittingEmptySubsequences: false)
+    guard parts.count >= 2, let major = Int(parts[0]), let minor = Int(parts[1].prefix { $0.isNumber }) else {
+      return nil
+    }
+    let stable = parts.count > 2 ? Int(parts[2].prefix { $0.isNumber }) : nil
+    return (major, minor, stable == 0 ? nil : stable)
+  }
+
+  /// By major, then by minor.
+  package static func < (left: KernelVersion, right: KernelVersion) -> Bool {
+    (left.major, left.minor) < (right.major, right.minor)
+  }
+
+  /// The release as uname(2) gives it.
+  package var description: String { release }
+}
+
+/// The sockets of one or more ports and the facts of their host, at one moment.
+///
+/// The sockets of each transport and family stand in the order of the kernel's dump: for UDP that is the order
+/// in which bind(2) examines them (kernel function `udp_lib_lport_inuse`).
+package struct Snapshot: Sendable, Hashable {
+  /// The facts of the host.
+  package var host: HostFacts
+  /// What could be seen.
+  package var visibility: Visibility
+  /// The sockets of one port.
+  package var sockets: [SocketObservation]
+  /// The bind buckets of the port that were read, at most one for each layer-3 domain; empty where none could be.
+  package var buckets: [BindBucket]
+  /// Whether UDP sockets of both families stand in the one order in which bind(2) examines them.
+  package var isChainOrdered: Bool
+
+  package init(
+    host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation], buckets: [BindBucket] = [],
+    isChainOrdered: Bool = false
+  ) {
+    self.host = host
+    self.visibility = visibility
+    self.sockets = sockets
+    self.buckets = buckets
+    self.isChainOrdered = isChainOrdered
+  }
+}

@@ -118,3 +118,104 @@ extension SocketObservation {
     local.address == child.local.address || (local.address.isUnspecified && family == child.family)
   }
 }
+
+/// A socket's state as the kernel numbers it (`include/net/tcp_states.h`), unknown numbers included.
+public struct SocketState: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+  /// The kernel's number.
+  public let rawValue: UInt8
+
+  /// A state by the kernel's number; one that has no name here prints as that number.
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// ESTABLISHED; a connected UDP socket too.
+  public static let established = SocketState(rawValue: 1)
+  /// SYN_SENT: connecting.
+  package static let synSent = SocketState(rawValue: 2)
+  /// A connection request that no accept queue holds yet. Listed by sock_diag, but not in the bind table.
+  package static let synRecv = SocketState(rawValue: 3)
+  /// FIN_WAIT1: closed here, not yet acknowledged.
+  package static let finWait1 = SocketState(rawValue: 4)
+  /// FIN_WAIT2: closed here, the peer has not closed.
+  package static let finWait2 = SocketState(rawValue: 5)
+  /// TIME_WAIT: over, kept for a minute.
+  public static let timeWait = SocketState(rawValue: 6)
+  /// TCP_CLOSE: a bound socket that neither listens nor is connected; every unconnected UDP socket.
+  public static let close = SocketState(rawValue: 7)
+  /// CLOSE_WAIT: the peer closed, the program has not.
+  package static let closeWait = SocketState(rawValue: 8)
+  /// LAST_ACK: both closed, not yet acknowledged.
+  package static let lastAck = SocketState(rawValue: 9)
+  /// LISTEN.
+  public static let listen = SocketState(rawValue: 10)
+  /// CLOSING: both closed at the same time.
+  package static let closing = SocketState(rawValue: 11)
+
+  /// The kernel's name with `_`; `BOUND` for a socket that is bound, neither listening nor connected.
+  public var description: String {
+    let names = [
+      "", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "BOUND", "CLOSE_WAIT",
+      "LAST_ACK", "LISTEN", "CLOSING",
+    ]
+    return rawValue > 0 && Int(rawValue) < names.count ? names[Int(rawValue)] : "STATE_\(rawValue)"
+  }
+
+  /// The state that `description` writes as `name`; nil for any other word.
+  package init?(name: String) {
+    for number in UInt8(1)...11 where SocketState(rawValue: number).description == name {
+      self.init(rawValue: number)
+      return
+    }
+    return nil
+  }
+}
+
+/// The timer of a socket, `idiag_timer` and `idiag_expires` of a sock_diag reply.
+package struct SocketTimer: Sendable, Hashable {
+  /// What the timer is for (`idiag_timer`, sock_diag(7)).
+  package struct Kind: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+    /// The kernel's number.
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// A retransmission is due.
+    package static let retransmit = Kind(rawValue: 1)
+    /// A keepalive is due, or FIN_WAIT2 ends.
+    package static let keepalive = Kind(rawValue: 2)
+    /// TIME_WAIT ends.
+    package static let timeWait = Kind(rawValue: 3)
+    /// The peer's closed window is probed.
+    package static let zeroWindowProbe = Kind(rawValue: 4)
+    /// An acknowledgement is due.
+    package static let delayedAck = Kind(rawValue: 5)
+
+    /// The word of the report.
+    package var description: String {
+      switch self {
+      case .retransmit: "retransmit"
+      case .keepalive: "keepalive"
+      case .timeWait: "time_wait"
+      case .zeroWindowProbe: "zero_window_probe"
+      case .delayedAck: "delayed_ack"
+      default: "timer_\(rawValue)"
+      }
+    }
+  }
+
+  /// Which timer.
+  package var kind: Kind
+  /// Milliseconds until it fires.
+  package var expires: UInt32
+
+  package init(kind: Kind, expires: UInt32) {
+    self.kind = kind
+    self.expires = expires
+  }
+}
+
+/// A system call that gives a socket its port.
+public enum SocketCall: String, Sendable, Hashable, CaseIterable {
+  /// bind(2).
+  case bind
+  /// listen(2), TCP only.
+  case listen
+}
