@@ -144,7 +144,6 @@ private func isString(_ bytes: RawSpan, _ strings: Range<Int>, at offset: Int, _
 //
 // Section offsets count from the end of the header.
 
-
 /// Where the two sections of a BTF file lie in it. Both are inside of the file.
 struct BTFSections: Sendable, Hashable {
   var types: Range<Int>
