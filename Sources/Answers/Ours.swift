@@ -78,12 +78,8 @@ package struct OursFinding: Sendable, Hashable {
 }
 
 extension TargetReport {
-  /// Whether the verdict is `ours`: nothing is in the way but one's own server.
-  package var isOurs: Bool { ours?.decides ?? false }
-
-  /// Sets `ours`, and says of holders that are somebody else's that they are; without predicates nothing.
+  /// Sets `ours`, and says of holders that are somebody else's that they are.
   package mutating func decideOurs(_ predicates: [OursPredicate], _ host: HostFacts, _ visibility: Visibility) {
-    guard !predicates.isEmpty else { return }
     let claim = OursClaim(predicates: predicates, sockets: sockets)
     let snapshot = Snapshot(
       host: host, visibility: visibility, sockets: sockets.filter { !claim.isOurs($0) }, buckets: buckets,

@@ -67,7 +67,7 @@ public enum Portwhy {
         }
         if !question.isVerdictOnly { target.notes += gathering.notes(item.transport, port, question) }
         target.notes += deep?.notes(item.transport, port) ?? []
-        target.decideOurs(question.ours, gathering.host, gathering.visibility)
+        if !question.ours.isEmpty { target.decideOurs(question.ours, gathering.host, gathering.visibility) }
         targets.append(target)
       }
     }
@@ -335,5 +335,14 @@ struct DeepFindings {
     }
     if leftOut > 0 { notes.append(.namespacesLeftOut(leftOut)) }
     return notes
+  }
+}
+
+extension Probing {
+  /// What the probes made of the outcomes.
+  struct Result {
+    var outcomes: [BindOutcome]
+    var notes: [Note] = []
+    var contradictions: [ProbeContradiction] = []
   }
 }

@@ -28,13 +28,6 @@ struct Probing {
   /// The rules' answers to what is there by now.
   var judgeAgain: () throws(PortwhyError) -> [BindOutcome]
 
-  /// What the probes made of the outcomes.
-  struct Result {
-    var outcomes: [BindOutcome]
-    var notes: [Note] = []
-    var contradictions: [ProbeContradiction] = []
-  }
-
   /// How often a contradiction must stand, the rules asked anew each time, before it counts as one.
   private static let confirmations = 3
 

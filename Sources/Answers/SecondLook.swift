@@ -59,17 +59,6 @@ enum SecondLook {
   }
 }
 
-extension Report {
-  /// Whether an ok of a TCP bind stands in it; `decides`: the verdict of one of the ports.
-  func hasOk(decides: Bool) -> Bool {
-    targets.contains { target in
-      guard target.transport == .tcp else { return false }
-      return decides
-        ? target.verdict == .ok : target.attempts.contains { $0.outcomes.contains { $0.bind == .ok } }
-    }
-  }
-}
-
 extension Judgement {
   /// The same where sockets moved each time they were looked at: no bind is a sure ok.
   func doubtingEveryOk() -> Judgement {

@@ -265,3 +265,22 @@ struct KernelTraits {
     if isEarly || (kernel.major, kernel.minor) == (6, 2) { bucketSearches.append(.byAddressWithinFamily) }
   }
 }
+
+/// These outcomes, each undetermined one with its likely outcome.
+///
+/// - Parameters:
+///   - outcomes: those of `outcomes(of:in:)`, some of them perhaps settled by a probe since.
+///   - usual: what the runtime behind a socket sets by default; nil where the socket does not tell.
+package func withLikelyOutcomes(
+  _ outcomes: [BindOutcome], of attempt: BindAttempt, in snapshot: Snapshot,
+  usual: (SocketObservation) -> UsualOptions? = { _ in nil }
+) -> [BindOutcome] {
+  guard outcomes.contains(where: { $0.verdict == .undetermined }) else { return outcomes }
+  var world = OrdinaryWorld(attempt, snapshot, usual)
+  return outcomes.map { outcome in
+    guard outcome.verdict == .undetermined else { return outcome }
+    var guessed = outcome
+    guessed.likely = likelyOutcome(of: outcome, attempt, snapshot, &world)
+    return guessed
+  }
+}

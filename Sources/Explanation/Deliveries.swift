@@ -74,12 +74,11 @@ public struct Delivery: Sendable, Hashable {
   package var concernsOthers: Bool { rule != .connectedFirst }
 }
 
-/// Who gets the traffic where the planned bind works beside other sockets; empty where it would have the port alone.
+/// Who gets the traffic where the planned bind works beside other sockets.
 ///
 /// Kernel functions `inet_lhash2_lookup` (TCP), `udp4_lib_lookup2` and `__udp4_lib_mcast_deliver` and their IPv6
 /// twins. Which sockets joined a multicast group cannot be seen per socket.
-func deliveries(_ situation: Situation, _ outcome: BindOutcome) -> [Delivery] {
-  guard outcome.verdict == .ok else { return [] }
+func deliveriesBesideOthers(_ situation: Situation, _ outcome: BindOutcome) -> [Delivery] {
   let planned = ReceivingSocket(situation.attempt, outcome.options)
   let others = situation.snapshot.sockets.indices.compactMap {
     ReceivingSocket(situation.snapshot.sockets[$0], index: $0)

@@ -318,3 +318,8 @@ private func sentence(
   case .request: return "a handshake is going on"
   }
 }
+
+/// Who gets the traffic where the planned bind works; empty where it would have the port alone, and where it fails.
+func deliveries(_ situation: Situation, _ outcome: BindOutcome) -> [Delivery] {
+  outcome.verdict == .ok ? deliveriesBesideOthers(situation, outcome) : []
+}

@@ -78,44 +78,6 @@ private struct NamespaceFile: ~Copyable {
   }
 }
 
-// MARK: - Who owns a namespace
-
-/// How the reader stands to the user namespace that owns a network namespace.
-package enum NamespaceRelation: Equatable {
-  /// It is the reader's own: the reader's capabilities count there.
-  case own
-  /// It is a descendant: the reader's capabilities count there. The effective uid that made the descendant that is the
-  /// reader's child, be it this one or one between, holds every capability there (user_namespaces(7)).
-  case below(maker: UInt32)
-  /// It is not below the reader's own: no capability counts there.
-  case outside
-}
-
-/// Follows what `ns_capable()` follows: from the owner of the network namespace up to the reader's own. nil where
-/// that cannot be told.
-package func relation(
-  ofNetworkNamespace networkPath: String, toUserNamespace userPath: String
-) -> NamespaceRelation? {
-  guard let own = try? FileStatus(ofFile: userPath), let network = try? Descriptor(file: networkPath) else {
-    return nil
-  }
-  do throws(SystemError) {
-    var current = try Descriptor(owning: portwhy_ns_get_userns(network.number))
-    var isBelow = false
-    var owner: uid_t = 0
-    while let identity = try? current.status() {
-      if identity.isSameFile(as: own) { return isBelow ? .below(maker: owner) : .own }
-      guard portwhy_ns_get_owner_uid(current.number, &owner) == 0 else { return nil }
-      isBelow = true
-      current = try Descriptor(owning: portwhy_ns_get_parent(current.number))
-    }
-    return nil
-  } catch {
-    // EPERM: the owner lies outside of what the reader's user namespace contains (ns_get_owner).
-    return error == .notPermitted ? .outside : nil
-  }
-}
-
 // MARK: - Whose a socket is
 
 /// The network namespace of this thread, to tell its sockets from those of other namespaces.

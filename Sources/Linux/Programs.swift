@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+package import SocketModel
 
 /// What a program prints, run by its absolute path with an empty environment and no standard input, for at most two
 /// seconds; nil where it is not there, fails, prints nothing, takes longer or prints more than 16 MiB.
@@ -81,36 +82,6 @@ package struct ProgramStart: @unchecked Sendable {
   }
 }
 
-/// A set of capabilities(7): bit n is capability n.
-package struct Capabilities: OptionSet, Sendable, Hashable {
-  package let rawValue: UInt64
-  package init(rawValue: UInt64) { self.rawValue = rawValue }
-
-  /// CAP_NET_BIND_SERVICE.
-  package static let netBindService = Capabilities(rawValue: 1 << 10)
-  /// CAP_SYS_PTRACE.
-  package static let sysPtrace = Capabilities(rawValue: 1 << 19)
-  /// CAP_SYS_ADMIN.
-  package static let sysAdmin = Capabilities(rawValue: 1 << 21)
-  /// CAP_PERFMON, Linux 5.8.
-  package static let perfmon = Capabilities(rawValue: 1 << 38)
-  /// CAP_BPF, Linux 5.8.
-  package static let bpf = Capabilities(rawValue: 1 << 39)
-
-  /// The effective set of the calling thread, capget(2); nil where a filter forbids to ask.
-  package static var ofThisThread: Capabilities? {
-    var effective: UInt64 = 0
-    return portwhy_effective_capabilities(&effective) == 0 ? Capabilities(rawValue: effective) : nil
-  }
-
-  /// Whether CAP_NET_BIND_SERVICE is in the bounding set of the calling thread: what a program of root, or one with file
-  /// capabilities, may get at execve(2). prctl(2) PR_CAPBSET_READ; nil where a filter forbids to ask.
-  package static var boundsHaveNetBindService: Bool? {
-    let answer = portwhy_bounding_capability(10)
-    return answer < 0 ? nil : answer == 1
-  }
-}
-
 /// Signals that end a wait in good order instead of killing the program, as long as this value lives.
 ///
 /// A signal that is ignored stays so: nohup(1) and a shell's `&` mean it.
@@ -176,5 +147,219 @@ package enum Clock {
     var time = timespec()
     guard clock_gettime(clock, &time) == 0 else { return nil }
     return UInt64(clamping: time.tv_sec) &* 1_000_000 &+ UInt64(clamping: time.tv_nsec / 1000)
+  }
+}
+
+/// Has to be called first of all: remembers the signals that a command started later is to have.
+package func rememberSignals() { portwhy_remember_signals() }
+
+/// getopt_long(3), over words and rows as values.
+package enum LongOptions {
+  /// has_arg of getopt_long(3).
+  package enum Argument: Int32, Sendable, Hashable {
+    case none = 0
+    case required = 1
+    case optional = 2
+  }
+
+  /// What one call answered.
+  package struct Step: Sendable, Hashable {
+    /// What it returned: a letter, `firstCode` and the number of the row of a long option, 1 for an operand, `?` or `:` for
+    /// what is wrong, -1 at the end.
+    package var code: Int32
+    /// optopt.
+    package var option: Int32
+    /// optarg.
+    package var value: String?
+    /// optind: the number of the next word, that of the program's name being 0.
+    package var next: Int
+  }
+
+  /// Long options have the codes from here on, letters their own.
+  package static let firstCode: Int32 = 256
+
+  /// Every answer in the order typed, the last with code -1.
+  ///
+  /// - Parameters:
+  ///   - names: the long option of each row and its argument; nil for a row with a letter alone.
+  ///   - letters: the option string of getopt(3).
+  package static func steps(
+    of words: [String], names rows: [(name: String, argument: Argument)?], letters string: String
+  ) -> [Step] {
+    var bytes: [CChar] = []
+    func append(_ text: String) -> Int {
+      let start = bytes.count
+      for byte in text.utf8 { bytes.append(CChar(bitPattern: byte)) }
+      bytes.append(0)
+      return start
+    }
+    let program = append("portwhy")
+    let starts = words.map(append)
+    let names = rows.map { row in row.map { append($0.name) } }
+    let letters = append(string)
+    return unsafe bytes.withUnsafeMutableBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { return [] }
+      var arguments: [UnsafeMutablePointer<CChar>?] = unsafe [base + program]
+      for start in starts { unsafe arguments.append(base + start) }
+      unsafe arguments.append(nil)
+      var options: [option] = unsafe []
+      for (number, name) in names.enumerated() {
+        guard let name, let row = rows[number] else { continue }
+        unsafe options.append(
+          option(name: base + name, has_arg: row.argument.rawValue, flag: nil, val: firstCode + Int32(number)))
+      }
+      unsafe options.append(option())
+      portwhy_getopt_begin()
+      defer { portwhy_getopt_end() }
+      var steps: [Step] = []
+      while true {
+        let step = unsafe portwhy_getopt_next(Int32(words.count + 1), arguments, base + letters, options)
+        let value = unsafe step.value.map { unsafe String(cString: $0) }
+        unsafe steps.append(Step(code: step.code, option: step.option, value: value, next: Int(step.next)))
+        if unsafe step.code == -1 { return steps }
+      }
+    }
+  }
+}
+
+// What may have to wait for another is done by a child process (CLinux/errand.h).
+
+/// A descriptor of a process that should be the socket `inode`.
+package struct SocketQuestion: Sendable, Hashable {
+  package var pid: Int32
+  package var descriptor: Int32
+  package var inode: UInt64
+  /// Which socket it is: of all questions with one slot the first that is answered counts.
+  package var slot: Int
+
+  package init(pid: Int32, descriptor: Int32, inode: UInt64, slot: Int) {
+    self.pid = pid
+    self.descriptor = descriptor
+    self.inode = inode
+    self.slot = slot
+  }
+}
+
+/// What came of one slot.
+package enum SlotAnswer: Sendable, Hashable {
+  case told(SocketAnswer)
+  /// The errno of a refusal, and the question that met it.
+  case refused(SystemError, question: Int)
+  /// Nobody got there: an errand before it, or this one, was not back in time.
+  case notAsked
+}
+
+/// An errand that cannot be done.
+package enum ErrandError: Error, Sendable, Hashable {
+  /// It was not back in time, or an earlier one is not back yet.
+  case noAnswer
+  /// A system call failed.
+  case failed(SystemError)
+}
+
+package enum Errand {
+  /// How long a child may sleep for others, in milliseconds, before an answer is given without it. The time in which it
+  /// runs, or would run if a processor were free, does not count: a crowded or busy host is no reason.
+  ///
+  /// A socket's lock is held while bytes are copied from or to a process's memory. If a page of it has to come from a disk
+  /// that takes 10 ms, up to 16 pages of 4 KiB come one after the other, 160 ms; what takes three times as long is
+  /// not a host at work, and a person who waits for an answer sees half a second as the limit of "at once".
+  package static let patience: UInt32 = 500
+
+  /// Duplicates each descriptor (pidfd_getfd(2), Linux 5.6), one at a time, and asks it.
+  ///
+  /// Descriptors of this very process are asked without a child, which might not look at its parent (Yama).
+  /// - Parameter place: whether to ask for what tells where the socket is, too.
+  /// - Returns: the answers by slot, and the number of the question that was not answered in time.
+  package static func ask(
+    _ questions: [SocketQuestion], slots: Int, place: Bool = false
+  ) -> (answers: [SlotAnswer], silent: Int?) {
+    var answers = [SlotAnswer](repeating: .notAsked, count: slots)
+    let own = ownProcess()
+    let ours = questions.enumerated().filter { $0.element.pid == own }
+    for (number, question) in ours {
+      if case .told = answers[question.slot] { continue }
+      answers[question.slot] = askOwn(question, number, place)
+    }
+    let others = questions.enumerated().filter { number, question in
+      if question.pid == own { return false }
+      if case .told = answers[question.slot] { return false }
+      return true
+    }
+    guard !others.isEmpty, let count = UInt32(exactly: others.count), let slotCount = UInt32(exactly: slots) else {
+      return (answers, nil)
+    }
+    let words = others.map { _, question in
+      portwhy_socket_question(
+        process: question.pid, descriptor: question.descriptor, inode: question.inode, slot: UInt32(question.slot))
+    }
+    let wants = Int32(place ? PORTWHY_ASK_PLACE : PORTWHY_ASK_FLAGS)
+    var errand = portwhy_errand()
+    guard portwhy_start_asking(&errand, words, count, slotCount, wants) == 0, let state = errand.state else {
+      return (answers, nil)
+    }
+    defer { portwhy_end_errand(&errand) }
+    _ = portwhy_await(&errand, patience)
+    let isDone = state.pointee.finished != 0
+    let told = UnsafeBufferPointer(start: errand.answers, count: slots)
+    for slot in told.indices {
+      switch told[slot].error {
+      case 0: answers[slot] = .told(SocketAnswer(told[slot]))
+      case PORTWHY_NOT_ASKED: break
+      case let error:
+        let number = Int(told[slot].question)
+        guard others.indices.contains(number) else { continue }
+        answers[slot] = .refused(SystemError(rawValue: error), question: others[number].offset)
+      }
+    }
+    let step = Int(state.pointee.step)
+    return (answers, isDone || !others.indices.contains(step) ? nil : others[step].offset)
+  }
+
+  private static func askOwn(_ question: SocketQuestion, _ number: Int, _ place: Bool) -> SlotAnswer {
+    do throws(SystemError) {
+      let duplicate = try Descriptor(duplicating: question.descriptor)
+      var answer = portwhy_socket_answer()
+      let wants = Int32(place ? PORTWHY_ASK_PLACE : PORTWHY_ASK_FLAGS)
+      let error = portwhy_ask_socket(duplicate.number, question.inode, wants, &answer)
+      guard error == 0 else { throw SystemError(rawValue: error) }
+      return .told(SocketAnswer(answer))
+    } catch {
+      return .refused(error, question: number)
+    }
+  }
+
+  /// Reads a descriptor to its end and hands over its bytes, any number of whole records at a time.
+  package static func read(
+    _ descriptor: borrowing Descriptor, recordsOf byteCount: Int = 1, atMost limit: UInt64 = .max,
+    _ body: (RawSpan) -> Void
+  ) throws(ErrandError) {
+    var errand = portwhy_errand()
+    let error = portwhy_start_copying(&errand, descriptor.number, limit)
+    guard error == 0, let state = errand.state else {
+      throw error == EBUSY ? .noAnswer : .failed(SystemError(rawValue: error))
+    }
+    defer { portwhy_end_errand(&errand) }
+    let size = max(1 << 16, byteCount)
+    var isSilent = false
+    _ = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
+      initialized = 0
+      var kept = 0
+      while true {
+        guard portwhy_await(&errand, patience) == 1 else {
+          isSilent = true
+          return
+        }
+        let got = Glibc.read(errand.pipe, buffer.baseAddress.map { $0 + kept }, size - kept)
+        if got < 0, errno == EINTR { continue }
+        if got <= 0 { return }
+        let (end, whole) = (kept + got, (kept + got) / byteCount * byteCount)
+        body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<whole]).bytes)
+        kept = end - whole
+        if kept > 0, let start = buffer.baseAddress { memmove(start, start + whole, kept) }
+      }
+    }
+    if isSilent || state.pointee.finished == 0 { throw .noAnswer }
+    if state.pointee.error != 0 { throw .failed(SystemError(rawValue: state.pointee.error)) }
   }
 }

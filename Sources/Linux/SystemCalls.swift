@@ -291,3 +291,71 @@ extension Descriptor {
     try self.init(owning: portwhy_bpf_open_iterator(link.number))
   }
 }
+
+// MARK: - Who owns a namespace
+
+/// How the reader stands to the user namespace that owns a network namespace.
+package enum NamespaceRelation: Equatable {
+  /// It is the reader's own: the reader's capabilities count there.
+  case own
+  /// It is a descendant: the reader's capabilities count there. The effective uid that made the descendant that is the
+  /// reader's child, be it this one or one between, holds every capability there (user_namespaces(7)).
+  case below(maker: UInt32)
+  /// It is not below the reader's own: no capability counts there.
+  case outside
+}
+
+/// Follows what `ns_capable()` follows: from the owner of the network namespace up to the reader's own. nil where
+/// that cannot be told.
+package func relation(
+  ofNetworkNamespace networkPath: String, toUserNamespace userPath: String
+) -> NamespaceRelation? {
+  guard let own = try? FileStatus(ofFile: userPath), let network = try? Descriptor(file: networkPath) else {
+    return nil
+  }
+  do throws(SystemError) {
+    var current = try Descriptor(owning: portwhy_ns_get_userns(network.number))
+    var isBelow = false
+    var owner: uid_t = 0
+    while let identity = try? current.status() {
+      if identity.isSameFile(as: own) { return isBelow ? .below(maker: owner) : .own }
+      guard portwhy_ns_get_owner_uid(current.number, &owner) == 0 else { return nil }
+      isBelow = true
+      current = try Descriptor(owning: portwhy_ns_get_parent(current.number))
+    }
+    return nil
+  } catch {
+    // EPERM: the owner lies outside of what the reader's user namespace contains (ns_get_owner).
+    return error == .notPermitted ? .outside : nil
+  }
+}
+
+/// A set of capabilities(7): bit n is capability n.
+package struct Capabilities: OptionSet, Sendable, Hashable {
+  package let rawValue: UInt64
+  package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  /// CAP_NET_BIND_SERVICE.
+  package static let netBindService = Capabilities(rawValue: 1 << 10)
+  /// CAP_SYS_PTRACE.
+  package static let sysPtrace = Capabilities(rawValue: 1 << 19)
+  /// CAP_SYS_ADMIN.
+  package static let sysAdmin = Capabilities(rawValue: 1 << 21)
+  /// CAP_PERFMON, Linux 5.8.
+  package static let perfmon = Capabilities(rawValue: 1 << 38)
+  /// CAP_BPF, Linux 5.8.
+  package static let bpf = Capabilities(rawValue: 1 << 39)
+
+  /// The effective set of the calling thread, capget(2); nil where a filter forbids to ask.
+  package static var ofThisThread: Capabilities? {
+    var effective: UInt64 = 0
+    return portwhy_effective_capabilities(&effective) == 0 ? Capabilities(rawValue: effective) : nil
+  }
+
+  /// Whether CAP_NET_BIND_SERVICE is in the bounding set of the calling thread: what a program of root, or one with file
+  /// capabilities, may get at execve(2). prctl(2) PR_CAPBSET_READ; nil where a filter forbids to ask.
+  package static var boundsHaveNetBindService: Bool? {
+    let answer = portwhy_bounding_capability(10)
+    return answer < 0 ? nil : answer == 1
+  }
+}

@@ -16,7 +16,7 @@ public enum CommandLineProgram {
   package static func run(_ arguments: [String], start: ProgramStart) -> Int32 {
     SystemCalls.occupyClosedStandardDescriptors()
     // COMMAND gets them as they were.
-    RunningCommand.rememberSignals()
+    rememberSignals()
     SystemCalls.makeWritingFail()
     if arguments.first == CompletionSource.word {
       _ = SystemCalls.write(CompletionSource.text(Array(arguments.dropFirst())), to: 1)

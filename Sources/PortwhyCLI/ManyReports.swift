@@ -337,14 +337,6 @@ extension Invocation {
     return question
   }
 
-  /// Whether it is the overview that is to be printed: asked for, or all that a saved report has.
-  func asksForOverview(_ report: Report) -> Bool {
-    switch task {
-    case .overview: true
-    case .saved: report.targets.allSatisfy(\.attempts.isEmpty)
-    case .answer, .explain, .runtimes, .help, .version, .command: false
-    }
-  }
 }
 
 extension SavedQuestion {

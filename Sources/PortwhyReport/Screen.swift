@@ -100,7 +100,8 @@ struct TargetScreen {
     lines += table.isEmpty ? [] : [""] + table + [""]
     lines += why() + (headline.isFree ? [] : bind()) + gets()
     lines += style.verbose ? VerboseSections(screen: self).lines() : []
-    return lines + foreign() + notes() + suggestions() + more()
+    if target.attempts.contains(where: { !$0.foreign.isEmpty }) { lines += foreign() }
+    return lines + notes() + suggestions() + more()
   }
 
   // MARK: Sections

@@ -18,9 +18,6 @@ package struct RunningCommand: Sendable {
     case notExecuted(SystemError)
   }
 
-  /// Has to be called first of all: remembers the signals that the command is to have.
-  package static func rememberSignals() { portwhy_remember_signals() }
-
   /// Starts the command, as execvp(3) finds it. To be called before there is a second thread.
   ///
   /// - Parameters:

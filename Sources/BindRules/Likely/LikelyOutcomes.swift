@@ -1,27 +1,8 @@
-package import SocketModel
+import SocketModel
 
 // A guess for each outcome that the rules leave open: the same rules, asked in one world, the ordinary one. Every fact
 // that is filled in there names the assumption it rests on; those that the answer does not need are taken back, so what
 // is named is what would have to be otherwise for the guess to be wrong.
-
-/// These outcomes, each undetermined one with its likely outcome.
-///
-/// - Parameters:
-///   - outcomes: those of `outcomes(of:in:)`, some of them perhaps settled by a probe since.
-///   - usual: what the runtime behind a socket sets by default; nil where the socket does not tell.
-package func withLikelyOutcomes(
-  _ outcomes: [BindOutcome], of attempt: BindAttempt, in snapshot: Snapshot,
-  usual: (SocketObservation) -> UsualOptions? = { _ in nil }
-) -> [BindOutcome] {
-  guard outcomes.contains(where: { $0.verdict == .undetermined }) else { return outcomes }
-  var world = OrdinaryWorld(attempt, snapshot, usual)
-  return outcomes.map { outcome in
-    guard outcome.verdict == .undetermined else { return outcome }
-    var guessed = outcome
-    guessed.likely = likelyOutcome(of: outcome, attempt, snapshot, &world)
-    return guessed
-  }
-}
 
 /// The outcome in the ordinary world; nil where even there it is open, or where what is sure of `outcome` contradicts it.
 func likelyOutcome(

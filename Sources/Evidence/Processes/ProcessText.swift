@@ -63,3 +63,231 @@ func dockerProxyTarget(arguments: [String]) -> Endpoint? {
   else { return nil }
   return Endpoint(address: address, port: port)
 }
+
+/// The systemd unit and the container a process belongs to, as its control group names them (cgroups(7)).
+struct ControlGroup: Sendable, Hashable {
+  /// A unit of this host that can be named to systemctl(1), spelled as systemd spells it: `\x2d` is part of the
+  /// name. Nil in a slice, in a login session and for systemd itself (`session-3.scope`, `init.scope`,
+  /// `user@1000.service`): stopping those is no way to free a port.
+  var unit: String?
+  /// The full container id (Docker, podman, containerd, CRI-O) or the LXC name; of nested containers the outer
+  /// one, which the tools of this host know.
+  var container: String?
+  /// The uid of the user manager below whose group this is: whatever is named there, units and containers, that user
+  /// may have named (systemd delegates `user@UID.service`).
+  var userManager: UInt32?
+  /// It is the group of the user manager itself, `user@UID.service/init.scope`.
+  var isUserManagersOwn = false
+  /// Who runs the container: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`.
+  var engine: String?
+  /// The uid whose user manager this is the group of: `user@UID.service/init.scope`, where systemd puts itself.
+  var managerOf: UInt32? { isUserManagersOwn ? userManager : nil }
+  /// The path below the cgroup2 mount; nil on a host with cgroup v1 alone.
+  var unifiedPath: String?
+
+  /// Reads the text of `/proc/PID/cgroup`, a line `HIERARCHY:CONTROLLERS:PATH` for each hierarchy.
+  ///
+  /// On a hybrid host systemd's own v1 hierarchy (`name=systemd`) and the v2 one (`0::`) say the same or v2 is
+  /// empty, so the first that names something counts. A container may show in a controller's hierarchy only.
+  init(parsing text: String) {
+    // By bytes, as the kernel does: a combining mark after a separator would make another character of it.
+    for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+      let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+        .map { Substring($0) }
+      guard fields.count == 3, fields[2].utf8.first == UInt8(ascii: "/") else { continue }
+      let place = Self.place(of: fields[2])
+      container = container ?? place.container
+      if engine == nil { engine = place.engine }
+      let isUnified = fields[0] == "0" && fields[1].isEmpty
+      if isUnified { unifiedPath = String(fields[2]) }
+      if isUnified || fields[1] == "name=systemd" {
+        if unit == nil {
+          userManager = place.userManager
+          isUserManagersOwn = place.isUserManagersOwn
+        }
+        unit = unit ?? place.unit
+      }
+    }
+  }
+
+  /// The path, where it lies inside of the reader's cgroup namespace: what lies outside is written from the inside,
+  /// "/.." for each step up. A group may be called "..x".
+  var reachablePath: String? {
+    guard let unifiedPath else { return nil }
+    let isOutside = unifiedPath.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
+    return isOutside ? nil : unifiedPath
+  }
+
+  /// Walks the path from the root; below a container's own group the names are those of another systemd.
+  ///
+  /// The unit is the first below the slices (systemd's `cg_path_get_unit`): what lies below it, it has named itself. Of a
+  /// user manager, which is what systemd calls so at the place where it makes it, the same counts from there.
+  private static func place(of path: Substring) -> Place {
+    var place = Place()
+    var previous = ""
+    var slices: [String] = []
+    let components = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }.filter { $0 != ".." }
+    for component in components {
+      if let container = containerName(component, after: previous) {
+        place.container = container
+        place.engine = engine(component, after: previous, in: path)
+        return place
+      }
+      if component == "payload" { break }  // systemd-nspawn(1) puts the guest's groups below it
+      // systemd puts "_" before a name that the kernel could take for a file of its own (`cg_escape`).
+      let name = component.hasPrefix("_") ? String(component.dropFirst()) : component
+      if let uid = userManager(name), place.userManager == nil, !place.metUnit,
+        slices == ["user.slice", "user-\(uid).slice"]
+      {
+        place.userManager = uid
+        place.isUserManagersOwn = components.dropFirst(3) == ["init.scope"]
+      } else if isUnit(name), !place.metUnit {
+        place.metUnit = true
+        place.unit = isWorthNaming(name) ? name : nil
+      }
+      slices.append(component)
+      previous = component
+    }
+    return place
+  }
+
+  /// The path of the unit's own group; nil where it is not to be reached.
+  var pathOfUnit: String? {
+    guard let unit, let path = reachablePath else { return nil }
+    var groups = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+    while let last = groups.last, last != unit, last != "_" + unit { groups.removeLast() }
+    return groups.isEmpty ? nil : "/" + groups.joined(separator: "/")
+  }
+
+  private struct Place {
+    var unit: String?
+    var container: String?
+    var userManager: UInt32?
+    var isUserManagersOwn = false
+    var engine: String?
+    /// Below the first unit, named or not.
+    var metUnit = false
+  }
+
+  /// The uid of `user@UID.service`.
+  private static func userManager(_ name: String) -> UInt32? {
+    guard name.hasPrefix("user@"), name.hasSuffix(".service") else { return nil }
+    return UInt32(name.dropFirst("user@".count).dropLast(".service".count))
+  }
+
+  /// The engine that names its groups so: `docker-ID.scope` and `docker/ID`, `libpod-ID`, `libpod_parent/libpod-ID`,
+  /// `nerdctl-ID`, `cri-containerd-ID`, `crio-ID` and everything in a `kubepods` slice.
+  private static func engine(_ component: String, after previous: String, in path: Substring) -> String? {
+    if previous.hasPrefix("lxc") || component.hasPrefix("lxc.payload") { return "lxc" }
+    if path.place(of: "kubepods") != nil { return "kubernetes" }
+    let prefixes = [
+      ("docker-", "docker"), ("libpod-", "podman"), ("cri-containerd-", "kubernetes"), ("crio-", "kubernetes"),
+      ("nerdctl-", "nerdctl"),
+    ]
+    if let known = prefixes.first(where: { component.hasPrefix($0.0) }) { return known.1 }
+    return previous == "docker" ? "docker" : nil
+  }
+
+  /// systemd.unit(5): the types of unit that can hold processes.
+  private static func isUnit(_ name: String) -> Bool {
+    [".service", ".scope", ".socket", ".mount", ".swap"].contains { name.hasSuffix($0) && name.count > $0.count }
+  }
+
+  private static func isWorthNaming(_ unit: String) -> Bool {
+    !(unit == "init.scope" || unit.hasPrefix("session-") && unit.hasSuffix(".scope")
+      || unit.hasPrefix("user@") && unit.hasSuffix(".service"))
+  }
+
+  /// `ID`, `docker-ID.scope`, `cri-containerd-ID.scope`, `crio-ID`, `SLICE:cri-containerd:ID`, `lxc/NAME`,
+  /// `lxc.payload.NAME`, `lxc.payload/NAME`, where ID is 64 hexadecimal digits.
+  private static func containerName(_ component: String, after previous: String) -> String? {
+    if previous == "lxc" || previous == "lxc.payload" { return component }
+    if component.hasPrefix("lxc.payload.") { return String(component.dropFirst("lxc.payload.".count)) }
+    let bytes = Array((component.hasSuffix(".scope") ? component.dropLast(".scope".count) : component[...]).utf8)
+    guard bytes.count >= 64, bytes.suffix(64).allSatisfy(isLowerHex) else { return nil }
+    let before = bytes.dropLast(64).last
+    guard before == nil || before == UInt8(ascii: "-") || before == UInt8(ascii: ":") else { return nil }
+    return String(decoding: bytes.suffix(64), as: UTF8.self)
+  }
+
+  private static func isLowerHex(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+  }
+}
+
+/// The place of the first cgroup2 mount whose root is that of the hierarchy (proc_pid_mountinfo(5)).
+func cgroup2MountPoint(mountinfo: String) -> String? {
+  // By bytes: neither a carriage return nor a combining mark in a name may hide a separator.
+  for line in mountinfo.utf8.split(separator: UInt8(ascii: "\n")) {
+    // 36 35 98:0 ROOT MOUNT_POINT OPTIONS [optional fields] - TYPE SOURCE OPTIONS
+    let fields = line.split(separator: UInt8(ascii: " ")).map { Substring($0) }
+    guard fields.count > 5, fields[3] == "/", let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count,
+      fields[dash + 1] == "cgroup2"
+    else { continue }
+    return withoutOctalEscapes(fields[4])
+  }
+  return nil
+}
+
+/// `\040` and the like, as the kernel writes blanks in mount points (kernel function `mangle`).
+private func withoutOctalEscapes(_ text: Substring) -> String {
+  var bytes: [UInt8] = []
+  var rest = Array(text.utf8)[...]
+  while let byte = rest.popFirst() {
+    if byte == UInt8(ascii: "\\"), rest.count >= 3,
+      let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
+    {
+      bytes.append(value)
+      rest = rest.dropFirst(3)
+    } else {
+      bytes.append(byte)
+    }
+  }
+  return String(decoding: bytes, as: UTF8.self)
+}
+
+/// Turns the number of a control group (`INET_DIAG_CGROUP_ID`) into its path below the cgroup2 mount.
+///
+/// The number is the `st_ino` of its directory and, on kernfs, also its file handle: one open_by_handle_at(2)
+/// and one readlink(2), without a search. That needs CAP_DAC_READ_SEARCH; without it only the groups of the
+/// holders are compared. A group that was removed has no path.
+struct ControlGroupPaths: ~Copyable {
+  private let mount: Descriptor
+  private let mountPoint: String
+  private var known: [UInt64: String?] = [:]
+
+  /// Nil where no cgroup2 is mounted.
+  init?(procRoot: String) {
+    guard let proc = try? Descriptor(directory: procRoot),
+      let text = try? proc.contents(of: "self/mountinfo", limit: 1 << 20),
+      let point = cgroup2MountPoint(mountinfo: String(decoding: text, as: UTF8.self)),
+      let mount = try? Descriptor(directory: point)
+    else { return nil }
+    self.mount = mount
+    self.mountPoint = point
+  }
+
+  /// The path, "/" for the root group; `candidates` are the paths of the holders, tried first.
+  mutating func path(of number: UInt64, candidates: [String]) -> String? {
+    if let path = known[number] { return path }
+    let path = candidates.first { isGroup($0, number: number) } ?? pathByHandle(number)
+    known[number] = .some(path)
+    return path
+  }
+
+  private func isGroup(_ path: String, number: UInt64) -> Bool {
+    // "/../x" is a group outside of the reader's cgroup namespace.
+    guard !path.hasPrefix("/..") else { return false }
+    return (try? mount.status(of: "." + path)).map { $0.inode == number } ?? false
+  }
+
+  private func pathByHandle(_ number: UInt64) -> String? {
+    guard let group = try? Descriptor(controlGroup: number, mount: mount),
+      let descriptors = try? Descriptor(directory: "/proc/thread-self/fd"),
+      let path = try? descriptors.linkTarget(of: "\(group.number)")
+    else { return nil }
+    if path == mountPoint { return "/" }
+    guard path.hasPrefix(mountPoint + "/") else { return nil }
+    return String(path.dropFirst(mountPoint.count))
+  }
+}

@@ -1,5 +1,5 @@
 import Linux
-package import SocketModel
+import SocketModel
 
 /// A socket unit as its files describe it (systemd.socket(5)).
 struct SocketUnit: Sendable, Hashable {
@@ -103,53 +103,6 @@ extension SocketUnit.Address {
   func covers(_ local: Endpoint) -> Bool {
     guard port == local.port else { return false }
     return address.map { $0 == local.address } ?? local.address.isUnspecified
-  }
-}
-
-extension ProcessReader {
-  /// Fills in `activation` of the sockets that systemd holds, from the unit files; systemd itself is not asked.
-  ///
-  /// Only where one unit alone fits. No file is read unless a listening or unconnected socket is held by a service manager
-  /// whose own the socket is, or is hidden and was made in systemd's own control group. The unit files below a user's own
-  /// directories are read by that user alone: they could keep others waiting. For everybody else a unit of a user's
-  /// manager has to be one that starts by itself.
-  ///
-  /// - Parameter fileRoot: where /etc, /run, /usr and /sys are.
-  package func findActivations(_ sockets: inout [SocketObservation], fileRoot: String = "/") {
-    var units: [Bool: [SocketUnit]] = [:]
-    let managersGroup = sockets.contains { $0.owner == .hidden } ? Self.systemdsGroup(fileRoot) : nil
-    for index in sockets.indices {
-      let socket = sockets[index]
-      guard socket.remote == nil, socket.state == .listen || socket.transport == .udp else { continue }
-      let manager = socket.processes.first { $0.isServiceManager && ($0.pid == 1 || socket.uid == $0.userManager) }
-      let isHiddenManagers = socket.owner == .hidden && managersGroup != nil && socket.cgroupID == managersGroup
-      guard manager != nil || isHiddenManagers else { continue }
-      let isUsers = manager.map { $0.pid != 1 } ?? false
-      let isOwn = isUsers && manager?.userManager == effectiveUser()
-      let home = isOwn ? environmentVariable("HOME") : nil
-      let own = isOwn ? [home.map { "\($0)/.config" }, "/run/user/\(effectiveUser())"].compactMap { $0 } : []
-      let known = units[isUsers] ?? SocketUnitFiles(root: fileRoot, isUsers: isUsers, own: own, home: home).units()
-      units[isUsers] = known
-      let seen = isUsers && !isOwn ? known.filter(\.isEnabled) : known
-      guard let unit = Self.unit(of: socket, in: seen) else { continue }
-      sockets[index].activation = SocketActivation(
-        unit: unit.name, activates: unit.activates, userManager: isUsers ? manager?.userManager : nil)
-    }
-  }
-
-  private static func unit(of socket: SocketObservation, in units: [SocketUnit]) -> SocketUnit? {
-    let fitting = units.filter { unit in
-      (socket.transport == .tcp ? unit.streams : unit.datagrams).contains { $0.covers(socket.local) }
-    }
-    let enabled = fitting.filter(\.isEnabled)
-    let best = enabled.isEmpty ? fitting : enabled
-    return best.count == 1 ? best.first : nil
-  }
-
-  /// The number of the control group in which process 1 makes its sockets.
-  private static func systemdsGroup(_ fileRoot: String) -> UInt64? {
-    guard let root = try? Descriptor(directory: fileRoot) else { return nil }
-    return (try? root.status(of: "sys/fs/cgroup/init.scope"))?.inode
   }
 }
 

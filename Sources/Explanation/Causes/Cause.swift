@@ -282,3 +282,55 @@ extension SocketObservation {
     return options
   }
 }
+
+/// A sentence or two of a long text. What it says of Linux is shown by a real socket in the tests, what it says of another
+/// system by the rules of that one.
+package struct Statement: Sendable, Hashable, ExpressibleByStringLiteral {
+  /// The name under which the tests show it; nil for advice, history and definitions.
+  package var id: String?
+  /// The sentence.
+  package var text: String
+
+  /// A literal is its own text.
+  package init(stringLiteral value: String) {
+    id = nil
+    text = value
+  }
+
+  private init(id: String, text: String) {
+    self.id = id
+    self.text = text
+  }
+
+  /// A statement about Linux, or another system.
+  static func shown(_ id: String, _ text: String) -> Statement { Statement(id: id, text: text) }
+}
+
+/// The parts of a long text.
+package struct TopicText: Sendable, Hashable {
+  /// One line, lower case, without a full stop.
+  package var title: String
+  /// The short form, of the manual page.
+  package var summary: String
+  /// What it is.
+  package var what: [Statement]
+  /// How to recognise it.
+  package var signs: [Statement]
+  /// What helps.
+  package var helps: [Statement]
+  /// What does not help, and why people think it does.
+  package var ineffective: [Statement]
+  /// Manual pages, as `tcp(7)`.
+  package var references: [String]
+
+  /// The paragraphs, each with its heading: none for the first.
+  package var sections: [(heading: String, statements: [Statement])] {
+    [
+      ("", what), ("how to recognise it", signs), ("what helps", helps), ("what does not help", ineffective),
+      ("see also", [Statement(stringLiteral: references.joined(separator: ", "))]),
+    ].filter { !$0.1.isEmpty }
+  }
+
+  /// Everything it says.
+  package var statements: [Statement] { what + signs + helps + ineffective }
+}

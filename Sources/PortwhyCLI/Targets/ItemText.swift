@@ -278,3 +278,19 @@ struct ItemMerger {
     }
   }
 }
+
+extension TransportProtocol {
+  /// `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, `udp6`, in either case.
+  init?(family text: String) {
+    switch text.lowercased() {
+    case "tcp", "tcp4", "tcp6": self = .tcp
+    case "udp", "udp4", "udp6": self = .udp
+    default: return nil
+    }
+  }
+}
+
+extension String {
+  /// What stands before the first place of `mark`; nil where it is not there.
+  func cut(before mark: String) -> String? { self[...].place(of: mark).map { String(self[..<$0.lowerBound]) } }
+}

@@ -12,13 +12,8 @@ struct PastedText {
     var port: String
   }
 
-  private let words: [String]
-
-  /// Nil for a text without white space between two words, which is TARGET as the manual has it.
-  init?(_ text: String) {
-    words = text.split(whereSeparator: \.isWhitespace).map(String.init)
-    if words.count < 2 { return nil }
-  }
+  /// Of the text, without the white space between them.
+  let words: [String]
 
   /// The items the text means, one for each address; empty where it names no port.
   func items() throws(UsageError) -> [String] {
@@ -163,20 +158,4 @@ struct PastedText {
     let zone = parts.count > 1 && address.isLinkLocal ? "%" + parts[1].filter { $0 != "]" } : ""
     return "[\(digits)\(zone)]"
   }
-}
-
-extension TransportProtocol {
-  /// `tcp`, `tcp4`, `tcp6`, `udp`, `udp4`, `udp6`, in either case.
-  init?(family text: String) {
-    switch text.lowercased() {
-    case "tcp", "tcp4", "tcp6": self = .tcp
-    case "udp", "udp4", "udp6": self = .udp
-    default: return nil
-    }
-  }
-}
-
-extension String {
-  /// What stands before the first place of `mark`; nil where it is not there.
-  func cut(before mark: String) -> String? { self[...].place(of: mark).map { String(self[..<$0.lowerBound]) } }
 }

@@ -17,8 +17,9 @@ struct TargetParser {
     if word.isEmpty { throw UsageError("TARGET is empty") }
     let shown = Shown(word)
     var merged = ItemMerger()
-    if let pasted = PastedText(word) {
-      let items = try pasted.items()
+    let words = word.split(whereSeparator: \.isWhitespace).map(String.init)
+    if words.count > 1 {
+      let items = try PastedText(words: words).items()
       if items.isEmpty {
         throw UsageError(
           "no port in \(word.utf8.count > 60 ? "the text" : "\(shown)"): type one, as in 8080 or 127.0.0.1:8080")

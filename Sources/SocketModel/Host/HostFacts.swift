@@ -199,3 +199,201 @@ package struct Snapshot: Sendable, Hashable {
     self.isChainOrdered = isChainOrdered
   }
 }
+
+/// The number of a network interface, 1 and up (if_nametoindex(3)); 0 never occurs here.
+package struct InterfaceIndex: RawRepresentable, Sendable, Hashable {
+  /// The kernel's number.
+  package let rawValue: UInt32
+
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  /// Nil for 0, which the kernel uses for "no interface".
+  package init?(kernel number: UInt32) {
+    guard number != 0 else { return nil }
+    rawValue = number
+  }
+}
+
+/// A network interface (rtnetlink(7), RTM_NEWLINK).
+package struct NetworkInterface: Sendable, Hashable {
+  /// The number of the interface.
+  package var index: InterfaceIndex
+  /// The name, such as `eth0`.
+  package var name: String
+  /// IFF_UP.
+  package var isUp: Bool
+  /// The interface this one is enslaved to (`IFLA_MASTER`).
+  package var master: InterfaceIndex?
+  /// The routing table of a VRF device (`IFLA_VRF_TABLE`); nil for every other kind.
+  package var vrfTable: UInt32?
+
+  package init(
+    index: InterfaceIndex, name: String, isUp: Bool, master: InterfaceIndex? = nil, vrfTable: UInt32? = nil
+  ) {
+    self.index = index
+    self.name = name
+    self.isUp = isUp
+    self.master = master
+    self.vrfTable = vrfTable
+  }
+}
+
+/// An IPv6 address of an interface (rtnetlink(7), RTM_NEWADDR).
+package struct InterfaceAddress: Sendable, Hashable {
+  /// The address.
+  package var address: IPAddress
+  /// The interface that has it.
+  package var interface: InterfaceIndex
+  /// `IFA_FLAGS` (`linux/if_addr.h`).
+  package var flags: UInt32
+
+  package init(address: IPAddress, interface: InterfaceIndex, flags: UInt32) {
+    self.address = address
+    self.interface = interface
+    self.flags = flags
+  }
+
+  /// IFA_F_TENTATIVE without IFA_F_OPTIMISTIC: duplicate address detection has not finished (RFC 4862).
+  package var isTentative: Bool { flags & 0x40 != 0 && flags & 0x04 == 0 }
+}
+
+/// How the IPv4 routing tables classify an address, `rtm_type` (`inet_addr_type_table()`).
+package struct RouteType: RawRepresentable, Sendable, Hashable {
+  /// RTN_* (`linux/rtnetlink.h`).
+  package let rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// RTN_UNICAST.
+  package static let unicast = RouteType(rawValue: 1)
+  /// RTN_LOCAL: the address is the host's own.
+  package static let local = RouteType(rawValue: 2)
+  /// RTN_BROADCAST.
+  package static let broadcast = RouteType(rawValue: 3)
+  /// RTN_MULTICAST.
+  package static let multicast = RouteType(rawValue: 5)
+}
+
+/// A route of the table `local` (or a VRF's), which decides whether an IPv4 address may be bound.
+package struct LocalRoute: Sendable, Hashable {
+  /// The address, or the network's first one.
+  package var destination: IPv4Address
+  /// 0...32.
+  package var prefixLength: UInt8
+  /// What the kernel does with such an address.
+  package var type: RouteType
+  /// The routing table, 255 (`local`) unless a VRF's.
+  package var table: UInt32
+
+  package init(destination: IPv4Address, prefixLength: UInt8, type: RouteType, table: UInt32 = 255) {
+    self.destination = destination
+    self.prefixLength = prefixLength
+    self.type = type
+    self.table = table
+  }
+}
+
+/// What the kernel answers when it is asked for the route to one IPv4 address (rtnetlink(7), RTM_GETROUTE).
+package struct RouteLookup: Sendable, Hashable {
+  /// What was looked up.
+  package var destination: IPv4Address
+  /// The type of the route that was found; nil where neither `local` nor `main` has one.
+  package var type: RouteType?
+
+  package init(destination: IPv4Address, type: RouteType?) {
+    self.destination = destination
+    self.type = type
+  }
+}
+
+/// What the reader could not look at, and why.
+public struct Visibility: Sendable, Hashable {
+  /// Processes whose descriptors could not be listed.
+  package var unreadableProcesses: Int
+  /// Whether sockets that are bound but not listening are in the snapshot, those of other users included.
+  package var boundSocketsComplete: Bool
+  /// Why not everything could be looked at, as the report names it, each at most once.
+  package var reasonWords: [OpenWord<VisibilityReason>]
+  /// Who did not answer in time; nil where everybody did.
+  package var silent: SilentSource?
+  /// The BPF iterators that were asked; nil where none was wanted.
+  package var bpf: BPFUse?
+
+  /// Without arguments everything could be looked at.
+  package init(unreadableProcesses: Int = 0, boundSocketsComplete: Bool = true, reasons: [VisibilityReason] = []) {
+    self.unreadableProcesses = unreadableProcesses
+    self.boundSocketsComplete = boundSocketsComplete
+    self.reasonWords = reasons.map(OpenWord.known)
+  }
+
+  /// The reasons that this version knows.
+  package var reasons: [VisibilityReason] { reasonWords.compactMap(\.known) }
+
+  /// Adds a reason that is not there yet.
+  package mutating func add(_ reason: VisibilityReason) {
+    if !reasons.contains(reason) { reasonWords.append(.known(reason)) }
+  }
+
+  /// Whether everything that was looked for could be looked at.
+  public var isComplete: Bool { unreadableProcesses == 0 && boundSocketsComplete && reasonWords.isEmpty }
+}
+
+/// Why a reader could not look at something that an answer needs.
+package enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
+  /// The reader is not root, or root without CAP_SYS_PTRACE, and something was refused for that.
+  case notRoot = "not-root"
+  /// /proc is not mounted or shows no process.
+  case noProc = "no-proc"
+  /// /proc is mounted with hidepid (proc(5)) and the reader is not exempt.
+  case hidepid
+  /// `kernel.yama.ptrace_scope` forbids to read the flags of a process of one's own.
+  case yama
+  /// No pidfd_getfd(2), Linux 5.6; or no sockets that are bound and do not listen in dumps, Linux 6.8.
+  case oldKernel = "old-kernel"
+  /// Nothing of these is in the way and still no process that could be looked at shows a socket: its holder is in
+  /// another pid or user namespace, a thread with descriptors of its own, a message (unix(7), SCM_RIGHTS), or gone.
+  case noHolder = "no-holder"
+  /// Another process keeps a lock or a file waiting that had to be asked: it was not waited for.
+  case noAnswer = "no-answer"
+}
+
+/// What did not answer in time, and was not waited for.
+package struct SilentSource: Sendable, Hashable {
+  /// The process whose descriptor it was; nil for an iterator.
+  package var pid: Int32?
+  /// The short command name of that process, which was chosen by somebody else: escape it before it is shown.
+  package var command: String?
+  /// The BPF iterator that it was, `tcp` or `udp`: it locks every socket of the network namespace in its turn, and somebody
+  /// keeps one locked; nil for a process.
+  package var iterator: String?
+
+  /// A descriptor of this process.
+  package static func process(_ pid: Int32, command: String) -> Self { Self(pid: pid, command: command) }
+
+  /// A BPF iterator.
+  package static func iterator(_ name: String) -> Self { Self(iterator: name) }
+
+  init(pid: Int32? = nil, command: String? = nil, iterator: String? = nil) {
+    self.pid = pid
+    self.command = command
+    self.iterator = iterator
+  }
+
+  /// Nothing in particular: what a reader fills in.
+  package static let blank = Self()
+}
+
+/// What BPF iterators were asked for one answer, and what stood in the way.
+package struct BPFUse: Sendable, Hashable {
+  /// The iterators that answered: `tcp`, `udp`, `task_file`.
+  package var iterators: [String]
+  /// The time it took, kernel types included.
+  package var microseconds: UInt64
+  /// Why one of them did not answer, in words for `-v`; nil where all did.
+  package var problem: String?
+
+  package init(iterators: [String] = [], microseconds: UInt64 = 0, problem: String? = nil) {
+    self.iterators = iterators
+    self.microseconds = microseconds
+    self.problem = problem
+  }
+}
