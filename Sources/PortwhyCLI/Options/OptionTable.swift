@@ -9,7 +9,8 @@ struct OptionTable: Sendable {
     rows = sections.flatMap(\.rows)
   }
 
-  /// The options of portwhy. A new one is a case of `Option` and a row here; `make generate` then writes the rest.
+  /// The options of portwhy. A new one is a case of `Option` and a row in its section
+  /// (OptionRows.swift); `make generate` then writes the rest.
   static let portwhy = OptionTable(sections: [.plan, .looking, .pace, .output])
 
   /// Both ways: what a row excludes, excludes it.
