@@ -109,7 +109,7 @@ package struct ForeignReport: Sendable, Hashable {
   /// The answer.
   package var answer: ForeignAnswer
   /// Where it differs from Linux' own, and why.
-  package var sentences: [String]
+  package var sentences: [ForeignSentence]
   /// What `foreignRemarks` says of the answer.
   package var remarks: [String]
 }
@@ -127,7 +127,31 @@ extension Report {
   }
 }
 
+/// What another system would answer to all that is planned.
+package struct ForeignVerdict: Sendable, Hashable {
+  /// The system.
+  package var system: BSDSystem
+  /// Of several attempts the first that fails, else one that is undetermined.
+  package var bind: CallResult
+  /// What it comes to if what is missing is not in the way; nil where `bind` says it, or nothing is likely.
+  package var likely: CallResult?
+}
+
 extension TargetReport {
+  /// What each system that was asked about answers to the planned options; empty where none was.
+  package var foreignVerdicts: [ForeignVerdict] {
+    (attempts.first?.foreign ?? []).map(\.answer.system).map { system in
+      let outcomes = attempts.compactMap { attempt in
+        attempt.foreign.first { $0.answer.system == system }?.answer.outcome(BSDOptions(plan.options))
+      }
+      let isFailure = { (outcome: BSDOutcome) in if case .fails = outcome.expected { true } else { false } }
+      let worst =
+        outcomes.first(where: isFailure) ?? outcomes.first { $0.expected == .undetermined }
+        ?? outcomes.first { $0.bind == .undetermined } ?? outcomes.first
+      return ForeignVerdict(system: system, bind: worst?.bind ?? .undetermined, likely: worst?.likely)
+    }
+  }
+
   /// What each of `systems` would answer to the attempt, beside Linux' own answer.
   package func foreignReports(
     _ attempt: AttemptReport, under systems: [BSDSystem], host: HostFacts, visibility: Visibility

@@ -3,6 +3,31 @@ package import SocketModel
 
 // What a BSD would answer otherwise, in sentences: lower case, no full stop.
 
+/// A sentence about one system.
+package struct ForeignSentence: Sendable, Hashable {
+  /// What holds for the system alone.
+  package var text: String
+  /// The same without "likely": what systems have in common can be said once, under `foreignHeading`.
+  package var shared: String
+
+  /// The same for both where only one text is given.
+  package init(_ text: String, shared: String? = nil) {
+    self.text = text
+    self.shared = shared ?? text
+  }
+}
+
+/// What stands before a sentence and its colon: the systems that it holds for, and those for which it is likely.
+package func foreignHeading(sure: [BSDSystem], likely: [BSDSystem]) -> String {
+  let names = [sure, likely].map { $0.map(\.description).listed(atMost: .max) }
+  return sure.isEmpty ? "likely \(names[1])" : likely.isEmpty ? names[0] : "\(names[0]), and likely \(names[1])"
+}
+
+/// A system's answer to all that is planned, in few words: `FreeBSD EADDRINUSE`, `macOS likely ok`.
+package func foreignWord(_ system: BSDSystem, bind: CallResult, likely: CallResult?) -> String {
+  "\(system.description) " + (likely.map { "likely \($0)" } ?? "\(bind)")
+}
+
 /// What to say of one answer: the differences from Linux, and nothing that is the same.
 ///
 /// - Parameters:
@@ -12,14 +37,13 @@ package import SocketModel
 package func foreignSentences(
   _ answer: ForeignAnswer, of attempt: BindAttempt, linux: [BindOutcome], planned: ReuseOptions,
   sockets: [SocketObservation]
-) -> [String] {
-  let writer = ForeignWriter(answer: answer, attempt: attempt, linux: linux, planned: planned, sockets: sockets)
-  let sentences =
-    writer.refusedBefore + writer.differences + writer.undetermined + writer.v6only + writer.receives
-    + writer.balanced
-  if !sentences.isEmpty { return sentences }
-  let isGuess = answer.outcomes.contains { $0.likely == .ok }
-  return [(isGuess ? "likely " : "") + "the same answers as here"]
+) -> [ForeignSentence] {
+  let texts = [true, false].map { saysLikely in
+    ForeignWriter(
+      answer: answer, attempt: attempt, linux: linux, planned: planned, sockets: sockets, saysLikely: saysLikely
+    ).sentences
+  }
+  return zip(texts[0], texts[1]).map { ForeignSentence($0, shared: $1) }
 }
 
 /// What holds for every answer of the system, and what was left out of this one.
@@ -29,7 +53,7 @@ package func foreignRemarks(_ answer: ForeignAnswer) -> [String] {
     case .device: "judged without SO_BINDTODEVICE and VRFs, as nothing there is like them"
     }
   }
-  let filters = "by socket rules alone: content filters or Skywalk can still refuse"
+  let filters = "by socket rules alone; content filters or Skywalk can still refuse"
   return leftOut + (answer.system == .macos ? [filters] : [])
 }
 
@@ -39,6 +63,16 @@ private struct ForeignWriter {
   var linux: [BindOutcome]
   var planned: ReuseOptions
   var sockets: [SocketObservation]
+  /// Where the rules allow a bind and more can be in its way.
+  var saysLikely: Bool
+
+  var sentences: [String] {
+    let sentences =
+      refusedBefore + differences + undetermined + v6only + receives + balanced + earlier
+    if !sentences.isEmpty { return sentences }
+    let isGuess = answer.outcomes.contains { $0.likely == .ok }
+    return [(isGuess && saysLikely ? "likely " : "") + "the same answers as here"]
+  }
 
   // MARK: The sockets that are there
 
@@ -70,7 +104,8 @@ private struct ForeignWriter {
     var groups: [(like: BSDDifference, options: [ReuseOptions])] = []
     for difference in answer.differences {
       let index = groups.firstIndex {
-        ($0.like.linux, $0.like.bsd, $0.like.reason) == (difference.linux, difference.bsd, difference.reason)
+        ($0.like.linux, $0.like.bsd.expected, $0.like.reason)
+          == (difference.linux, difference.bsd.expected, difference.reason)
       }
       if let index {
         groups[index].options.append(difference.options)
@@ -80,8 +115,8 @@ private struct ForeignWriter {
     }
     return groups.map { group in
       let reason = group.like.reason.map { ": " + text($0, group.like) } ?? ""
-      return "\(combinations(group.options)) the bind \(ending(group.like.bsd)), here \(ownEnding(group.like.linux))"
-        + reason
+      return "\(combinations(group.options)) the bind \(ending(group.like.bsd.expected)), "
+        + "here \(ownEnding(group.like.linux))" + reason
     }
   }
 
@@ -117,7 +152,7 @@ private struct ForeignWriter {
   /// What becomes of a bind there. Of macOS no rule promises that it works.
   private func ending(_ result: CallResult) -> String {
     switch result {
-    case .ok: answer.system == .macos ? "likely works" : "works"
+    case .ok: answer.system == .macos && saysLikely ? "likely works" : "works"
     case .fails(let error): "fails with \(error)"
     case .undetermined: "is undetermined"
     }
@@ -164,7 +199,7 @@ private struct ForeignWriter {
     case .address: noInterface(attempt.address)
     case .protocolAddress: "TCP cannot be bound to it there"
     case .reservedPort:
-      difference.bsd == .ok
+      difference.bsd.expected == .ok
         ? "anybody may bind a port below 1024 on a wildcard address there"
         : "only the user root may bind a port below 1024 there"
     case .connectionOver: "a connection that is over has given up its port there"
@@ -206,6 +241,26 @@ private struct ForeignWriter {
       "; cleared, the bind \(ending($0.expected))"
     }
     return ["the socket takes no IPv4 there: IPV6_V6ONLY is on unless the program clears it" + (cleared ?? "")]
+  }
+
+  // MARK: Earlier releases
+
+  /// What they answer otherwise than the system now.
+  var earlier: [String] {
+    answer.earlier.flatMap { release -> [String] in
+      var groups: [(ending: CallResult, options: [ReuseOptions])] = []
+      for outcome in release.outcomes {
+        guard let options = outcome.options.onLinux else { continue }
+        if let index = groups.firstIndex(where: { $0.ending == outcome.expected }) {
+          groups[index].options.append(options)
+        } else {
+          groups.append((outcome.expected, [options]))
+        }
+      }
+      return groups.map {
+        "\(combinations($0.options)) the bind \(ending($0.ending)) under \(release.system.description)"
+      }
+    }
   }
 
   // MARK: Traffic

@@ -16,12 +16,12 @@ package struct Topic: Sendable, Hashable {
 
   init(
     _ slug: String, _ title: String, summary: String, what: [Statement], signs: [Statement] = [],
-    helps: [Statement] = [], ineffective: [Statement] = [], references: [String]
+    helps: [Statement] = [], ineffective: [Statement] = [], doubts: [Statement] = [], references: [String]
   ) {
     self.slug = slug
     text = TopicText(
       title: title, summary: summary, what: what, signs: signs, helps: helps, ineffective: ineffective,
-      references: references)
+      doubts: doubts, references: references)
   }
 
   /// A part of the text.
@@ -84,14 +84,14 @@ let generalTopics: [Topic] = [
     summary: "Several sockets of one user listen on one port and share the load; all of them must set it.",
     what: [
       "Made for several workers, each with a listening socket of its own, and for hand-overs without a gap.",
-      "Linux has it since 3.9. \"SO_REUSEPORT undeclared\" tells of older headers, not of the kernel that will run it;",
-      "the number is 15 on x86 and ARM.",
+      "Linux has it since 3.9. \"SO_REUSEPORT undeclared\" tells of older headers, not of the kernel that will run it.",
+      .shown("reuseport.number", "The number of the option is 15 on x86 and ARM."),
       .shown("reuseport.both", "All sockets of the port must set it before bind()."),
       .shown("reuseport.same-user", "All must belong to one user."),
       .shown("share.hash", "Each connection goes to one of them, chosen by a hash of addresses and ports."),
       "The old FAQ about the BSDs says that the first of two such sockets gets everything, and the other nothing.",
-      .shown("bsd.oldest-wildcard", "That holds for a wildcard on FreeBSD 13 and before, and on macOS;"),
-      .shown("bsd.newest", "on one address, and on FreeBSD since 14.0 everywhere, the last one gets everything."),
+      .shown("bsd.oldest-wildcard", "That holds for a wildcard on FreeBSD 13 and before, and on macOS."),
+      .shown("bsd.newest", "On one address, and on FreeBSD since 14.0 everywhere, the last one gets everything."),
     ],
     ineffective: [
       "As a cure for \"address already in use\": if an older copy runs, it keeps a part of your clients.",
@@ -163,16 +163,9 @@ let foreignTopics: [Topic] = [
         "On Linux UDP sockets of two users share by SO_REUSEADDR; by SO_REUSEPORT not even root joins another user."),
       .shown("bsd.group", "8. On a multicast address SO_REUSEADDR and SO_REUSEPORT may be mixed, by all users."),
       .shown("linux.group", "On Linux they may not."),
-      "Each socket gets of a group only what it joined itself; the walk ends at the first one with none of the options.",
-    ],
-    signs: [
-      "All this was read in the sources of FreeBSD 13 to 15 (to July 2026), and was not run on one. Open are these:",
-      "Who gets IPv4 beside a [::] that takes it too, since 14.0: the code says the last bound, inet6(4) says 0.0.0.0.",
       .shown(
-        "bsd.tie", "A listener on 0.0.0.0 and a newer connection: another user gets past the two. No test has that."),
-      .shown(
-        "bsd.balanced-users", "Two users could share 0.0.0.0 by SO_REUSEPORT_LB up to 14.2, if our dates are right."),
-      "Not looked at: jails, FIBs, mac_portacl(4), IP_BINDANY, and sysctls that somebody changed.",
+        "bsd.joined",
+        "An IPv4 group reaches only sockets that joined it themselves, up to the first one with none of the options."),
     ],
     helps: [
       "A server that shall run on both: SO_REUSEADDR for TCP, SO_REUSEPORT for UDP, IPV6_V6ONLY set in words.",
@@ -181,6 +174,24 @@ let foreignTopics: [Topic] = [
     ],
     ineffective: [
       .shown("bsd.no-listen-state", "SO_REUSEADDR on two TCP sockets of one address, though neither listens yet.")
+    ],
+    doubts: [
+      "All this was read in the sources of FreeBSD 13 to 15 (to July 2026), and was not run on one.",
+      "Who gets IPv4 beside a [::] that takes it too, since 14.0: the code says the last bound, inet6(4) says 0.0.0.0.",
+      .shown(
+        "bsd.tie", "A listener on 0.0.0.0 and a newer connection: another user gets past the two. No test has that."),
+      .shown(
+        "bsd.forgiven",
+        "[::] without IPV6_V6ONLY fits beside 0.0.0.0 and 127.0.0.1, not beside 127.0.0.1 alone. No test has that."),
+      .shown(
+        "bsd.disconnected",
+        "A UDP socket whose peer was taken by AF_UNSPEC holds no port since 14.0, by the code. No test has that."),
+      .shown(
+        "bsd.balanced-users",
+        "Two users could share 0.0.0.0 by SO_REUSEPORT_LB up to 14.2: the release is our reckoning, 13.5 was not read."
+      ),
+      "in6_pcb.c was read of 13, 14.0 and main, not of 15 itself; the main branch after July 2026 was not.",
+      "Not looked at: jails, FIBs, mac_portacl(4), IP_BINDANY, SO_REUSEPORT_LB_CPU, and sysctls that somebody changed.",
     ], references: ["socket(7)"]),
   Topic(
     "macos", "what macOS answers in the same situations",
@@ -195,17 +206,19 @@ let foreignTopics: [Topic] = [
       .shown("mac.v6only", "IPV6_V6ONLY is off by default, as on Linux."),
       .shown(
         "mac.group", "On a multicast address the new socket's SO_REUSEADDR fits old SO_REUSEPORT, not the reverse."),
-      .shown("mac.oldest", "SO_REUSEPORT shares nothing out: on a wildcard the first bound socket gets all,"),
-      .shown("mac.newest", "on one address the last bound. There is no SO_REUSEPORT_LB."),
+      .shown("mac.oldest", "SO_REUSEPORT shares nothing out: on a wildcard the first bound socket gets all."),
+      .shown("mac.newest", "On one address the last bound one does. There is no SO_REUSEPORT_LB."),
       .shown("mac.silent", "A bound TCP socket that does not listen, where it is found, answers nothing at all."),
-    ],
-    signs: [
-      "What these rules allow can still fail: content filters, flow divert and Skywalk can refuse besides.",
-      "Read in the sources of macOS 10.14 to 15 (xnu), not run on one.",
-      "Taken from FreeBSD's behaviour: fe80:: without a zone, and the broadcast address of an interface.",
     ],
     helps: [
       .shown("mac.v4-first", "0.0.0.0 first, then [::] with IPV6_V6ONLY off: that order works, the other does not.")
+    ],
+    doubts: [
+      "What these rules allow can still fail: content filters, flow divert and Skywalk can refuse besides.",
+      "Read in xnu-4903 to xnu-11417, not run on one; that these are macOS 10.14 to 15 is our reckoning.",
+      .shown(
+        "mac.inferred",
+        "Taken from FreeBSD's behaviour: fe80:: without a zone is refused, an interface's broadcast address works."),
     ],
     references: ["socket(7)"]),
 ]

@@ -111,13 +111,14 @@ struct VerboseSections {
 }
 
 extension TargetScreen {
-  /// The section `as`: what other systems would answer otherwise. What systems share is said once; what not all
-  /// attempts share has their addresses before it.
+  /// The section `as`: what other systems would answer otherwise. What systems share is said once and first; what not
+  /// all attempts share has their addresses before it.
   func foreign() -> [String] {
-    var said: [BSDSystem] = []
+    var said = ""
     return foreignEntries.enumerated().flatMap { offset, entry in
-      let names = said == entry.systems ? [] : (entry.systems.map(\.description).listed(atMost: .max) + ":").words
-      said = entry.systems
+      let heading = entry.heading
+      let names = said == heading ? [] : (heading + ":").words
+      said = heading
       let isCommon = entry.attempts.isEmpty || entry.attempts.count == target.attempts.count
       let prefix = isCommon ? [] : (addresses(entry.attempts) + ":").words
       return section(offset == 0 ? "as" : "", names + prefix + TerminalText.words(entry.text))
@@ -125,9 +126,17 @@ extension TargetScreen {
   }
 
   private struct ForeignEntry {
-    var text: String
     var attempts: [AttemptReport]
-    var systems: [BSDSystem]
+    var sentences: [(system: BSDSystem, sentence: ForeignSentence)]
+
+    /// Of one system alone, its own words.
+    var text: String { sentences.count == 1 ? sentences[0].sentence.text : sentences[0].sentence.shared }
+
+    var heading: String {
+      let likely = sentences.filter { $0.sentence.text != $0.sentence.shared }.map(\.system)
+      if sentences.count == 1 { return foreignHeading(sure: sentences.map(\.system), likely: []) }
+      return foreignHeading(sure: sentences.map(\.system).filter { !likely.contains($0) }, likely: likely)
+    }
   }
 
   /// Each sentence once, with the attempts and then the systems that share it; the remarks of a system last.
@@ -135,29 +144,34 @@ extension TargetScreen {
     var entries: [ForeignEntry] = []
     var remarks: [ForeignEntry] = []
     for system in (target.attempts.first?.foreign ?? []).map(\.answer.system) {
-      var ofSystem: [ForeignEntry] = []
+      var ofSystem: [(sentence: ForeignSentence, attempts: [AttemptReport])] = []
       for attempt in target.attempts {
         guard let report = attempt.foreign.first(where: { $0.answer.system == system }) else { continue }
-        for text in report.sentences {
-          if let index = ofSystem.firstIndex(where: { $0.text == text }) {
+        for sentence in report.sentences {
+          if let index = ofSystem.firstIndex(where: { $0.sentence == sentence }) {
             ofSystem[index].attempts.append(attempt)
           } else {
-            ofSystem.append(ForeignEntry(text: text, attempts: [attempt], systems: [system]))
+            ofSystem.append((sentence, [attempt]))
           }
         }
-        for text in report.remarks
-        where !remarks.contains(where: { $0.text == text && $0.systems == [system] }) {
-          remarks.append(ForeignEntry(text: text, attempts: [], systems: [system]))
+        for text in report.remarks {
+          let remark = (system: system, sentence: ForeignSentence(text))
+          if remarks.contains(where: { $0.sentences.contains { $0 == remark } }) { continue }
+          remarks.append(ForeignEntry(attempts: [], sentences: [remark]))
         }
       }
-      for entry in ofSystem {
-        if let index = entries.firstIndex(where: { $0.text == entry.text && $0.attempts == entry.attempts }) {
-          entries[index].systems += entry.systems
+      for (sentence, attempts) in ofSystem {
+        let index = entries.firstIndex {
+          $0.sentences[0].sentence.shared == sentence.shared && $0.attempts == attempts
+        }
+        if let index {
+          entries[index].sentences.append((system, sentence))
         } else {
-          entries.append(entry)
+          entries.append(ForeignEntry(attempts: attempts, sentences: [(system, sentence)]))
         }
       }
     }
-    return entries + remarks
+    let isShared = { (entry: ForeignEntry) in entry.sentences.count > 1 }
+    return entries.filter(isShared) + entries.filter { !isShared($0) } + remarks
   }
 }

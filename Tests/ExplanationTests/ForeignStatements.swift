@@ -64,10 +64,37 @@ let foreignStatements: [String: Check] = [
     return answer(group, .reuseaddr, [old(group, .close, .reuseport, .udp, uid: 5)], .udp) == .ok
       && answer(group, .reuseport, [old(group, .close, .reuseaddr, .udp, uid: 5)], .udp) == .ok
   },
+  "bsd.joined": { _ in
+    let group = ip("239.1.1.1")
+    let sockets = [(1, true, false), (2, true, true), (3, false, true), (4, true, true)].compactMap {
+      (index, hasJoined, hasOption) in
+      PCBFacts(old("239.1.1.1", .close, hasOption ? .reuseaddr : [], .udp), sharing: .reuseport, under: .freebsd).map
+      {
+        BSDReceivingSocket(member: .socket(index), facts: $0, membership: hasJoined ? .thisGroup : .none)
+      }
+    }
+    // The newest first: the one that did not join gets nothing, and what is older than the one without options neither.
+    let table = BSDReceivingTable(sockets: sockets.reversed(), order: .kernelList, system: .freebsd)
+    let cut = BSDReceivingTable(sockets: sockets, order: .kernelList, system: .freebsd)
+    let packet = BSDPacket(transport: .udp, destination: .address(group))
+    return table.receiver(of: packet) == .each([.socket(4), .socket(2), .socket(1)])
+      && cut.receiver(of: packet) == .one(.socket(1))
+  },
+  "bsd.forgiven": { _ in
+    let specific = old("127.0.0.1", .listen, .reuseaddr)
+    return answer("::", [], [old("0.0.0.0"), specific], v6only: false) == .ok
+      && answer("::", [], [specific], v6only: false) == inUseThere
+  },
+  "bsd.disconnected": { _ in
+    var socket = old("::", .close, [], .udp)
+    socket.remote = Endpoint(address: ip("::1"), port: Port(0))
+    return answer("::", [], [socket], .udp) == .ok && answer("::", [], [socket], .udp, system: .freebsd14) == .ok
+      && answer("::", [], [socket], .udp, system: .freebsd13) == inUseThere
+  },
   "bsd.tie": { _ in
     let facts = [old("0.0.0.0", uid: 5), old("127.0.0.1", .established, uid: 5)].enumerated().compactMap {
       index, socket in
-      PCBFacts(socket, sharing: .reuseport).map { (index: index, facts: $0) }
+      PCBFacts(socket, sharing: .reuseport, under: .freebsd).map { (index: index, facts: $0) }
     }
     let table = PCBTable(facts.reversed(), order: .kernelList, plannedUID: 1000)
     let bind = BSDAttempt(plan("127.0.0.1", .tcp, 1000), v6only: nil)
@@ -117,6 +144,10 @@ let foreignStatements: [String: Check] = [
     let sockets = [old("127.0.0.1", .listen, .reuseport), old("127.0.0.1", .close, .reuseport)]
     return found("127.0.0.1", sockets, .macos) == .silence(.socket(1))
   },
+  "mac.inferred": { _ in
+    answer("fe80::1", [], [], system: .macos) == .fails(.addressNotAvailable)
+      && answer("192.0.2.255", [], [], .udp, system: .macos) == .ok
+  },
   "mac.v4-first": { _ in
     answer("::", [], [old("0.0.0.0")], v6only: false, system: .macos) == .ok
       && answer("0.0.0.0", [], [old("::", v6only: false)], system: .macos) == inUseThere
@@ -130,6 +161,7 @@ private let foreignHost: HostFacts = {
   host.ipv4LocalRoutes = [
     LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local),
     LocalRoute(destination: .loopback, prefixLength: 32, type: .local),
+    LocalRoute(destination: IPv4Address(192, 0, 2, 255), prefixLength: 32, type: .broadcast),
   ]
   host.ipv6Addresses = []
   host.interfaces = []
@@ -185,7 +217,7 @@ private func receiver(
 /// The same among sockets bound in this order.
 private func found(_ address: String, _ sockets: [SocketObservation], _ system: BSDSystem) -> BSDReceiver {
   let receiving = sockets.enumerated().compactMap { index, socket in
-    PCBFacts(socket, sharing: .reuseport).map {
+    PCBFacts(socket, sharing: .reuseport, under: system).map {
       BSDReceivingSocket(member: .socket(index), facts: $0, isListening: socket.state == .listen)
     }
   }

@@ -27,6 +27,14 @@ let optionStatements: [String: Check] = [
   "reuseport.not-past": { lab in
     try lab.result([Holder(.listening, .tcp, a, options: reuseaddr)], Attempt(.tcp, a), both) == inUse
   },
+  "reuseport.number": { lab in
+    let socket = try Socket.open(.tcp, .ipv4)
+    var (on, read, size): (Int32, Int32, socklen_t) = (1, 0, socklen_t(MemoryLayout<Int32>.size))
+    guard setsockopt(socket.descriptor, SOL_SOCKET, 15, &on, size) == 0,
+      getsockopt(socket.descriptor, SOL_SOCKET, 15, &read, &size) == 0
+    else { return false }
+    return read == 1 && SO_REUSEPORT == 15
+  },
   "reuseport.same-user": { lab in
     let theirs = Holder(.listening, .tcp, a, options: reuseport, uid: 1000)
     return try lab.result([theirs], Attempt(.tcp, a, uid: 1001), reuseport) == inUse

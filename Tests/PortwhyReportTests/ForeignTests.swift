@@ -44,7 +44,7 @@ struct ForeignCase: Sendable, CustomTestStringConvertible {
   }
 }
 
-private func foreignHost() -> HostFacts {
+func foreignHost() -> HostFacts {
   var host = host()
   host.unprivilegedPortStart = 1024
   host.ipv4NonlocalBind = false
@@ -121,7 +121,16 @@ let foreignCases: [ForeignCase] = [
   ForeignCase(
     "as-two-users", [sharing], ["0.0.0.0"], options: .reuseport, uid: 1001),
   ForeignCase("as-privileged", [], ["0.0.0.0", "127.0.0.2"], port: 80, uid: 1000),
+  ForeignCase("as-disconnected", [disconnected], ["0.0.0.0"], transport: .udp, port: 5000),
 ]
+
+/// On [::], where it was connected to an IPv4 peer.
+private var disconnected: SocketObservation {
+  var socket = udp("::", 5000, inode: 9, "chatty")
+  socket.remote = Endpoint(address: ip("::ffff:192.0.2.9"), port: Port(0))
+  socket.v6only = .known(false, .sockDiag)
+  return socket
+}
 
 private var unreadable: SocketObservation {
   var socket = listener
@@ -155,9 +164,15 @@ struct ForeignTests {
       let document = try JSONDocument(parsing: writer.text)
       #expect(SchemaValidator(schema: whole).violations(document) == [])
       #expect(document["outcomes"]?.elements.count == report.answer.system.combinations.count)
-      #expect(document["text"]?.elements.compactMap(\.text) == report.sentences + report.remarks)
+      #expect(document["text"]?.elements.compactMap(\.text) == report.sentences.map(\.text) + report.remarks)
       let balanced = document["outcomes"]?.elements.map { $0["reuseport_lb"] }
       #expect(balanced?.contains(.null) == (report.answer.system == .macos))
+      for difference in document["differences"]?.elements ?? [] {
+        let outcome = document["outcomes"]?.elements.first { outcome in
+          ["reuseaddr", "reuseport"].allSatisfy { outcome[$0] == difference[$0] }
+        }
+        for key in ["bind", "likely", "missing"] { #expect(difference[key] == outcome?[key], "\(key)") }
+      }
     }
   }
 
@@ -167,7 +182,8 @@ struct ForeignTests {
       $0.system == .macos
     }
     #expect(answers.count > 8)
-    for outcome in answers.flatMap(\.outcomes) {
+    #expect(answers.flatMap(\.differences).contains { $0.bsd.likely == .ok })
+    for outcome in answers.flatMap(\.outcomes) + answers.flatMap(\.differences).map(\.bsd) {
       #expect(outcome.bind != .ok)
       if outcome.likely == .ok { #expect(outcome.missing == [MissingFact(.filters)]) }
     }

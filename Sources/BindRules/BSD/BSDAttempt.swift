@@ -126,6 +126,9 @@ extension BSDSystem {
   /// A connection of another user is no stranger's in the user check, for TCP.
   var exemptsConnectionsFromUserCheck: Bool { self != .macos }
 
+  /// A UDP socket whose peer was taken from it holds its port no more: since 14.0.
+  var unlistsDisconnectedSockets: Bool { self == .freebsd || self == .freebsd14 }
+
   /// What INP_LOOKUP_MAPPED_PCB_COST adds to a socket of both families in a search for IPv4.
   var costOfDualSocket: Int { self == .macos ? 0 : 3 }
 

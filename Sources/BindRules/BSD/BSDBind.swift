@@ -13,7 +13,7 @@ package func bsdOutcomes(of attempt: BSDAttempt, in snapshot: Snapshot, under sy
 package func bsdOutcomes(
   of attempt: BSDAttempt, in snapshot: Snapshot, under system: BSDSystem, sharing: BSDSharing
 ) -> [BSDOutcome] {
-  let table = PCBTable(snapshot, attempt.transport, sharing: sharing, plannedUID: attempt.uid)
+  let table = PCBTable(snapshot, attempt.transport, system, sharing: sharing, plannedUID: attempt.uid)
   return system.combinations.compactMap { options in
     bsdOutcome(of: attempt, options, among: table, snapshot.host, system)?
       .withUnseenSockets(attempt, system, snapshot.visibility)
@@ -118,7 +118,7 @@ extension BSDOutcome {
     default:
       var outcome = self
       outcome.bind = .undetermined
-      outcome.likely = bind == .undetermined ? likely : nil
+      outcome.likely = nil
       outcome.missing.append(MissingFact(.boundSockets))
       return outcome
     }

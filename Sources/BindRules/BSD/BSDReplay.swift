@@ -49,9 +49,9 @@ struct BSDReplay {
   init?(_ transport: TransportProtocol, _ snapshot: Snapshot, _ system: BSDSystem, sharing: BSDSharing) {
     self.system = system
     host = snapshot.host
-    let table = PCBTable(snapshot, transport, sharing: sharing, plannedUID: 0)
+    let table = PCBTable(snapshot, transport, system, sharing: sharing, plannedUID: 0)
     sockets = []
-    for entry in table.entries where !entry.facts.isConnected {
+    for entry in table.entries where !entry.facts.isConnected && !entry.facts.isDisconnected {
       for index in entry.sockets {
         let socket = snapshot.sockets[index]
         guard sockets.count < Self.mostSockets else { return nil }

@@ -20,11 +20,21 @@ package struct ForeignAnswer: Sendable, Hashable {
   /// What the system answers if all sockets of the port set SO_REUSEPORT_LB where they now set SO_REUSEPORT, and what
   /// earlier releases of it would; nil where the planned bind does not set SO_REUSEPORT or none of the others does.
   package var ifBalanced: [BSDReleaseAnswer]?
+  /// Earlier releases that answer one of Linux' combinations otherwise, the latest first.
+  package var earlier: [BSDRelease]
   /// What of the question has no counterpart there and was left out.
   package var leftOut: [BSDOmission]
 
   /// The outcome of this combination; nil where the system has no such option.
   package func outcome(_ options: BSDOptions) -> BSDOutcome? { outcomes.first { $0.options == options } }
+}
+
+/// What a release answers that a later one answers otherwise.
+package struct BSDRelease: Sendable, Hashable {
+  /// The release.
+  package var system: BSDSystem
+  /// Its outcomes of the combinations that differ.
+  package var outcomes: [BSDOutcome]
 }
 
 /// The answer of one release.
@@ -76,7 +86,7 @@ package func foreignAnswer(
     refusedBefore: firstRefused(attempt.transport, in: snapshot, under: system),
     differences: differences(of: attempt, v6only: v6only, linux: linux, in: snapshot, under: system),
     receives: [], usesDefaultV6only: attempt.family == .ipv6 && v6only == nil, withV6onlyOfLinux: nil,
-    ifBalanced: nil, leftOut: omissions(attempt, snapshot))
+    ifBalanced: nil, earlier: [], leftOut: omissions(attempt, snapshot))
   if v6only == nil, attempt.family == .ipv6, attempt.v6only != system.isV6onlyByDefault {
     var asOnLinux = bind
     asOnLinux.v6only = attempt.v6only
@@ -87,6 +97,11 @@ package func foreignAnswer(
     answer.receives = receipts(bind, BSDOptions(planned), snapshot, system)
   }
   answer.ifBalanced = answersIfBalanced(bind, planned, snapshot, system)
+  answer.earlier = system.earlier.reversed().compactMap { release in
+    let differing = zip(bsdOutcomes(of: bind, in: snapshot, under: release), outcomes)
+      .filter { $0.options.onLinux != nil && $0.expected != $1.expected }.map(\.0)
+    return differing.isEmpty ? nil : BSDRelease(system: release, outcomes: differing)
+  }
   return answer
 }
 
@@ -161,9 +176,10 @@ extension BSDReceivingTable {
       member: .planned, facts: PCBFacts(bind, options, system), isListening: bind.transport == .tcp)
     let others = snapshot.sockets.enumerated().compactMap { index, socket -> BSDReceivingSocket? in
       guard socket.transport == bind.transport else { return nil }
-      return PCBFacts(socket, sharing: .reuseport).map {
+      return PCBFacts(socket, sharing: .reuseport, under: system).map {
         BSDReceivingSocket(
-          member: .socket(index), facts: $0, remote: socket.remote, isListening: socket.state == .listen)
+          member: .socket(index), facts: $0, remote: $0.isConnected ? socket.remote : nil,
+          isListening: socket.state == .listen)
       }
     }
     self.init(sockets: [planned] + others, order: PCBTable.order(snapshot, bind.transport), system: system)
@@ -212,8 +228,8 @@ package struct BSDDifference: Sendable, Hashable {
   package var options: ReuseOptions
   /// What bind(2) or listen(2) answers on Linux.
   package var linux: CallResult
-  /// What bind(2) answers there, on macOS as far as the rules of the sockets go.
-  package var bsd: CallResult
+  /// What bind(2) answers there.
+  package var bsd: BSDOutcome
   /// Why; nil where none of the known reasons is one.
   package var reason: BSDDifferenceReason?
 }
@@ -240,8 +256,7 @@ package func differences(
     }
     let difference = DifferenceFinder(
       attempt: attempt, linux: linux, bsd: bsd, sameFamilies: sameFamilies, snapshot: snapshot, system: system)
-    return BSDDifference(
-      options: options, linux: linux.verdict, bsd: bsd.expected, reason: difference.reason)
+    return BSDDifference(options: options, linux: linux.verdict, bsd: bsd, reason: difference.reason)
   }
 }
 
@@ -286,7 +301,7 @@ private struct DifferenceFinder {
   private var whyNotInUse: BSDDifferenceReason? {
     if sameFamilies.expected == .fails(.addressInUse) { return .v6onlyDefault }
     let blockers = linux.blockers.map { snapshot.sockets[$0.socket] }
-    let facts = blockers.compactMap { PCBFacts($0, sharing: .reuseport) }
+    let facts = blockers.compactMap { PCBFacts($0, sharing: .reuseport, under: system) }
     if facts.isEmpty { return .connectionOver }
     if linux.options.isEmpty {
       return attempt.address == .v6(.any) && facts.contains { $0.local == .v4(.any) }

@@ -34,6 +34,8 @@ struct PCBFacts: Hashable {
   var scope: InterfaceIndex?
   /// It has a peer.
   var isConnected: Bool
+  /// It had one, so it was put back into the list since its bind.
+  var isDisconnected = false
   /// The peer has an IPv4 address.
   var isPeerIPv4: Bool
   /// nil where it is not known; AF_INET has none.
@@ -58,19 +60,27 @@ struct PCBFacts: Hashable {
 }
 
 extension PCBFacts {
-  /// nil for what is in no table of a BSD: a handshake (it has its syncache for these), and a TCP socket whose connection is
-  /// over while its descriptor is still open (`in_pcbdrop`), which on Linux keeps its port.
-  init?(_ socket: SocketObservation, sharing: BSDSharing) {
-    let isOver = socket.transport == .tcp && socket.state == .close && socket.remote != nil
-    guard !socket.isRequest, !isOver else { return nil }
+  /// nil for what is in no table of the BSD: a handshake (it has its syncache for these), and a socket whose connection
+  /// is over while its descriptor is still open, which on Linux keeps its port: of TCP (`in_pcbdrop`), and since FreeBSD
+  /// 14.0 of UDP too (`in_pcbdisconnect`, `in6_pcbdisconnect`).
+  ///
+  /// Only of AF_INET6 does Linux show the peer that a UDP socket had before connect(2) with AF_UNSPEC.
+  init?(_ socket: SocketObservation, sharing: BSDSharing, under system: BSDSystem) {
+    let isOver = socket.state == .close && socket.remote != nil
+    let isGone = isOver && (socket.transport == .tcp || system.unlistsDisconnectedSockets)
+    guard !socket.isRequest, !isGone else { return nil }
     family = socket.family
-    local = socket.local.address
     scope = socket.device
-    // A UDP socket that is only bound may still show the peer that connect(2) with AF_UNSPEC took from it.
-    let isDisconnected = socket.transport == .udp && socket.state == .close
-    isConnected = socket.remote != nil && !isDisconnected || socket.isTimeWaitSocket
+    isDisconnected = isOver
+    isConnected = socket.remote != nil && !isOver || socket.isTimeWaitSocket
     isPeerIPv4 = socket.remote.map { $0.address.asReceiveAddress.mapped != nil } ?? false
+    local = socket.local.address
     v6only = socket.family == .ipv4 ? false : socket.v6only?.sure
+    if isOver && family == .ipv6 {
+      // `udp6_disconnect` takes the address too, and leaves the one family that connect(2) chose.
+      local = .v6(isPeerIPv4 ? IPv6Address(mapping: .any) : .any)
+      v6only = true
+    }
     reuseaddr = socket.reuseaddr.sure
     let shares = socket.reuseport.sure
     reuseport = sharing == .reuseport ? shares : false
@@ -178,9 +188,12 @@ struct PCBTable {
     transport == .tcp ? .unknown : snapshot.isChainOrdered ? .newestFirst : .newestFirstWithinFamily
   }
 
-  init(_ snapshot: Snapshot, _ transport: TransportProtocol, sharing: BSDSharing, plannedUID: UInt32) {
+  init(
+    _ snapshot: Snapshot, _ transport: TransportProtocol, _ system: BSDSystem, sharing: BSDSharing, plannedUID: UInt32
+  ) {
     let facts = snapshot.sockets.enumerated().compactMap { index, socket in
-      socket.transport == transport ? PCBFacts(socket, sharing: sharing).map { (index, $0) } : nil
+      socket.transport == transport
+        ? PCBFacts(socket, sharing: sharing, under: system).map { (index, $0) } : nil
     }
     self.init(facts, order: Self.order(snapshot, transport), plannedUID: plannedUID)
   }
@@ -216,7 +229,9 @@ struct PCBTable {
 
   /// Whether the socket stands where it was bound. One that connects is put back, so it is newer than its bind, by how much
   /// nothing tells.
-  func isInPlace(_ entry: Entry) -> Bool { order == .kernelList || !entry.facts.isConnected }
+  func isInPlace(_ entry: Entry) -> Bool {
+    order == .kernelList || !(entry.facts.isConnected || entry.facts.isDisconnected)
+  }
 
   enum Sequence: Hashable, CaseIterable {
     case all

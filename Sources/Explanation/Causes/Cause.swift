@@ -320,6 +320,8 @@ package struct TopicText: Sendable, Hashable {
   package var helps: [Statement]
   /// What does not help, and why people think it does.
   package var ineffective: [Statement]
+  /// What of it is not known for sure.
+  package var doubts: [Statement] = []
   /// Manual pages, as `tcp(7)`.
   package var references: [String]
 
@@ -327,10 +329,11 @@ package struct TopicText: Sendable, Hashable {
   package var sections: [(heading: String, statements: [Statement])] {
     [
       ("", what), ("how to recognise it", signs), ("what helps", helps), ("what does not help", ineffective),
+      ("what is in doubt", doubts),
       ("see also", [Statement(stringLiteral: references.joined(separator: ", "))]),
     ].filter { !$0.1.isEmpty }
   }
 
   /// Everything it says.
-  package var statements: [Statement] { what + signs + helps + ineffective }
+  package var statements: [Statement] { what + signs + helps + ineffective + doubts }
 }

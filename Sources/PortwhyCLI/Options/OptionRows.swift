@@ -144,7 +144,16 @@ extension OptionSection {
           .Cm macos
           would answer for the same sockets, where that differs and why.
           Neither the verdict nor the exit status changes.
-          The rules are those of its sources; nothing is run there.
+          The rules were read in its sources, and nothing was run there: the topics
+          .Cm freebsd
+          and
+          .Cm macos
+          of
+          .Fl -explain
+          say what is in doubt.
+          Of
+          .Cm macos
+          no answer is a sure success, as content filters and Skywalk can refuse besides.
           """),
       OptionRow(
         .capNetBind, "cap-net-bind", in: .planning,

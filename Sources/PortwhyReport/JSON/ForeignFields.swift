@@ -1,5 +1,6 @@
 internal import BindRules
 internal import Answers
+internal import Explanation
 internal import SocketModel
 
 // `attempts[].as`: what other systems would answer, one object for each. It is written and never read: whoever asks a saved
@@ -36,7 +37,7 @@ extension WrittenObject {
     add("differences", answer.differences.map(WrittenObject.init))
     add("receives", answer.receives.map(WrittenObject.init))
     add("left_out", answer.leftOut.map(\.rawValue))
-    add("text", report.sentences + report.remarks)
+    add("text", report.sentences.map(\.text) + report.remarks)
   }
 
   private init(_ outcome: BSDOutcome, hasBalancing: Bool) {
@@ -60,7 +61,9 @@ extension WrittenObject {
     add("reuseaddr", difference.options.contains(.reuseaddr))
     add("reuseport", difference.options.contains(.reuseport))
     add("linux", difference.linux.description)
-    add("bind", difference.bsd.description)
+    add("bind", difference.bsd.bind.description)
+    add("likely", difference.bsd.likely?.description)
+    add("missing", difference.bsd.missing)
     add("reason", difference.reason?.rawValue)
   }
 

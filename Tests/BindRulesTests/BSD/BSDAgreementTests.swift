@@ -16,7 +16,10 @@ private struct RandomSets {
       + ["::ffff:0.0.0.0", "fe80::1"]
     let groups = ["239.1.1.1", "::ffff:239.1.1.1", "ff02::1", "ff05::1"]
     var words = [transport]
-    if chance(3) {
+    if transport == "udp" && chance(8) {
+      words += [random.pick(["::", "::", "::1", "::ffff:127.0.0.1"]), "disconnected"]
+      if words[1] == "::ffff:127.0.0.1" || (words[1] == "::" && chance(2)) { words.append("peer4") }
+    } else if chance(3) {
       let address = random.pick(["127.0.0.1", "127.0.0.1", "192.0.2.10", "::1", "::1", "::ffff:127.0.0.1", "fe80::1"])
       words += [address, transport == "tcp" ? random.pick(["connected", "time-wait"]) : "connected"]
     } else {
@@ -27,7 +30,8 @@ private struct RandomSets {
     let letters = random.pick(["", "", "A", "P", "AP", "L"])
     if !letters.isEmpty { words.append(letters) }
     if words[1].contains(":") {
-      words.append(words[1].hasPrefix("::ffff") ? "dual" : random.pick(["dual", "dual", "v6only"]))
+      let isDual = words[1].hasPrefix("::ffff") || words.contains("peer4")
+      words.append(isDual ? "dual" : random.pick(["dual", "dual", "v6only"]))
       if chance(8) { words.append("v6only?") }
     }
     words.append("uid=\(random.pick([0, 1001, 1001, 1001, 1002]))")
@@ -120,9 +124,10 @@ struct BSDAgreementTests {
       let table = PCBTable(
         facts, order: transport == "tcp" ? .unknown : .newestFirstWithinFamily, plannedUID: attempt.uid)
       let outcome = try #require(bsdOutcome(of: attempt, words.options, among: table, host, system))
+      let there = existing.filter { !ModelSocket.fillings($0, uid: 0, kernel).isEmpty }
       let worlds = ModelWorlds(
-        sockets: existing.map { ModelSocket.fillings($0, uid: Int(attempt.uid)) },
-        newerThan: Self.knownOrder(existing), hosts: planned.contains("::77") ? Self.hosts : [Self.hosts[0]])
+        sockets: there.map { ModelSocket.fillings($0, uid: Int(attempt.uid), kernel) },
+        newerThan: Self.knownOrder(there), hosts: planned.contains("::77") ? Self.hosts : [Self.hosts[0]])
       let answers = worlds.answers(ModelProgram(words: planned), kernel)
       let said: Set<String> =
         switch outcome.expected {
@@ -159,12 +164,12 @@ struct BSDAgreementTests {
 @Suite("The second statement of a BSD's rules")
 struct BSDModelTests {
   /// The pairs of which `BSDBindTests` holds the first statement: both stand or fall by the same rows.
-  @Test("answers as each kernel does", arguments: BSDPairs.all + BSDBindTests.stated)
+  @Test("answers as each kernel does", arguments: BSDPairs.all + BSDBindTests.stated + BSDBindTests.disconnected)
   func pairs(_ row: BSDRow) {
     for (kernel, expected) in zip(ModelKernel.allCases, row.expected.dropFirst()) where expected != "-" {
       let program = ModelProgram(words: row.planned)
       let sockets = row.existing.reversed().flatMap {
-        ModelSocket.fillings($0, uid: program.uid, only6: kernel != .darwin)
+        ModelSocket.fillings($0, uid: program.uid, kernel, only6: kernel != .darwin)
       }
       let (answer, _) = ModelMachine(kernel, modelHost, sockets).answer(program)
       #expect((answer == "EADDRINUSE" ? "in-use" : answer) == expected, "\(kernel)")

@@ -74,6 +74,23 @@ struct BSDBindTests {
       "tcp 127.0.0.1 L", "- - - ok -"),
   ]
 
+  /// Beside a UDP socket that was connected and is no more: FreeBSD has put it away since 14.0, before it and on macOS it
+  /// is on the wildcard of the family that connect(2) chose. `in_pcbdisconnect`, `in6_pcbdisconnect`, `udp6_disconnect`.
+  static let disconnected: [BSDRow] = [
+    BSDRow("its port", ["udp :: v6only disconnected"], "udp :: v6only A", "- in-use ok ok in-use"),
+    BSDRow("its port, without options", ["udp ::1 disconnected"], "udp ::1", "- in-use ok ok in-use"),
+    BSDRow("the address that it had", ["udp ::1 disconnected"], "udp ::1 A", "- ok ok ok ok"),
+    BSDRow(
+      "the wildcard, where it had an address", ["udp ::1 disconnected"], "udp :: v6only A", "- in-use ok ok in-use"),
+    BSDRow("the other family", ["udp :: dual disconnected"], "udp 239.1.1.1", "- ok ok ok ok"),
+    BSDRow("IPv4 of an IPv4 peer", ["udp :: dual disconnected peer4"], "udp 239.1.1.1", "- in-use ok ok in-use"),
+    BSDRow("IPv6 of an IPv4 peer", ["udp :: dual disconnected peer4"], "udp :: v6only", "- ok ok ok ok"),
+    BSDRow("SO_REUSEPORT on both", ["udp :: v6only P disconnected"], "udp :: v6only P", "- ok ok ok ok"),
+  ]
+
+  @Test("knows what becomes of a socket whose peer was taken", arguments: disconnected)
+  func disconnect(_ row: BSDRow) throws { try pairs(row) }
+
   @Test("answers as the tests of the systems say", arguments: stated)
   func theirTests(_ row: BSDRow) throws { try pairs(row) }
 

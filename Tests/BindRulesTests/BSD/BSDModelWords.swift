@@ -23,8 +23,10 @@ extension ModelSocket {
   /// - Parameters:
   ///   - uid: Of the planned bind: an unknown user is this one or another.
   ///   - only6: IPV6_V6ONLY where the words leave it to the system.
-  static func fillings(_ text: String, uid: Int, only6: Bool = true) -> [ModelSocket] {
+  /// - Returns: Empty for a socket that the kernel has put away.
+  static func fillings(_ text: String, uid: Int, _ kernel: ModelKernel, only6: Bool = true) -> [ModelSocket] {
     let words = ModelWords(text)
+    if words.has("disconnected") && kernel.losesDisconnected { return [] }
     var first = ModelSocket()
     first.udp = words.has("udp")
     first.made6 = words.address.contains(":")
@@ -76,6 +78,7 @@ private struct ModelWords {
 
   /// The addresses that a socket of these words takes traffic at.
   func places(_ isOnly6: Bool) -> (four: String?, six: String?) {
+    if has("disconnected") { return has("peer4") ? ("0.0.0.0", nil) : (nil, "::") }
     if !address.contains(":") { return (address, nil) }
     if address.hasPrefix("::ffff:") { return (String(address.dropFirst(7)), nil) }
     if address == "::" { return (isOnly6 ? nil : "0.0.0.0", "::") }

@@ -3,7 +3,8 @@ import SocketModel
 
 // The notation of the tables of BSD: `tcp 0.0.0.0 AP dual uid=5 listen`. Words: the protocol, the address, the letters of
 // SO_REUSEADDR, SO_REUSEPORT and SO_REUSEPORT_LB, `v6only` or `dual` where IPV6_V6ONLY is set or cleared, the state
-// (nothing for a bound socket), `uid=`, `port=`, `scope=`. `A?`, `P?`, `v6only?` and `uid?` are facts that are not known.
+// (nothing for a bound socket; `disconnected` for one of UDP whose peer connect(2) took again, with `peer4` an IPv4
+// one), `uid=`, `port=`, `scope=`. `A?`, `P?`, `v6only?` and `uid?` are facts that are not known.
 
 struct BSDWords {
   var words: [String]
@@ -46,12 +47,14 @@ struct BSDWords {
       case has("over"): .close
       default: .close
       }
-    let isConnected = has("connected") || has("time-wait") || has("over")
+    let isOver = has("over") || has("disconnected")
+    let isConnected = has("connected") || has("time-wait") || isOver
     let isV6only = v6only ?? isDefault
-    let peer: IPAddress = has("peer4") ? .v6(IPv6Address(mapping: .loopback)) : address
+    let peer: IPAddress =
+      has("peer4") ? .v6(IPv6Address(mapping: .loopback)) : has("disconnected") ? .v6(.loopback) : address
     return SocketObservation(
       transport: transport, family: address.family, local: Endpoint(address: address, port: port),
-      remote: isConnected ? Endpoint(address: peer, port: Port(50_000)) : nil, state: state,
+      remote: isConnected ? Endpoint(address: peer, port: Port(isOver ? 0 : 50_000)) : nil, state: state,
       reuseaddr: has("A?") ? .unknown(.hidden) : .known(options.contains(.reuseaddr), .getsockopt),
       reuseport: has("P?") ? .unknown(.hidden) : .known(options.contains(.reuseport), .getsockopt),
       v6only: address.family == .ipv4 ? nil : has("v6only?") ? .unknown(.hidden) : .known(isV6only, .sockDiag),
@@ -60,7 +63,7 @@ struct BSDWords {
   }
 
   func facts(_ system: BSDSystem) -> PCBFacts? {
-    var facts = PCBFacts(observation(v6only: system.isV6onlyByDefault), sharing: .reuseport)
+    var facts = PCBFacts(observation(v6only: system.isV6onlyByDefault), sharing: .reuseport, under: system)
     facts?.reuseportLB = options.contains(.reuseportLB)
     return facts
   }

@@ -88,6 +88,10 @@ struct BSDUnknownFactsTests {
     #expect(all[0].bind == .fails(.addressInUse))
     #expect(all[1].bind == .undetermined)
     #expect(all[1].missing == [MissingFact(.boundSockets)])
+    let macos = bsdOutcomes(of: BSDWords("tcp 127.0.0.1").attempt(), in: snapshot, under: .macos)
+    #expect(macos[0].bind == .fails(.addressInUse))
+    #expect(macos[1].bind == .undetermined && macos[1].likely == nil)
+    #expect(macos[1].missing == [MissingFact(.filters), MissingFact(.boundSockets)])
   }
 
   @Test("is the interfaces' addresses, where they were not read")

@@ -11,6 +11,9 @@ package enum ModelKernel: CaseIterable, Sendable {
   case newer
   /// Darwin, as macOS has it.
   case darwin
+
+  /// connect(2) with AF_UNSPEC takes a UDP socket out of all lists; the others leave it there, on one family's wildcard.
+  package var losesDisconnected: Bool { self == .fourteen || self == .newer }
 }
 
 /// What a program asks of socket(2), setsockopt(2) and bind(2).
