@@ -70,6 +70,39 @@ struct FoldTests {
     #expect(fold.otherProblems.map(\.line) == [9])
   }
 
+  @Test("have what other systems answer beside the holder, and are apart where these differ")
+  func foreign() throws {
+    let host = foreignHost()
+    func asked(_ socket: SocketObservation, _ options: ReuseOptions) -> TargetReport {
+      let plan = BindAttempt(transport: .tcp, address: ip("127.0.0.1"), port: Port(8080), uid: 33)
+      let outcomes = outcomes(of: plan, in: Snapshot(host: host, sockets: [socket]))
+      var report = target(
+        plan: Plan(options: options, uid: 33), sockets: [socket],
+        attempts: [AttemptReport(attempt: plan, outcomes: outcomes)])
+      report.attempts[0].foreign = report.foreignReports(
+        report.attempts[0], under: [.freebsd, .macos], host: host, visibility: Visibility())
+      return report
+    }
+    var exact = listener
+    exact.local.address = ip("127.0.0.1")
+    let answers = fold([
+      ("a", asked(listener, .reuseaddr)), ("b", asked(listener, .reuseaddr)), ("c", asked(exact, .reuseaddr)),
+    ])
+    #expect(
+      answers.text(style: ScreenStyle()) == """
+        8080/tcp on 127.0.0.1 with SO_REUSEADDR, 3 hosts
+          fails  2  wildcard-overlap  nginx.service  FreeBSD ok, macOS likely ok
+              a, b
+          fails  1  listener          nginx.service  FreeBSD EADDRINUSE, macOS EADDRINUSE
+              c
+
+        """)
+    let text = answers.json(version: "0.2.0", status: 1)
+    #expect(text.contains(#""as":[{"system":"freebsd","bind":"ok","likely":null},"#))
+    #expect(text.contains(#"{"system":"macos","bind":"undetermined","likely":"ok"}]"#))
+    #expect(!fold([("a", free)]).text(style: ScreenStyle()).contains("FreeBSD"))
+  }
+
   @Test("end as the worst of them")
   func worst() {
     var fold = fold([("a", free)])

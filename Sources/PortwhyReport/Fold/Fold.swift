@@ -216,6 +216,8 @@ struct FoldGroup: Sendable, Hashable {
   /// Who is in the way, without what differs from host to host; empty for nobody.
   var holder = ""
   var missing: [String] = []
+  /// What other systems would answer; empty where none was asked about.
+  var foreign: [ForeignVerdict] = []
 
   /// A host on which the bind works.
   init() { verdict = .ok }
@@ -230,6 +232,7 @@ struct FoldGroup: Sendable, Hashable {
     case .undetermined: verdict = .undetermined
     case nil: verdict = .none
     }
+    foreign = target.foreignVerdicts
     guard verdict != .ok, verdict != .none else { return }
     holder = Self.holders(target, users)
     if verdict == .ours { return }
@@ -330,9 +333,17 @@ extension WrittenObject {
     add("cause", group.causeWord)
     add("missing", group.missing)
     add("holder", group.holder.isEmpty ? nil : group.holder)
+    add("as", group.foreign.map(WrittenObject.init))
     add("count", hosts.count)
     add("folded", FoldedNames.entries(hosts).joined(separator: ","))
     add("hosts", hosts)
+  }
+
+  private init(_ verdict: ForeignVerdict) {
+    self.init()
+    add("system", verdict.system.rawValue)
+    add("bind", verdict.bind.description)
+    add("likely", verdict.likely?.description)
   }
 
   fileprivate init(_ problem: FoldProblem) {

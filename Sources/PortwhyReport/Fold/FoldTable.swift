@@ -1,3 +1,4 @@
+internal import Answers
 internal import Explanation
 internal import SocketModel
 
@@ -59,7 +60,10 @@ extension FoldQuestion {
   fileprivate func lines(_ style: ScreenStyle) -> [String] {
     let rows = sorted.map { group, hosts in
       FoldRow(
-        cells: [group.verdict.word ?? "not asked", String(hosts.count), group.cause, group.holder],
+        cells: [
+          group.verdict.word ?? "not asked", String(hosts.count), group.cause, group.holder,
+          group.foreign.map { foreignWord($0.system, bind: $0.bind, likely: $0.likely) }.joined(separator: ", "),
+        ],
         hosts: FoldedNames.entries(hosts), ink: group.verdict.ink)
     }
     return [style.paint(TerminalText.escaped(title), .bold)] + FoldRow.lines(rows, style)
