@@ -86,9 +86,9 @@ private struct Surroundings: ~Copyable {
   /// The one child of the manager in the unit's control group that leads a session of its own, as systemd starts them
   /// (`exec_child`); nil where there are several, and for a daemon that started itself in another way.
   private mutating func unitMain(_ record: ProcessRecord, _ group: ControlGroup) -> UnitMain? {
-    guard let path = group.pathOfUnit else { return nil }
+    guard let (path, own) = group.pathsOfUnit else { return nil }
     if let main = mains[path] { return main }
-    let all = processes(in: path) + (group.reachablePath == path ? [] : processes(in: group.reachablePath ?? path))
+    let all = processes(in: path) + (own == path ? [] : processes(in: own))
     var leaders: [UnitMain] = []
     for pid in Set(all).sorted() {
       guard let process = relative(pid), process.stat.session == pid,
@@ -111,8 +111,9 @@ private struct Surroundings: ~Copyable {
   private mutating func processes(in path: String) -> [Int32] {
     if let known = members[path] { return known }
     var text: [UInt8] = []
-    // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)).
-    for mount in ["sys/fs/cgroup", "sys/fs/cgroup/unified"] where text.isEmpty {
+    // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)); where systemd does not
+    // use it, nor mount it in its containers, the processes of a unit are in the one without controllers.
+    for mount in ["sys/fs/cgroup", "sys/fs/cgroup/unified", "sys/fs/cgroup/systemd"] where text.isEmpty {
       text = (try? root.contents(of: "\(mount)\(path)/cgroup.procs")) ?? []
     }
     let found = text.split(separator: UInt8(ascii: "\n")).prefix(512).compactMap {

@@ -84,6 +84,8 @@ struct ControlGroup: Sendable, Hashable {
   var managerOf: UInt32? { isUserManagersOwn ? userManager : nil }
   /// The path below the cgroup2 mount; nil on a host with cgroup v1 alone.
   var unifiedPath: String?
+  /// The path in systemd's own hierarchy of version 1 (`name=systemd`); nil where there is none.
+  private var systemdPath: String?
 
   /// Reads the text of `/proc/PID/cgroup`, a line `HIERARCHY:CONTROLLERS:PATH` for each hierarchy.
   ///
@@ -100,6 +102,7 @@ struct ControlGroup: Sendable, Hashable {
       if engine == nil { engine = place.engine }
       let isUnified = fields[0] == "0" && fields[1].isEmpty
       if isUnified { unifiedPath = String(fields[2]) }
+      if fields[1] == "name=systemd" { systemdPath = String(fields[2]) }
       if isUnified || fields[1] == "name=systemd" {
         if unit == nil {
           userManager = place.userManager
@@ -112,10 +115,10 @@ struct ControlGroup: Sendable, Hashable {
 
   /// The path, where it lies inside of the reader's cgroup namespace: what lies outside is written from the inside,
   /// "/.." for each step up. A group may be called "..x".
-  var reachablePath: String? {
-    guard let unifiedPath else { return nil }
-    let isOutside = unifiedPath.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
-    return isOutside ? nil : unifiedPath
+  var reachablePath: String? { unifiedPath.flatMap(Self.reachable) }
+
+  private static func reachable(_ path: String) -> String? {
+    path.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) } ? nil : path
   }
 
   /// Walks the path from the root; below a container's own group the names are those of another systemd.
@@ -151,12 +154,16 @@ struct ControlGroup: Sendable, Hashable {
     return place
   }
 
-  /// The path of the unit's own group; nil where it is not to be reached.
-  var pathOfUnit: String? {
-    guard let unit, let path = reachablePath else { return nil }
-    var groups = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
-    while let last = groups.last, last != unit, last != "_" + unit { groups.removeLast() }
-    return groups.isEmpty ? nil : "/" + groups.joined(separator: "/")
+  /// The paths of the unit's own group and of the process's, in the hierarchy that names the unit; nil where it is not to
+  /// be reached.
+  var pathsOfUnit: (unit: String, process: String)? {
+    guard let unit else { return nil }
+    for path in [unifiedPath, systemdPath].compactMap({ $0.flatMap(Self.reachable) }) {
+      var groups = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+      while let last = groups.last, last != unit, last != "_" + unit { groups.removeLast() }
+      if !groups.isEmpty { return ("/" + groups.joined(separator: "/"), path) }
+    }
+    return nil
   }
 
   private struct Place {

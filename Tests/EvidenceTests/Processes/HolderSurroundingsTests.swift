@@ -107,6 +107,28 @@ struct HolderSurroundingsTests {
     }
   }
 
+  @Test(
+    "the processes of a unit are found in each layout of control groups",
+    arguments: [
+      ("", "0::/system.slice/web.service"),
+      ("/unified", "1:name=systemd:/system.slice/web.service\n0::/system.slice/web.service"),
+      ("/systemd", "9:name=systemd:/system.slice/web.service\n8:pids:/"),
+      // A container of systemd on a host that another program started.
+      ("/systemd", "9:name=systemd:/system.slice/web.service\n0::/"),
+    ])
+  func unitMain(_ mount: String, _ group: String) throws {
+    try withFakeProc { proc in
+      proc.add([
+        Row(pid: 1, parent: 0, session: 1, command: "systemd"),
+        Row(pid: 20, parent: 1, session: 20, command: "web"),
+      ])
+      proc.file("20/cgroup", (group + "\n").utf8)
+      proc.directory("sys/fs/cgroup\(mount)/system.slice/web.service")
+      proc.file("sys/fs/cgroup\(mount)\(service)/cgroup.procs", "20\n".utf8)
+      #expect(proc.told(20, unit: "web.service")?.unitMain?.pid == 20)
+    }
+  }
+
   @Test("a user's manager is known by its control group and its uid, whatever it calls itself")
   func managers() throws {
     try withFakeProc { proc in
