@@ -96,20 +96,39 @@ extension TargetReport {
       decides: decides)
     notes.removeAll { $0.kind == .notOurs }
     if decides {
-      // There is nothing to be done.
-      for index in attempts.indices { attempts[index].explanation.suggestions = [] }
+      sayOurs(host, visibility)
     } else if let note = notOursNote(others.map(claim.foreign), predicates.map(\.description)) {
       notes.append(note)
     }
   }
 
   /// What a saved report says of one's own stays as long as nothing else has come into the way.
-  mutating func keepOurs(from saved: TargetReport) {
+  mutating func keepOurs(from saved: TargetReport, _ host: HostFacts, _ visibility: Visibility) {
     guard let finding = saved.ours, verdict != .ok else { return ours = nil }
     let before = Set(saved.planBlockers.map(\.cookie))
     let isLikeBefore =
       !before.isEmpty && planBlockers.allSatisfy { before.contains($0.cookie) } && !planBlockers.isEmpty
     ours = OursFinding(matched: finding.matched, decides: finding.decides && isLikeBefore)
+    if isOurs { sayOurs(host, visibility) }
+  }
+
+  /// There is nothing to be done, and what would be `taken` is `ours`.
+  private mutating func sayOurs(_ host: HostFacts, _ visibility: Visibility) {
+    let snapshot = Snapshot(
+      host: host, visibility: visibility, sockets: sockets, buckets: buckets, isChainOrdered: isChainOrdered)
+    for index in attempts.indices {
+      attempts[index].explanation.suggestions = []
+      guard !attempts[index].explanation.headline.isEmpty else { continue }
+      var words = Headline(
+        port, transport,
+        [
+          Situation(
+            attempt: attempts[index].attempt, outcomes: attempts[index].outcomes, planned: plan.options,
+            snapshot: snapshot, runtime: plan.runtime)
+        ])
+      words.ours = ours?.matched
+      attempts[index].explanation.headline = words.first
+    }
   }
 }
 

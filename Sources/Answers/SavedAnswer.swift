@@ -180,7 +180,7 @@ extension Portwhy {
     }
     result.verdict = verdict(result.attempts, planned: target.plan.options)
     if question.ours.isEmpty {
-      result.keepOurs(from: target)
+      result.keepOurs(from: target, saved.host, saved.visibility)
     } else {
       result.decideOurs(question.ours, saved.host, saved.visibility)
     }

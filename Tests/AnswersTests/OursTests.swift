@@ -42,7 +42,7 @@ private func judged(_ sockets: [SocketObservation], _ predicates: [OursPredicate
   var target = TargetReport(
     transport: .tcp, port: Port(8080), plan: Plan(uid: uid), verdict: outcomes[0].verdict, sockets: sockets,
     attempts: [AttemptReport(attempt: attempt, outcomes: outcomes)])
-  target.decideOurs(predicates, host, Visibility())
+  if !predicates.isEmpty { target.decideOurs(predicates, host, Visibility()) }
   return target
 }
 
@@ -116,6 +116,24 @@ struct OursTests {
     #expect(!judged([orphan], [.unit("portal.service")]).isOurs)
   }
 
+  @Test("has the port, which is not taken, and nothing is to be done about it")
+  func words() throws {
+    let host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 0)
+    var target = judged([socket([mine])], [])
+    target.attempts[0].explanation = Diagnosis(
+      headline: "8080/tcp is taken: who", suggestions: [Suggestion(kind: .otherPort, certainty: .checked, text: "x")])
+    let before = target
+    target.decideOurs([.unit("other.service")], host, Visibility())
+    #expect(target.attempts == before.attempts)
+    target.decideOurs([.unit("portal.service")], host, Visibility())
+    let said = target.attempts[0].explanation
+    #expect(said.headline.hasPrefix("8080/tcp is ours (unit=portal.service): server (pid 812"))
+    #expect(said.suggestions.isEmpty)
+    var later = before
+    later.keepOurs(from: target, host, Visibility())
+    #expect(later.isOurs && later.attempts[0].explanation == said, "a saved report that is read again")
+  }
+
   @Test("excuses nothing that no socket is in the way of")
   func otherReasons() {
     let host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 0)
@@ -127,6 +145,5 @@ struct OursTests {
     low.decideOurs([.unit("portal.service")], host, Visibility())
     #expect(!low.isOurs)
     #expect(!judged([], [.unit("portal.service")]).isOurs)
-    #expect(judged([socket([mine])], []).ours == nil)
   }
 }
