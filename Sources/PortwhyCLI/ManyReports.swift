@@ -213,8 +213,9 @@ private struct ManyReports {
         report, host: answered.host, version: answered.version, users: answered.users,
         asUser: question.uid.map { uid in answered.users[uid] ?? askedUser ?? "uid \(uid)" })
     }
-    guard invocation.json, !invocation.quiet else { return }
-    output += JSONReport.render(report, users: invocation.numeric ? [:] : answered.users)
+    guard !invocation.quiet else { return }
+    if invocation.json { output += JSONReport.render(report, users: invocation.numeric ? [:] : answered.users) }
+    if invocation.brief { output += BriefLines.render(report, of: answered.host) }
     if output.utf8.count > Self.chunk { flush() }
   }
 
@@ -242,12 +243,17 @@ private struct ManyReports {
     if let first { add(first) }
     let status = ExitStatus(fold.worst)
     if !invocation.quiet {
-      output +=
-        invocation.json ? fold.json(version: Portwhy.version, status: status.rawValue) : fold.text(style: style)
+      output += ending(status)
       flush()
     }
     complain()
     return writeFailure ?? status
+  }
+
+  /// What follows the hosts' own lines.
+  private func ending(_ status: ExitStatus) -> String {
+    if invocation.json { return fold.json(version: Portwhy.version, status: status.rawValue) }
+    return invocation.brief ? BriefLines.unanswered(fold) : fold.text(style: style)
   }
 
   private var style: ScreenStyle { CommandLineProgram.textStyle(invocation) }

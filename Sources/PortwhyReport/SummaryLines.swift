@@ -81,12 +81,21 @@ struct SummaryLines {
 ///
 /// `8080/tcp 0.0.0.0 fails EADDRINUSE listener nginx.service`; the words are separated by one blank, and none has one.
 package enum BriefLines {
-  /// The lines of a report, each with its newline.
-  package static func render(_ report: Report) -> String {
+  /// The lines of a report, each with its newline; one of many begins with its host, as engines print it.
+  package static func render(_ report: Report, of name: String? = nil) -> String {
     report.targets.flatMap { target in
-      target.attempts.map { line(target, $0, report.host) + "\n" }
+      target.attempts.map { start(name) + line(target, $0, report.host) + "\n" }
     }.joined()
   }
+
+  /// `lab1: no-answer No\x20route\x20to\x20host`: the hosts of a fold that gave none.
+  package static func unanswered(_ fold: Fold) -> String {
+    fold.silent.map { host, reason in
+      start(host) + "no-answer " + oneWord(reason) + "\n"
+    }.joined()
+  }
+
+  private static func start(_ name: String?) -> String { name.map { oneWord($0) + ": " } ?? "" }
 
   private static func line(_ target: TargetReport, _ report: AttemptReport, _ host: HostFacts) -> String {
     let outcome = report.outcome(target.plan.options)

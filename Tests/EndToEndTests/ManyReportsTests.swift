@@ -26,6 +26,7 @@ struct ManyReportsTests {
           #expect(try portwhy(["--from", directory + "/one.json", "-q", "--ours", other]).status == 1)
           let saved = try portwhy(["--from", directory + "/one.json", "--ours", mine, "--json"])
           #expect(saved.output.contains(#""verdict":"ours","errno":"EADDRINUSE""#))
+          #expect(saved.output.contains(#""headline":"8080/tcp is ours ("#) && !saved.output.contains("is taken"))
           // What was concluded there holds here as well.
           try write(saved.output, to: directory + "/ours.json")
           #expect(try portwhy(["--from", directory + "/ours.json", "-q"]).status == 0)
@@ -62,6 +63,17 @@ struct ManyReportsTests {
       let json = try portwhy(["--from", file, "--json"])
       let documents = json.output.split(separator: "\n")
       #expect(documents.count == 14 && documents.last?.hasPrefix(#"{"schema":"portwhy.fold/1""#) == true)
+      let brief = try portwhy(["--from", file, "--brief"]).output.split(separator: "\n")
+      #expect(brief.count == 28 && brief[0] == "web1: 8080/tcp 0.0.0.0 works")
+      #expect(brief[24].hasPrefix("db1: 8080/tcp 0.0.0.0 fails EADDRINUSE listener "))
+      #expect(brief.contains(#"lab1: no-answer No\x20route\x20to\x20host"#))
+      // A version that is to come, and one host that is not asked alike.
+      try write(
+        "web1: \(free)web2: \(free.replacing("report/1", with: "report/2"))web3: {\"schema\":7}\nweb4: nonsense\n",
+        to: file)
+      let newer = try portwhy(["--from", file])
+      #expect(newer.status == 2 && newer.output.contains("no answer, 3 hosts\n"), "\(newer)")
+      #expect(newer.output.contains("  web2\n") && newer.output.contains("portwhy.report/1"))
       // A line that belongs to no host is named, and is not repeated: the file may be any.
       try write(free + "secret: word\n" + taken, to: file)
       let mixed = try portwhy(["--from", file])

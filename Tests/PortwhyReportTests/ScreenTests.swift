@@ -147,6 +147,16 @@ struct ScreenTests {
         8081/tcp :: works
 
         """)
+    #expect(
+      BriefLines.render(report([free(8081)]), of: "web 1") == """
+        web\\x201: 8081/tcp 0.0.0.0 works
+        web\\x201: 8081/tcp :: works
+
+        """)
+    var fold = Fold()
+    fold.add(FoldProblem(file: "f", line: 3, problem: "No route\u{1b} to host", host: "lab1"))
+    fold.add(FoldProblem(file: "f", line: 4, problem: "no report"))
+    #expect(BriefLines.unanswered(fold) == "lab1: no-answer No\\x20route\\x1b\\x20to\\x20host\n")
   }
 
   @Test("shows no user names with -n")

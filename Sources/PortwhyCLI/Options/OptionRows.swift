@@ -271,10 +271,15 @@ extension OptionSection {
           One line for each port and address, without pids and times, to be compared and
           sorted: port, address,
           .Ql works ,
+          .Ql ours ,
           .Ql fails
           with the error or
           .Ql undetermined ,
           the cause, and the unit, container or program that is in the way.
+          Of several reports each line begins with the name of its host, and one that gave
+          none says
+          .Ql no-answer
+          and why.
           """),
       OptionRow(
         .json, "json", in: [.looking, .command],
