@@ -12,7 +12,7 @@ struct BenchTests {
     #expect(ending.status == 0, "\(ending.errors)")
     for command in [
       "portwhy 8080", "portwhy --no-bpf 8080", "ss -tanp 'sport = :8080'", "ss -tan 'sport = :8081'", "portwhy 8082",
-      "portwhy", "ss -tanp",
+      "portwhy", "ss -tanp", "portwhy --from FILE", "portwhy --from FILE --json", "portwhy --from FILE -q",
     ] {
       let row = ending.lines.first { $0.hasPrefix("| `\(command)` |") }
       let cells = row?.split(separator: "|").dropFirst() ?? []

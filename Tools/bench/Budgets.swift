@@ -39,5 +39,19 @@ func budgets(_ results: [LoadResult]) -> [Budget] {
           promise: "peak memory of `\(text)`, crowded above idle, MiB", measured: (after - before) / 1024, limit: 2))
     }
   }
+  for saved in results.compactMap(\.savedReports) {
+    let these = "\(grouped(saved.reports)) saved reports"
+    if let wall = saved.wall {
+      all.append(Budget(promise: "\(these), the slowest question, seconds", measured: wall / 1e6, limit: 5))
+    }
+    if let memory = saved.peakMemory {
+      all.append(Budget(promise: "\(these), peak memory, MiB", measured: memory / 1024, limit: 200))
+    }
+    if let growth = saved.growth {
+      all.append(
+        Budget(
+          promise: "\(these) / half as many, processor time", measured: growth, limit: 2.2))
+    }
+  }
   return all
 }

@@ -9,6 +9,8 @@ struct Load: Sendable, Hashable {
   var rounds: Int
   /// The same for the overview, which is timed apart.
   var overviewRounds: Int
+  /// How many saved reports `--from` answers from, after everything else; none by most loads.
+  var savedReports = 0
 
   /// No more than asked for; an idle host's rounds are short, so twenty times as many.
   func rounds(_ atMost: Int?) -> Int {
@@ -18,13 +20,16 @@ struct Load: Sendable, Hashable {
 
   static let socketsAtMost = 18_000
 
-  static let idle = Load(name: "idle", sockets: 0, processes: 0, filesInEach: 0, rounds: 200, overviewRounds: 40)
+  static let idle = Load(
+    name: "idle", sockets: 0, processes: 0, filesInEach: 0, rounds: 200, overviewRounds: 40,
+    savedReports: 10_000)
   static let busy = Load(
     name: "busy", sockets: 40_000, processes: 300, filesInEach: 100, rounds: 20, overviewRounds: 5)
   static let crowded = Load(
     name: "crowded", sockets: 180_000, processes: 1000, filesInEach: 100, rounds: 12, overviewRounds: 3)
   /// For the test of the bench itself.
-  static let smoke = Load(name: "smoke", sockets: 60, processes: 3, filesInEach: 5, rounds: 2, overviewRounds: 1)
+  static let smoke = Load(
+    name: "smoke", sockets: 60, processes: 3, filesInEach: 5, rounds: 2, overviewRounds: 1, savedReports: 20)
 
   static func named(_ name: String) -> Load? { [idle, busy, crowded, smoke].first { $0.name == name } }
 

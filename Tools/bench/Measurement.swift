@@ -6,6 +6,9 @@ struct Measurement: Sendable {
   var peakMemory: [Double] = []
   /// Of one run in user space (callgrind's Ir).
   var instructions: Int?
+
+  /// User and system, the least of the rounds: what else runs can only add to it.
+  var processorTime: Double? { zip(user, system).map(+).min() }
 }
 
 /// The middle one of the values, or the mean of the two in the middle.
@@ -28,6 +31,7 @@ struct LoadResult: Sendable {
   /// Of one minute, before the first and after the last round: more than the bench itself means disturbed figures.
   var loadAverages: [String]
   var measurements: [Command: Measurement]
+  var savedReports: SavedReportsResult?
 
   /// The median wall time of the one, measured against that of the other.
   func ratio(_ tool: Tool, to other: Tool, _ subject: Subject) -> Double? {

@@ -68,7 +68,7 @@ private func measureRounds(_ load: Load, _ settings: Settings) throws -> LoadRes
       for step in commands.indices {
         try remains.renew()
         let command = commands[(step + max(0, round)) % commands.count]
-        let (wall, usage) = try time(command, settings)
+        let (wall, usage) = try time(command.words(portwhy: settings.portwhy), rightStatus: command.rightStatus)
         if round >= 0 { result.measurements[command, default: Measurement()].add(wall, usage) }
       }
     }
@@ -80,15 +80,17 @@ private func measureRounds(_ load: Load, _ settings: Settings) throws -> LoadRes
       result.measurements[command]?.peakMemory.append(Double(usage.peakMemory))
     }
     if settings.callgrind, load.sockets == 0 {
-      result.measurements[command]?.instructions = try countInstructions(command, settings)
+      result.measurements[command]?.instructions = try countInstructions(
+        command.words(portwhy: settings.portwhy), rightStatus: command.rightStatus)
     }
   }
   result.loadAverages.append(loadAverage())
+  result.savedReports = try measureSavedReports(load, settings)
   return result
 }
 
 extension Measurement {
-  fileprivate mutating func add(_ wall: Double, _ usage: Usage) {
+  mutating func add(_ wall: Double, _ usage: Usage) {
     self.wall.append(wall)
     user.append(usage.user)
     system.append(usage.system)
@@ -96,31 +98,29 @@ extension Measurement {
 }
 
 /// From before posix_spawn(3) until the process has been waited for.
-private func time(_ command: Command, _ settings: Settings) throws -> (wall: Double, usage: Usage) {
-  let words = command.words(portwhy: settings.portwhy)
+func time(_ words: [String], rightStatus: Int32) throws -> (wall: Double, usage: Usage) {
   let start = SystemCalls.now()
   let usage = SystemCalls.wait(for: try SystemCalls.start(words, errors: .null))
   let wall = SystemCalls.now() - start
-  guard usage.status == command.rightStatus else {
-    throw BenchError("\(command.text) ended with status \(usage.status), not \(command.rightStatus)")
+  guard usage.status == rightStatus else {
+    throw BenchError("\(words.joined(separator: " ")) ended with status \(usage.status), not \(rightStatus)")
   }
   return (wall, usage)
 }
 
 /// `Collected : N` of valgrind(1), which is no error where valgrind is missing or cannot run the command.
-private func countInstructions(_ command: Command, _ settings: Settings) throws -> Int? {
+func countInstructions(_ words: [String], rightStatus: Int32) throws -> Int? {
   let pipe = try SystemCalls.pipe()
   defer { pipe.closeReading() }
-  let words = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+  let valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
   let process: Int32?
   do {
     defer { pipe.closeWriting() }
-    process = try? SystemCalls.start(
-      words + command.words(portwhy: settings.portwhy), errors: .descriptor(pipe.write))
+    process = try? SystemCalls.start(valgrind + words, errors: .descriptor(pipe.write))
   }
   guard let process else { return nil }
   let told = String(decoding: try SystemCalls.readToEnd(pipe.read), as: UTF8.self)
-  guard SystemCalls.wait(for: process).status == command.rightStatus else { return nil }
+  guard SystemCalls.wait(for: process).status == rightStatus else { return nil }
   let line = told.split(separator: "\n").first { $0.contains("Collected :") }
   return line.flatMap { $0.split(separator: " ").last }.flatMap { Int($0) }
 }

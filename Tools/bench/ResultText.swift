@@ -28,6 +28,7 @@ func resultText(_ results: [LoadResult], host: HostDescription) -> String {
     lines.append("")
   }
   for result in results { lines += table(result) }
+  for saved in results.compactMap(\.savedReports) { lines += table(saved) }
   return lines.joined(separator: "\n")
 }
 
@@ -55,6 +56,22 @@ private func table(_ result: LoadResult) -> [String] {
       let instructions = counted ? " \(measurement.instructions.map(grouped) ?? "") |" : ""
       lines.append("| `\(command.text)` | \(figures.joined(separator: " | ")) |\(instructions)")
     }
+  }
+  return lines + [""]
+}
+
+private func table(_ saved: SavedReportsResult) -> [String] {
+  var lines = [
+    "## \(grouped(saved.reports)) saved reports with one listener each, \(grouped(saved.bytes / 1_000_000)) MB", "",
+    "| command | wall ms | user ms | system ms | peak MiB |", "|---|---:|---:|---:|---:|",
+  ]
+  for row in saved.rows {
+    let figures = [
+      milliseconds(median(row.measurement.wall)), milliseconds(mean(row.measurement.user)),
+      milliseconds(mean(row.measurement.system)),
+      row.measurement.peakMemory.max().map { decimal($0 / 1024, 1) } ?? "",
+    ]
+    lines.append("| `\(row.text)` | \(figures.joined(separator: " | ")) |")
   }
   return lines + [""]
 }

@@ -162,6 +162,10 @@ enum SystemCalls {
     }
   }
 
+  static func remove(_ path: String) { unlink(path) }
+
+  static var processID: Int32 { getpid() }
+
   /// Whether the word is a program: a path, or a name in a directory of PATH.
   static func isInstalled(_ word: String) -> Bool {
     if word.contains("/") { return access(word, X_OK) == 0 }
