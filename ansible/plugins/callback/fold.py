@@ -64,6 +64,42 @@ def ranges(numbers, width):
     return ','.join(parts)
 
 
+ORDER = ('ok', 'ours', 'fails', 'undetermined', 'no answer')
+
+
+def table(hosts):
+    """Lines for `{host: (verdict, reason, holder)}`: hosts that ended alike are one, of one verdict the largest first."""
+    groups = {}
+    for host, row in hosts.items():
+        groups.setdefault(row, []).append(host)
+    order = dict((verdict, place) for place, verdict in enumerate(ORDER))
+    rows = [
+        (verdict, len(groups[row]), reason, holder, fold_names(groups[row]))
+        for row in sorted(groups, key=lambda row: (order.get(row[0], len(ORDER)), -len(groups[row]), row))
+        for verdict, reason, holder in [row]]
+    widths = [max(len(str(row[column])) for row in rows) for column in range(4)]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), str(row[1]).rjust(widths[1])]
+        # A column that is empty everywhere is left out.
+        cells += [row[column].ljust(widths[column]) for column in (2, 3) if widths[column]]
+        lines.append('  '.join([''] + cells + [row[4]]))
+    return lines
+
+
+def row_of(answer):
+    """`(verdict, reason, holder)` of what a module returned; without a report the reason is why there is none."""
+    if answer.get('schema') != 'portwhy.report/1' or 'targets' not in answer:
+        message = (str(answer.get('msg') or '').splitlines() or [''])[0].partition('. ')[0]
+        return ('no answer', message if len(message) <= 44 else message[:43] + u'\u2026', '')
+    reason = ''
+    deciding = [target for target in answer['targets'] if target['verdict'] == answer['verdict']]
+    if deciding and answer['verdict'] in ('fails', 'undetermined'):
+        reason = deciding[0]['cause'] or ', '.join(deciding[0]['missing']) or deciding[0]['errno'] or ''
+    holders = [holder['unit'] or holder['container'] or holder['command'] for holder in answer.get('holders') or []]
+    return (answer['verdict'], reason, ', '.join(sorted(set(holders))))
+
+
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = 'aggregate'
@@ -84,25 +120,12 @@ class CallbackModule(CallbackBase):
         self.hosts.setdefault(result._host.get_name(), ('no answer', 'unreachable', ''))
 
     def _add(self, result):
-        answer = result._result
-        host = result._host.get_name()
-        if answer.get('schema') != 'portwhy.report/1' or 'targets' not in answer:
-            return
-        deciding = [target for target in answer['targets'] if target['verdict'] == answer['verdict']]
-        reason = ''
-        if deciding and answer['verdict'] in ('fails', 'undetermined'):
-            reason = deciding[0]['cause'] or ', '.join(deciding[0]['missing']) or deciding[0]['errno'] or ''
-        holders = [holder['unit'] or holder['container'] or holder['command'] for holder in answer.get('holders') or []]
-        self.hosts[host] = (answer['verdict'], reason, ', '.join(sorted(set(holders))))
+        if result._task.action.split('.')[-1] in ('bind_info', 'bind_check'):
+            self.hosts[result._host.get_name()] = row_of(result._result)
 
     def v2_playbook_on_stats(self, stats):
         if not self.hosts:
             return
-        rows = {}
-        for host, row in self.hosts.items():
-            rows.setdefault(row, []).append(host)
-        order = {'ok': 0, 'ours': 1, 'fails': 2, 'undetermined': 3, 'no answer': 4}
-        self._display.banner('PORTWHY: %d hosts' % len(self.hosts))
-        for row in sorted(rows, key=lambda row: (order.get(row[0], 5), -len(rows[row]), row)):
-            self._display.display('  %-12s %5d  %-20s %-26s %s' % (
-                row[0], len(rows[row]), row[1], row[2], fold_names(rows[row])))
+        self._display.banner('PORTWHY: %d %s' % (len(self.hosts), 'host' if len(self.hosts) == 1 else 'hosts'))
+        for line in table(self.hosts):
+            self._display.display(line)

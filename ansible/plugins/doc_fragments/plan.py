@@ -13,7 +13,7 @@ class ModuleDocFragment(object):
 options:
   target:
     description:
-      - The ports, as C(portwhy) takes them, such as V(8080), V(8000-8010), V(53/udp) or V(127.0.0.1:8080).
+      - The ports, as C(portwhy) takes them, such as C(8080), C(8000-8010), C(53/udp) or C(127.0.0.1:8080).
     type: list
     elements: str
     required: true
@@ -29,7 +29,7 @@ options:
     description: IPV6_V6ONLY of the server's IPv6 socket. Without it the host's default.
     type: bool
   runtime:
-    description: The server or its runtime, such as V(nginx) or V(node), for its own defaults.
+    description: The server or its runtime, such as C(nginx) or C(node), for its own defaults.
     type: str
   device:
     description: The interface the server binds its socket to (SO_BINDTODEVICE).
@@ -45,8 +45,8 @@ options:
   ours:
     description:
       - What is our own server. Where everything in the way is held by a process that matches any of these, the verdict is
-        V(ours) and not V(fails), so that the second run of a roll-out passes.
-      - Each is a dictionary with one key out of V(unit), V(user), V(container), V(cwd), V(exe), V(pid) and V(pidfile).
+        C(ours) and not C(fails), so that the second run of a roll-out passes.
+      - Each is a dictionary with one key out of C(unit), C(user), C(container), C(cwd), C(exe), C(pid) and C(pidfile).
     type: list
     elements: dict
     default: []
@@ -57,7 +57,7 @@ options:
   probe:
     description:
       - Settle what reading leaves open by a real bind that never listens. The one option that binds.
-      - In check mode it is not done, and RV(ignore:probe_skipped) says so.
+      - In check mode it is not done, and C(probe_skipped) says so.
     type: bool
     default: false
   bpf:
@@ -72,8 +72,15 @@ options:
     description: The program.
     type: path
     default: portwhy
+attributes:
+  check_mode:
+    description: Changes nothing, so check mode is the same, but for C(probe).
+    support: full
+  diff_mode:
+    description: Nothing is changed, so there is no difference to show.
+    support: none
 requirements:
-  - portwhy 0.2 on the host; the role P(portwhy.portwhy.install#role) puts it there
+  - portwhy 0.2 on the host; the role C(portwhy.portwhy.install) puts it there
 notes:
   - Without C(become) the sockets of other users are seen, but not their owners and options.
 '''

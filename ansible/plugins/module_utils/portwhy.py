@@ -6,6 +6,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import errno
 import json
 
 SCHEMA = 'portwhy.report/1'
@@ -158,7 +159,7 @@ def _target(target):
 
 def _words(missing):
     """`reuseport` for `reuseport:0`: which socket it is of, the report says."""
-    return [str(entry).split(':')[0] for entry in missing]
+    return [str(entry).partition(':')[0] for entry in missing]
 
 
 def _suggestion(suggestion):
@@ -215,12 +216,21 @@ class Program(object):
         except ValueError as error:
             self.module.fail_json(msg=str(error), rc=status, stderr=err)
 
+    def read(self, reader, report, *more):
+        """What `reader` makes of a report that may be of any version, and of anybody."""
+        try:
+            return reader(report, *more)
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            self.module.fail_json(msg='the report of portwhy %s is not one that this collection can read (%s): %s' % (
+                report.get('version'), '%s: %s' % (type(error).__name__, error),
+                'the role portwhy.portwhy.install brings the version that fits'))
+
     def run(self, arguments, data=None):
         try:
             return self.module.run_command([self.path] + arguments, handle_exceptions=False, data=data)
         except (IOError, OSError) as error:
-            self.module.fail_json(msg='%s cannot be run: %s. The role portwhy.portwhy.install puts it there.' % (
-                self.path, error.strerror))
+            problem = 'is not on the host' if error.errno == errno.ENOENT else 'cannot be run: %s' % error.strerror
+            self.module.fail_json(msg='%s %s. The role portwhy.portwhy.install puts it there.' % (self.path, problem))
 
     def refuse(self, status, err):
         text = (err or '').strip()
@@ -240,8 +250,9 @@ class Overview(Program):
         netns = module.params['netns']
         super(Overview, self).__init__(module, ['--json'] + (['--netns=' + netns] if netns is not None else []))
 
-    def report(self):
-        return self.answer()[0]
+    def listeners(self):
+        report, dummy = self.answer()
+        return self.read(listeners, report)
 
 
 class Asked(Program):
@@ -254,9 +265,15 @@ class Asked(Program):
             module.fail_json(msg=str(error))
         super(Asked, self).__init__(module, arguments)
 
-    def report(self):
-        """`(report, exit status)`."""
-        return self.answer()
+    def result(self):
+        """What the play gets."""
+        report, status = self.answer()
+        result = dict(self.read(summary, report, status), changed=False)
+        if self.module.check_mode and self.module.params['probe']:
+            result['probe_skipped'] = True
+        if self.module.params['full']:
+            result['report'] = report
+        return result
 
     def screen(self):
         """What portwhy prints for people about the answer it gave; the host is not asked again."""

@@ -13,8 +13,8 @@ version_added: 0.2.0
 author: the portwhy developers (@portwhy)
 description:
   - The gate before a roll-out. Fails unless the planned bind and listen would work, or unless what is in the way is our own
-    server (O(ours)).
-  - With O(timeout) it waits for the port first, as C(portwhy --wait) does.
+    server (C(ours)).
+  - With C(timeout) it waits for the port first, as C(portwhy --wait) does.
 extends_documentation_fragment: portwhy.portwhy.plan
 options:
   timeout:
@@ -26,13 +26,6 @@ options:
     type: str
     choices: [fail, accept]
     default: fail
-attributes:
-  check_mode:
-    description: Changes nothing, so check mode is the same, but for O(probe).
-    support: full
-  diff_mode:
-    description: Nothing is changed, so there is no difference to show.
-    support: none
 seealso:
   - module: portwhy.portwhy.bind_info
 '''
@@ -58,25 +51,25 @@ RETURN = r'''
 verdict:
   description: What the planned bind and listen would do on every address and port asked for.
   type: str
-  returned: success
+  returned: whenever portwhy answers
   sample: fails
 targets:
   description: An entry for each port and protocol.
   type: list
   elements: dict
-  returned: success
+  returned: whenever portwhy answers
   contains:
     port:
       description: The port.
       type: int
     protocol:
-      description: V(tcp) or V(udp).
+      description: C(tcp) or C(udp).
       type: str
     verdict:
-      description: V(ok), V(ours), V(fails) or V(undetermined).
+      description: C(ok), C(ours), C(fails) or C(undetermined).
       type: str
     errno:
-      description: The error, such as V(EADDRINUSE); null without one.
+      description: The error, such as C(EADDRINUSE); null without one.
       type: str
     cause:
       description: The kind of reason, a topic of C(portwhy --explain).
@@ -100,28 +93,28 @@ holders:
   description: The processes that hold the sockets of these ports.
   type: list
   elements: dict
-  returned: success
+  returned: whenever portwhy answers
   sample: [{pid: 812, command: nginx, unit: nginx.service, user: root}]
 version:
   description: The version of portwhy on the host.
   type: str
-  returned: success
+  returned: whenever portwhy answers
 schema:
   description: The schema of the report.
   type: str
-  returned: success
+  returned: whenever portwhy answers
 hostname:
   description: The name of the host in the report.
   type: str
-  returned: success
+  returned: whenever portwhy answers
 probe_skipped:
-  description: Check mode left out the real bind that O(probe) asks for.
+  description: Check mode left out the real bind that C(probe) asks for.
   type: bool
-  returned: in check mode with O(probe)
+  returned: in check mode with C(probe)
 report:
   description: The whole report, C(portwhy.report/1).
   type: dict
-  returned: with O(full)
+  returned: with C(full)
 explanation:
   description: What C(portwhy) prints for people, line by line.
   type: list
@@ -142,12 +135,7 @@ def main():
     if timeout < 0:
         module.fail_json(msg='timeout %s is negative' % timeout)
     asked = portwhy.Asked(module, ['--wait', '--timeout=%s' % timeout] if timeout else None)
-    report, status = asked.report()
-    result = dict(portwhy.summary(report, status), changed=False)
-    if module.check_mode and module.params['probe']:
-        result['probe_skipped'] = True
-    if module.params['full']:
-        result['report'] = report
+    result = asked.result()
     passes = result['verdict'] in ('ok', 'ours') or (
         result['verdict'] == 'undetermined' and module.params['undetermined'] == 'accept')
     if passes:

@@ -15,13 +15,6 @@ description:
   - Asks C(portwhy) whether a server could bind its port on the host, and if not, who and what stands in the way.
   - Never fails because of the verdict; M(portwhy.portwhy.bind_check) is the gate.
 extends_documentation_fragment: portwhy.portwhy.plan
-attributes:
-  check_mode:
-    description: Changes nothing, so check mode is the same, but for O(probe).
-    support: full
-  diff_mode:
-    description: Nothing is changed, so there is no difference to show.
-    support: none
 seealso:
   - module: portwhy.portwhy.bind_check
 '''
@@ -57,13 +50,13 @@ targets:
       description: The port.
       type: int
     protocol:
-      description: V(tcp) or V(udp).
+      description: C(tcp) or C(udp).
       type: str
     verdict:
-      description: V(ok), V(ours), V(fails) or V(undetermined).
+      description: C(ok), C(ours), C(fails) or C(undetermined).
       type: str
     errno:
-      description: The error, such as V(EADDRINUSE); null without one.
+      description: The error, such as C(EADDRINUSE); null without one.
       type: str
     cause:
       description: The kind of reason, a topic of C(portwhy --explain).
@@ -102,13 +95,13 @@ hostname:
   type: str
   returned: success
 probe_skipped:
-  description: Check mode left out the real bind that O(probe) asks for.
+  description: Check mode left out the real bind that C(probe) asks for.
   type: bool
-  returned: in check mode with O(probe)
+  returned: in check mode with C(probe)
 report:
   description: The whole report, C(portwhy.report/1).
   type: dict
-  returned: with O(full)
+  returned: with C(full)
 '''
 
 from ansible.module_utils.basic import AnsibleModule
@@ -117,14 +110,7 @@ from ansible_collections.portwhy.portwhy.plugins.module_utils import portwhy
 
 def main():
     module = AnsibleModule(argument_spec=portwhy.PLAN_OPTIONS, supports_check_mode=True)
-    asked = portwhy.Asked(module)
-    report, status = asked.report()
-    result = dict(portwhy.summary(report, status), changed=False)
-    if module.check_mode and module.params['probe']:
-        result['probe_skipped'] = True
-    if module.params['full']:
-        result['report'] = report
-    module.exit_json(**result)
+    module.exit_json(**portwhy.Asked(module).result())
 
 
 if __name__ == '__main__':

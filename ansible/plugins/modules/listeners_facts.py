@@ -32,7 +32,7 @@ attributes:
     description: Returns facts of the host.
     support: full
 requirements:
-  - portwhy 0.2 on the host; the role P(portwhy.portwhy.install#role) puts it there
+  - portwhy 0.2 on the host; the role C(portwhy.portwhy.install) puts it there
 '''
 
 EXAMPLES = r'''
@@ -69,8 +69,7 @@ def main():
     module = AnsibleModule(
         argument_spec=dict(executable=dict(type='path', default='portwhy'), netns=dict(type='str')),
         supports_check_mode=True)
-    report = portwhy.Overview(module).report()
-    module.exit_json(changed=False, ansible_facts=dict(portwhy_listeners=portwhy.listeners(report)))
+    module.exit_json(changed=False, ansible_facts=dict(portwhy_listeners=portwhy.Overview(module).listeners()))
 
 
 if __name__ == '__main__':

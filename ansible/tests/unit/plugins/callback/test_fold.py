@@ -21,3 +21,38 @@ from ansible_collections.portwhy.portwhy.plugins.callback import fold
 ])
 def test_names_are_folded(names, folded):
     assert fold.fold_names(names) == folded
+
+
+def answer(verdict, cause=None, missing=(), holders=()):
+    return dict(
+        schema='portwhy.report/1', verdict=verdict,
+        targets=[dict(verdict='ok', cause=None, missing=[], errno=None),
+                 dict(verdict=verdict, cause=cause, missing=list(missing), errno=None)],
+        holders=[dict(unit=unit, container=None, command='nginx') for unit in holders])
+
+
+@pytest.mark.parametrize('result, row', [
+    (answer('ok'), ('ok', '', '')),
+    (answer('ours', holders=['portal.service']), ('ours', '', 'portal.service')),
+    (answer('fails', 'listener', holders=['b.service', None, 'b.service']), ('fails', 'listener', 'b.service, nginx')),
+    (answer('undetermined', missing=['reuseport', 'bind-order']), ('undetermined', 'reuseport, bind-order', '')),
+    (dict(failed=True, msg='portwhy is not on the host. The role'), ('no answer', 'portwhy is not on the host', '')),
+    (dict(failed=True, msg='x' * 70 + '\nmore'), ('no answer', 'x' * 43 + u'\u2026', '')),
+    (dict(failed=True), ('no answer', '', '')),
+])
+def test_a_host_is_a_row(result, row):
+    assert fold.row_of(result) == row
+
+
+def test_hosts_that_end_alike_are_one_line():
+    hosts = dict(('web%d' % number, ('ok', '', '')) for number in range(1, 12))
+    hosts.update(db1=('fails', 'listener', 'nginx.service'), db2=('fails', 'listener', 'nginx.service'))
+    hosts.update(db3=('fails', 'time-wait', ''), lab=('no answer', 'unreachable', ''), app=('ours', '', 'portal.service'))
+    assert [line.rstrip() for line in fold.table(hosts)] == [
+        '  ok         11                               web[1-11]',
+        '  ours        1               portal.service  app',
+        '  fails       2  listener     nginx.service   db[1-2]',
+        '  fails       1  time-wait                    db3',
+        '  no answer   1  unreachable                  lab',
+    ]
+    assert fold.table(dict(a=('ok', '', ''))) == ['  ok  1  a']

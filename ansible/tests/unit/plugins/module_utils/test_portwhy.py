@@ -106,3 +106,92 @@ class TestSummary:
         assert facts == [dict(
             port=8080, protocol='tcp', address='0.0.0.0', reuseaddr=True, reuseport=False, command='nginx',
             unit='nginx.service', container=None, uid=0, source='getsockopt')]
+
+
+class Stopped(Exception):
+    """fail_json ends a module."""
+
+
+class FakeModule:
+    """A module on a host whose portwhy ends like this."""
+
+    def __init__(self, status=0, out='', err='', error=None, check_mode=False, **given):
+        self.params = params(**given)
+        self.check_mode = check_mode
+        self.end = (status, out, err)
+        self.error = error
+        self.calls = []
+
+    def get_bin_path(self, name):
+        return None
+
+    def run_command(self, words, handle_exceptions=True, data=None):
+        self.calls.append((words, data))
+        if self.error:
+            raise self.error
+        return self.end
+
+    def fail_json(self, **result):
+        raise Stopped(result['msg'])
+
+
+def stopped(**given):
+    with pytest.raises(Stopped) as caught:
+        portwhy.Asked(FakeModule(**given)).result()
+    return str(caught.value)
+
+
+class TestAsked:
+    def test_the_answer_and_its_screen_are_of_one_look(self):
+        text = json.dumps(report('ok', attempts=[dict(outcomes=[outcome('ok')])]))
+        module = FakeModule(0, text)
+        asked = portwhy.Asked(module)
+        assert asked.result()['verdict'] == 'ok'
+        asked.screen()
+        assert module.calls == [
+            (['portwhy', '--json', '8080'], None), (['portwhy', '--from=-', '--color=never'], text)]
+
+    def test_check_mode_says_that_it_did_not_probe(self):
+        text = json.dumps(report('ok'))
+        assert portwhy.Asked(FakeModule(0, text, check_mode=True, probe=True)).result()['probe_skipped'] is True
+        assert 'probe_skipped' not in portwhy.Asked(FakeModule(0, text, probe=True)).result()
+        assert 'probe_skipped' not in portwhy.Asked(FakeModule(0, text, check_mode=True)).result()
+
+    def test_the_whole_report_comes_only_where_it_is_asked_for(self):
+        text = json.dumps(report('ok'))
+        assert portwhy.Asked(FakeModule(0, text, full=True)).result()['report'] == report('ok')
+        assert 'report' not in portwhy.Asked(FakeModule(0, text)).result()
+
+    @pytest.mark.parametrize('error, problem', [
+        (OSError(2, 'No such file or directory'), 'is not on the host'),
+        (OSError(8, 'Exec format error'), 'cannot be run: Exec format error'),
+    ])
+    def test_a_host_without_portwhy_names_the_role(self, error, problem):
+        assert stopped(error=error) == 'portwhy %s. The role portwhy.portwhy.install puts it there.' % problem
+
+    @pytest.mark.parametrize('status, err, message', [
+        (64, 'portwhy: --runtime "x" is unknown', 'portwhy does not take these parameters: --runtime "x" is unknown'),
+        (77, 'portwhy: no permission', 'no permission (set "become: true" for the task)'),
+        (70, 'portwhy: the kernel said nothing', 'the kernel said nothing'),
+        (127, '', 'portwhy ended with status 127'),
+        (-11, '', 'portwhy ended with status -11'),
+        (2, 'sh: portwhy: bad interpreter', 'sh: portwhy: bad interpreter'),
+    ])
+    def test_what_is_no_answer_ends_the_task(self, status, err, message):
+        assert stopped(status=status, err=err) == message
+
+    @pytest.mark.parametrize('out, said', [
+        ('Welcome to this host', 'no JSON'), ('', 'no JSON'), ('[1]', 'schema "None"'),
+        ('{"schema": "portwhy.report/2"}', 'schema "portwhy.report/2"'),
+        ('{"schema": "portwhy.report/1"}', 'of portwhy None is not one'),
+        ('{"schema": "portwhy.report/1", "version": "9.0", "targets": 7, "host": {}}', 'of portwhy 9.0 is not one'),
+        ('{"schema": "portwhy.report/1", "version": "9.0", "targets": [{}], "host": []}', 'of portwhy 9.0 is not one'),
+    ])
+    def test_nonsense_ends_the_task_with_a_sentence(self, out, said):
+        assert said in stopped(out=out)
+
+    def test_a_bad_parameter_asks_nothing(self):
+        module = FakeModule(ours=[dict(name='x')])
+        with pytest.raises(Stopped):
+            portwhy.Asked(module)
+        assert module.calls == []
