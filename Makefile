@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: collection check-collection fleet help run build install install-files uninstall deb rpm dist check-sbom check-release docs example stranger-trial screenshot test bench \
+.PHONY: collection check-collection check-systemd fleet help run build install install-files uninstall deb rpm dist check-sbom check-release docs example stranger-trial screenshot test bench \
   churn sanitize conformance mutants kernels kernels-short fuzz fuzz-coverage generate purity lint format clean setup
 
 help:            ## this list
@@ -172,7 +172,7 @@ FORKS ?= 10
 $(ANSIBLE)/ansible-playbook:
 	@scripts/setup python3-venv
 	python3 -m venv $(dir $(ANSIBLE))
-	$(ANSIBLE)/pip --quiet install 'ansible-core==$(ANSIBLE_CORE).*' pytest
+	$(ANSIBLE)/pip --quiet install 'ansible-core==$(ANSIBLE_CORE).*' 'pytest<8'
 
 collection: $(ANSIBLE)/ansible-playbook ## the Ansible collection as a tarball in dist/
 	@mkdir -p dist
@@ -186,6 +186,10 @@ fleet: $(RELEASE) collection ## a play over HOSTS (50) namespaces as hosts with 
 	@rm -rf .build/fleet/collections
 	@$(ANSIBLE)/ansible-galaxy collection install --force -p .build/fleet/collections dist/portwhy-portwhy-*.tar.gz >/dev/null
 	@python3 ansible/tests/fleet/run --portwhy $(RELEASE) --ansible $(ANSIBLE) --hosts $(HOSTS) --forks $(FORKS)
+
+check-systemd: $(RELEASE) ## the units of docs/fleet.md and portwhy@.service in a systemd of their own, a container; needs root
+	@scripts/setup systemd systemd-container perl-base util-linux
+	@scripts/check-systemd $(RELEASE)
 
 stranger-trial:  ## follow the README from a clone to an installed package with completions; needs root, removes it again
 	@scripts/setup $(TEST_PACKAGES) man-db rpm rpmlint rpm2cpio cpio
