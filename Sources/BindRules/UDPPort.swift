@@ -39,10 +39,10 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
   let blockers = involved.filter { $0.step.answers.contains(.refuses) }
   switch possible {
   case [.refuses]:
+    // A walk that can only refuse has come to a socket that can only refuse.
     let certain = blockers.filter { $0.step.sure == .refuses }
     return PortAnswer(
-      bind: .fails(.addressInUse), listen: .undetermined,
-      blockers: (certain.isEmpty ? blockers : certain).map { $0.blocker(sk) })
+      bind: .fails(.addressInUse), listen: .undetermined, blockers: certain.map { $0.blocker(sk) })
   case _ where !possible.contains(.refuses):
     return PortAnswer(bind: .ok, listen: .ok)
   default:
@@ -103,7 +103,7 @@ private func walkInDumpOrder(_ chain: [ChainEntry], _ snapshot: Snapshot) -> Set
 /// The same where any socket of the chain may come first.
 private func walkInAnyOrder(_ chain: [ChainEntry]) -> Set<UDPChainStep> {
   var results = chain.reduce(into: Set<UDPChainStep>()) { $0.formUnion($1.step.answers) }
-  if chain.isEmpty || chain.allSatisfy({ $0.step.answers.contains(.passed) }) {
+  if chain.allSatisfy({ $0.step.answers.contains(.passed) }) {
     results.insert(.passed)
   } else {
     results.remove(.passed)
