@@ -20,6 +20,9 @@ struct UDPBindTests {
       "fails where one side sets only SO_REUSEADDR and the other only SO_REUSEPORT",
       ["UDP 0.0.0.0 RP"], "UDP 0.0.0.0", "in-use in-use ok ok"),
     Row("on another address works", ["UDP 127.0.0.1"], "UDP 127.0.0.2", "ok ok ok ok"),
+    Row("on one address meets 0.0.0.0", ["UDP 0.0.0.0"], "UDP 127.0.0.1", "in-use in-use in-use in-use"),
+    Row("on one IPv6 address meets ::", ["UDP ::"], "UDP ::1", "in-use in-use in-use in-use"),
+    Row("on one IPv4 address meets ::", ["UDP ::"], "UDP 127.0.0.1", "in-use in-use in-use in-use"),
     Row(
       "on a wildcard is decided by the newest socket alone: one that grants",
       ["UDP 127.0.0.2 RP", "UDP 127.0.0.1"], "UDP 0.0.0.0", "in-use in-use ok ok"),
