@@ -49,10 +49,11 @@ func outcome(
     .outcome(of: attempt, options: options, before: before)
 }
 
-/// What get_port answers, with the sockets behind it. `listen` is the second get_port, that of listen(2).
+/// What get_port answers, with the sockets behind it.
 struct PortAnswer {
   var bind: CallResult
-  var listen: CallResult
+  /// The second get_port, that of listen(2): only of TCP, and only where bind(2) works.
+  var listen = CallResult.undetermined
   var blockers: [Blocker] = []
   var missing: [MissingFact] = []
 

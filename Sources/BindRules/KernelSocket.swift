@@ -121,10 +121,10 @@ extension PortAnswer {
   /// This answer, or where `sk` may come into a group that is full, undetermined: UDP fails there with EADDRINUSE, TCP
   /// with ENOMEM. Who belongs to which group is shown nowhere.
   func withRoomInGroup(for sk: KernelSocket, _ transport: TransportProtocol, _ snapshot: Snapshot) -> PortAnswer {
-    guard sk.reuseport, bind == .ok, listen == .ok, mayMeetFullGroup(sk, transport, snapshot) else { return self }
+    let comesIn = transport == .udp ? bind == .ok : bind == .ok && listen == .ok
+    guard sk.reuseport, comesIn, mayMeetFullGroup(sk, transport, snapshot) else { return self }
     var answer = self
-    if transport == .udp { answer.bind = .undetermined }
-    answer.listen = .undetermined
+    if transport == .udp { answer.bind = .undetermined } else { answer.listen = .undetermined }
     answer.missing = [MissingFact(.reuseportGroup)]
     return answer
   }

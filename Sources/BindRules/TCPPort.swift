@@ -8,7 +8,7 @@ func tcpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
   let conflicts = tcpConflicts(sk, snapshot, traits)
   guard !conflicts.blockers.isEmpty else {
     guard snapshot.visibility.boundSocketsComplete else {
-      return PortAnswer(bind: .undetermined, listen: .undetermined, missing: [MissingFact(.boundSockets)])
+      return PortAnswer(bind: .undetermined, missing: [MissingFact(.boundSockets)])
     }
     return PortAnswer(bind: .ok, listen: .ok)
   }
@@ -21,11 +21,10 @@ func tcpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
       bind: .ok, listen: certain == nil ? .undetermined : .fails(.addressInUse),
       blockers: certain ?? conflicts.blockers, missing: certain == nil ? conflicts.missing : [])
   case (.blocked, let certain?):
-    return PortAnswer(bind: .fails(.addressInUse), listen: .undetermined, blockers: certain)
+    return PortAnswer(bind: .fails(.addressInUse), blockers: certain)
   default:
     return PortAnswer(
-      bind: .undetermined, listen: .undetermined, blockers: conflicts.blockers,
-      missing: conflicts.missing + pass.deciding.asFacts)
+      bind: .undetermined, blockers: conflicts.blockers, missing: conflicts.missing + pass.deciding.asFacts)
   }
 }
 

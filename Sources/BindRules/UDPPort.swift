@@ -16,7 +16,7 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
       index: index, facts: facts, isConnected: socket.state == .established,
       step: overPossibleWorlds(of: facts, plannedUID: sk.uid) { udpChainStep(sk, $0) })
   }
-  guard !chain.isEmpty else { return PortAnswer(bind: .ok, listen: .ok) }
+  guard !chain.isEmpty else { return PortAnswer(bind: .ok) }
   let isCrowded = traits.udpChainIsCrowded
   var mayMiss: Set<UDPChainStep> = []
   var possible: Set<UDPChainStep> = []
@@ -39,20 +39,18 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
   let blockers = involved.filter { $0.step.answers.contains(.refuses) }
   switch possible {
   case [.refuses]:
+    // A walk that can only refuse has come to a socket that can only refuse.
     let certain = blockers.filter { $0.step.sure == .refuses }
-    return PortAnswer(
-      bind: .fails(.addressInUse), listen: .undetermined,
-      blockers: (certain.isEmpty ? blockers : certain).map { $0.blocker(sk) })
+    return PortAnswer(bind: .fails(.addressInUse), blockers: certain.map { $0.blocker(sk) })
   case _ where !possible.contains(.refuses):
-    return PortAnswer(bind: .ok, listen: .ok)
+    return PortAnswer(bind: .ok)
   default:
     var missing = involved.flatMap { entry in
       entry.step.deciding.asFacts.map { MissingFact($0.kind, socket: entry.index) }
     }
     if versionDecides { missing.append(MissingFact(.kernelVersion)) }
     if missing.isEmpty { missing = [MissingFact(.bindOrder)] }
-    return PortAnswer(
-      bind: .undetermined, listen: .undetermined, blockers: blockers.map { $0.blocker(sk) }, missing: missing)
+    return PortAnswer(bind: .undetermined, blockers: blockers.map { $0.blocker(sk) }, missing: missing)
   }
 }
 
@@ -103,7 +101,7 @@ private func walkInDumpOrder(_ chain: [ChainEntry], _ snapshot: Snapshot) -> Set
 /// The same where any socket of the chain may come first.
 private func walkInAnyOrder(_ chain: [ChainEntry]) -> Set<UDPChainStep> {
   var results = chain.reduce(into: Set<UDPChainStep>()) { $0.formUnion($1.step.answers) }
-  if chain.isEmpty || chain.allSatisfy({ $0.step.answers.contains(.passed) }) {
+  if chain.allSatisfy({ $0.step.answers.contains(.passed) }) {
     results.insert(.passed)
   } else {
     results.remove(.passed)

@@ -24,7 +24,7 @@ enum CompletionSource {
       case .namespaces: Portwhy.otherNamespaces().map { Candidate($0.reference.description, $0.description) }
       case .topics: Catalogue.topics.map { Candidate($0.slug, $0.summary) }
       case .runtimes: Runtime.catalogue.map { Candidate($0.name, defaults($0)) }
-      case .users: users(SystemCalls.contents(of: "/etc/passwd") ?? "")
+      case .users: Candidate.users(passwd: SystemCalls.contents(of: "/etc/passwd") ?? "")
       }
     let fitting = kind == .targets ? all : all.filter { $0.value.hasPrefix(typed) }
     return fitting.map(\.line).joined()
@@ -44,15 +44,6 @@ enum CompletionSource {
     earlier.value(.netns).flatMap(NamespaceReference.init)
   }
 
-  /// passwd(5), and no other source of users, which may be on the network.
-  static func users(_ text: String) -> [Candidate] {
-    text.split(separator: "\n").compactMap { line in
-      let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-      guard fields.count >= 3, !fields[0].isEmpty, UInt32(fields[2]) != nil else { return nil }
-      return Candidate(String(fields[0]), "uid \(fields[2])")
-    }
-  }
-
   /// Microseconds of processor time; the whole is to stay under 50 ms, the shell's own work included.
   private static let nameTime: UInt64 = 15_000
 
@@ -60,36 +51,5 @@ enum CompletionSource {
     guard let defaults = runtime.tcp ?? runtime.udp else { return "" }
     let options = (defaults.reuseaddr ? ["SO_REUSEADDR"] : []) + (defaults.reuseport ? ["SO_REUSEPORT"] : [])
     return options.isEmpty ? "sets neither option" : "sets " + options.joined(separator: " and ")
-  }
-}
-
-/// One line of the answer.
-struct Candidate: Hashable {
-  var value: String
-  var description: String
-
-  init(_ value: String, _ description: String) {
-    self.value = value
-    self.description = description
-  }
-
-  /// Nothing in it can end the line, the column or the shell's patience. A value is left out where a shell would take it
-  /// for more than a word (bash puts it on the command line as it stands), portwhy or a shell for something else (an
-  /// option, `=command`), or a reader for another: whoever is root in a network namespace names its interfaces.
-  var line: String {
-    guard let first = value.unicodeScalars.first, first != "-", first != "=",
-      value.unicodeScalars.allSatisfy(Self.isPlain)
-    else { return "" }
-    let text = TerminalText.escaped(description)
-    return text.isEmpty ? value + "\n" : "\(value)\t\(text)\n"
-  }
-
-  private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar {
-    case "\0"..." ", "\u{7F}"..."\u{9F}", "$", "`", "\"", "'", "\\", "|", "&", ";", "(", ")", "<", ">", "!", "{", "}",
-      "#", "~", "*", "?", "[", "]", "^", "\u{2800}", "\u{FFFD}":
-      false
-    default: !TerminalText.isHarmful(scalar) && !scalar.properties.isDefaultIgnorableCodePoint
-    }
   }
 }

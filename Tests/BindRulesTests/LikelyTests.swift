@@ -107,6 +107,14 @@ struct LikelyTests {
       "behind sockets of mixed options depends on who was bound last: one without",
       ["BOUND 127.0.0.1 inode=8", "BOUND 127.0.0.2 RP inode=7", "LISTEN 127.0.0.2 RP uid=5 inode=6"], "127.0.0.2",
       "in-use in-use (in-use) (in-use)", history + [.orderOfInodes]),
+    LikelyRow(
+      "behind the last bind of an unknown user with SO_REUSEPORT rests on that being another user's",
+      ["BOUND 127.0.0.2 RP uid? inode=7", "BOUND 127.0.0.1 RP inode=5", "LISTEN 127.0.0.2 RP uid=5 inode=4"],
+      "127.0.0.2", "in-use in-use (in-use) (in-use)",
+      [.optionsUnchanged, .otherUser, .noEarlierSockets, .orderOfInodes]),
+    LikelyRow(
+      "behind the last bind with SO_REUSEPORT has no ground where its IPV6_V6ONLY is not known",
+      ["LISTEN :: RP v6only? inode=7", "BOUND 127.0.0.2 RP uid=5 inode=6"], "0.0.0.0", "in-use in-use ? ?", []),
   ]
 
   @Test("is the rules' answer in the ordinary world, and names what it rests on", arguments: rows)
@@ -142,6 +150,27 @@ struct LikelyTests {
       let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
       #expect(likelyLine(all) == expected, "\(address)")
       #expect(all[0].likely?.assuming ?? [] == assuming)
+    }
+  }
+
+  @Test("of a privileged port takes what is known of the user's capability before what is usual")
+  func privilegedPort() {
+    // Whether the user may, whether the limit was read, and whether it is root: what is likely, and why.
+    let cases: [(may: Bool?, limit: UInt32?, uid: UInt32, isOk: Bool, assuming: [Assumption])] = [
+      (false, nil, 0, false, [.defaultSettings]), (nil, nil, 0, true, [.defaultSettings]),
+      (nil, nil, 1000, false, [.defaultSettings]), (nil, 1024, 1000, false, [.usualCapabilities]),
+      (nil, 1024, 0, true, [.usualCapabilities]),
+    ]
+    for (may, limit, uid, isOk, assuming) in cases {
+      var host = openHost()
+      host.unprivilegedPortStart = limit
+      var planned = attempt("127.0.0.1 uid=\(uid)")
+      planned.port = Port(80)
+      planned.mayBindPrivileged = may
+      let snapshot = Snapshot(host: host, sockets: [])
+      let likely = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)[0].likely
+      #expect(likely?.bind == (isOk ? .ok : .fails(.accessDenied)), "\(planned)")
+      #expect(likely?.assuming == assuming, "\(planned)")
     }
   }
 

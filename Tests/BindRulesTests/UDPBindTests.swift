@@ -20,6 +20,9 @@ struct UDPBindTests {
       "fails where one side sets only SO_REUSEADDR and the other only SO_REUSEPORT",
       ["UDP 0.0.0.0 RP"], "UDP 0.0.0.0", "in-use in-use ok ok"),
     Row("on another address works", ["UDP 127.0.0.1"], "UDP 127.0.0.2", "ok ok ok ok"),
+    Row("on one address meets 0.0.0.0", ["UDP 0.0.0.0"], "UDP 127.0.0.1", "in-use in-use in-use in-use"),
+    Row("on one IPv6 address meets ::", ["UDP ::"], "UDP ::1", "in-use in-use in-use in-use"),
+    Row("on one IPv4 address meets ::", ["UDP ::"], "UDP 127.0.0.1", "in-use in-use in-use in-use"),
     Row(
       "on a wildcard is decided by the newest socket alone: one that grants",
       ["UDP 127.0.0.2 RP", "UDP 127.0.0.1"], "UDP 0.0.0.0", "in-use in-use ok ok"),
@@ -47,6 +50,12 @@ struct UDPBindTests {
     Row(
       "on 127.0.0.6 meets a connection there, which may have been one of IPv6 (IPV6_ADDRFORM), maybe not",
       ["UDP-CONNECTED 127.0.0.6"], "UDP 127.0.0.6", "? ? ? ?"),
+    Row(
+      "on 127.0.0.6 surely meets an unconnected socket there",
+      ["UDP 127.0.0.6"], "UDP 127.0.0.6", "in-use in-use in-use in-use"),
+    Row(
+      "on 127.0.0.6 surely meets an IPv6 connection of that very address",
+      ["UDP-CONNECTED ::ffff:127.0.0.6"], "UDP 127.0.0.6", "in-use in-use in-use in-use"),
     Row(
       "on 127.0.0.5 meets a connection there", ["UDP-CONNECTED 127.0.0.5"], "UDP 127.0.0.5",
       "in-use in-use in-use in-use"),
@@ -92,6 +101,14 @@ struct UDPBindTests {
     #expect(all[1].bind == .undetermined)
     #expect(all[1].blockers == [Blocker(socket: 1, rule: .udpReuseaddr)])
     #expect(all[1].missing == [MissingFact(.reuseaddr, socket: 1)])
+  }
+
+  @Test("that depends on the order alone says so")
+  func openOrder() {
+    let sockets = ["UDP 127.0.0.1", "UDP :: RP"].map(socket)
+    let all = outcomes(of: attempt("UDP ::"), in: Snapshot(host: openHost(), sockets: sockets))
+    #expect(all.map(\.missing) == [[], [], [MissingFact(.bindOrder)], [MissingFact(.bindOrder)]])
+    #expect(all.map { $0.blockers.map(\.socket) } == [[0, 1], [0, 1], [0], [0]])
   }
 
   @Test("has no listen()")

@@ -106,7 +106,7 @@ struct CompletionSourceTests {
   @Test("users come from passwd(5) with their numbers, and what is no entry is left out")
   func users() {
     let text = "root:x:0:0::/:/bin/sh\n+nis\nbroken\nwww:x:33:33::/:/x\n:x:1:1::/:/x\n"
-    #expect(CompletionSource.users(text) == [Candidate("root", "uid 0"), Candidate("www", "uid 33")])
+    #expect(Candidate.users(passwd: text) == [Candidate("root", "uid 0"), Candidate("www", "uid 33")])
   }
 
   @Test("whatever is asked, there is no error and no help for it")

@@ -247,33 +247,3 @@ private func addedToObjects(_ member: String, _ text: String) -> String {
   }
   return result
 }
-
-@Suite("Reports one after another")
-struct SavedReportsTests {
-  @Test("are read until none is left, whatever is wrong with one of them")
-  func lines() throws {
-    let good = JSONReport.render(report([free(8080)]))
-    let other = JSONReport.render(report([free(53)]))
-    let lines = "\n" + good + "{\"schema\":1} \n" + other + "{\"broken\": tru}" + good + "\n" + good + good + " \n"
-    var reports = SavedReports(Array(lines.utf8))
-    var ports: [UInt16?] = []
-    var problems: [String] = []
-    while true {
-      do throws(ReportReadError) {
-        guard let saved = try reports.next() else { break }
-        ports.append(saved.report.targets.first?.port.rawValue)
-      } catch {
-        problems.append("\(error)")
-        ports.append(nil)
-      }
-    }
-    // What follows on the line of a broken one is lost with it.
-    #expect(ports == [8080, nil, 53, nil, 8080, 8080])
-    let second = 1 + good.utf8.count
-    let fourth = second + "{\"schema\":1} \n".utf8.count + other.utf8.count
-    #expect(
-      problems == [
-        "byte \(second + 10), schema: expected a string", "byte \(fourth + 11), broken: expected \"true\"",
-      ])
-  }
-}

@@ -1,4 +1,5 @@
-/// Reports that the edits of an input change: a listener, sockets with all that is told of owners, an open answer.
+/// Reports that the edits of an input change: a listener, sockets with all that is told of owners, an open answer, and one
+/// with the keys that the others lack.
 /// Keys that may be missing are, where they would be null.
 let baseReports = [
   #"""
@@ -72,5 +73,43 @@ let baseReports = [
   "bind":"undetermined","listen":"undetermined","source":"rules","blockers":[{"socket":0,"rule":"tcp.reuseaddr"}],
   "missing":["reuseaddr:0","reuseport:0"]}],"receives":[],"notes":[],"suggestions":[],"why":[],
   "may_bind_privileged":false,"user":"alice"}],"notes":[],"buckets":[],"chain_is_ordered":false}]}
+  """#,
+  #"""
+  {"schema":"portwhy.report/1","version":"0.2.0","host":{"kernel":"6.1.0-21-amd64","kernel_stable":90,"uid":0,
+  "hostname":"web1","captured_at":"2026-01-31T12:00:00.000Z","interfaces":[{"index":1,"name":"lo","up":true},
+  {"index":7,"name":"red","up":true,"vrf_table":10},{"index":8,"name":"eth0","up":true,"master":7}],
+  "fresh_sockets":[{"protocol":"tcp","family":"ipv4","device":7},{"protocol":"udp","family":"ipv6",
+  "errno":"EAFNOSUPPORT","v6only":true}],"ipv6_disabled":["all"],"enforcing_modules":["selinux"],"docker_runs":true,
+  "overflow_uid":65534},"visibility":{"complete":false,"unreadable_processes":0,"reasons":["no-answer"],
+  "bound_sockets_complete":true,"bpf":{"iterators":["task_file"],"microseconds":900},"silent":{"pid":4,
+  "command":"fused","iterator":"tcp"}},"targets":[{"protocol":"tcp","port":8080,"plan":{"reuseaddr":true,
+  "reuseport":false,"v6only":true,"uid":1000,"runtime":"node","cap_net_bind":true},"verdict":"ours","errno":"EADDRINUSE",
+  "sockets":[{"id":0,"protocol":"tcp","ulp":"mptcp","family":"ipv6","local_address":"::","local_port":8080,
+  "state":"LISTEN","v6only":false,"reuseaddr":true,"reuseport":true,"sources":{"v6only":"sock_diag",
+  "reuseaddr":"inferred","reuseport":"bpf"},"uid":33,"user":"www-data","inode":4711,"cookie":"000000000000002a",
+  "cgroup":"/system.slice/nginx.service","owner":"process","processes":[{"pid":812,"command":"nginx","fds":[6],
+  "unit":"nginx.service","uid":33,"user":"www-data","started_at":"2026-01-31T11:00:00.000Z","cwd":"/srv",
+  "parents":[{"pid":800,"command":"bash"},{"pid":1,"command":"systemd"}],"unit_main":{"pid":800,"command":"nginx",
+  "executable":"/usr/sbin/nginx"},"container_name":"web","image":"nginx:1","parent_gone":true,"cloexec":false,
+  "sleeps_in":"do_wait"}],"receive_queue":0,"unknown_reasons":{"reuseaddr":"no-answer"},"inferred_from":{
+  "reuseaddr":1}},{"id":1,"protocol":"tcp","family":"ipv6","local_address":"::1","local_port":8080,
+  "remote_address":"::1","remote_port":40000,"state":"TIME_WAIT","reuseaddr":true,"reuseport":false,"sources":{
+  "reuseaddr":"getsockopt","reuseport":"getsockopt"},"unknown_reasons":{"v6only":"kernel"},
+  "cookie":"0000000000000001","timer":{"kind":"timewait","expires_ms":30000},"owner":"none","processes":[]}],
+  "attempts":[{"address":"::","family":"ipv6","v6only":false,"device":"red","device_index":7,"uid":1000,"outcomes":[
+  {"reuseaddr":false,"reuseport":false,"bind":"EADDRINUSE","blockers":[{"socket":0,"rule":"tcp.listener"}],
+  "missing":[]},{"reuseaddr":true,"reuseport":false,"bind":"undetermined","source":"probe","blockers":[],"missing":[
+  "reuseaddr:1","bind-order"],"likely":{"bind":"EADDRINUSE","listen":"errno 5000","assuming":["usual-options"]}},
+  {"reuseaddr":false,"reuseport":true,"bind":"EADDRINUSE","blockers":[],"missing":[]},{"reuseaddr":true,
+  "reuseport":true,"bind":"ok","blockers":[],"missing":[]}],"cause":"listener","receives":[{
+  "traffic":"connections","family":"ipv6","receiver":"others","rule":"hash","sockets":[0],"text":"x"}],"notes":[{
+  "kind":"vrf","text":"x"}],"suggestions":[{"kind":"stop-holder","option":"SO_REUSEADDR","certainty":"if",
+  "condition":"closed","text":"x","command":"kill 812","argv":["kill","812"]}],"why":["x"],
+  "headline":"nginx has it","may_bind_privileged":true,"freebind":true}],"notes":[],"buckets":[{"layer3_domain":7,
+  "fast_reuse":true,"fast_reuseport":"strict","fast_uid":33,"fast_family":"ipv6","fast_address":"::",
+  "fast_address4":"0.0.0.0","fast_ipv6only":false}],"chain_is_ordered":true,"ours":["unit=nginx.service"]}],
+  "call":{"function":"bind","errno":"EADDRINUSE","address":"0.0.0.0","port":8080,"pid":900,"tid":901,
+  "command":"node","descriptor":5,"tries":3,"then":{"address":"0.0.0.0","port":8081,"same":true},
+  "stopped_us":1200}}
   """#,
 ]

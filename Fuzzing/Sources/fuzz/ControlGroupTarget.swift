@@ -1,14 +1,19 @@
+import Glibc
+@testable import Linux
 @testable import SocketModel
 
 @testable import Evidence
+@testable import PortwhyReport
 
-/// A byte for the kind of text, then the text.
+/// A byte for the kind of text, then the text; for units and containers a byte and parts for their files.
 func fuzzControlGroups(_ input: inout FuzzInput) {
-  switch input.choice(of: 4) {
+  switch input.choice(of: 6) {
   case 0: fuzzGroup(input.text())
   case 1: fuzzMounts(input.text())
   case 2: fuzzUnit(input.text())
-  default: fuzzUnifiedGroup(input.text())
+  case 3: fuzzUnifiedGroup(input.text())
+  case 4: fuzzUnitFiles(&input)
+  default: fuzzContainerFiles(&input)
   }
 }
 
@@ -45,8 +50,87 @@ private func fuzzUnit(_ text: String) {
   require(!unit.activates.isEmpty, "a socket unit starts something")
 }
 
+/// The unit files below a root of its own, and a socket that systemd holds, or a user's manager, or nobody who shows.
+private func fuzzUnitFiles(_ input: inout FuzzInput) {
+  let holder = input.choice(of: 4)
+  let isUDP = input.choice(of: 2) == 1
+  for file in unitFiles { files.write(file, input.part()) }
+  var socket = SocketObservation(
+    transport: isUDP ? .udp : .tcp, family: .ipv4, local: Endpoint(address: .v4(.any), port: Port(8080)), remote: nil,
+    state: isUDP ? .close : .listen, reuseaddr: .unknown(.hidden), reuseport: .unknown(.hidden), v6only: nil,
+    device: nil, uid: nil, inode: 4711, cookie: 1, timer: nil, receiveQueue: 0, owner: .process)
+  var manager = ProcessRecord(pid: holder == 0 ? 1 : 700, command: "systemd", descriptors: [3])
+  manager.isServiceManager = true
+  if holder > 0 { manager.userManager = holder == 1 ? geteuid() : geteuid() + 1 }
+  socket.uid = manager.userManager
+  socket.processes = [manager]
+  if holder == 3 {
+    socket.owner = .hidden
+    socket.processes = []
+    socket.cgroupID = managersGroup
+  }
+  var sockets = [socket]
+  ProcessReader().findActivations(&sockets, fileRoot: files.path)
+  guard let activation = sockets[0].activation else { return }
+  require(["web.socket", "other.socket"].contains(activation.unit), "a unit that has a file")
+  require(holder != 3 || activation.userManager == nil, "what systemd's own group made is systemd's")
+}
+
+private let unitFiles = [
+  "etc/systemd/system/web.socket", "etc/systemd/system/web.socket.d/port.conf", "usr/lib/systemd/system/other.socket",
+  "etc/systemd/user/web.socket", "home/alice/.config/systemd/user/other.socket",
+]
+
+/// What the inode of systemd's own control group is to be.
+private let managersGroup: UInt64? = {
+  var status = stat()
+  return stat("\(files.path)/sys/fs/cgroup/init.scope", &status) == 0 ? UInt64(status.st_ino) : nil
+}()
+
+/// A byte for the engine, then a part for each file in which it keeps a container's name.
+private func fuzzContainerFiles(_ input: inout FuzzInput) {
+  let engine = ["docker", "podman", "kubernetes", "lxc", "nerdctl"][input.choice(of: 5)]
+  let texts = containerFiles.map { _ in input.part() }
+  for (file, text) in zip(containerFiles, texts) { files.write(file, text) }
+  guard let root = try? Descriptor(directory: files.path) else { return require(false, "the root is there") }
+  if let label = ContainerLabel(of: "c0", engine: engine, in: root) {
+    require(label.name != nil || label.image != nil, "a label says something")
+  }
+  for text in texts {
+    // Two readers of JSON: what the one for reports takes, the other takes as well.
+    var cursor = JSONCursor(bytes: text)
+    cursor.skipBlanks()
+    guard (try? cursor.skip()) != nil else { continue }
+    cursor.skipBlanks()
+    if cursor.next == nil { require(JSONTree(parsing: text) != nil, "JSON is read") }
+  }
+}
+
+private let containerFiles = [
+  "var/lib/docker/containers/c0/config.v2.json",
+  "var/lib/containers/storage/overlay-containers/containers.json",
+  "run/containerd/io.containerd.runtime.v2.task/k8s.io/c0/config.json",
+]
+
+/// Where units and containers have their files; the user whose units are read is at home there.
+private let files = {
+  setenv("HOME", "/home/alice", 1)
+  let places = (unitFiles + containerFiles).map { file in file.split(separator: "/").dropLast() }
+  let more = ["sys/fs/cgroup/init.scope", "etc/systemd/system/sockets.target.wants"].map { directory in
+    directory.split(separator: "/")[...]
+  }
+  let directories = (places + more).flatMap { parts in parts.indices.map { parts[...$0].joined(separator: "/") } }
+  let root = FakeRoot(directories: directories.reduce(into: []) { if !$0.contains($1) { $0.append($1) } })
+  root.link("etc/systemd/system/sockets.target.wants/web.socket", to: Array("../web.socket".utf8))
+  return root
+}()
+
 private func fuzzUnifiedGroup(_ text: String) {
-  guard let path = ControlGroup(parsing: text).reachablePath else { return }
+  let group = ControlGroup(parsing: text)
+  if let unit = group.unit, let path = group.pathOfUnit {
+    require(path.hasSuffix("/" + unit) || path.hasSuffix("/_" + unit), "the path of a unit ends with it")
+  }
+  guard let path = group.reachablePath else { return }
   require(path.utf8.first == UInt8(ascii: "/") && !path.utf8.contains(10), "a path of one line from the root")
   require(!path.utf8.split(separator: 47).contains { Array($0) == [46, 46] }, "a path that stays below its root")
 }

@@ -10,11 +10,11 @@ enum FuzzTarget: String, CaseIterable {
   case btf
   /// The files of a process, and the links of its descriptors.
   case process
-  /// Control groups, mounts, and what systemd's socket units say.
+  /// Control groups, mounts, what systemd's socket units say, and the files in which engines name containers.
   case cgroup
   /// sysctls and other small files about the host, and what firewall tools print.
   case host
-  /// services(5) and passwd(5), as completion uses them.
+  /// services(5), hosts(5) and passwd(5).
   case names
   /// TARGET, and addresses.
   case target
@@ -24,6 +24,8 @@ enum FuzzTarget: String, CaseIterable {
   case words
   /// A saved report: read, judged again, shown and written.
   case report
+  /// Many reports, as they come from many hosts, folded into one answer.
+  case stream
 
   /// The one that main.swift was given.
   static let chosen = getenv("PORTWHY_FUZZ_TARGET").flatMap { FuzzTarget(rawValue: String(cString: $0)) }
@@ -42,6 +44,7 @@ enum FuzzTarget: String, CaseIterable {
     case .options: fuzzOptions(&input)
     case .words: fuzzWords(&input)
     case .report: fuzzReport(&input)
+    case .stream: fuzzStream(&input)
     }
   }
 }

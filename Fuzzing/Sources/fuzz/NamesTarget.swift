@@ -5,14 +5,22 @@
 
 /// A byte for the file, a part with the word that is completed, then the file.
 func fuzzNames(_ input: inout FuzzInput) {
-  let kind = input.choice(of: 2)
+  let kind = input.choice(of: 3)
   let word = String(decoding: input.part(), as: UTF8.self)
   let text = input.text()
-  if kind == 0 {
-    fuzzServices(text, word)
-  } else {
-    check(CompletionSource.users(text))
+  switch kind {
+  case 0: fuzzServices(text, word)
+  case 2: fuzzHosts(text, word)
+  default: check(Candidate.users(passwd: text))
   }
+}
+
+private func fuzzHosts(_ text: String, _ word: String) {
+  let hosts = HostNames(parsing: text, own: "Own")
+  require(hosts.addresses(of: "oWN") != nil, "this host's own name is known, whatever the file says")
+  guard let found = hosts.addresses(of: word) else { return }
+  require(Set(found).count == found.count, "each address once")
+  require(hosts.addresses(of: word.lowercased()) == found, "capital letters make no difference")
 }
 
 private func fuzzServices(_ text: String, _ word: String) {

@@ -12,20 +12,20 @@ func fuzzNetlink(_ input: inout FuzzInput) {
   case 2: fuzzGlances(player)
   case 3: fuzzInterfaces(player, recording)
   case 4:
-    if let addresses = try? RouteDump(transport: player.transport).ipv6Addresses() {
+    if let addresses = answer(try RouteDump(transport: player.transport).ipv6Addresses()) {
       for entry in addresses { require(entry.address.family == .ipv6, "an IPv6 address") }
     }
   case 5:
-    if let routes = try? RouteDump(transport: player.transport).ipv4LocalRoutes() {
+    if let routes = answer(try RouteDump(transport: player.transport).ipv4LocalRoutes()) {
       for route in routes { require(route.table == 255 && route.prefixLength <= 32, "a route of table 255") }
     }
-  case 6: _ = try? RouteDump(transport: player.transport).ipv4RulesAreDefault()
+  case 6: _ = answer(try RouteDump(transport: player.transport).ipv4RulesAreDefault())
   case 7:
     let address = IPv4Address(bits: 0x0a00_0001)
-    if let found = try? RouteDump(transport: player.transport).ipv4Lookup(address) {
+    if let found = answer(try RouteDump(transport: player.transport).ipv4Lookup(address)) ?? nil {
       require(found.destination == address, "the answer is about what was asked")
     }
-  case 8: _ = try? KernelPortDump(transport: player.transport).tunnelPorts()
+  case 8: _ = answer(try KernelPortDump(transport: player.transport).tunnelPorts())
   case 9: _ = KernelPortDump(transport: player.transport).synchronisationPorts()
   default: fuzzAnnouncements(recording)
   }
@@ -33,8 +33,20 @@ func fuzzNetlink(_ input: inout FuzzInput) {
   require(player.requests <= 40 || question == 8, "it gives up asking")
 }
 
+/// What was found; nil for an error, which says in harmless words what went wrong.
+private func answer<Answer>(_ ask: @autoclosure () throws(NetlinkError) -> Answer) -> Answer? {
+  do throws(NetlinkError) {
+    return try ask()
+  } catch {
+    require(!"\(error)".isEmpty, "an error says something")
+    requireHarmless("\(error)", "an error", newlines: false)
+    return nil
+  }
+}
+
 private func fuzzSockets(_ player: Player, _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>?) {
-  guard let sockets = try? SocketDump(transport: player.transport).sockets(transport, ports: ports) else { return }
+  let dump = SocketDump(transport: player.transport)
+  guard let sockets = answer(try dump.sockets(transport, ports: ports)) else { return }
   for socket in sockets {
     require(ports?.contains(socket.local.port.rawValue) ?? true, "a socket of the port asked for")
     require(socket.local.address.family == socket.family, "an address of its family")
@@ -50,14 +62,14 @@ private func fuzzSockets(_ player: Player, _ transport: TransportProtocol, _ por
 }
 
 private func fuzzGlances(_ player: Player) {
-  let glances = try? SocketDump(transport: player.transport).glances(.tcp, .holding, ports: 8000...8010)
+  let glances = answer(try SocketDump(transport: player.transport).glances(.tcp, .holding, ports: 8000...8010))
   for glance in glances ?? [] { require((8000...8010).contains(glance.port.rawValue), "a port asked for") }
 }
 
 /// An answer has as many interfaces as the kernel's last dump has messages before its end: nothing left out, nothing of
 /// an older or an interrupted dump, nothing of another sender.
 private func fuzzInterfaces(_ player: Player, _ recording: Recording) {
-  guard let interfaces = try? RouteDump(transport: player.transport).interfaces() else { return }
+  guard let interfaces = answer(try RouteDump(transport: player.transport).interfaces()) else { return }
   let messages = recording.kernelDatagrams(player.requests - 1).flatMap(plainMessages)
   let end = messages.firstIndex { $0.type == MessageType.done.rawValue }
   require(end != nil, "an answer has an end")

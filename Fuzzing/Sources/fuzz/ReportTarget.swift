@@ -6,10 +6,12 @@
 @testable import Answers
 @testable import PortwhyReport
 
-/// A byte for the question, one for the base, then with base 0 a report in JSON, else edits of a base report.
+/// A byte for the question, one for the base and the rest of the question, then with base 0 a report in JSON, else edits of
+/// a base report.
 func fuzzReport(_ input: inout FuzzInput) {
   let choice = input.byte()
-  let base = input.choice(of: baseReports.count + 1)
+  let number = Int(input.byte())
+  let base = number % (baseReports.count + 1)
   let saved: SavedReport
   let bytes = base == 0 ? input.rest() : edited(baseReports[base - 1], &input)
   do throws(ReportReadError) {
@@ -21,7 +23,8 @@ func fuzzReport(_ input: inout FuzzInput) {
   }
   checkJSON(saved)
   show(saved.report, users: saved.users)
-  if let answer = try? Portwhy.answer(from: saved.report, question(choice, saved.report)) {
+  let asked = question(choice, number / (baseReports.count + 1), saved.report)
+  if let answer = try? Portwhy.answer(from: saved.report, asked) {
     show(answer, users: saved.users)
     checkJSON(SavedReport(report: answer, users: saved.users))
   }
@@ -76,8 +79,14 @@ private func collectPlaces(_ cursor: inout JSONCursor, _ places: inout [Range<In
   places[index] = start..<cursor.position
 }
 
-private func question(_ choice: UInt8, _ report: Report) -> SavedQuestion {
+private func question(_ choice: UInt8, _ more: Int, _ report: Report) -> SavedQuestion {
   var question = SavedQuestion()
+  if more & 1 != 0 { question.ours = [.unit("nginx.service"), .user("www-data", uid: 33), .process(812)] }
+  if more & 2 != 0 { question.systems = BSDSystem.allCases }
+  question.isVerdictOnly = more & 4 != 0
+  question.withoutOptions = more & 8 != 0
+  if more & 16 != 0 { question.transports = [.udp] }
+  if more & 32 != 0 { question.hasBindCapability = true }
   if choice & 1 != 0 { question.options = .reuseaddr }
   if choice & 2 != 0 { question.v6only = choice & 4 != 0 }
   if choice & 8 != 0 { question.device = "lo" }
@@ -92,14 +101,21 @@ private func question(_ choice: UInt8, _ report: Report) -> SavedQuestion {
   return question
 }
 
-/// Written, read and written again it is the same text, in which nothing stands for itself that a terminal obeys.
+/// Written, read and written again it is the same text, in which nothing stands for itself that a terminal obeys; but for
+/// what other systems would answer, which is not read.
 private func checkJSON(_ saved: SavedReport) {
   let text = JSONReport.render(saved.report, users: saved.users)
   requireHarmless(text, "JSON")
   require(text.utf8.count { $0 == UInt8(ascii: "\n") } == 1, "a report is one line")
   do throws(ReportReadError) {
     let again = try JSONReport.read(Array(text.utf8))
-    require(JSONReport.render(again.report, users: again.users) == text, "a report is read as it is written")
+    var linux = saved.report
+    for target in linux.targets.indices {
+      for attempt in linux.targets[target].attempts.indices { linux.targets[target].attempts[attempt].foreign = [] }
+    }
+    require(
+      JSONReport.render(again.report, users: again.users) == JSONReport.render(linux, users: saved.users),
+      "a report is read as it is written")
   } catch {
     require(false, "a report that was written can be read: \(error)")
   }
@@ -111,5 +127,7 @@ private func show(_ report: Report, users: [UInt32: String]) {
     requireHarmless(Screen.render(report, style: style), "a screen")
     requireHarmless(Screen.renderOverview(report, style: style), "the overview")
   }
+  let free = FreePorts(report).ports
+  require(Set(free).count == free.count && free.count <= report.targets.count, "each port once")
   for line in contradictionLines(report) { requireHarmless(TerminalText.escaped(line), "a line", newlines: false) }
 }

@@ -1,6 +1,7 @@
 @testable import BindRules
 import Glibc
 @testable import Explanation
+@testable import Linux
 @testable import SocketModel
 
 @testable import PortwhyCLI
@@ -15,16 +16,31 @@ func fuzzWords(_ input: inout FuzzInput) {
   fuzzInvocation(Array(words.prefix(12)))
 }
 
-/// Four bytes with a bit for each option, then TARGET and the values of those that have one, as short parts.
+/// TARGET as a short part, none where it is empty, then two bytes for each option and the value of one that has one, as a
+/// short part. `OptionRow.number` says which bytes: a corpus goes on meaning what it meant when options come and go.
 func fuzzOptions(_ input: inout FuzzInput) {
-  let bits = (0..<4).reduce(UInt32(0)) { bits, _ in bits << 8 | UInt32(input.byte()) }
-  var words: [String] = []
-  if bits >> 31 & 1 != 0 { words.append(String(decoding: input.shortPart(), as: UTF8.self)) }
-  for (place, row) in OptionTable.portwhy.rows.enumerated() where bits >> UInt32(place % 31) & 1 != 0 {
-    words.append(row.name)
-    if row.value.takesNextWord { words.append(String(decoding: input.shortPart(), as: UTF8.self)) }
+  let target = String(decoding: input.shortPart(), as: UTF8.self)
+  var words = target.isEmpty ? [] : [target]
+  while !input.isEmpty, words.count < 24 {
+    let number = UInt16(input.byte()) << 8 | UInt16(input.byte())
+    guard let row = OptionTable.portwhy.rows.min(by: { $0.number ^ number < $1.number ^ number }) else { return }
+    let value = row.value == .none ? "" : String(decoding: input.shortPart(), as: UTF8.self)
+    if row.value.takesNextWord {
+      words += [row.name, value]
+    } else {
+      words.append(value.isEmpty ? row.name : "--\(row.long ?? "")=\(value)")
+    }
   }
   fuzzInvocation(words)
+}
+
+extension OptionRow {
+  /// Of its name alone: CRC-16/CCITT.
+  fileprivate var number: UInt16 {
+    (long ?? name).utf8.reduce(0xffff) { number, byte in
+      (0..<8).reduce(number ^ UInt16(byte) << 8) { sum, _ in sum & 0x8000 != 0 ? sum << 1 ^ 0x1021 : sum << 1 }
+    }
+  }
 }
 
 /// A byte for the kind, then one word.
@@ -34,16 +50,25 @@ func fuzzTarget(_ input: inout FuzzInput) {
   if kind == 0 { fuzzTarget(word) } else { fuzzAddress(word) }
 }
 
+private let hosts = HostNames(parsing: "10.0.0.5 db\n::1 six\n127.0.0.1 both\n::1 both\n", own: "me")
 private let services = ServiceTable(parsing: "http 80/tcp www\nhttp-alt 8080/tcp\ndomain 53/udp\nx11-1 6001/tcp\n")
 
 private func fuzzInvocation(_ words: [String]) {
   _ = GivenOptions(halfTyped: words)
-  let lookup = Invocation.Lookup(services: { services }, uid: { $0 == "alice" ? 1000 : nil })
+  let lookup = Invocation.Lookup(
+    services: { services }, hosts: { hosts }, uid: { $0 == "alice" ? 1000 : nil },
+    file: { path in
+      path.hasSuffix("absent") ? .absent : path.hasSuffix("locked") ? .unreadable : .text(path)
+    })
   do throws(UsageError) {
     let invocation = try Invocation(GivenOptions(words), lookup: lookup)
     switch invocation.task {
     case .answer(let question): check(question.items)
-    case .saved(_, let question): check(question.items ?? [])
+    case .saved(_, let question):
+      check(question.items ?? [])
+      for predicate in question.ours {
+        require(predicate.resolved([33: "www-data"]).description == predicate.description, "its word stays")
+      }
     case .help, .version, .explain, .runtimes, .overview, .command: break
     }
   } catch {
@@ -56,12 +81,15 @@ private func fuzzInvocation(_ words: [String]) {
 
 private func fuzzTarget(_ word: String) {
   for transports in [[], [.tcp], [.udp], [.tcp, .udp]] as [[TransportProtocol]] {
-    let parser = TargetParser(transports: transports, families: nil, services: { services })
+    let parser = TargetParser(transports: transports, families: nil, services: { services }, hosts: { hosts })
     do throws(UsageError) {
       check(try parser.items(word))
     } catch {
       check(error)
     }
+  }
+  if word.utf8.contains(UInt8(ascii: "@")), !word.utf8.contains(UInt8(ascii: "\"")) {
+    require(Shown.hidingSecrets("no \"\(word)\" here") == "no \"…@…\" here", "a word with @ is not repeated")
   }
   if let namespace = NamespaceReference(word) {
     require(NamespaceReference("\(namespace)") == namespace, "a namespace is read as it is written")

@@ -165,7 +165,7 @@ package struct BPFSocket: Sendable, Hashable {
   /// As sock_diag reports it: TIME_WAIT sockets by their substate, requests as SYN_RECV.
   package var state: SocketState
   /// A TIME_WAIT socket (`struct inet_timewait_sock`), whatever its substate.
-  package var isTimeWait: Bool
+  package var isTimeWait = false
   /// `skc_bound_dev_if`; nil for none, or where the kernel's types lack it.
   package var device: InterfaceIndex?
   /// SO_REUSEADDR; nil where the kernel's types lack it and for requests, which have no options.
@@ -187,29 +187,6 @@ package struct BPFSocket: Sendable, Hashable {
   /// The place of a UDP socket among those of its port in the order in which bind(2) looks at them
   /// (`udp_lib_lport_inuse`), 0 first, across IPv4 and IPv6; nil for TCP and where the order could not be seen.
   package var chainPosition: Int?
-
-  package init(
-    transport: TransportProtocol, family: AddressFamily, local: Endpoint, remote: Endpoint? = nil,
-    state: SocketState, isTimeWait: Bool = false, device: InterfaceIndex? = nil, reuseaddr: Bool? = nil,
-    reuseport: Bool? = nil, v6only: Bool? = nil, uid: UInt32? = nil, cookie: UInt64? = nil, holdsPort: Bool? = nil,
-    bucket: BindBucket? = nil, chainPosition: Int? = nil
-  ) {
-    self.transport = transport
-    self.family = family
-    self.local = local
-    self.remote = remote
-    self.state = state
-    self.isTimeWait = isTimeWait
-    self.device = device
-    self.reuseaddr = reuseaddr
-    self.reuseport = reuseport
-    self.v6only = v6only
-    self.uid = uid
-    self.cookie = cookie
-    self.holdsPort = holdsPort
-    self.bucket = bucket
-    self.chainPosition = chainPosition
-  }
 }
 
 /// A process's descriptor of a socket.
@@ -223,19 +200,7 @@ package struct SocketHolder: Sendable, Hashable {
   /// The inode of the socket's network namespace (namespaces(7)); nil where the kernel's types lack it.
   package var networkNamespace: UInt64?
   /// An MPTCP socket: what holds the port is its first subflow, a socket of the same inode with another cookie.
-  package var isMPTCP: Bool
+  package var isMPTCP = false
   /// What the descriptor refers to.
   package var socket: BPFSocket
-
-  package init(
-    pid: Int32, descriptor: Int32, inode: UInt64, networkNamespace: UInt64? = nil, isMPTCP: Bool = false,
-    socket: BPFSocket
-  ) {
-    self.pid = pid
-    self.descriptor = descriptor
-    self.inode = inode
-    self.networkNamespace = networkNamespace
-    self.isMPTCP = isMPTCP
-    self.socket = socket
-  }
 }

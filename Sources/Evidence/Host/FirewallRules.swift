@@ -1,4 +1,3 @@
-import Linux
 package import SocketModel
 
 /// Reads what `iptables-save -t nat` prints: `-A CHAIN -p tcp -m tcp --dport 8080 -j DNAT --to-destination A:P`.
@@ -99,21 +98,5 @@ package struct PortRedirect: Sendable, Hashable {
     self.ports = ports
     self.target = target
     self.chain = chain
-  }
-}
-
-extension HostReader {
-  /// The DNAT and redirect rules of the calling thread's network namespace that name a port.
-  ///
-  /// `/usr/sbin/nft` is asked, and where that is missing, not permitted or shows none `/usr/sbin/iptables-save`; by
-  /// absolute path and with an empty environment. Empty where neither answers. Rules that name their ports by a set
-  /// or a map are not understood and left out.
-  package func portRedirects() -> [PortRedirect] {
-    var found: [PortRedirect] = []
-    if let text = output(of: "/usr/sbin/nft", ["-nn", "list", "ruleset"]) { found = nftRedirects(text) }
-    if found.isEmpty, let text = output(of: "/usr/sbin/iptables-save", ["-t", "nat"]) {
-      found = iptablesRedirects(text)
-    }
-    return found
   }
 }

@@ -291,3 +291,19 @@ private func freshSocket(_ transport: TransportProtocol, _ family: AddressFamily
     return fresh
   }
 }
+
+extension HostReader {
+  /// The DNAT and redirect rules of the calling thread's network namespace that name a port.
+  ///
+  /// `/usr/sbin/nft` is asked, and where that is missing, not permitted or shows none `/usr/sbin/iptables-save`; by
+  /// absolute path and with an empty environment. Empty where neither answers. Rules that name their ports by a set
+  /// or a map are not understood and left out.
+  package func portRedirects() -> [PortRedirect] {
+    var found: [PortRedirect] = []
+    if let text = output(of: "/usr/sbin/nft", ["-nn", "list", "ruleset"]) { found = nftRedirects(text) }
+    if found.isEmpty, let text = output(of: "/usr/sbin/iptables-save", ["-t", "nat"]) {
+      found = iptablesRedirects(text)
+    }
+    return found
+  }
+}

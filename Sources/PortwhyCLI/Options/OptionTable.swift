@@ -12,11 +12,6 @@ struct OptionTable: Sendable {
   /// The options of portwhy. A new one is a case of `Option` and a row in its section
   /// (OptionRows.swift); `make generate` then writes the rest.
   static let portwhy = OptionTable(sections: [.plan, .looking, .pace, .output])
-
-  /// Both ways: what a row excludes, excludes it.
-  func excluded(by row: OptionRow) -> [OptionRow] {
-    rows.filter { row.excludes.contains($0.option) || $0.excludes.contains(row.option) }
-  }
 }
 
 /// Some options under one title.
@@ -129,13 +124,6 @@ enum OptionValue: Hashable, Sendable {
   case optional(_ metavar: String, ValueCompletion)
   /// The operand of the command line is its value; after `=` it may stand as well.
   case operand(_ metavar: String, ValueCompletion)
-
-  var metavar: String? {
-    switch self {
-    case .none: nil
-    case .required(let metavar, _), .optional(let metavar, _), .operand(let metavar, _): metavar
-    }
-  }
 
   var completion: ValueCompletion {
     switch self {

@@ -141,3 +141,19 @@ enum ZshCompletion {
     }
   }
 }
+
+extension OptionTable {
+  /// Both ways: what a row excludes, excludes it.
+  func excluded(by row: OptionRow) -> [OptionRow] {
+    rows.filter { row.excludes.contains($0.option) || $0.excludes.contains(row.option) }
+  }
+}
+
+extension OptionValue {
+  var metavar: String? {
+    switch self {
+    case .none: nil
+    case .required(let metavar, _), .optional(let metavar, _), .operand(let metavar, _): metavar
+    }
+  }
+}

@@ -1,4 +1,5 @@
 internal import Answers
+internal import PortwhyReport
 internal import SocketModel
 
 /// A TARGET that is half typed, and what may come next.
@@ -110,6 +111,46 @@ struct TargetWord: Hashable {
       size -= 1
     }
     return digits
+  }
+}
+
+/// One line of the answer.
+struct Candidate: Hashable {
+  var value: String
+  var description: String
+
+  init(_ value: String, _ description: String) {
+    self.value = value
+    self.description = description
+  }
+
+  /// Nothing in it can end the line, the column or the shell's patience. A value is left out where a shell would take it
+  /// for more than a word (bash puts it on the command line as it stands), portwhy or a shell for something else (an
+  /// option, `=command`), or a reader for another: whoever is root in a network namespace names its interfaces.
+  var line: String {
+    guard let first = value.unicodeScalars.first, first != "-", first != "=",
+      value.unicodeScalars.allSatisfy(Self.isPlain)
+    else { return "" }
+    let text = TerminalText.escaped(description)
+    return text.isEmpty ? value + "\n" : "\(value)\t\(text)\n"
+  }
+
+  private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar {
+    case "\0"..." ", "\u{7F}"..."\u{9F}", "$", "`", "\"", "'", "\\", "|", "&", ";", "(", ")", "<", ">", "!", "{", "}",
+      "#", "~", "*", "?", "[", "]", "^", "\u{2800}", "\u{FFFD}":
+      false
+    default: !TerminalText.isHarmful(scalar) && !scalar.properties.isDefaultIgnorableCodePoint
+    }
+  }
+
+  /// passwd(5), and no other source of users, which may be on the network.
+  static func users(passwd text: String) -> [Candidate] {
+    text.split(separator: "\n").compactMap { line in
+      let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+      guard fields.count >= 3, !fields[0].isEmpty, UInt32(fields[2]) != nil else { return nil }
+      return Candidate(String(fields[0]), "uid \(fields[2])")
+    }
   }
 }
 

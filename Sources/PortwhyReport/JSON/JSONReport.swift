@@ -29,9 +29,33 @@ package enum JSONReport {
     guard bytes.count <= maximumSize else {
       throw ReportReadError(offset: maximumSize, problem: "longer than \(maximumSize >> 20) MiB")
     }
-    var reports = SavedReports(bytes)
-    if let report = try reports.next(last: true) { return report }
-    throw ReportReadError(offset: bytes.count, problem: "empty")
+    var cursor = JSONCursor(bytes: bytes)
+    cursor.skipBlanks()
+    guard cursor.next != nil else { throw ReportReadError(offset: bytes.count, problem: "empty") }
+    var reader = JSONReader(cursor)
+    let start = cursor
+    do throws(JSONError) {
+      try cursor.skip()
+      try expectEnd(cursor)
+      return SavedReport(report: try ReportDocument(from: &reader).report, users: reader.context.users)
+    } catch {
+      switch error {
+      case .wrong(let offset, let problem):
+        throw ReportReadError(offset: offset, path: start.path(to: offset), problem: problem)
+      // No word in a report makes the whole one something to pass over.
+      case .unknownWord: throw ReportReadError(offset: bytes.count, problem: "empty")
+      }
+    }
+  }
+
+  /// Nothing may come after the report.
+  private static func expectEnd(_ cursor: JSONCursor) throws(JSONError) {
+    var cursor = cursor
+    cursor.skipBlanks()
+    guard let byte = cursor.next else { return }
+    throw byte == UInt8(ascii: "{")
+      ? .wrong(cursor.position, "a second report starts here; give one, as in tail -n 1")
+      : cursor.expected("the end of the report")
   }
 }
 
@@ -46,45 +70,6 @@ package struct SavedReport: Sendable, Hashable {
   package init(report: Report, users: [UInt32: String] = [:]) {
     self.report = report
     self.users = users
-  }
-}
-
-/// The reports of one text, one after another, such as one a line.
-package struct SavedReports {
-  private var cursor: JSONCursor
-
-  package init(_ bytes: [UInt8]) { cursor = JSONCursor(bytes: bytes) }
-
-  /// nil where none is left. After an error the next call goes on behind the report with the error: after it where it is
-  /// JSON, else in the next line.
-  package mutating func next() throws(ReportReadError) -> SavedReport? { try next(last: false) }
-
-  /// Nothing may come after the last one.
-  fileprivate mutating func next(last: Bool) throws(ReportReadError) -> SavedReport? {
-    cursor.skipBlanks()
-    guard cursor.next != nil else { return nil }
-    var reader = JSONReader(cursor)
-    let start = cursor
-    var isJSON = false
-    do throws(JSONError) {
-      try cursor.skip()
-      if last { try expectEnd() }
-      isJSON = true
-      return SavedReport(report: try ReportDocument(from: &reader).report, users: reader.context.users)
-    } catch {
-      while !isJSON, let byte = cursor.next, byte != UInt8(ascii: "\n") { cursor.position += 1 }
-      // No word in a report makes the whole one something to pass over.
-      guard case .wrong(let offset, let problem) = error else { return nil }
-      throw ReportReadError(offset: offset, path: start.path(to: offset), problem: problem)
-    }
-  }
-
-  private mutating func expectEnd() throws(JSONError) {
-    cursor.skipBlanks()
-    guard let byte = cursor.next else { return }
-    throw byte == UInt8(ascii: "{")
-      ? .wrong(cursor.position, "a second report starts here; give one, as in tail -n 1")
-      : cursor.expected("the end of the report")
   }
 }
 

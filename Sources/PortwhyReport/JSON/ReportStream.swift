@@ -100,7 +100,9 @@ package struct ReportStream {
       position = stop
       return .more
     }
-    let lineEnd = bytes[position..<end].firstIndex(of: newline) ?? end
+    // A line that goes on in what is read next is waited for.
+    let isAll = isWhole || end - position == Self.longestLine
+    guard let lineEnd = bytes[position..<end].firstIndex(of: newline) ?? (isAll ? end : nil) else { return .none }
     let text = String(decoding: bytes[position..<lineEnd], as: UTF8.self)
     position = lineEnd
     state = .rest

@@ -117,6 +117,7 @@ struct BSDReceiptTests {
       (["tcp :: v6only? listen", "tcp 0.0.0.0 A listen planned"], "? ? ?"),
       (["tcp :: v6only listen", "tcp 0.0.0.0 A listen planned"], "planned planned planned"),
       (["udp 239.1.1.1 A", "udp 239.1.1.1 A planned"], "? ? ?"),
+      (["udp 239.1.1.1 A joined", "udp 239.1.1.1 A joined planned"], "all all all"),
       (["tcp 192.0.2.10 listen"], "nobody nobody nobody"),
       (["tcp :: dual L listen", "tcp :: dual L listen planned"], "0 planned 0"),
     ])

@@ -90,3 +90,67 @@ struct LinuxDifferenceTests {
     #expect(reason("tcp :: listen uid=1000", "::", .reuseaddr) == nil)
   }
 }
+
+@Suite("The answer of a BSD")
+struct ForeignAnswerTests {
+  /// - Parameter v6only: what the program sets.
+  private func answer(
+    _ existing: [String], _ planned: String, _ options: ReuseOptions, v6only: Bool? = nil,
+    _ system: BSDSystem = .freebsd
+  ) -> ForeignAnswer {
+    let attempt = attempt(planned + " uid=1001")
+    let snapshot = Snapshot(
+      host: bsdHost(), sockets: existing.reversed().map { BSDWords($0).observation(v6only: false) })
+    return foreignAnswer(
+      of: attempt, v6only: v6only, planned: options, linux: outcomes(of: attempt, in: snapshot), in: snapshot,
+      under: system)
+  }
+
+  @Test("tells of SO_REUSEPORT_LB where the system has it and both sides set SO_REUSEPORT")
+  func balanced() {
+    let found = answer(["udp 0.0.0.0 P"], "UDP 0.0.0.0", .reuseport).ifBalanced
+    #expect(found?.map(\.system) == [.freebsd, .freebsd14, .freebsd13])
+    #expect(found?.map(\.bind) == [.ok, .ok, .ok])
+    let others = answer(["udp 0.0.0.0 P uid=5"], "UDP 0.0.0.0", [.reuseaddr, .reuseport]).ifBalanced
+    #expect(others?.map(\.bind) == [.fails(.addressInUse), .ok, .ok])
+    for (existing, planned, options, system) in [
+      ("udp 0.0.0.0 P", "UDP 0.0.0.0", [], .freebsd), ("udp 0.0.0.0 P", "UDP 0.0.0.0", .reuseaddr, .freebsd),
+      ("udp 0.0.0.0 P", "UDP 0.0.0.0", .reuseport, .macos), ("udp 0.0.0.0 A", "UDP 0.0.0.0", .reuseport, .freebsd),
+      ("tcp 127.0.0.1 P listen", "UDP 127.0.0.1", .reuseport, .freebsd),
+      ("tcp 127.0.0.1 P connected", "127.0.0.1", .reuseport, .freebsd),
+    ] as [(String, String, ReuseOptions, BSDSystem)] {
+      #expect(answer([existing], planned, options, system).ifBalanced == nil, "\(existing) \(options) \(system)")
+    }
+  }
+
+  @Test("tells of Linux' IPV6_V6ONLY only where the program leaves it alone and it changes an answer")
+  func v6only() {
+    let open = answer([], "::ffff:127.0.0.1", [])
+    #expect(open.usesDefaultV6only)
+    #expect(open.outcomes[0].bind == .fails(.addressNotAvailable))
+    #expect(open.withV6onlyOfLinux?[0].bind == .ok)
+    let same = answer([], "::ffff:127.0.0.1", [], .macos)
+    #expect(same.usesDefaultV6only && same.withV6onlyOfLinux == nil && same.outcomes[0].bind == .ok)
+    #expect(answer(["udp 127.0.0.1"], "UDP ::1", []).withV6onlyOfLinux == nil)
+    #expect(answer([], "UDP 0.0.0.0", []).usesDefaultV6only == false)
+    let set = answer([], "::ffff:127.0.0.1", [], v6only: false)
+    #expect(set.usesDefaultV6only == false && set.withV6onlyOfLinux == nil)
+  }
+
+  @Test(
+    "tells who receives where the bind works beside others of its address, and what of the question it leaves out")
+  func receives() {
+    let shared = answer(["udp 0.0.0.0 P"], "UDP 0.0.0.0", .reuseport).receives
+    #expect(shared.map(\.family) == [.ipv4])
+    #expect(shared.map(\.receiver) == [.one(.planned)])
+    #expect(shared[0].earlier.map(\.system) == [.freebsd13])
+    #expect(shared[0].earlier.map(\.receiver) == [.one(.socket(0))])
+    #expect(answer(["udp 0.0.0.0 P"], "UDP 0.0.0.0", []).receives == [])
+    #expect(answer(["udp 127.0.0.1 P"], "UDP 0.0.0.0", .reuseport).receives == [])
+    #expect(answer(["udp 239.1.1.1 P"], "UDP 239.1.1.1", .reuseport).receives == [])
+    #expect(answer([], "127.0.0.1", []).leftOut == [])
+    #expect(answer([], "127.0.0.1 dev=2", []).leftOut == [.device])
+    #expect(answer(["tcp 127.0.0.1 listen scope=2"], "127.0.0.1", []).leftOut == [.device])
+    #expect(answer(["tcp fe80::1 listen scope=2"], "127.0.0.1", []).leftOut == [])
+  }
+}
