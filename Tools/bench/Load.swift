@@ -16,6 +16,9 @@ struct Load: Sendable, Hashable {
     return min(rounds, sockets == 0 ? atMost * 20 : atMost)
   }
 
+  /// Whether there is a server at work, too: where nothing else is, its own sockets are what costs.
+  var hasServer: Bool { sockets < 1000 }
+
   static let socketsAtMost = 18_000
 
   static let idle = Load(name: "idle", sockets: 0, processes: 0, filesInEach: 0, rounds: 200, overviewRounds: 40)
