@@ -131,7 +131,7 @@ BENCH ?=
 bench: $(RELEASE) ## time the release binary beside ss, lsof and fuser into BENCHMARKS.md (BENCH="--loads idle" prints that part); needs root, 12 minutes
 	@scripts/setup lsof psmisc valgrind
 	swift build -c release --product bench
-	.build/release/bench --portwhy $(RELEASE) --write BENCHMARKS.md $(BENCH)
+	.build/release/bench --portwhy $(RELEASE) --write BENCHMARKS.md --chart docs/bench.svg $(BENCH)
 
 KERNELS ?= host 5.10 6.1 6.12 newest
 

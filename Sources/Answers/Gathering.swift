@@ -47,6 +47,7 @@ struct Gathering {
   init(
     ports: ByTransport<ClosedRange<UInt16>>, needs: HostNeeds, lookups: [IPv4Address] = [], bpf: Bool = true,
     verdictOnly: Bool = false, _ evidenceSources: EvidenceSources = EvidenceSources(),
+    detail: OverviewDetail = .everySocket,
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
     self.needs = needs
@@ -72,7 +73,7 @@ struct Gathering {
       throw PortwhyError(error)
     }
     findBoundSockets(ports, wanted)
-    findOwners(bpf, names: !verdictOnly)
+    findOwners(bpf, names: !verdictOnly, detail)
     let givesDevices = host.freshSockets?.contains { $0.device != nil } ?? false
     if usesDevices || givesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
     for transport in sockets.transports { sortByPort(transport) }
@@ -239,13 +240,14 @@ struct Gathering {
   }
 
   /// - Parameter names: whether to look for who stands behind a socket without a process, too.
-  private mutating func findOwners(_ bpf: Bool, names: Bool) {
+  private mutating func findOwners(_ bpf: Bool, names: Bool, _ detail: OverviewDetail) {
     var all = (sockets.tcp ?? []) + (sockets.udp ?? [])
     let reader = ProcessReader()
     let ports = ranges.hull ?? 0...0
     let holders = evidenceSources.holders
     var use = visibility.bpf
-    let seen = reader.examine(&all, search: { bpf ? holders(ports, $0, &use) : nil })
+    let isAsked = detail.isAsked(all, host)
+    let seen = reader.examine(&all, asks: isAsked, search: { bpf ? holders(ports, $0, &use) : nil })
     visibility.bpf = use
     if names {
       reader.readSurroundings(&all)

@@ -3,7 +3,7 @@ import Evidence
 import Explanation
 import Linux
 import Netlink
-public import SocketModel
+package import SocketModel
 
 /// The answers of the library.
 public enum Portwhy {
@@ -14,7 +14,7 @@ public enum Portwhy {
   /// pthread_atfork(3) runs), which executes async-signal-safe C alone, holds no descriptor of the caller and is left behind
   /// after half a second of waiting; at most one is at any time. So it may be called in a program with threads. The child's
   /// memory is copied on write: in a program of 100 MB clone(2) takes some 20 ms. Descriptors of the calling program itself
-  /// are asked without a child.
+  /// are asked without a child. A thread that is started before an ok has all signals blocked and lives as long as one dump.
   public static func answer(_ question: Question) throws(PortwhyError) -> Report {
     guard let namespace = question.namespace else { return try answerHere(question) }
     return try namespace.look { () throws(PortwhyError) in try answerHere(question) }
@@ -81,31 +81,6 @@ public enum Portwhy {
       targets: targets)
     if !question.isVerdictOnly { report.addForeign(question.systems) }
     return (report, gathering)
-  }
-
-  /// Looks at every port in use of these transports.
-  public static func overview(
-    _ transports: [TransportProtocol], in namespace: NamespaceReference? = nil
-  ) throws(PortwhyError) -> Report {
-    guard let namespace else { return try overviewHere(transports) }
-    return try namespace.look { () throws(PortwhyError) in try overviewHere(transports) }
-  }
-
-  private static func overviewHere(_ transports: [TransportProtocol]) throws(PortwhyError) -> Report {
-    let started = Clock.now
-    // /proc has to be walked through anyway for sockets that are most of the host's.
-    let gathering = try Gathering(
-      ports: ByTransport(transports, 0...(.max)), needs: [.networkNamespace, .localPortRange, .userMapping],
-      bpf: false)
-    let plan = Plan(uid: gathering.host.uid)
-    let targets = transports.flatMap { transport in
-      Dictionary(grouping: gathering.sockets[transport] ?? [], by: \.local.port).sorted { $0.key < $1.key }.map {
-        TargetReport(transport: transport, port: $0.key, plan: plan, verdict: nil, sockets: $0.value, attempts: [])
-      }
-    }
-    return Report(
-      version: Portwhy.version, capturedAt: started, host: gathering.host, visibility: gathering.visibility,
-      targets: targets)
   }
 
   /// The four outcomes of one attempt on this host, in the order of `ReuseOptions.combinations`, with the snapshot

@@ -1,19 +1,22 @@
 import BindRules
+import Linux
 import Netlink
 import SocketModel
 
 // A dump is no snapshot. The kernel walks listeners, then bound sockets, then connections, one table after the other: a
 // socket that moves against that walk (listen(2) after a bind(2) of long ago, shutdown(2), connect(2) to AF_UNSPEC, a
 // connection that is refused) is in no part of it, though its port is taken the whole time. Before an ok is given the
-// tables are asked again.
+// tables are asked again. A look during which no socket moved (`Stillness`) is a snapshot, and one of them is enough.
 
 /// What the tables are asked again before an ok.
 enum SecondLook {
-  /// Before the ok that decides the verdict: each round asks for listeners, the quickest to ask for, a few times, and then
-  /// for everything. A socket that is connected and disconnected all the time is missed by one walk in four: by seven in a
-  /// row once in 16,000 looks. Each round takes as long as a dump.
+  /// Before the ok that decides the verdict, where sockets move all the time: each round asks for listeners, the quickest
+  /// to ask for, a few times, and then for everything. A socket that is connected and disconnected all the time is
+  /// missed by one walk in four: by seven in a row once in 16,000 looks. Each round takes as long as a dump.
   static let rounds = 6
   static let looksForListeners = 4
+  /// How many of the rounds hope for stillness. Where two have not met it a third is not likely to.
+  static let watched = 2
   /// How often the whole answer is given anew where the looks find what the dump has not.
   static let answers = 4
 
@@ -24,38 +27,61 @@ enum SecondLook {
     _ gathering: Gathering, _ ports: ClosedRange<UInt16>, own: UInt64?, decides: Bool,
     isAsked: (UInt16) -> Bool
   ) throws(PortwhyError) -> Bool {
-    let sockets = gathering.sockets.tcp ?? []
-    var known = Set(sockets.compactMap(\.inode))
-    if let own { known.insert(own) }
-    let listeners = sockets.filter { $0.state == .listen }
-    let listenedOn = Set(listeners.map(\.local.port))
-    let looks: [SocketStates] =
-      decides
-      ? (0..<rounds).flatMap { _ in Array(repeating: .listening, count: looksForListeners) + [.all] } : [.listening]
-    let dump = SocketDump()
+    let known = KnownSockets(gathering.sockets.tcp ?? [], ports, own: own)
     do throws(NetlinkError) {
-      for states in looks {
-        let unknown = try dump.glances(.tcp, states, ports: ports).filter { glance in
-          guard let inode = glance.inode else { return false }
-          return !known.contains(inode) && isAsked(glance.port.rawValue)
+      guard decides else { return try known.areAll(.listening, isAsked) }
+      for round in 0..<rounds {
+        if round > 0 {
+          for _ in 0..<looksForListeners {
+            if try !known.areAll(.listening, isAsked) { return false }
+          }
         }
-        guard !unknown.isEmpty else { continue }
-        // A connection that a listener has accepted meanwhile is nothing that moved.
-        let isOwn = unknown.contains {
-          $0.state == .listen || $0.state == .close || !listenedOn.contains($0.port)
+        guard round < watched else {
+          if try !known.areAll(.all, isAsked) { return false }
+          continue
         }
-        if isOwn { return false }
-        let inodes = Set(unknown.compactMap(\.inode))
-        let isChild = try dump.sockets(.tcp, ports: ports).allSatisfy { socket in
-          guard let inode = socket.inode, inodes.contains(inode) else { return true }
-          return listeners.contains { $0.accepts(socket) }
-        }
-        if !isChild { return false }
+        let look = try Stillness.during { () throws(NetlinkError) in try known.areAll(.all, isAsked) }
+        if !look.value { return false }
+        if look.isSure { return true }
       }
     } catch {
       throw PortwhyError(error)
     }
     return true
+  }
+}
+
+/// The sockets of a dump.
+private struct KnownSockets {
+  private let inodes: Set<UInt64>
+  private let listeners: [SocketObservation]
+  private let listenedOn: Set<Port>
+  private let ports: ClosedRange<UInt16>
+
+  init(_ sockets: [SocketObservation], _ ports: ClosedRange<UInt16>, own: UInt64?) {
+    inodes = Set(sockets.compactMap(\.inode)).union(own.map { [$0] } ?? [])
+    listeners = sockets.filter { $0.state == .listen }
+    listenedOn = Set(listeners.map(\.local.port))
+    self.ports = ports
+  }
+
+  /// Whether another look shows no others in these states.
+  func areAll(_ states: SocketStates, _ isAsked: (UInt16) -> Bool) throws(NetlinkError) -> Bool {
+    let dump = SocketDump()
+    let unknown = try dump.glances(.tcp, states, ports: ports).filter { glance in
+      guard let inode = glance.inode else { return false }
+      return !inodes.contains(inode) && isAsked(glance.port.rawValue)
+    }
+    guard !unknown.isEmpty else { return true }
+    // A connection that a listener has accepted meanwhile is nothing that moved.
+    if unknown.contains(where: { $0.state == .listen || $0.state == .close || !listenedOn.contains($0.port) }) {
+      return false
+    }
+    let new = Set(unknown.compactMap(\.inode))
+    return try dump.sockets(.tcp, ports: ports).allSatisfy { socket in
+      guard let inode = socket.inode, new.contains(inode) else { return true }
+      return listeners.contains { $0.accepts(socket) }
+    }
   }
 }
 

@@ -162,9 +162,12 @@ extension Runtime {
     self = Self.catalogue[index]
   }
 
-  private static func index(executable name: String) -> Int? {
-    catalogue.indices.first { catalogue[$0].executables.contains(name) }
-  }
+  private static func index(executable name: String) -> Int? { indices[name] }
+
+  /// Made once: each socket of a port is asked for, several times.
+  private static let indices = Dictionary(
+    catalogue.indices.flatMap { index in catalogue[index].executables.map { ($0, index) } },
+    uniquingKeysWith: { first, _ in first })
 }
 
 // What the catalogue of runtimes adds to an explanation: the words of the planned server's runtime, and of the
@@ -263,7 +266,6 @@ extension SocketObservation {
   /// The socket as it would be with the option set by its server's own setting; nil where that is set already,
   /// where the server is not recognised, or where it has no setting.
   fileprivate func changed(_ option: Suggestion.Option) -> (SocketObservation, setting: String)? {
-    guard let runtime = processes.lazy.compactMap({ Runtime(executable: $0.executable) }).first else { return nil }
     var changed = self
     switch option {
     case .reuseaddr where reuseaddr.sure == false: changed.reuseaddr = .known(true, .getsockopt)
@@ -271,6 +273,7 @@ extension SocketObservation {
     case .v6only where v6only?.sure == false: changed.v6only = .known(true, .sockDiag)
     default: return nil
     }
+    guard let runtime = processes.lazy.compactMap({ Runtime(executable: $0.executable) }).first else { return nil }
     return runtime.settings[option].map { (changed, "in \(runtime.name) `\($0)`") }
   }
 }

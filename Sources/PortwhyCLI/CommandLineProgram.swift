@@ -64,7 +64,8 @@ public enum CommandLineProgram {
     let report =
       switch invocation.task {
       case .answer(let question): try Portwhy.answer(question)
-      case .overview(let transports, let namespace): try Portwhy.overview(transports, in: namespace)
+      case .overview(let transports, let namespace):
+        try Portwhy.overview(transports, in: namespace, invocation.overviewDetail)
       case .help, .version, .explain, .runtimes, .saved, .command:
         throw PortwhyError.internalError("nothing to look at")
       }

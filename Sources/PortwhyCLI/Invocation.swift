@@ -30,6 +30,8 @@ struct Invocation: Hashable {
   var task: Task
   var pace = Pace.once
   var json = false
+  /// The table of an overview shows less than a report has.
+  var overviewDetail: OverviewDetail { json || verbose ? .everySocket : .table }
   var quiet = false
   /// A line for each port and address.
   var brief = false

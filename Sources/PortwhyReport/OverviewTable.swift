@@ -7,14 +7,12 @@ struct OverviewTable {
   var report: Report
   var style: ScreenStyle
 
-  /// Up to this many ports of outgoing connections have a line each; more are counted by owner.
-  private static let clientPortsShown = 16
   private static let addressesShown = 2
 
   func lines() -> [String] {
     if report.targets.isEmpty { return [TableWords.nothingInUse] }
     let clients = report.targets.filter(isClientPort)
-    let folds = clients.count > Self.clientPortsShown && !style.verbose
+    let folds = clients.count > OverviewDetail.clientPortsShown && !style.verbose
     var table = TextTable(header: ["PORT", "STATE", "ADDRESSES", "SHARING", "OWNER"], rows: [], indent: 0)
     for target in report.targets where !(folds && isClientPort(target)) { table.rows.append(row(target)) }
     if folds { table.rows += folded(clients) }
@@ -25,10 +23,7 @@ struct OverviewTable {
 
   /// A port of the ephemeral range on which nobody listens and nothing waits: connections that somebody opened.
   private func isClientPort(_ target: TargetReport) -> Bool {
-    guard target.transport == .tcp, let range = report.host.localPortRange,
-      range.contains(target.port.rawValue)
-    else { return false }
-    return target.sockets.allSatisfy { $0.remote != nil && $0.state != .listen && $0.state != .close }
+    target.sockets.allSatisfy { report.host.mayBeClientPort($0) && !$0.holdsPort }
   }
 
   // MARK: A line
@@ -42,7 +37,7 @@ struct OverviewTable {
 
   /// Listening and bound sockets where there are some, else all.
   private func main(_ sockets: [SocketObservation]) -> [SocketObservation] {
-    let holding = sockets.filter { $0.state == .listen || $0.state == .close }
+    let holding = sockets.filter(\.holdsPort)
     return holding.isEmpty ? sockets : holding
   }
 

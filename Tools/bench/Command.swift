@@ -1,6 +1,8 @@
 /// What is asked about.
 enum Subject: String, Sendable, Hashable, CaseIterable {
   case listener = "a listener's port"
+  /// What a server at work looks like.
+  case server = "a listener's port with 50 connections and 50 sockets in TIME_WAIT"
   case timeWait = "a port with only TIME_WAIT"
   case free = "a free port"
   /// No port: everything there is.
@@ -12,6 +14,7 @@ enum Subject: String, Sendable, Hashable, CaseIterable {
     case .listener: 8080
     case .timeWait: 8081
     case .free: 8082
+    case .server: 8083
     case .overview: 0
     }
   }
@@ -20,11 +23,15 @@ enum Subject: String, Sendable, Hashable, CaseIterable {
 /// Who is asked.
 enum Tool: String, Sendable, Hashable, CaseIterable {
   case portwhy
+  case portwhyQuietly = "portwhy -q"
+  case portwhyAsJSON = "portwhy --json"
   case portwhyWithoutBPF = "portwhy --no-bpf"
   case ssWithOwners = "ss -tanp"
   case ss = "ss -tan"
   case lsof = "lsof -nP"
   case fuser
+
+  var isPortwhy: Bool { rawValue.hasPrefix(Tool.portwhy.rawValue) }
 }
 
 /// One command line that is timed.
@@ -36,7 +43,8 @@ struct Command: Sendable, Hashable {
   static let all: [Command] = Subject.allCases.flatMap { subject in
     let tools: [Tool] =
       switch subject {
-      case .listener: Tool.allCases
+      case .listener: [.portwhy, .portwhyWithoutBPF, .ssWithOwners, .ss, .lsof, .fuser]
+      case .server: Tool.allCases
       case .timeWait, .free: [.portwhy, .portwhyWithoutBPF, .ssWithOwners, .ss]
       case .overview: [.portwhy, .ssWithOwners, .ss]
       }
@@ -52,7 +60,7 @@ struct Command: Sendable, Hashable {
     let program = tool.rawValue.split(separator: " ").map { $0 == "portwhy" ? portwhy : String($0) }
     guard subject != .overview else { return program }
     return switch tool {
-    case .portwhy, .portwhyWithoutBPF: program + ["\(subject.port)"]
+    case .portwhy, .portwhyQuietly, .portwhyAsJSON, .portwhyWithoutBPF: program + ["\(subject.port)"]
     case .ssWithOwners, .ss: program + ["sport = :\(subject.port)"]
     case .lsof: program + ["-iTCP:\(subject.port)"]
     case .fuser: program + ["\(subject.port)/tcp"]
@@ -62,9 +70,6 @@ struct Command: Sendable, Hashable {
   /// The exit status of the right answer: nothing can be bound where something listens, nor over TIME_WAIT without
   /// options.
   var rightStatus: Int32 {
-    switch tool {
-    case .portwhy, .portwhyWithoutBPF: [.listener, .timeWait].contains(subject) ? 1 : 0
-    default: 0
-    }
+    tool.isPortwhy && [.listener, .server, .timeWait].contains(subject) ? 1 : 0
   }
 }

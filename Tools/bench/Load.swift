@@ -18,6 +18,9 @@ struct Load: Sendable, Hashable {
     return min(rounds, sockets == 0 ? atMost * 20 : atMost)
   }
 
+  /// Whether there is a server at work, too: where nothing else is, its own sockets are what costs.
+  var hasServer: Bool { sockets < 1000 }
+
   static let socketsAtMost = 18_000
 
   static let idle = Load(

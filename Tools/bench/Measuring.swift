@@ -10,16 +10,20 @@ func measureAll(_ settings: Settings) -> Int32 {
     var results: [LoadResult] = []
     for load in settings.loads { try measure(load, settings).map { results.append($0) } }
     if settings.shellCommand != nil { return 0 }
-    let text = resultText(results, host: HostDescription())
+    let isWhole = Set(settings.loads).isSuperset(of: Settings().loads)
+    let extras = isWhole || settings.loads == [.smoke] ? try Extras(settings) : nil
+    let text = resultText(results, extras, host: HostDescription())
     guard let file = settings.file else {
+      if let chart = settings.chart { try SystemCalls.replaceFile(chart, chartText(results)) }
       print(text)
       return 0
     }
-    guard Set(settings.loads).isSuperset(of: Settings().loads) else {
+    guard isWhole else {
       print(text)
       say("bench: \(file) stays as it is: it has all loads")
       return 0
     }
+    if let chart = settings.chart { try SystemCalls.replaceFile(chart, chartText(results)) }
     try SystemCalls.replaceFile(file, replacingGenerated(SystemCalls.text(ofFile: file), with: text))
     say("bench: the tables are in \(file)")
     return 0
@@ -38,27 +42,34 @@ private func measure(_ load: Load, _ settings: Settings) throws -> LoadResult? {
     let processes = try LoadProcesses(load)
     var sockets = HeldSockets()
     try sockets.listen(on: .v4(.any), Port(Subject.listener.port))
+    var server = HeldSockets()
+    if load.hasServer { try server.connect(50, through: Port(Subject.server.port)) }
     say("bench: \(load.name): there after \(Int((SystemCalls.now() - start) / 1e6)) s")
     let result: LoadResult?
     if let command = settings.shellCommand {
-      try HeldSockets.leaveTimeWait(3, on: Port(Subject.timeWait.port))
+      var remains = Remains()
+      try remains.renew(load, server)
       _ = SystemCalls.wait(for: try SystemCalls.start(["sh", "-c", command], output: .descriptor(1)))
       result = nil
     } else {
-      result = try measureRounds(load, settings)
+      result = try measureRounds(load, server, settings)
     }
     // Both are held until here.
-    _ = (sockets.count, processes.count)
+    _ = (sockets.count, server.count, processes.count)
     return result
   }
 }
 
 /// Every command once a round, each round from another one on, so that none always runs in another one's wake.
-private func measureRounds(_ load: Load, _ settings: Settings) throws -> LoadResult {
+private func measureRounds(
+  _ load: Load, _ server: borrowing HeldSockets, _ settings: Settings
+) throws -> LoadResult {
   var result = LoadResult(
     load: load, processes: SystemCalls.processCount(), loadAverages: [loadAverage()], measurements: [:])
   var remains = Remains()
-  let known = Command.all.filter { SystemCalls.isInstalled($0.words(portwhy: settings.portwhy)[0]) }
+  let known = Command.all.filter {
+    SystemCalls.isInstalled($0.words(portwhy: settings.portwhy)[0]) && (load.hasServer || $0.subject != .server)
+  }
   for (commands, rounds) in [
     (known.filter { $0.subject != .overview }, load.rounds(settings.rounds)),
     (known.filter { $0.subject == .overview }, min(load.overviewRounds, load.rounds(settings.rounds))),
@@ -66,7 +77,7 @@ private func measureRounds(_ load: Load, _ settings: Settings) throws -> LoadRes
     // The first round warms the caches and does not count.
     for round in -1..<rounds {
       for step in commands.indices {
-        try remains.renew()
+        try remains.renew(load, server)
         let command = commands[(step + max(0, round)) % commands.count]
         let (wall, usage) = try time(command.words(portwhy: settings.portwhy), rightStatus: command.rightStatus)
         if round >= 0 { result.measurements[command, default: Measurement()].add(wall, usage) }
@@ -74,7 +85,7 @@ private func measureRounds(_ load: Load, _ settings: Settings) throws -> LoadRes
     }
   }
   for command in known {
-    try remains.renew()
+    try remains.renew(load, server)
     for _ in 0..<3 {
       let usage = SystemCalls.wait(for: try SystemCalls.startCopied(command.words(portwhy: settings.portwhy)))
       result.measurements[command]?.peakMemory.append(Double(usage.peakMemory))
@@ -129,9 +140,11 @@ func countInstructions(_ words: [String], rightStatus: Int32) throws -> Int? {
 private struct Remains {
   private var made = -Double.infinity
 
-  mutating func renew() throws {
-    guard SystemCalls.now() - made > 20e6 else { return }
+  mutating func renew(_ load: Load, _ server: borrowing HeldSockets) throws {
+    // What is left of the time before has gone by then, or the server would have more and more of them.
+    guard SystemCalls.now() - made > (load.hasServer ? 50e6 : 20e6) else { return }
     try HeldSockets.leaveTimeWait(3, on: Port(Subject.timeWait.port))
+    if load.hasServer { try server.leaveTimeWait(50, through: Port(Subject.server.port)) }
     made = SystemCalls.now()
   }
 }

@@ -13,17 +13,18 @@ func replacingGenerated(_ file: String, with text: String) -> String {
 }
 
 /// The tables in Markdown.
-func resultText(_ results: [LoadResult], host: HostDescription) -> String {
+func resultText(_ results: [LoadResult], _ extras: Extras?, host: HostDescription) -> String {
   var lines = [""] + host.lines
   lines += [
     "Every command once a round, in turn; wall is the median from before `posix_spawn` until `wait4`, user and system "
       + "are means (`rusage`), memory is the peak of runs of their own.", "",
   ]
-  let judged = budgets(results)
+  let judged = budgets(results, extras)
   if !judged.isEmpty {
     lines += ["## Budgets", "", "| budget | measured | limit | |", "|---|---:|---:|---|"]
     lines += judged.map {
-      "| \($0.promise) | \(decimal($0.measured, 3)) | \(decimal($0.limit, 2)) | \($0.isMet ? "met" : "**missed**") |"
+      "| \($0.promise) | \(decimal($0.measured, 3)) | \($0.isFloor ? "at least " : "")\(decimal($0.limit, 2)) | "
+        + "\($0.isMet ? "met" : "**missed**") |"
     }
     lines.append("")
   }
@@ -39,7 +40,7 @@ private func table(_ result: LoadResult) -> [String] {
     "\(grouped(result.processes)) processes on the host; load average before and after: "
       + "\(result.loadAverages.joined(separator: ", ")).")
   for subject in Subject.allCases {
-    let rounds = result.measurements[Command(tool: .portwhy, subject: subject)]?.wall.count ?? 0
+    guard let rounds = result.measurements[Command(tool: .portwhy, subject: subject)]?.wall.count else { continue }
     lines += ["", "\(subject.rawValue), \(rounds) rounds", ""]
     lines.append(
       "| command | wall ms | least | user ms | system ms | of `ss -tanp` | peak MiB |"
@@ -82,7 +83,7 @@ private func milliseconds(_ microseconds: Double?) -> String {
 }
 
 /// A number with so many digits after the point.
-private func decimal(_ value: Double, _ digits: Int) -> String {
+func decimal(_ value: Double, _ digits: Int) -> String {
   guard value.isFinite, abs(value) < 1e12 else { return "" }
   let scale = (0..<digits).reduce(1) { scale, _ in scale * 10 }
   let scaled = Int((abs(value) * Double(scale)).rounded())

@@ -33,7 +33,7 @@ private struct SavedReports: ~Copyable {
   ]
 
   let report: String
-  let path = "/tmp/portwhy-bench-\(SystemCalls.processID).jsonl"
+  let path = "/tmp/portwhy-bench-\(SystemCalls.ownProcess()).jsonl"
 
   init(_ report: String) { self.report = report }
 

@@ -5,6 +5,8 @@ struct Settings: Sendable, Hashable {
   var portwhy = ".build/release/portwhy"
   /// The Markdown file whose generated part is replaced; nil prints it.
   var file: String?
+  /// The SVG file that the chart is written to.
+  var chart: String?
   var loads: [Load] = [.idle, .busy, .crowded]
   /// Rounds at most, where the loads' own numbers take too long.
   var rounds: Int?
@@ -38,6 +40,7 @@ enum BenchWord: Sendable, Hashable {
       case "--portwhy": settings.portwhy = value
       case "--run": settings.shellCommand = value
       case "--write": settings.file = value
+      case "--chart": settings.chart = value
       case "--loads":
         let loads = value.split(separator: ",").compactMap { Load.named(String($0)) }
         guard !loads.isEmpty else {

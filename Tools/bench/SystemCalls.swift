@@ -162,9 +162,15 @@ enum SystemCalls {
     }
   }
 
+  /// In bytes; 0 where there is none.
+  static func size(ofFile path: String) -> Int {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int(status.st_size) : 0
+  }
+
   static func remove(_ path: String) { unlink(path) }
 
-  static var processID: Int32 { getpid() }
+  static func ownProcess() -> Int32 { getpid() }
 
   /// Whether the word is a program: a path, or a name in a directory of PATH.
   static func isInstalled(_ word: String) -> Bool {

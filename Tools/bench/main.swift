@@ -4,7 +4,7 @@ import Glibc
 // keeps the tables in a Markdown file. Needs root. Exit status 0: everything was measured; whether the budgets are
 // met is said in the tables, because a busy machine is no defect.
 //
-//   bench [--portwhy PATH] [--write FILE] [--loads idle,busy,crowded,smoke] [--rounds N] [--no-callgrind]
+//   bench [--portwhy PATH] [--write FILE] [--chart FILE] [--loads idle,busy,crowded,smoke] [--rounds N] [--no-callgrind]
 //   bench [--loads NAME] --run COMMAND     runs a shell command under the load instead, a profiler say
 
 switch BenchWord(CommandLine.arguments.dropFirst()) {

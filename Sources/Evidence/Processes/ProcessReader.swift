@@ -44,14 +44,16 @@ package struct ProcessReader: Sendable {
   /// - Parameters:
   ///   - controlGroupPaths: also fill in `cgroup` from `cgroupID`: one read of `/proc/self/mountinfo`
   ///     (0.1 to 0.3 ms), then a few µs for each different control group.
+  ///   - asks: whether a holder's descriptor is asked for the options of a socket.
   ///   - search: asked first where the host has many files open. /proc has to confirm what it finds, else it is walked.
   package func examine(
-    _ sockets: inout [SocketObservation], controlGroupPaths: Bool = false, search: HolderSearch = { _ in nil }
+    _ sockets: inout [SocketObservation], controlGroupPaths: Bool = false,
+    asks: (SocketObservation) -> Bool = { _ in true }, search: HolderSearch = { _ in nil }
   ) -> ProcessVisibility {
     var notes = HolderNotes()
     for socket in sockets {
       guard let inode = socket.inode else { continue }
-      notes.findings[inode, default: Finding()].expect(socket)
+      notes.findings[inode, default: Finding()].expect(socket, asks: asks(socket))
     }
     var visibility = ProcessVisibility()
     if !notes.findings.isEmpty { visibility = walk(&notes, search) }

@@ -160,8 +160,8 @@ struct Finding: Sendable, Hashable {
   private var refusal: UnknownReason?
 
   /// Notes what this socket wants to know.
-  mutating func expect(_ socket: SocketObservation) {
-    if socket.lacksFlags { wantsFlags = true }
+  mutating func expect(_ socket: SocketObservation, asks: Bool = true) {
+    if asks && socket.lacksFlags { wantsFlags = true }
     if socket.owner == .kernel { isKernels = true }
   }
 

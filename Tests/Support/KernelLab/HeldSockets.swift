@@ -36,6 +36,15 @@ package struct HeldSockets: ~Copyable {
   package static func leaveTimeWait(_ count: Int, on port: Port) throws(SystemError) {
     let listener = try listener(.v4(.loopback), port)
     defer { SystemCalls.close(listener) }
+    try leaveTimeWait(count, listener, port)
+  }
+
+  /// The same of the listener of `connect`, which goes on listening.
+  package borrowing func leaveTimeWait(_ count: Int, through port: Port) throws(SystemError) {
+    if let listener = descriptors.first { try Self.leaveTimeWait(count, listener, port) }
+  }
+
+  private static func leaveTimeWait(_ count: Int, _ listener: Int32, _ port: Port) throws(SystemError) {
     for _ in 0..<count {
       let pair = try connection(through: listener, port)
       // Who closes first stays behind; a FIN that is acknowledged at once leaves FIN_WAIT1 without delay.

@@ -1,0 +1,146 @@
+#define _GNU_SOURCE
+#include "stillness.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long the thread may take to start, in nanoseconds: less than one of the looks that it saves. */
+static const uint64_t patience = 150000;
+/* No interval between two readings may be longer than this part of the whole time, or a socket could come and go in it. */
+static const uint64_t parts = 8;
+
+enum { NOT_STARTED, READING, GIVEN_UP };
+
+struct portwhy_stillness {
+  pthread_t thread;
+  int ipv4, ipv6;  /* -1 where there is no IPv6 */
+  int64_t first;   /* what was there at the beginning */
+  uint64_t begin;
+  /* These two are of both threads. */
+  int state, over;
+  /* To be read once the other thread has ended. */
+  uint64_t longest;
+  bool has_changed;
+};
+
+static uint64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* The number that follows `words` in a file of /proc; -1 where it does not. */
+static long number_after(const char *words, int descriptor) {
+  char text[512];
+  ssize_t length = pread(descriptor, text, sizeof text - 1, 0);
+  if (length <= 0) return -1;
+  text[length] = 0;
+  const char *place = strstr(text, words);
+  if (!place) return -1;
+  place += strlen(words);
+  return *place >= '0' && *place <= '9' ? strtol(place, 0, 10) : -1;
+}
+
+/* Both families in one number, so that none makes up for the other; -1 where it cannot be read. */
+static int64_t listening_and_connected(const struct portwhy_stillness *watch) {
+  long ipv4 = number_after("TCP: inuse ", watch->ipv4);
+  long ipv6 = watch->ipv6 < 0 ? 0 : number_after("TCP6: inuse ", watch->ipv6);
+  return ipv4 < 0 || ipv6 < 0 ? -1 : ipv4 * (1LL << 32) + ipv6;
+}
+
+static void close_files(int ipv4, int ipv6) {
+  if (ipv4 >= 0) close(ipv4);
+  if (ipv6 >= 0) close(ipv6);
+}
+
+static void *read_all_the_time(void *argument) {
+  struct portwhy_stillness *watch = argument;
+  uint64_t before = now(), longest = 0;
+  int state = NOT_STARTED;
+  if (!__atomic_compare_exchange_n(&watch->state, &state, READING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    free(watch);
+    return 0;
+  }
+  bool is_over = false, has_changed = false;
+  while (!is_over && !has_changed) {
+    is_over = __atomic_load_n(&watch->over, __ATOMIC_ACQUIRE);
+    has_changed = listening_and_connected(watch) != watch->first;
+    uint64_t time = now();
+    if (time - before > longest) longest = time - before;
+    before = time;
+  }
+  watch->longest = longest;
+  watch->has_changed = has_changed;
+  return 0;
+}
+
+/* A thread without signals, which are the business of the others. */
+static bool starts_thread(struct portwhy_stillness *watch) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int failure = pthread_create(&watch->thread, 0, read_all_the_time, watch);
+  pthread_sigmask(SIG_SETMASK, &before, 0);
+  return failure == 0;
+}
+
+/* Whether the thread had not begun: then it reads nothing, and frees the memory once it has a processor. */
+static bool gives_up(struct portwhy_stillness *watch) {
+  pthread_t thread = watch->thread;
+  int ipv4 = watch->ipv4, ipv6 = watch->ipv6, state = NOT_STARTED;
+  if (!__atomic_compare_exchange_n(&watch->state, &state, GIVEN_UP, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    return false;
+  }
+  pthread_detach(thread);
+  close_files(ipv4, ipv6);
+  return true;
+}
+
+/* Whether the thread reads by now. No processor is given away meanwhile: the look is to begin at once. */
+static bool reads_in_time(struct portwhy_stillness *watch) {
+  uint64_t begin = now();
+  while (now() - begin < patience) {
+    if (__atomic_load_n(&watch->state, __ATOMIC_ACQUIRE) == READING) return true;
+  }
+  return !gives_up(watch);
+}
+
+struct portwhy_stillness *portwhy_watch_stillness(void) {
+  cpu_set_t processors;
+  if (sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) < 2) return 0;
+  struct portwhy_stillness *watch = calloc(1, sizeof *watch);
+  if (!watch) return 0;
+  int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  watch->ipv4 = open("/proc/thread-self/net/sockstat", flags);
+  watch->ipv6 = open("/proc/thread-self/net/sockstat6", flags);
+  bool has_files = watch->ipv4 >= 0 && (watch->ipv6 >= 0 || errno == ENOENT);
+  watch->first = has_files ? listening_and_connected(watch) : -1;
+  if (watch->first < 0 || !starts_thread(watch)) {
+    close_files(watch->ipv4, watch->ipv6);
+    free(watch);
+    return 0;
+  }
+  if (!reads_in_time(watch)) {
+    return 0;
+  }
+  watch->begin = now();
+  return watch;
+}
+
+bool portwhy_was_still(struct portwhy_stillness *watch) {
+  if (!watch) return false;
+  uint64_t time = now() - watch->begin;
+  __atomic_store_n(&watch->over, 1, __ATOMIC_RELEASE);
+  pthread_join(watch->thread, 0);
+  bool was_still = !watch->has_changed && watch->longest <= time / parts;
+  close_files(watch->ipv4, watch->ipv6);
+  free(watch);
+  return was_still;
+}

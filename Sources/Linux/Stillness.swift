@@ -1,0 +1,20 @@
+import CLinux
+
+/// Whether sockets kept still while somebody looked at them (CLinux/stillness.h).
+package enum Stillness {
+  /// Does `look`, and tells whether no TCP socket of this thread's network namespace was seen to come to or to leave the tables
+  /// of listeners and connections meanwhile. False, too, where that cannot be told: without a second processor, on a busy
+  /// host, without /proc.
+  package static func during<Value, Failure>(
+    _ look: () throws(Failure) -> Value
+  ) throws(Failure) -> (value: Value, isSure: Bool) {
+    let watch = portwhy_watch_stillness()
+    do throws(Failure) {
+      let value = try look()
+      return (value, portwhy_was_still(watch))
+    } catch {
+      _ = portwhy_was_still(watch)
+      throw error
+    }
+  }
+}
