@@ -258,7 +258,7 @@ struct TCPBindTests {
     #expect(line(attempt(planned), [listener], host: host).hasPrefix(expected + " "))
   }
 
-  @Test("before 6.1 is sure where the kernel shows that it has no table of addresses", arguments: [true, false, nil])
+  @Test("before 6.1 is sure where the kernel shows that it has no table of addresses", arguments: [true, false, nil] as [Bool?])
   func withoutAddressTable(bindsByAddress: Bool?) {
     var host = openHost(kernel: KernelVersion(major: 5, minor: 10))
     host.bindsByAddress = bindsByAddress

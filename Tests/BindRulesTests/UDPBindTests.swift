@@ -80,13 +80,14 @@ struct UDPBindTests {
   @Test(
     "on a wildcard is sure on kernels without the fix too, where the slots were seen",
     arguments: [
-      ("5.10.0-46-amd64", "#1 SMP Debian 5.10.262-1 (2026-07-31)", nil, "? ? ? ?", MissingFact.Kind.bindOrder),
+      ("5.10.0-46-amd64", "#1 SMP Debian 5.10.262-1 (2026-07-31)", nil, "? ? ? ?", .bindOrder),
       ("5.10.0-46-amd64", "#1 SMP Debian 5.10.262-1 (2026-07-31)", true, "ok ok ok ok", nil),
       ("5.10.0-46-amd64", "#1 SMP Debian 5.10.262-1 (2026-07-31)", false, "in-use in-use in-use in-use", nil),
       ("5.10.0-47-amd64", "#1 SMP Debian 5.10.263-1 (2026-12-01)", true, "? ? ? ?", .kernelVersion),
-      ("5.10.250", "#1 SMP", true, "? ? ? ?", .kernelVersion), ("5.10.250", "#1 SMP", false, "in-use in-use in-use in-use", nil),
+      ("5.10.250", "#1 SMP", true, "? ? ? ?", .kernelVersion),
+      ("5.10.250", "#1 SMP", false, "in-use in-use in-use in-use", nil),
       ("6.1.192", "#1 SMP", true, "in-use in-use in-use in-use", nil),
-    ])
+    ] as [(String, String, Bool?, String, MissingFact.Kind?)])
   func wildcardBySlots(
     release: String, build: String, misses: Bool?, expected: String, missing: MissingFact.Kind?
   ) throws {
