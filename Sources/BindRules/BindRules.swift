@@ -252,7 +252,16 @@ struct KernelTraits {
   /// By the version, and by what else the host tells of its kernel.
   init(_ host: HostFacts) {
     self.init(host.kernel)
-    if host.bindsByAddress == false, bucketSearches.contains(.wholePort) { bucketSearches = [.wholePort] }
+    guard bucketSearches.contains(.wholePort), let bindsByAddress = host.bindsByAddress else { return }
+    guard bindsByAddress else {
+      bucketSearches = [.wholePort]
+      return
+    }
+    // With which of the mends it was carried back is not known.
+    bucketSearches = [
+      .byAddress, .byAddressMappedUnderV6only, .byAddressWithoutMappedWildcards, .byAddressWithoutMapping,
+    ]
+    mayLookInOneWildcardBucket = true
   }
 
   init(_ kernel: KernelVersion) {
