@@ -3,6 +3,7 @@ import BindRules
 import Glibc
 import KernelLab
 import Explanation
+import Netlink
 import SocketModel
 import Testing
 
@@ -117,7 +118,9 @@ struct AllBoundSocketsTests {
     try NetworkNamespace.run(NamespaceConfiguration()) { namespace in
       var found: [SocketState] = []
       let kinds: [HolderKind] = [.bound, .shutDownListener, .disconnected, .refused, .listening, .synSent]
-      for (kind, transport) in kinds.map({ ($0, HolderProtocol.tcp) }) + [(.bound, .mptcp), (.shutDownListener, .mptcp)] {
+      for (kind, transport) in kinds.map({ ($0, HolderProtocol.tcp) }) + [
+        (.bound, .mptcp), (.shutDownListener, .mptcp),
+      ] {
         for choice in [PortChoice.explicit, .automatic] {
           var holder = Holder(kind, transport, .v6(.any))
           holder.options = .reuseaddr

@@ -186,7 +186,9 @@ struct BPFInstruction: Sendable, Hashable {
   }
 
   static func halfMove(_ destination: BPFRegister, _ source: BPFRegister) -> Self { half(0xbc, destination, source) }
-  static func halfSubtract(_ destination: BPFRegister, _ source: BPFRegister) -> Self { half(0x1c, destination, source) }
+  static func halfSubtract(_ destination: BPFRegister, _ source: BPFRegister) -> Self {
+    half(0x1c, destination, source)
+  }
   static func halfOr(_ destination: BPFRegister, _ source: BPFRegister) -> Self { half(0x4c, destination, source) }
   static func halfAnd(_ destination: BPFRegister, _ source: BPFRegister) -> Self { half(0x5c, destination, source) }
   static func halfExclusiveOr(_ destination: BPFRegister, _ source: BPFRegister) -> Self {

@@ -46,7 +46,8 @@ struct HostDocument: JSONObject {
     try form.field("kernel_build", &build)
     try form.field("binds_by_address", &facts.bindsByAddress)
     guard Form.reads else { return }
-    facts.kernel = KernelVersion(release: release, version: build) ?? KernelVersion(major: 0, minor: 0, release: release)
+    facts.kernel =
+      KernelVersion(release: release, version: build) ?? KernelVersion(major: 0, minor: 0, release: release)
     facts.kernel.stable = stable ?? facts.kernel.stable
     let seconds = Timestamp.secondsSinceEpoch(time)
     try form.expect("captured_at", seconds != nil, "expected a time such as 2026-01-31T12:00:00.000Z")

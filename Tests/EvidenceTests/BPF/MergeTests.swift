@@ -215,19 +215,19 @@ import Testing
   func allBound() {
     let bound = found(4, .close)
     let (listener, elsewhere) = (holder(6, found(5, .listen)), holder(8, bound, namespace: 2))
-    let all = boundOnly([holder(7, bound), holder(7, bound), listener, elsewhere], networkNamespace: 1)
+    let all = Evidence.boundOnly([holder(7, bound), holder(7, bound), listener, elsewhere], networkNamespace: 1)
     #expect(all?.map(\.inode) == [7] && all?.first?.ulp == nil)
-    let ofMPTCP = boundOnly([holder(9, bound, mptcp: true)], networkNamespace: 1)
+    let ofMPTCP = Evidence.boundOnly([holder(9, bound, mptcp: true)], networkNamespace: 1)
     #expect(ofMPTCP?.map(\.ulp) == ["mptcp"])
     var (released, unseen) = (bound, bound)
     released.holdsPort = false
     unseen.holdsPort = nil
-    #expect(boundOnly([holder(7, released)], networkNamespace: 1) == [])
-    #expect(boundOnly([holder(7, unseen)], networkNamespace: 1) == nil)
-    #expect(boundOnly([holder(7, bound)], networkNamespace: nil) == nil)
+    #expect(Evidence.boundOnly([holder(7, released)], networkNamespace: 1) == [])
+    #expect(Evidence.boundOnly([holder(7, unseen)], networkNamespace: 1) == nil)
+    #expect(Evidence.boundOnly([holder(7, bound)], networkNamespace: nil) == nil)
     var nowhere = holder(7, bound)
     nowhere.networkNamespace = nil
-    #expect(boundOnly([nowhere], networkNamespace: 1) == nil)
+    #expect(Evidence.boundOnly([nowhere], networkNamespace: 1) == nil)
   }
 
   /// `hslot->count > 10` and `hslot->count < hslot2->count` of udp_lib_get_port.
