@@ -32,6 +32,7 @@ struct Gathering {
   private var neighbours = ByTransport<NearbyPorts>()
   private var buckets: [BindBucket] = []
   private var orderedTransports: Set<TransportProtocol> = []
+  private var wildcardMissesAddresses: [Port: Bool] = [:]
   /// The transports for which BPF iterators were asked, whatever came of it.
   private var askedTransports: Set<TransportProtocol> = []
   /// Sockets that ended between the dump and the walk of the iterators, and were left out.
@@ -72,7 +73,7 @@ struct Gathering {
     } catch {
       throw PortwhyError(error)
     }
-    findBoundSockets(ports, wanted)
+    try findBoundSockets(ports, bpf, wanted)
     findOwners(bpf, names: !verdictOnly, detail)
     let givesDevices = host.freshSockets?.contains { $0.device != nil } ?? false
     if usesDevices || givesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
@@ -98,7 +99,8 @@ struct Gathering {
     Snapshot(
       host: host, visibility: visibility, sockets: socketsByPort[transport]?[port] ?? [],
       buckets: buckets.filter { transport == .tcp && $0.port == port },
-      isChainOrdered: orderedTransports.contains(transport))
+      isChainOrdered: orderedTransports.contains(transport),
+      wildcardMissesAddresses: transport == .udp ? wildcardMissesAddresses[port] : nil)
   }
 
   /// What these attempts on a port come to, with what BPF iterators tell where they depend on it; nil for not asking
@@ -141,6 +143,7 @@ struct Gathering {
     sockets[transport] = evidence.sockets
     if !evidence.buckets.isEmpty { buckets = evidence.buckets }
     if evidence.udpOrderIsKnown { orderedTransports.insert(transport) }
+    if transport == .udp { wildcardMissesAddresses = evidence.wildcardMissesAddresses }
     vanished += evidence.vanished
     sortByPort(transport)
     return Judgement(of: attempts, in: snapshot(transport, port))
@@ -264,11 +267,19 @@ struct Gathering {
 
   /// Kernels before 6.8 list no sockets that are bound and neither listen nor are connected.
   private mutating func findBoundSockets(
-    _ ports: ByTransport<ClosedRange<UInt16>>, _ wanted: (TransportProtocol, UInt16) -> Bool
-  ) {
+    _ ports: ByTransport<ClosedRange<UInt16>>, _ bpf: Bool, _ wanted: (TransportProtocol, UInt16) -> Bool
+  ) throws(PortwhyError) {
     guard let range = ports[.tcp], !evidenceSources.listsBoundSockets(host.kernel) else { return }
     let shown = Set(((sockets[.tcp] ?? []) + (neighbours[.tcp]?.sockets ?? [])).compactMap(\.inode))
-    let found = evidenceSources.boundSockets(range.withNeighbours, shown)
+    var found = evidenceSources.boundSockets(range.withNeighbours, shown)
+    if !found.complete, bpf {
+      try readMore(.networkNamespace)
+      if let all = evidenceSources.allBoundSockets(range.withNeighbours, host, &visibility.bpf) {
+        found = FoundBoundSockets(
+          sockets: found.sockets.filter { $0.state != .close } + all.filter { !shown.contains($0.inode ?? 0) },
+          complete: true)
+      }
+    }
     sockets.tcp = (sockets.tcp ?? []) + found.sockets.filter { wanted(.tcp, $0.local.port.rawValue) }
     if let above = neighbours[.tcp]?.ports {
       neighbours[.tcp]?.sockets += found.sockets.filter { above.contains($0.local.port.rawValue) }

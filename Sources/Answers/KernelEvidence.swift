@@ -23,7 +23,9 @@ enum EvidenceScope {
 }
 
 extension BindOutcome {
-  private static let tellable: Set<MissingFact.Kind> = [.reuseaddr, .reuseport, .v6only, .bindOrder, .layer3Domain]
+  private static let tellable: Set<MissingFact.Kind> = [
+    .reuseaddr, .reuseport, .v6only, .bindOrder, .layer3Domain, .kernelVersion,
+  ]
 
   /// Whether an iterator may tell a fact that is missing.
   var maySettle: Bool { missing.contains { Self.tellable.contains($0.kind) } }
@@ -46,6 +48,11 @@ enum KernelEvidence {
     _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?
   ) -> [DescriptorHolder]?
 
+  /// `boundSockets`, or what a test puts in its place.
+  typealias BoundSource = (
+    _ ports: ClosedRange<UInt16>, _ host: HostFacts, _ use: inout BPFUse?
+  ) -> [SocketObservation]?
+
   /// `bucket`, or what a test puts in its place.
   typealias BucketSource = (
     _ pid: Int32, _ inode: UInt64, _ port: Port, _ use: inout BPFUse
@@ -63,6 +70,30 @@ enum KernelEvidence {
       use.iterators.append("task_file")
       return found.lazy.compactMap(\.socket.bucket).first { $0.port == port }
     } catch {
+      return nil
+    }
+  }
+
+  /// All TCP sockets of these ports in the network namespace of this thread that are bound and neither listen nor are
+  /// connected, found through everybody's descriptors; nil where some may be missing.
+  ///
+  /// Whether such a socket holds its port after an earlier life, its bucket tells; getsockopt(2) does not.
+  static func boundSockets(
+    _ ports: ClosedRange<UInt16>, _ host: HostFacts, _ use: inout BPFUse?
+  ) -> [SocketObservation]? {
+    guard BPFEvidence.obstacle() == nil, ProcessReader().seesAllProcesses else { return nil }
+    let started = Clock.microseconds
+    var noted = use ?? BPFUse()
+    defer {
+      noted.microseconds &+= Clock.microseconds &- started
+      use = noted
+    }
+    do throws(BPFError) {
+      let found = try BPFEvidence.ofThisKernel().socketHolders(ports: ports)
+      noted.iterators.append("task_file")
+      return boundOnly(found, networkNamespace: host.networkNamespace)
+    } catch {
+      noted.problem = error.description
       return nil
     }
   }
@@ -112,10 +143,11 @@ enum KernelEvidence {
         use.iterators.append("tcp")
         var evidence = IteratorEvidence(tcp: sockets)
         // Sockets that are only bound are in no table: their bucket is reached through their descriptors. Where there
-        // are VRFs it may be another than that of the port's other sockets.
+        // are VRFs it may be another than that of the port's other sockets, and on old kernels there is a second one.
         let told = Set(sockets.filter { $0.bucket != nil }.map(\.local.port))
+        let isOld = host.kernel < KernelVersion(major: 6, minor: 8)
         let bound = dump.filter {
-          $0.state == .close && (host.mayHaveVRFs == true || !told.contains($0.local.port))
+          $0.state == .close && (host.mayHaveVRFs == true || isOld || !told.contains($0.local.port))
         }
         let inodes = Set(bound.compactMap(\.inode))
         if !inodes.isEmpty {

@@ -83,7 +83,7 @@ extension TargetReport {
     let claim = OursClaim(predicates: predicates, sockets: sockets)
     let snapshot = Snapshot(
       host: host, visibility: visibility, sockets: sockets.filter { !claim.isOurs($0) }, buckets: buckets,
-      isChainOrdered: isChainOrdered)
+      isChainOrdered: isChainOrdered, wildcardMissesAddresses: wildcardMissesAddresses)
     let open = attempts.filter { $0.outcome(plan.options)?.verdict != .ok }
     let inTheWay = planBlockers
     let others = inTheWay.filter { !claim.isOurs($0) }

@@ -127,7 +127,7 @@ public enum Portwhy {
       transport: item.transport, port: port, plan: binds.plan,
       verdict: verdict(attempts, planned: binds.plan.options), sockets: snapshot.sockets, attempts: attempts,
       notes: question.isVerdictOnly ? [] : binds.notes(snapshot.host), buckets: snapshot.buckets,
-      isChainOrdered: snapshot.isChainOrdered)
+      isChainOrdered: snapshot.isChainOrdered, wildcardMissesAddresses: snapshot.wildcardMissesAddresses)
   }
 
   private static func report(
@@ -191,6 +191,8 @@ struct EvidenceSources {
   var boundSockets: (ClosedRange<UInt16>, Set<UInt64>) -> FoundBoundSockets = {
     ProcessReader().boundSockets(on: $0, notIn: $1)
   }
+  /// The same, all of them, as BPF iterators find them.
+  var allBoundSockets: KernelEvidence.BoundSource = KernelEvidence.boundSockets
   var evidence: KernelEvidence.Source = KernelEvidence.gather
   var holders: KernelEvidence.HolderSource = KernelEvidence.holders
   /// The bind bucket of the sockets that one process holds.

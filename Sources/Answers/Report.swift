@@ -52,6 +52,8 @@ public struct TargetReport: Sendable, Hashable {
   package var buckets: [BindBucket]
   /// `Snapshot.isChainOrdered`.
   package var isChainOrdered: Bool
+  /// `Snapshot.wildcardMissesAddresses`.
+  package var wildcardMissesAddresses: Bool?
   /// Whether what is in the way is one's own; nil where nobody said what that is (`Question.ours`). Where it decides, the
   /// verdict of the report is `ours`, whatever bind(2) would answer now.
   package var ours: OursFinding?
@@ -60,7 +62,7 @@ public struct TargetReport: Sendable, Hashable {
   package init(
     transport: TransportProtocol, port: Port, plan: Plan, verdict: CallResult?, sockets: [SocketObservation],
     attempts: [AttemptReport], notes: [Note] = [], buckets: [BindBucket] = [],
-    isChainOrdered: Bool = false
+    isChainOrdered: Bool = false, wildcardMissesAddresses: Bool? = nil
   ) {
     self.transport = transport
     self.port = port
@@ -71,6 +73,7 @@ public struct TargetReport: Sendable, Hashable {
     self.notes = notes
     self.buckets = buckets
     self.isChainOrdered = isChainOrdered
+    self.wildcardMissesAddresses = wildcardMissesAddresses
   }
 }
 
@@ -157,7 +160,8 @@ extension TargetReport {
     _ attempt: AttemptReport, under systems: [BSDSystem], host: HostFacts, visibility: Visibility
   ) -> [ForeignReport] {
     let snapshot = Snapshot(
-      host: host, visibility: visibility, sockets: sockets, buckets: buckets, isChainOrdered: isChainOrdered)
+      host: host, visibility: visibility, sockets: sockets, buckets: buckets, isChainOrdered: isChainOrdered,
+      wildcardMissesAddresses: wildcardMissesAddresses)
     return systems.map { system in
       let answer = foreignAnswer(
         of: attempt.attempt, v6only: plan.v6only, planned: plan.options, linux: attempt.outcomes, in: snapshot,

@@ -157,7 +157,7 @@ extension Portwhy {
   ) -> TargetReport {
     let snapshot = Snapshot(
       host: saved.host, visibility: saved.visibility, sockets: target.sockets, buckets: target.buckets,
-      isChainOrdered: target.isChainOrdered)
+      isChainOrdered: target.isChainOrdered, wildcardMissesAddresses: target.wildcardMissesAddresses)
     var result = target
     result.attempts = attempts.map { attempt in
       let before = target.attempts.first { $0.attempt == attempt }

@@ -7,7 +7,7 @@ package import SocketModel
 package func outcomes(of attempt: BindAttempt, in snapshot: Snapshot) -> [BindOutcome] {
   guard attempt.isV6onlyKnown else { return outcomesOfBoth(attempt, snapshot) }
   let before = errorBeforePort(attempt, snapshot.host)
-  let traits = KernelTraits(snapshot.host.kernel)
+  let traits = KernelTraits(snapshot.host)
   return ReuseOptions.combinations.map { outcome(of: attempt, $0, before: before, in: snapshot, traits) }
 }
 
@@ -135,6 +135,8 @@ struct SocketFacts: Hashable {
   var boundDevice: InterfaceIndex?
   /// As in `SocketObservation.bucketDomain`.
   var bucketDomain: UInt32?
+  /// As in `SocketObservation.addressBucketFamily`.
+  var addressBucketFamily: AddressFamily?
   var state: KernelSocket.State
 
   init(_ socket: SocketObservation) {
@@ -146,6 +148,7 @@ struct SocketFacts: Hashable {
     uid = socket.uid
     boundDevice = socket.device
     bucketDomain = socket.bucketDomain
+    addressBucketFamily = socket.addressBucketFamily
     state = KernelSocket.State(socket)
   }
 }
@@ -197,7 +200,8 @@ func overPossibleWorlds<Answer>(
 enum BucketSearch: Hashable {
   /// In the bucket of the address and those of wildcards (bhash2, since 6.1), as fixed until 6.9.
   case byAddress
-  /// ::ffff:0.0.0.0 does not cover ::ffff:127.0.0.1: observed on 6.1.192.
+  /// ::ffff:0.0.0.0 does not cover ::ffff:127.0.0.1, nor does 0.0.0.0 in the bucket that the former made: 6.1.192
+  /// (`inet_bind2_bucket_match_addr_any` there compares the bucket's family).
   case byAddressWithoutMappedWildcards
   /// An IPv4-mapped address of one socket is not that of an AF_INET socket. Until "tcp: Fix bind()
   /// regression for v4-mapped-v6 non-wildcard address" (6.6 and stable releases of autumn 2023).
@@ -234,31 +238,51 @@ struct KernelTraits {
   /// address looks at the chains of addresses instead. nil: it cannot be seen.
   var udpChainIsCrowded: Bool?
 
-  /// Releases that were observed to have the fix, and what came after them in the same series.
-  private static func hasUDPWildcardFix(_ kernel: KernelVersion) -> Bool {
+  /// Whether the kernel has that fix: releases that were observed to, or whose source was read, and what came after them in
+  /// the same series. Debian's 5.10 of 2026 lacks it; who else carried it back there, the number does not tell.
+  private static func hasUDPWildcardFix(_ kernel: KernelVersion) -> Bool? {
     if kernel >= KernelVersion(major: 7, minor: 0) { return true }
+    let stable = kernel.stable ?? 0
     switch (kernel.major, kernel.minor) {
-    case (6, 12): return (kernel.stable ?? 0) >= 117
-    case (6, 18): return (kernel.stable ?? 0) >= 44
-    default: return false
+    case (6, 1) where stable >= 192, (6, 12) where stable >= 117, (6, 18) where stable >= 44: return true
+    case (5, 10) where kernel.isDebians && 1...262 ~= stable: return false
+    default: return nil
     }
+  }
+
+  /// By the version, and by what else the host tells of its kernel.
+  init(_ host: HostFacts) {
+    self.init(host.kernel)
+    guard bucketSearches.contains(.wholePort), let bindsByAddress = host.bindsByAddress else { return }
+    guard bindsByAddress else {
+      bucketSearches = [.wholePort]
+      return
+    }
+    // With which of the mends it was carried back is not known.
+    bucketSearches = [
+      .byAddress, .byAddressMappedUnderV6only, .byAddressWithoutMappedWildcards, .byAddressWithoutMapping,
+    ]
+    mayLookInOneWildcardBucket = true
   }
 
   init(_ kernel: KernelVersion) {
     hasReuseaddrShortcut = kernel < KernelVersion(major: 6, minor: 8)
-    udpWildcardBindMayMissAddresses = Self.hasUDPWildcardFix(kernel) ? false : nil
+    udpWildcardBindMayMissAddresses = Self.hasUDPWildcardFix(kernel).map { !$0 }
     let hasTable = kernel >= KernelVersion(major: 6, minor: 1)
-    mayLookInOneWildcardBucket = hasTable && kernel < KernelVersion(major: 6, minor: 9)
-    bucketSearches = [.byAddress]
+    // Of 6.1, the one series of these that lives on, the number tells; early means not known to be late, too.
+    let isLongterm = (kernel.major, kernel.minor) == (6, 1)
+    let stable = kernel.stable ?? 0
+    // As its source has it.
+    let isLatest = isLongterm && stable >= 192
+    mayLookInOneWildcardBucket = hasTable && kernel < KernelVersion(major: 6, minor: 9) && !isLatest
+    bucketSearches = isLatest ? [] : [.byAddress]
     // Distributions carry the second table back.
     if !hasTable { bucketSearches.append(.wholePort) }
     if mayLookInOneWildcardBucket { bucketSearches.append(.byAddressMappedUnderV6only) }
     if hasTable, kernel < KernelVersion(major: 6, minor: 8) {
       bucketSearches.append(.byAddressWithoutMappedWildcards)
     }
-    // Of 6.1, the one series of these that lives on, the number tells; early means not known to be late, too.
-    let isLongterm = (kernel.major, kernel.minor) == (6, 1)
-    let (isEarly, isMiddle) = (isLongterm && kernel.stable ?? 0 < 21, isLongterm && kernel.stable ?? 0 < 60)
+    let (isEarly, isMiddle) = (isLongterm && stable < 21, isLongterm && stable < 60)
     if hasTable, kernel < KernelVersion(major: 6, minor: 6), isMiddle || !isLongterm {
       bucketSearches.append(.byAddressWithoutMapping)
     }

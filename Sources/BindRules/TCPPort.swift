@@ -58,9 +58,9 @@ private func tcpConflicts(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: Ke
     if answer.sure == true {
       result.sureBlockers.append(blocker)
     } else {
-      // How this kernel searches is no fact of the socket.
+      // How this kernel searches is no fact of the socket, nor is who made its bucket.
       result.missing += answer.deciding.asFacts.map {
-        MissingFact($0.kind, socket: $0.kind == .kernelVersion ? nil : index)
+        MissingFact($0.kind, socket: [.kernelVersion, .bindOrder].contains($0.kind) ? nil : index)
       }
     }
   }
@@ -111,15 +111,28 @@ private func tcpConflict(
 private func tcpConflict(
   _ sk: KernelSocket, _ facts: SocketFacts, _ searches: [BucketSearch]
 ) -> Possible<Bool> {
-  let all = searches.map { search in
-    overPossibleWorlds(of: facts, plannedUID: sk.uid) { tcpConflict(sk, $0, search) }
-  }
+  let all = searches.map { tcpConflict(sk, facts, $0) }
   guard var result = all.first else { return Possible(true) }
   for other in all.dropFirst() where other != result {
     result.answers.formUnion(other.answers)
     result.deciding.formUnion(other.deciding.union([.kernelVersion]))
   }
   return result
+}
+
+/// What one way of searching answers, whoever made the bucket that the socket hangs on where that is not known.
+private func tcpConflict(_ sk: KernelSocket, _ facts: SocketFacts, _ search: BucketSearch) -> Possible<Bool> {
+  func answer(_ search: BucketSearch) -> Possible<Bool> {
+    overPossibleWorlds(of: facts, plannedUID: sk.uid) { tcpConflict(sk, $0, search) }
+  }
+  guard search == .byAddressWithoutMappedWildcards, facts.addressBucketFamily != .ipv6 else { return answer(search) }
+  let ofIPv4 = answer(.byAddress)
+  if facts.addressBucketFamily == .ipv4 { return ofIPv4 }
+  let ofIPv6 = answer(search)
+  guard ofIPv4 != ofIPv6 else { return ofIPv4 }
+  return Possible(
+    answers: ofIPv4.answers.union(ofIPv6.answers),
+    deciding: ofIPv4.deciding.union(ofIPv6.deciding).union([.bindOrder]))
 }
 
 private func tcpRule(_ sk: KernelSocket, _ facts: SocketFacts) -> BindRule {
@@ -153,7 +166,7 @@ func tcpConflict(_ sk: KernelSocket, _ sk2: KernelSocket, _ search: BucketSearch
   return inetBhash2Conflict(sk, sk2)
 }
 
-/// Whether an AF_INET6 socket stands under 0.0.0.0, be it that of an AF_INET socket.
+/// Whether an AF_INET6 socket stands under 0.0.0.0, be it that of an AF_INET socket that came into the bucket later.
 private func isMappedUnderMapped(_ sk: KernelSocket, _ sk2: KernelSocket) -> Bool {
   sk.family == .ipv6 && sk2.addressType == .mapped && sk2.receiveAddress4 == .any
 }

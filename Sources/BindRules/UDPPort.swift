@@ -20,7 +20,8 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
   let isCrowded = traits.udpChainIsCrowded
   var mayMiss: Set<UDPChainStep> = []
   var possible: Set<UDPChainStep> = []
-  if isCrowded != true || !usesHash2OnBind(sk) { possible = walkInDumpOrder(chain, snapshot) }
+  let misses = wildcardMissesAddresses(sk, snapshot, traits)
+  if usesHash2OnBind(sk) ? isCrowded != true : misses != true { possible = walkInDumpOrder(chain, snapshot) }
   if usesHash2OnBind(sk), isCrowded != false {
     let onAddress = chain.filter { $0.facts.receiveAddress == sk.receiveAddress }.map(\.onItsAddress)
     let isMoved = isCrowded == nil && onAddress.contains(where: \.isConnected)
@@ -30,10 +31,10 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
     possible.formUnion(exact.then(wildcard))
     // Where both fall into one slot it is walked once.
     if isCrowded == nil { possible.formUnion(exact.merged(wildcard)) }
-  } else if !usesHash2OnBind(sk), isCrowded != false, traits.udpWildcardBindMayMissAddresses != false {
+  } else if !usesHash2OnBind(sk), misses != false {
     mayMiss = walkInAnyOrder(chain.filter { $0.facts.isWildcard })
   }
-  let versionDecides = !mayMiss.isSubset(of: possible)
+  let wayDecides = misses == nil && !mayMiss.isSubset(of: possible)
   possible.formUnion(mayMiss)
   let involved = chain.filter { $0.step.answers != [.passed] }
   let blockers = involved.filter { $0.step.answers.contains(.refuses) }
@@ -48,9 +49,21 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
     var missing = involved.flatMap { entry in
       entry.step.deciding.asFacts.map { MissingFact($0.kind, socket: entry.index) }
     }
-    if versionDecides { missing.append(MissingFact(.kernelVersion)) }
+    // Where the version is known, what is not is how long the chains are.
+    let isOldKnown = traits.udpWildcardBindMayMissAddresses == true
+    if wayDecides { missing.append(MissingFact(isOldKnown ? .bindOrder : .kernelVersion)) }
     if missing.isEmpty { missing = [MissingFact(.bindOrder)] }
     return PortAnswer(bind: .undetermined, blockers: blockers.map { $0.blocker(sk) }, missing: missing)
+  }
+}
+
+/// Whether a wildcard is compared with the sockets on wildcards alone; nil where that cannot be seen.
+private func wildcardMissesAddresses(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits) -> Bool? {
+  if traits.udpWildcardBindMayMissAddresses == false || traits.udpChainIsCrowded == false { return false }
+  switch snapshot.wildcardMissesAddresses {
+  case false?: return false
+  case true?: return traits.udpWildcardBindMayMissAddresses
+  case nil: return nil
   }
 }
 

@@ -250,7 +250,7 @@ struct TargetHeadline {
     self.target = target
     let snapshot = Snapshot(
       host: host, visibility: visibility, sockets: target.sockets, buckets: target.buckets,
-      isChainOrdered: target.isChainOrdered)
+      isChainOrdered: target.isChainOrdered, wildcardMissesAddresses: target.wildcardMissesAddresses)
     let situations = target.attempts.map { report in
       Situation(
         attempt: report.attempt, outcomes: report.outcomes, planned: target.plan.options, snapshot: snapshot,

@@ -3,6 +3,7 @@ import BindRules
 import Glibc
 import KernelLab
 import Explanation
+import Netlink
 import SocketModel
 import Testing
 
@@ -106,5 +107,39 @@ struct VRFReadTests {
       return try Portwhy.answerHere(question, EvidenceSources(mayHaveVRFs: { mayHaveVRFs })).host
     }
     #expect((host.tcpL3mdevAccept != nil) == mayHaveVRFs && (host.mayHaveVRFs != nil) == mayHaveVRFs)
+  }
+}
+
+@Suite("Sockets that are only bound", .enabled(if: NetworkNamespace.isPermittedOrRequired))
+struct AllBoundSocketsTests {
+  /// On this kernel the dump lists them, which is what the descriptors have to find on one whose dumps do not.
+  @Test("are found through descriptors as the dump lists them, whatever they were before")
+  func asListed() throws {
+    try NetworkNamespace.run(NamespaceConfiguration()) { namespace in
+      var found: [SocketState] = []
+      let kinds: [HolderKind] = [.bound, .shutDownListener, .disconnected, .refused, .listening, .synSent]
+      for (kind, transport) in kinds.map({ ($0, HolderProtocol.tcp) }) + [
+        (.bound, .mptcp), (.shutDownListener, .mptcp),
+      ] {
+        for choice in [PortChoice.explicit, .automatic] {
+          var holder = Holder(kind, transport, .v6(.any))
+          holder.options = .reuseaddr
+          holder.peer = .v6(.loopback)
+          holder.port = choice
+          let copy = try namespace.build(Scenario([holder], Attempt(.tcp, .v4(.any))))
+          let ports = copy.port.rawValue...copy.port.rawValue
+          var use: BPFUse?
+          let host = try HostReader().read(.networkNamespace)
+          let all = try #require(KernelEvidence.boundSockets(ports, host, &use))
+          let listed = try SocketDump().sockets(.tcp, ports: ports).filter { $0.state == .close }
+          #expect(Set(all.map(\.inode)) == Set(listed.map(\.inode)), "\(kind) \(transport) \(choice)")
+          #expect(all.map(\.local) == listed.map(\.local) && all.map(\.uid) == listed.map(\.uid))
+          #expect(all.allSatisfy { $0.reuseaddr == .known(true, .bpf) })
+          #expect(use?.iterators == ["task_file"])
+          found += all.map(\.state)
+        }
+      }
+      #expect(found.count >= 6 && Set(found) == [.close])
+    }
   }
 }

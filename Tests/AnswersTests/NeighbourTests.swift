@@ -24,7 +24,8 @@ private func offer(complete: Bool) throws -> (offset: Int?, certainty: Suggestio
       boundSockets: { ports, _ in
         FoundBoundSockets(
           sockets: ports.contains(boundOnly.local.port.rawValue) && complete ? [boundOnly] : [], complete: complete)
-      })
+      },
+      allBoundSockets: { _, _, _ in nil })
     let item = QuestionItem(
       addresses: [.address(.v4(.loopback), zone: nil)], ports: port...port, transport: .tcp)
     let report = try Portwhy.answerHere(Question(items: [item], plan: Plan(uid: 0)), evidenceSources)

@@ -73,7 +73,12 @@ func openHost(kernel: KernelVersion = KernelVersion(major: 6, minor: 18, stable:
 
 /// `none/RA/RP/both` as one line: `ok`, an errno, `?` for undetermined; `+errno` where only listen(2) fails.
 func line(_ attempt: BindAttempt, _ sockets: [SocketObservation], host: HostFacts = openHost()) -> String {
-  outcomes(of: attempt, in: Snapshot(host: host, sockets: sockets)).map { outcome in
+  words(outcomes(of: attempt, in: Snapshot(host: host, sockets: sockets)))
+}
+
+/// The same of outcomes.
+func words(_ outcomes: [BindOutcome]) -> String {
+  outcomes.map { outcome in
     switch (outcome.bind, outcome.listen) {
     case (.ok, .fails(let errno)): "+\(errno)"
     case (.ok, _): "ok"

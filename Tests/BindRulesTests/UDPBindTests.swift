@@ -73,6 +73,7 @@ struct UDPBindTests {
     arguments: [
       ("6.18.44", "in-use"), ("6.18.43", "?"), ("6.12.117+deb13-amd64", "in-use"), ("6.12.9", "?"),
       ("6.1.0-56-amd64", "?"), ("6.19.3", "?"), ("7.0.0", "in-use"), ("6.18", "?"),
+      ("6.1.192", "in-use"), ("6.1.191", "?"), ("5.10.262", "?"),
     ])
   func wildcardFix(release: String, expected: String) {
     let host = openHost(kernel: KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0))
@@ -82,6 +83,35 @@ struct UDPBindTests {
     #expect(answer.missing == (expected == "?" ? [MissingFact(.kernelVersion)] : []))
     // Beside the wildcard itself every kernel sees the conflict.
     #expect(line(attempt("UDP 0.0.0.0"), [socket("UDP 0.0.0.0")], host: host).hasPrefix("in-use"))
+  }
+
+  /// 5.10.262 as its source has it: more than ten sockets in the slot of the port, and it looks at wildcards alone.
+  @Test(
+    "on a wildcard is sure on kernels without the fix too, where the slots were seen",
+    arguments: [
+      ("5.10.0-46-amd64", "#1 SMP Debian 5.10.262-1 (2026-07-31)", nil, "? ? ? ?", .bindOrder),
+      ("5.10.0-46-amd64", "#1 SMP Debian 5.10.262-1 (2026-07-31)", true, "ok ok ok ok", nil),
+      ("5.10.0-46-amd64", "#1 SMP Debian 5.10.262-1 (2026-07-31)", false, "in-use in-use in-use in-use", nil),
+      ("5.10.0-47-amd64", "#1 SMP Debian 5.10.263-1 (2026-12-01)", true, "? ? ? ?", .kernelVersion),
+      ("5.10.250", "#1 SMP", true, "? ? ? ?", .kernelVersion),
+      ("5.10.250", "#1 SMP", false, "in-use in-use in-use in-use", nil),
+      ("6.1.192", "#1 SMP", true, "in-use in-use in-use in-use", nil),
+    ] as [(String, String, Bool?, String, MissingFact.Kind?)])
+  func wildcardBySlots(
+    release: String, build: String, misses: Bool?, expected: String, missing: MissingFact.Kind?
+  ) throws {
+    let host = openHost(kernel: try #require(KernelVersion(release: release, version: build)))
+    for planned in ["UDP 0.0.0.0", "UDP ::", "UDP ::ffff:0.0.0.0"] {
+      let snapshot = Snapshot(
+        host: host, sockets: [socket("UDP 127.0.0.53")], isChainOrdered: true, wildcardMissesAddresses: misses)
+      let all = outcomes(of: attempt(planned), in: snapshot)
+      #expect(words(all) == expected, "\(planned) on \(release)")
+      #expect(all[0].missing.map(\.kind) == (missing.map { [$0] } ?? []))
+    }
+    // Beside a wildcard it makes no difference.
+    let snapshot = Snapshot(
+      host: host, sockets: [socket("UDP 0.0.0.0")], isChainOrdered: true, wildcardMissesAddresses: misses)
+    #expect(words(outcomes(of: attempt("UDP ::"), in: snapshot)) == "in-use in-use in-use in-use")
   }
 
   @Test("that surely fails names the sockets that surely are in the way, and no other")

@@ -104,6 +104,8 @@ struct JSONReportTests {
     report.host.controlGroupBindPrograms = false
     report.host.namespaceMaker = 1000
     report.host.hostname = "web1"
+    report.host.kernel.build = "#1 SMP Debian 5.10.262-1 (2026-07-31)"
+    report.host.bindsByAddress = false
     report.host.freshSockets = [
       FreshSocket(.tcp, .ipv4, refusal: .addressFamilyNotSupported),
       FreshSocket(.udp, .ipv6, device: InterfaceIndex(rawValue: 2), v6only: true),

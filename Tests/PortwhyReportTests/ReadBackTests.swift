@@ -61,6 +61,8 @@ struct ReadBackTests {
     report.host.ipv6Disabled = ["lo"]
     report.host.enforcingModules = ["selinux"]
     report.host.dockerRuns = true
+    report.host.kernel.build = "#1 SMP Debian 6.18.44-1 (2026-11-12)"
+    report.host.bindsByAddress = true
     report.host.namespaceMaker = 1000
     report.visibility = Visibility(unreadableProcesses: 3, boundSocketsComplete: false, reasons: [.notRoot])
     #expect(try JSONReport.read(bytes(report)).report == report)
@@ -77,6 +79,7 @@ struct ReadBackTests {
     odd.receiveQueue = 5
     odd.cgroupID = 6
     odd.bucketDomain = 0
+    odd.addressBucketFamily = .ipv6
     odd.cgroup = "/a\u{0}\"b"
     odd.ulp = "mptcp"
     var listening = attempt("fe80::1", v6only: true, outcomes: outcomes(worksFourTimes))

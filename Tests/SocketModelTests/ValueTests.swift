@@ -28,6 +28,17 @@ struct KernelVersionTests {
     #expect(kernel.release == release)
   }
 
+  @Test(
+    "a kernel is Debian's where its package is of the same series",
+    arguments: [
+      ("5.10.0-46-amd64", "#1 SMP Debian 5.10.262-1 (2026-07-31)", true),
+      ("5.10.0", "#1 SMP Debian 6.1.192-2", false),
+      ("5.10.250", "#1 SMP", false), ("5.15.0-100-generic", "#110-Ubuntu SMP", false), ("5.10.0", nil, false),
+    ] as [(String, String?, Bool)])
+  func debian(release: String, version: String?, isDebians: Bool) throws {
+    #expect(try #require(KernelVersion(release: release, version: version)).isDebians == isDebians)
+  }
+
   @Test("what has not two numbers is no version", arguments: ["", "6", "six.one", ".1", "6."])
   func none(release: String) {
     #expect(KernelVersion(release: release) == nil)

@@ -129,6 +129,19 @@ struct OrdinarySocket {
     observation.bucketDomain = domain?.rawValue ?? 0
   }
 
+  /// Fills in the family of the bucket on 0.0.0.0 or ::ffff:0.0.0.0 as the sockets that are there would have made it.
+  mutating func fillBucketFamily(from all: [OrdinarySocket], _ may: (Assumption) -> Bool) {
+    guard observation.addressBucketFamily == nil, isOnIPv4Wildcard else { return }
+    let sharers = all.filter(\.isOnIPv4Wildcard).map(\.observation)
+    let isMixed = Set(sharers.map(\.family)).count > 1
+    guard let first = sharers.min(by: { $0.inode ?? 0 < $1.inode ?? 0 }),
+      !isMixed || may(.orderOfInodes), may(.noEarlierSockets)
+    else { return }
+    observation.addressBucketFamily = first.family
+  }
+
+  private var isOnIPv4Wildcard: Bool { observation.local.address.asReceiveAddress.mapped == .any }
+
   private func guess(at place: Int, among all: [OrdinarySocket]) -> (options: UsualOptions, because: Assumption)? {
     if let usual, role != .client {
       var options = usual

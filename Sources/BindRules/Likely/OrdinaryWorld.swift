@@ -43,7 +43,7 @@ struct OrdinaryWorld {
 
   private func fill(_ allowed: Set<Assumption>, _ missing: Set<MissingFact.Kind>) -> Reading {
     var reading = Reading(
-      snapshot: snapshot, attempt: attempt, traits: KernelTraits(snapshot.host.kernel), made: [])
+      snapshot: snapshot, attempt: attempt, traits: KernelTraits(snapshot.host), made: [])
     var made: Set<Assumption> = []
     func may(_ assumption: Assumption) -> Bool {
       guard allowed.contains(assumption) else { return false }
@@ -61,6 +61,9 @@ struct OrdinaryWorld {
     for index in sockets.indices { sockets[index].inherit(from: sockets, may) }
     if attempt.transport == .tcp, snapshot.host.mayHaveVRFs != false {
       for index in sockets.indices { sockets[index].fillDomain(reading.snapshot.host, may) }
+    }
+    if attempt.transport == .tcp, reading.traits.bucketSearches.contains(.byAddressWithoutMappedWildcards) {
+      for index in sockets.indices { sockets[index].fillBucketFamily(from: kinds, may) }
     }
     reading.snapshot.sockets = sockets.map(\.observation)
     if attempt.transport == .udp, !snapshot.isChainOrdered, let ordered = chainOrder(sockets), may(.orderOfInodes) {

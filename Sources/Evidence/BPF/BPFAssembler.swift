@@ -180,6 +180,33 @@ struct BPFInstruction: Sendable, Hashable {
     Self(code: 0x27, destination: destination, immediate: constant)
   }
 
+  /// BPF_ALU, which works on the lower halves of registers and clears the upper ones.
+  private static func half(_ code: UInt8, _ destination: BPFRegister, _ source: BPFRegister) -> Self {
+    Self(code: code, destination: destination, source: source)
+  }
+
+  static func halfMove(_ destination: BPFRegister, _ source: BPFRegister) -> Self { half(0xbc, destination, source) }
+  static func halfSubtract(_ destination: BPFRegister, _ source: BPFRegister) -> Self {
+    half(0x1c, destination, source)
+  }
+  static func halfOr(_ destination: BPFRegister, _ source: BPFRegister) -> Self { half(0x4c, destination, source) }
+  static func halfAnd(_ destination: BPFRegister, _ source: BPFRegister) -> Self { half(0x5c, destination, source) }
+  static func halfExclusiveOr(_ destination: BPFRegister, _ source: BPFRegister) -> Self {
+    half(0xac, destination, source)
+  }
+
+  static func halfAdd(_ destination: BPFRegister, constant: Int32) -> Self {
+    Self(code: 0x04, destination: destination, immediate: constant)
+  }
+
+  static func halfShiftLeft(_ destination: BPFRegister, _ bits: Int32) -> Self {
+    Self(code: 0x64, destination: destination, immediate: bits)
+  }
+
+  static func halfShiftRight(_ destination: BPFRegister, _ bits: Int32) -> Self {
+    Self(code: 0x74, destination: destination, immediate: bits)
+  }
+
   static func call(_ helper: BPFHelper) -> Self { Self(code: 0x85, immediate: helper.rawValue) }
 
   static let exit = Self(code: 0x95)
@@ -233,6 +260,19 @@ extension BPFAssembler {
     readKernel(to: stack.bucket, count: bucket.byteCount, from: .r8)
     jump(if: .r0, .notEqual, 0, to: done)
     emit(note(.read))
+    place(done)
+  }
+
+  /// Leaves in the record the family of the bucket by address that a pointer at `base` + `pointer` leads to. r8 is lost.
+  mutating func readAddressBucket(
+    _ base: BPFRegister, _ pointer: BTFField, _ bucket: KernelLayout.AddressBucket, _ stack: ProgramStack
+  ) {
+    let done = label()
+    readKernel(to: stack.scratch(0), count: 8, from: base, offset: pointer.offset)
+    emit(.load(.doubleword, .r8, .r10, stack.scratch(0)))
+    jump(if: .r8, .equal, 0, to: done)
+    readKernel(
+      to: stack.part(RecordLayout.addressBucketFamily), count: 2, from: .r8, offset: bucket.family.offset)
     place(done)
   }
 

@@ -23,7 +23,7 @@ package struct BPFEvidence: Sendable, Hashable {
       throw .invalidProgram("only for hosts with 64 bits and the lowest byte first")
     }
     layout = try Self.withTypes(path, atMost: Self.largestTypes) { (bytes) throws(BPFError) in
-      try KernelLayout(parsing: bytes)
+      try KernelLayout(parsing: bytes, isOld: kernelVersion() < KernelVersion(major: 6, minor: 13))
     }
   }
 

@@ -16,6 +16,8 @@ package struct EvidenceMerge: Sendable, Hashable {
   package var unlisted: Int
   /// Whether the UDP sockets stand in the order of the kernel's chain; true where there is none.
   package var udpOrderIsKnown: Bool
+  /// By port, as `Snapshot.wildcardMissesAddresses`.
+  package var wildcardMissesAddresses: [Port: Bool] = [:]
 
   package init(
     sockets: [SocketObservation], buckets: [BindBucket] = [], vanished: Int = 0, unlisted: Int = 0,
@@ -59,11 +61,10 @@ package func merge(
   let here = (evidence.holders ?? []).filter { holder in
     networkNamespace != nil && holder.networkNamespace == networkNamespace
   }
-  // The socket of an MPTCP descriptor has flags of its own; only the bucket is that of the port.
+  // The socket of an MPTCP descriptor has flags of its own; only its buckets are those of the port.
   let holders = here.filter { !$0.isMPTCP }
-  let subflowDomains = Dictionary(
-    here.filter(\.isMPTCP).compactMap { holder in holder.socket.bucketDomain.map { (holder.inode, $0) } },
-    uniquingKeysWith: { first, _ in first })
+  let subflows = Dictionary(
+    here.filter(\.isMPTCP).map { ($0.inode, $0.socket) }, uniquingKeysWith: { first, _ in first })
   let found = FoundSockets(evidence, holders)
   var merged = EvidenceMerge(sockets: [], buckets: [], vanished: 0, unlisted: 0, udpOrderIsKnown: true)
   var positions: [Int?] = []
@@ -74,7 +75,10 @@ package func merge(
       continue
     }
     var filled = socket.filled(from: match, vanished: match == nil && found.wouldShow(socket))
-    if filled.bucketDomain == nil, let inode = socket.inode { filled.bucketDomain = subflowDomains[inode] }
+    if let inode = socket.inode, let subflow = subflows[inode] {
+      filled.bucketDomain = filled.bucketDomain ?? subflow.bucketDomain
+      filled.addressBucketFamily = filled.addressBucketFamily ?? subflow.addressBucketFamily
+    }
     merged.sockets.append(filled)
     positions.append(match?.chainPosition)
   }
@@ -83,6 +87,7 @@ package func merge(
   merged.unlisted = unlisted.count
   merged.sockets += unlisted
   merged.buckets = buckets((evidence.tcp ?? []) + here.map(\.socket))
+  merged.wildcardMissesAddresses = wildcardsThatMiss(evidence.udp ?? [])
   return merged
 }
 
@@ -130,6 +135,7 @@ extension SocketObservation {
     filled.reuseport = reuseport.filled(from: evidence?.reuseport, vanished: vanished)
     filled.v6only = v6only?.filled(from: evidence?.v6only, vanished: vanished)
     filled.bucketDomain = evidence?.bucketDomain ?? bucketDomain
+    filled.addressBucketFamily = evidence?.addressBucketFamily ?? addressBucketFamily
     return filled
   }
 
@@ -141,8 +147,9 @@ extension SocketObservation {
       transport: socket.transport, family: socket.family, local: socket.local, remote: socket.remote,
       state: socket.state, reuseaddr: knowledge(socket.reuseaddr), reuseport: knowledge(socket.reuseport),
       v6only: socket.family == .ipv6 ? knowledge(socket.v6only) : nil, device: socket.device, uid: socket.uid,
-      inode: holder.inode, cookie: socket.cookie ?? 0, owner: .process)
+      inode: holder.inode, cookie: socket.cookie ?? 0, ulp: holder.isMPTCP ? "mptcp" : nil, owner: .process)
     bucketDomain = socket.bucketDomain
+    addressBucketFamily = socket.addressBucketFamily
   }
 }
 
@@ -183,7 +190,16 @@ private func orderUDP(_ sockets: inout [SocketObservation], _ positions: [Int?])
   return isKnown
 }
 
-/// The TCP sockets that hold a port without being connected or listening, and that the dump lacks; each once.
+/// The TCP sockets of a network namespace that hold a port without being connected or listening, MPTCP's first subflows
+/// among them; each once. nil where one of the holders does not tell.
+package func boundOnly(_ holders: [SocketHolder], networkNamespace: UInt64?) -> [SocketObservation]? {
+  guard let networkNamespace else { return nil }
+  let candidates = holders.filter { $0.socket.transport == .tcp && $0.socket.state == .close }
+  guard candidates.allSatisfy({ $0.networkNamespace != nil && $0.socket.holdsPort != nil }) else { return nil }
+  return boundOnly(candidates.filter { $0.networkNamespace == networkNamespace }, notIn: [])
+}
+
+/// Those that the dump lacks.
 private func boundOnly(_ holders: [SocketHolder], notIn dump: [SocketObservation]) -> [SocketObservation] {
   var inodes = Set(dump.compactMap(\.inode))
   return holders.compactMap { holder in
@@ -191,6 +207,30 @@ private func boundOnly(_ holders: [SocketHolder], notIn dump: [SocketObservation
       inodes.insert(holder.inode).inserted
     else { return nil }
     return SocketObservation(holder)
+  }
+}
+
+/// For each port what its sockets say of a bind(2) of a wildcard with the address table (`udp_lib_get_port` before "udp: Fix
+/// wildcard bind conflict check when using hash2"); no entry where that is not sure.
+private func wildcardsThatMiss(_ sockets: [BPFSocket]) -> [Port: Bool] {
+  Dictionary(grouping: sockets) { $0.local.port }.compactMapValues { sockets in
+    let slots = sockets.compactMap(\.slots)
+    guard slots.count == sockets.count else { return nil }
+    let isCrowded = slots.map { $0.ofPort > 10 && $0.ofPort >= $0.ofWildcard }
+    guard isCrowded.contains(true) else { return false }
+    // One address may share the wildcard's slot by chance, and a crowd may have come while they were read.
+    let isPlain = sockets.allSatisfy { $0.slots?.isWithWildcard == $0.isOnWildcard }
+    return isPlain && !isCrowded.contains(false) ? true : nil
+  }
+}
+
+extension BPFSocket {
+  /// On one of the addresses that have the hash of 0.0.0.0.
+  fileprivate var isOnWildcard: Bool {
+    switch local.address {
+    case .v4(let address): address == .any
+    case .v6(let address): address == .any || address.mapped == .any
+    }
   }
 }
 

@@ -32,7 +32,7 @@ func holderProgram(
     program.emit(.load(.doubleword, .r8, .r10, stack.common(namespace)))
     program.readKernel(to: stack.part(RecordLayout.namespace), count: 4, from: .r8, offset: inode.offset)
   }
-  program.noteBucket(layout, stack)
+  program.noteBucket(layout, files, stack)
   program.writeRecord(stack)
   program.place(leave)
   program.finish()
@@ -106,10 +106,14 @@ extension BPFAssembler {
     }
     jump(to: leave)
     place(internet)
-    if let uid = files.sockUID, uid.bitCount == 32 {
-      readKernel(to: stack.part(RecordLayout.uid), count: 4, from: .r9, offset: uid.offset)
-    }
+    noteUser(files, stack)
     emit(.store(.doubleword, .r10, stack.part(RecordLayout.address), .r9))
+  }
+
+  /// Leaves in the record the uid of the socket in r9.
+  private mutating func noteUser(_ files: KernelLayout.Files, _ stack: ProgramStack) {
+    guard let uid = files.sockUID, uid.bitCount == 32 else { return }
+    readKernel(to: stack.part(RecordLayout.uid), count: 4, from: .r9, offset: uid.offset)
   }
 
   /// Leaves in the record the process, the descriptor and the inode. r8 is lost.
@@ -154,8 +158,8 @@ extension BPFAssembler {
   }
 
   /// Leaves in the record the bucket of a TCP socket. The socket of an MPTCP descriptor has none of its own, but its
-  /// first subflow, which is what bind(2) bound, has one. r9 is lost.
-  fileprivate mutating func noteBucket(_ layout: KernelLayout, _ stack: ProgramStack) {
+  /// first subflow, which is what bind(2) bound, has one: then the record is that of the subflow. r9 is lost.
+  fileprivate mutating func noteBucket(_ layout: KernelLayout, _ files: KernelLayout.Files, _ stack: ProgramStack) {
     guard let pointer = layout.bindHash else { return }
     let (isTCP, done) = (label(), label())
     emit(.load(.word, .r1, .r10, stack.part(RecordLayout.transport)))
@@ -166,11 +170,15 @@ extension BPFAssembler {
       jump(if: .r0, .notEqual, 0, to: done)
       emit(.load(.doubleword, .r9, .r10, stack.scratch(0)))
       jump(if: .r9, .equal, 0, to: done)
+      readKernel(to: stack.part(RecordLayout.common), count: layout.common.byteCount, from: .r9)
+      jump(if: .r0, .notEqual, 0, to: done)
+      noteUser(files, stack)
     } else {
       jump(to: done)
     }
     place(isTCP)
     readBucket(.r9, pointer, stack, layout)
+    if let bucket = layout.addressBucket { readAddressBucket(.r9, bucket.ofSocket, bucket, stack) }
     place(done)
   }
 }
@@ -191,12 +199,16 @@ func tcpProgram(_ layout: KernelLayout, _ ports: ClosedRange<UInt16>) throws(BPF
   program.jump(if: .r1, .equal, KernelNumber.timeWait, to: timeWait)
   program.jump(if: .r1, .equal, KernelNumber.newSynReceived, to: write)  // in no bucket
   if let pointer = layout.bindHash { program.readBucket(.r7, pointer, stack, layout) }
+  if let bucket = layout.addressBucket { program.readAddressBucket(.r7, bucket.ofSocket, bucket, stack) }
   program.jump(to: write)
   program.place(timeWait)
   if let substate = layout.timeWaitSubstate {
     program.readKernel(to: stack.part(RecordLayout.substate), count: 1, from: .r7, offset: substate.offset)
   }
   if let pointer = layout.timeWaitBucket { program.readBucket(.r7, pointer, stack, layout) }
+  if let bucket = layout.addressBucket, let pointer = bucket.ofTimeWait {
+    program.readAddressBucket(.r7, pointer, bucket, stack)
+  }
   program.place(write)
   program.writeRecord(stack)
   program.place(leave)
@@ -209,6 +221,8 @@ func tcpProgram(_ layout: KernelLayout, _ ports: ClosedRange<UInt16>) throws(BPF
 /// Since 6.6 the iterator walks the table of addresses, whose order bind(2) does not follow, so each record says which
 /// socket comes next in the table of ports. The chain is followed without its lock: it may be torn, which the reader
 /// of the records notices, and bpf_probe_read_kernel() does not fault. nil where the kernel's types do not tell how.
+///
+/// Where the layout has the table of UDP, each record also says how long the lists are in which a wildcard looks.
 func udpProgram(
   _ layout: KernelLayout, _ ports: ClosedRange<UInt16>, linked: Bool
 ) throws(BPFError) -> [UInt64]? {
@@ -217,10 +231,12 @@ func udpProgram(
     guard let node = layout.common.node, let namespace = layout.common.namespace else { return nil }
     link = ChainLink(port: layout.common.port, node: node, namespace: namespace)
   }
-  let stack = try ProgramStack(layout, scratchByteCount: link?.byteCount ?? 0)
+  let slots = SlotReading(layout)
+  let stack = try ProgramStack(layout, scratchByteCount: max(link?.byteCount ?? 0, slots?.byteCount ?? 0))
   var program = BPFAssembler()
   let (leave, write) = (program.label(), program.label())
   program.selectSocket(layout, ports, stack, else: leave)
+  if let slots { program.noteSlots(slots, layout, stack) }
   if let link { program.findNext(link, stack, then: write) }
   program.place(write)
   program.writeRecord(stack)
@@ -237,6 +253,23 @@ private struct ChainLink {
 
   /// From the start of a socket to the last of these.
   var byteCount: Int { max(port.end, node.end, namespace.end) }
+}
+
+/// What it takes to look into the slots of UDP.
+private struct SlotReading {
+  var table: KernelLayout.UDPTable
+  var namespace: BTFField
+
+  init?(_ layout: KernelLayout) {
+    guard let table = layout.udpTable, let namespace = layout.common.namespace else { return nil }
+    (self.table, self.namespace) = (table, namespace)
+  }
+
+  /// The copy of `struct udp_table`, and behind it of `net.hash_mix`.
+  var byteCount: Int { mix + 4 }
+  var mix: Int { roundedUp(max(table.byPort.end, table.byAddress.end, table.mask.end)) }
+  /// The hash of an address is the second of the two.
+  var addressHash: BTFField { BTFField(bitOffset: table.hashes.bitOffset + 16, bitCount: 16) }
 }
 
 /// How many sockets of other ports and namespaces may stand between two of one port. The verifier goes through every
@@ -258,6 +291,69 @@ extension BPFAssembler {
       .store(.doubleword, .r10, stack.part(RecordLayout.address), .r7))
     readKernel(to: stack.part(RecordLayout.common), count: layout.common.byteCount, from: .r7)
     jump(if: .r0, .notEqual, 0, to: leave)
+  }
+
+  /// Leaves in the record how many sockets are in the slots that a bind(2) of a wildcard to the port of the socket in r7 would
+  /// look into: that of the port (`udp_hashfn`) and that of the wildcard's address (`ipv4_portaddr_hash`). r8, r9 are lost.
+  fileprivate mutating func noteSlots(_ slots: SlotReading, _ layout: KernelLayout, _ stack: ProgramStack) {
+    let (done, same) = (label(), label())
+    let table = slots.table
+    readKernel(to: stack.scratch(0), count: 8, from: .r7, offset: table.ofSocket.offset)
+    emit(.load(.doubleword, .r3, .r10, stack.scratch(0)))
+    readKernel(to: stack.scratch(0), count: 8, from: .r3, offset: table.ofProtocol.offset)
+    jump(if: .r0, .notEqual, 0, to: done)
+    emit(.load(.doubleword, .r3, .r10, stack.scratch(0)))
+    jump(if: .r3, .equal, 0, to: done)
+    readKernel(to: stack.scratch(0), count: slots.mix, from: .r3)
+    jump(if: .r0, .notEqual, 0, to: done)
+    emit(.load(.doubleword, .r3, .r10, stack.common(slots.namespace)))
+    readKernel(to: stack.scratch(slots.mix), count: 4, from: .r3, offset: table.hashMix.offset)
+    jump(if: .r0, .notEqual, 0, to: done)
+    emit(
+      .load(.halfword, .r9, .r10, stack.common(layout.common.port)),
+      .load(.word, .r8, .r10, stack.scratch(slots.mix)), .add(.r8, .r9))
+    readSlot(.r8, table.byPort, to: RecordLayout.slotCount, slots, stack)
+    jump(if: .r0, .notEqual, 0, to: done)
+    emit(.load(.word, .r1, .r10, stack.scratch(slots.mix)))
+    hashZero()
+    emit(.halfExclusiveOr(.r3, .r9), .move(.r9, .r3), .move(.r8, .r3))
+    readSlot(.r8, table.byAddress, to: RecordLayout.wildcardSlotCount, slots, stack)
+    jump(if: .r0, .notEqual, 0, to: done)
+    let state = stack.part(RecordLayout.slotState)
+    emit(
+      .store(.word, .r10, state, constant: Int32(SlotState.withWildcard.rawValue)),
+      .load(.halfword, .r1, .r10, stack.common(slots.addressHash)), .halfExclusiveOr(.r1, .r9),
+      .load(.word, .r2, .r10, stack.scratch(table.mask.offset)), .halfAnd(.r1, .r2))
+    jump(if: .r1, .equal, 0, to: same)
+    emit(.store(.word, .r10, state, constant: Int32(SlotState.elsewhere.rawValue)))
+    place(same)
+    place(done)
+  }
+
+  /// Reads how many sockets are in the slot for the hash in a register, which is lost. r0 is 0 if it worked.
+  private mutating func readSlot(
+    _ hash: BPFRegister, _ array: BTFField, to place: Int, _ slots: SlotReading, _ stack: ProgramStack
+  ) {
+    emit(
+      .load(.word, .r1, .r10, stack.scratch(slots.table.mask.offset)), .halfAnd(hash, .r1),
+      .multiply(hash, constant: Int32(truncatingIfNeeded: slots.table.slotByteCount)),
+      .load(.doubleword, .r3, .r10, stack.scratch(array.offset)), .add(.r3, hash))
+    readKernel(to: stack.part(place), count: 4, from: .r3, offset: slots.table.count.offset)
+  }
+
+  /// `jhash_1word(0, r1)`, include/linux/jhash.h, into r3. r1 to r5 are lost.
+  private mutating func hashZero() {
+    let (a, b, c): (BPFRegister, BPFRegister, BPFRegister) = (.r1, .r2, .r3)
+    let start = Int32(bitPattern: 0xdead_beef &+ 4)
+    emit(.halfAdd(a, constant: start), .move(b, a), .move(c, a))
+    let rounds: [(BPFRegister, BPFRegister, Int32)] = [
+      (c, b, 14), (a, c, 11), (b, a, 25), (c, b, 16), (a, c, 4), (b, a, 14), (c, b, 24),
+    ]
+    for (target, source, bits) in rounds {
+      emit(
+        .halfExclusiveOr(target, source), .halfMove(.r4, source), .halfShiftLeft(.r4, bits),
+        .halfMove(.r5, source), .halfShiftRight(.r5, 32 - bits), .halfOr(.r4, .r5), .halfSubtract(target, .r4))
+    }
   }
 
   /// Follows the chain from the socket in r7 to the next of its port and namespace. r8 is lost.

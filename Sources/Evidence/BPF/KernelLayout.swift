@@ -54,6 +54,33 @@ struct KernelLayout: Sendable, Hashable {
     }
   }
 
+  /// `struct inet_bind2_bucket`, in which a TCP socket hangs by its address, while it has a family: 6.1 to 6.7.
+  struct AddressBucket: Sendable, Hashable {
+    /// `inet_connection_sock.icsk_bind2_hash`.
+    var ofSocket: BTFField
+    /// `inet_timewait_sock.tw_tb2`.
+    var ofTimeWait: BTFField?
+    var family: BTFField
+  }
+
+  /// From a UDP socket to the slots in which bind(2) looks for others (`struct udp_table`), before 6.13.
+  struct UDPTable: Sendable, Hashable {
+    /// `sock_common.skc_prot`, a `struct proto *`, and in that `h.udp_table`.
+    var ofSocket: BTFField
+    var ofProtocol: BTFField
+    /// The slots by port, those by address, and how many there are of each, less one.
+    var byPort: BTFField
+    var byAddress: BTFField
+    var mask: BTFField
+    /// `udp_hslot.count`, and the size of that.
+    var count: BTFField
+    var slotByteCount: Int
+    /// `net.hash_mix`.
+    var hashMix: BTFField
+    /// `sock_common.skc_u16hashes`, of which the second is that of the address.
+    var hashes: BTFField
+  }
+
   /// From a file to its socket.
   struct Files: Sendable, Hashable {
     var fileInode: BTFField
@@ -100,6 +127,9 @@ struct KernelLayout: Sendable, Hashable {
   /// `net.ns.inum`, from a `struct net *`.
   var namespaceInode: BTFField?
   var files: Files?
+  /// Looked for on old kernels alone.
+  var addressBucket: AddressBucket?
+  var udpTable: UDPTable?
   /// The BTF numbers of the functions that stand for the iterators.
   var iterators: [BPFIterator: UInt32]
 }
@@ -122,12 +152,16 @@ extension KernelLayout {
     "sock_common", "sock", "inet_connection_sock", "inet_timewait_sock", "inet_bind_bucket", "net", "file", "inode",
     "socket", "task_struct", "signal_struct", "pid", "upid", "mptcp_sock",
   ]
+  private static let oldStructures = ["inet_bind2_bucket", "udp_table", "udp_hslot", "proto"]
 
   /// Looks up in a BTF file everything the programs need. Throws only if the file makes no sense or the kernel has
   /// no sockets to read.
-  init(parsing bytes: RawSpan) throws(BPFError) {
+  ///
+  /// - Parameter isOld: whether the kernel may be before 6.13, where there is more to look for.
+  init(parsing bytes: RawSpan, isOld: Bool = false) throws(BPFError) {
     let index = try BTFIndex(
-      bytes, structures: Self.structures, functions: BPFIterator.allCases.map(\.rawValue))
+      bytes, structures: Self.structures + (isOld ? Self.oldStructures : []),
+      functions: BPFIterator.allCases.map(\.rawValue))
     var reader = BTFFieldReader(index)
     guard let common = try Common(&reader, bytes) else { throw .missingFromKernel("struct sock_common") }
     self.common = common
@@ -138,6 +172,10 @@ extension KernelLayout {
     timeWaitSubstate = try reader.field("inet_timewait_sock", ["tw_substate"], bytes)
     namespaceInode = try reader.field("net", ["ns", "inum"], bytes)
     files = try Files(&reader, bytes)
+    if isOld {
+      addressBucket = try AddressBucket(&reader, bytes)
+      udpTable = try UDPTable(&reader, bytes)
+    }
     iterators = [:]
     for iterator in BPFIterator.allCases {
       iterators[iterator] = reader.index.functions[iterator.rawValue]?.first.flatMap { UInt32(exactly: $0) }
@@ -187,6 +225,39 @@ extension KernelLayout.Bucket {
   }
 }
 
+extension KernelLayout.AddressBucket {
+  fileprivate init?(_ reader: inout BTFFieldReader, _ bytes: RawSpan) throws(BPFError) {
+    guard let ofSocket = try reader.field("inet_connection_sock", ["icsk_bind2_hash"], bytes),
+      let family = try reader.field("inet_bind2_bucket", ["family"], bytes), family.bitCount == 16
+    else { return nil }
+    self.init(ofSocket: ofSocket, family: family)
+    ofTimeWait = try reader.field("inet_timewait_sock", ["tw_tb2"], bytes)
+  }
+}
+
+extension KernelLayout.UDPTable {
+  fileprivate init?(_ reader: inout BTFFieldReader, _ bytes: RawSpan) throws(BPFError) {
+    func field(_ reader: inout BTFFieldReader, _ name: String) throws(BPFError) -> BTFField? {
+      try reader.field("udp_table", [name], bytes)
+    }
+    // With a third kind of slots, those by address are of another size.
+    guard try field(&reader, "hash4") == nil,
+      let ofSocket = try reader.field("sock_common", ["skc_prot"], bytes),
+      let ofProtocol = try reader.field("proto", ["h", "udp_table"], bytes),
+      let byPort = try field(&reader, "hash"), let byAddress = try field(&reader, "hash2"),
+      let mask = try field(&reader, "mask"), let count = try reader.field("udp_hslot", ["count"], bytes),
+      let size = try reader.size(ofStructure: "udp_hslot", bytes),
+      let hashMix = try reader.field("net", ["hash_mix"], bytes),
+      let hashes = try reader.field("sock_common", ["skc_u16hashes"], bytes),
+      [byPort, byAddress, ofSocket, ofProtocol].allSatisfy({ $0.bitCount == 64 }),
+      [mask, count, hashMix].allSatisfy({ $0.bitCount == 32 }), hashes.bitCount == 16
+    else { return nil }
+    self.init(
+      ofSocket: ofSocket, ofProtocol: ofProtocol, byPort: byPort, byAddress: byAddress, mask: mask, count: count,
+      slotByteCount: size, hashMix: hashMix, hashes: hashes)
+  }
+}
+
 extension KernelLayout.Files {
   fileprivate init?(_ reader: inout BTFFieldReader, _ bytes: RawSpan) throws(BPFError) {
     guard let inode = try reader.field("file", ["f_inode"], bytes),
@@ -227,8 +298,12 @@ extension KernelLayout.Pids {
 //
 //   0   u32 uid          4   u32 pid          8   u32 descriptor     12  u32 protocol (IPPROTO_*)
 //   16  u64 address of the socket            24  u64 address of the next socket of its port in the chain
-//   32  u64 inode        40  u32 network namespace                   44  u32 chain   48  u32 bucket   52  u32 substate
+//   32  u64 inode        40  u32 network namespace                   44  u32 chain   48  u32 bucket   52  u16 substate
+//   54  u16 family of the bucket by address
 //   56  the start of struct sock_common, then the start of struct inet_bind_bucket
+//
+// Of a socket in the table of UDP, which has no inode there: 32 u32 sockets in the slot of its port, 36 u32 sockets in the
+// slot of the wildcard, 40 u32 a `SlotState`.
 //
 // The structures are copied as they are and taken apart in SocketRecord, so a program is the same few instructions on
 // every kernel. The kernel addresses in them put sockets in order; no value that leaves this module has one.
@@ -248,6 +323,12 @@ struct RecordLayout: Sendable, Hashable {
   /// A `BucketState`.
   static let bucketState = 48
   static let substate = 52
+  /// 0 where it was not read.
+  static let addressBucketFamily = 54
+  static let slotCount = inode
+  static let wildcardSlotCount = inode + 4
+  /// A `SlotState`.
+  static let slotState = namespace
   static let common = 56
 
   /// Where the copy of the bucket starts.
@@ -268,6 +349,14 @@ enum BucketState: UInt32, Sendable, Hashable {
   /// It hangs on one, which could not be read.
   case unreadable = 2
   case read = 3
+}
+
+/// What was seen of the slots of a UDP socket: the numbers a program writes.
+enum SlotState: UInt32, Sendable, Hashable {
+  case notLookedAt = 0
+  /// By its address the socket hangs in another slot than the wildcard does.
+  case elsewhere = 1
+  case withWildcard = 2
 }
 
 /// The numbers of sockets that the programs compare and records hold.

@@ -34,8 +34,10 @@ extension SocketRecord {
     next = bytes.word(at: start + RecordLayout.chain) == 0 ? nil : bytes.doubleword(at: start + RecordLayout.next)
     pid = Int32(bitPattern: bytes.word(at: start + RecordLayout.pid))
     descriptor = Int32(bitPattern: bytes.word(at: start + RecordLayout.descriptor))
-    inode = bytes.doubleword(at: start + RecordLayout.inode)
-    namespace = layout.namespaceInode == nil ? nil : UInt64(bytes.word(at: start + RecordLayout.namespace))
+    inode = isOfDescriptor ? bytes.doubleword(at: start + RecordLayout.inode) : 0
+    let hasNamespace = isOfDescriptor && layout.namespaceInode != nil
+    namespace = hasNamespace ? UInt64(bytes.word(at: start + RecordLayout.namespace)) : nil
+    if !isOfDescriptor, transport == .udp { self.socket.slots = UDPSlots(bytes, at: start) }
   }
 }
 
@@ -76,6 +78,21 @@ extension BPFSocket {
     holdsPort = bucketState == nil || bucketState == .notLookedAt ? nil : bucketState != BucketState.none
     bucket = bucketState == .read ? BindBucket(bytes, at: start + RecordLayout(layout).bucket, layout) : nil
     chainPosition = nil
+    let addressFamily = bytes.halfword(at: start + RecordLayout.addressBucketFamily)
+    addressBucketFamily = transport == .tcp ? AddressFamily(kernel: UInt64(addressFamily)) : nil
+    slots = nil
+  }
+}
+
+extension UDPSlots {
+  fileprivate init?(_ bytes: RawSpan, at start: Int) {
+    switch SlotState(rawValue: bytes.word(at: start + RecordLayout.slotState)) {
+    case .elsewhere: isWithWildcard = false
+    case .withWildcard: isWithWildcard = true
+    case .notLookedAt, nil: return nil
+    }
+    ofPort = bytes.word(at: start + RecordLayout.slotCount)
+    ofWildcard = bytes.word(at: start + RecordLayout.wildcardSlotCount)
   }
 }
 
@@ -187,6 +204,21 @@ package struct BPFSocket: Sendable, Hashable {
   /// The place of a UDP socket among those of its port in the order in which bind(2) looks at them
   /// (`udp_lib_lport_inuse`), 0 first, across IPv4 and IPv6; nil for TCP and where the order could not be seen.
   package var chainPosition: Int?
+  /// The family of the bucket by address that a TCP socket hangs on; nil for UDP and where the kernel's have none.
+  package var addressBucketFamily: AddressFamily?
+  /// The slots of a UDP socket; nil for TCP and where they could not be seen.
+  package var slots: UDPSlots?
+}
+
+/// The slots of UDP's table that bind(2) of a wildcard to a socket's port has to do with, sockets of other ports and of other
+/// network namespaces included.
+package struct UDPSlots: Sendable, Hashable {
+  /// How many sockets are in the slot of the port.
+  package var ofPort: UInt32
+  /// How many are in the slot of the wildcard's address.
+  package var ofWildcard: UInt32
+  /// Whether the socket is one of the latter.
+  package var isWithWildcard: Bool
 }
 
 /// A process's descriptor of a socket.
@@ -201,6 +233,6 @@ package struct SocketHolder: Sendable, Hashable {
   package var networkNamespace: UInt64?
   /// An MPTCP socket: what holds the port is its first subflow, a socket of the same inode with another cookie.
   package var isMPTCP = false
-  /// What the descriptor refers to.
+  /// What the descriptor refers to; for an MPTCP socket its first subflow.
   package var socket: BPFSocket
 }

@@ -36,6 +36,7 @@ package struct HostReader: Sendable {
   package func read(_ needs: HostNeeds, lookups: [IPv4Address] = []) throws(NetlinkError) -> HostFacts {
     var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
     facts.hostname = SystemCalls.hostName
+    if facts.kernel < KernelVersion(major: 6, minor: 1) { facts.bindsByAddress = hasAddressTable }
     readIdentity(needs, &facts)
     readSysctls(needs, &facts)
     if needs.contains(.freshSockets) { facts.freshSockets = freshSockets() }
@@ -56,6 +57,12 @@ package struct HostReader: Sendable {
     if needs.contains(.containerEngines) { facts.dockerRuns = dockerRuns() }
     try readNetwork(needs, lookups, &facts)
     return facts
+  }
+
+  /// Whether there is a cache for `struct inet_bind2_bucket` (`tcp_init`); nil where the kernel shows none of its caches.
+  var hasAddressTable: Bool? {
+    let caches = "\(sysRoot)/kernel/slab"
+    return exists("\(caches)/tcp_bind_bucket") ? exists("\(caches)/tcp_bind2_bucket") : nil
   }
 
   /// The files that dockerd makes at its start and removes at its end; a pid file that is left over names no process.

@@ -32,7 +32,7 @@ extension ProcessReader {
   }
 
   /// Whether /proc shows the first pid namespace, and with it the processes of all others (pid_namespaces(7)).
-  private var seesAllProcesses: Bool {
+  package var seesAllProcesses: Bool {
     guard let proc = try? Descriptor(directory: procRoot) else { return false }
     return (try? proc.linkTarget(of: "self/ns/pid")) == Self.firstPIDNamespace
   }

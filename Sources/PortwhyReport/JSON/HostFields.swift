@@ -8,7 +8,7 @@ struct HostDocument: JSONObject {
 
   static var blank: Self { Self(facts: .blank, capturedAt: 0) }
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
-    var (release, stable) = (facts.kernel.release, facts.kernel.stable)
+    var (release, stable, build) = (facts.kernel.release, facts.kernel.stable, facts.kernel.build)
     try form.field("kernel", &release)
     try form.field("kernel_stable", &stable)
     try form.expect("kernel_stable", stable ?? 1 > 0, "expected a whole number from 1 up")
@@ -43,8 +43,11 @@ struct HostDocument: JSONObject {
     try form.field("enforcing_modules", &facts.enforcingModules)
     try form.field("docker_runs", &facts.dockerRuns)
     try form.field("hostname", &facts.hostname)
+    try form.field("kernel_build", &build)
+    try form.field("binds_by_address", &facts.bindsByAddress)
     guard Form.reads else { return }
-    facts.kernel = KernelVersion(release: release) ?? KernelVersion(major: 0, minor: 0, release: release)
+    facts.kernel =
+      KernelVersion(release: release, version: build) ?? KernelVersion(major: 0, minor: 0, release: release)
     facts.kernel.stable = stable ?? facts.kernel.stable
     let seconds = Timestamp.secondsSinceEpoch(time)
     try form.expect("captured_at", seconds != nil, "expected a time such as 2026-01-31T12:00:00.000Z")

@@ -32,6 +32,7 @@ extension SocketObservation: JSONObject {
     try form.field("device_index", &device)
     try form.expect("device", device != nil || interface == nil, "a device without its \"device_index\"")
     try form.field("bucket_domain", &bucketDomain)
+    try form.field("address_bucket_family", &addressBucketFamily)
     try form.field("cgroup_id", &cgroupID)
     try form.field("receive_queue", &receiveQueue, else: 0)
     try form.field("unknown_reasons", &flags.reasons, else: .blank)

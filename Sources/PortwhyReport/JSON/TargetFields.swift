@@ -21,6 +21,7 @@ extension TargetReport: JSONObject {
     try form.field("buckets", &buckets, else: [])
     try form.field("chain_is_ordered", &isChainOrdered, else: false)
     try form.field("ours", &oursMatched)
+    try form.field("wildcard_misses_addresses", &wildcardMissesAddresses)
     try form.expectSocketIDs(below: sockets.count)
   }
 

@@ -3,6 +3,9 @@
 package struct HostFacts: Sendable, Hashable {
   /// The version of the kernel.
   package var kernel: KernelVersion
+  /// Whether TCP sockets are in a table by address too (bhash2): told of kernels before 6.1, where a distribution may have
+  /// carried it back; nil where that was not seen. From 6.1 on they are.
+  package var bindsByAddress: Bool?
   /// What the host calls itself (gethostname(2)), in the reader's UTS namespace; nil in reports of 0.1.
   package var hostname: String?
   /// The inode of the network namespace looked at (namespaces(7)).
@@ -132,18 +135,28 @@ package struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConver
   package var stable: Int?
   /// The whole release text.
   package var release: String
+  /// `uname -v`; nil where it was not read, and in reports of 0.1.
+  package var build: String?
 
   /// Reads the leading numbers of a release such as `6.1.0-21-amd64`; nil where there are not two.
   ///
   /// - Parameter version: `uname -v`, which on Debian ends with the version of the package, whose third number is the
   ///   stable release: `#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)`.
-  package init?(release: String, version: String = "") {
+  package init?(release: String, version: String? = nil) {
     guard let numbers = Self.numbers(release[...]) else { return nil }
     self.init(major: numbers.major, minor: numbers.minor, stable: numbers.stable, release: release)
-    guard stable == nil, let name = version[...].place(of: " Debian "),
-      let numbers = Self.numbers(version[name.upperBound...]), (numbers.major, numbers.minor) == (major, minor)
-    else { return }
-    stable = numbers.stable
+    build = version
+    if isDebians, stable == nil { stable = debianNumbers?.stable }
+  }
+
+  /// Whether Debian built it, from the series that it says.
+  package var isDebians: Bool {
+    debianNumbers.map { ($0.major, $0.minor) == (major, minor) } ?? false
+  }
+
+  private var debianNumbers: (major: Int, minor: Int, stable: Int?)? {
+    guard let build, let name = build[...].place(of: " Debian ") else { return nil }
+    return Self.numbers(build[name.upperBound...])
   }
 
   package init(major: Int, minor: Int, stable: Int? = nil, release: String? = nil) {
@@ -187,16 +200,20 @@ package struct Snapshot: Sendable, Hashable {
   package var buckets: [BindBucket]
   /// Whether UDP sockets of both families stand in the one order in which bind(2) examines them.
   package var isChainOrdered: Bool
+  /// Whether bind(2) of a UDP wildcard, on a kernel whose wildcards may look by address, would look at the sockets on wildcards
+  /// alone, as the slots are filled; nil where that was not seen.
+  package var wildcardMissesAddresses: Bool?
 
   package init(
     host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation], buckets: [BindBucket] = [],
-    isChainOrdered: Bool = false
+    isChainOrdered: Bool = false, wildcardMissesAddresses: Bool? = nil
   ) {
     self.host = host
     self.visibility = visibility
     self.sockets = sockets
     self.buckets = buckets
     self.isChainOrdered = isChainOrdered
+    self.wildcardMissesAddresses = wildcardMissesAddresses
   }
 }
 

@@ -18,6 +18,9 @@ public struct SocketObservation: Sendable, Hashable {
   /// `l3mdev` of the bind bucket that a TCP socket hangs on (`struct inet_bind_bucket`): the layer-3 domain (VRF) of its
   /// device at bind(2), whatever became of either since; 0 for none, nil where it was not read.
   package var bucketDomain: UInt32?
+  /// The family of the bucket by address that a TCP socket hangs on (`struct inet_bind2_bucket` before 6.8): that of the
+  /// first socket bound to the address, 0.0.0.0 and ::ffff:0.0.0.0 being one. nil where it was not read.
+  package var addressBucketFamily: AddressFamily?
   /// IPV6_V6ONLY; nil for an AF_INET socket, which has no such option.
   public var v6only: Knowledge<Bool>?
   /// SO_REUSEADDR.

@@ -172,6 +172,46 @@ import Testing
     let error = BPFError.noTypes(path: "/nonexistent/vmlinux", .noEntry)
     #expect(throws: error) { try BPFEvidence(typesAt: "/nonexistent/vmlinux") }
   }
+
+  @Test("Of an old kernel the bucket by address and UDP's slots are found too, where they are as they were there")
+  func oldKernel() throws {
+    var kernel = BTFBuilder.smallKernel()
+    let (half, word) = (kernel.integer("u16", bytes: 2), kernel.integer("u32", bytes: 4))
+    let pointer = kernel.pointer(to: word)
+    let hashes = kernel.array(of: half, count: 2)
+    let handles = kernel.structure("", bytes: 8, kind: 5, [.init(name: "udp_table", type: pointer, bitOffset: 0)])
+    let structures: [(String, UInt32, [BTFBuilder.Member])] = [
+      (
+        "sock_common", 32,
+        [
+          .init(name: "skc_u16hashes", type: hashes, bitOffset: 64),
+          .init(name: "skc_prot", type: pointer, bitOffset: 128),
+        ]
+      ),
+      ("proto", 128, [.init(name: "h", type: handles, bitOffset: 512)]),
+      ("udp_hslot", 16, [.init(name: "count", type: word, bitOffset: 64)]),
+      ("net", 16, [.init(name: "hash_mix", type: word, bitOffset: 96)]),
+      ("inet_connection_sock", 64, [.init(name: "icsk_bind2_hash", type: pointer, bitOffset: 448)]),
+      ("inet_timewait_sock", 64, [.init(name: "tw_tb2", type: pointer, bitOffset: 384)]),
+      ("inet_bind2_bucket", 32, [.init(name: "family", type: half, bitOffset: 112)]),
+    ]
+    for (name, bytes, members) in structures { _ = kernel.structure(name, bytes: bytes, members) }
+    let table: [BTFBuilder.Member] = [
+      .init(name: "hash", type: pointer, bitOffset: 0), .init(name: "hash2", type: pointer, bitOffset: 64),
+      .init(name: "mask", type: word, bitOffset: 128),
+    ]
+    var (old, new) = (kernel, kernel)
+    _ = old.structure("udp_table", bytes: 24, table)
+    _ = new.structure("udp_table", bytes: 32, table + [.init(name: "hash4", type: pointer, bitOffset: 192)])
+    let (oldFile, newFile) = (old.file(), new.file())
+    let layout = try KernelLayout(parsing: oldFile.span.bytes, isOld: true)
+    #expect(layout.udpTable?.ofProtocol.offset == 64 && layout.udpTable?.slotByteCount == 16)
+    #expect(layout.udpTable?.hashes == BTFField(bitOffset: 64, bitCount: 16))
+    #expect(layout.addressBucket?.family.offset == 14 && layout.addressBucket?.ofTimeWait?.offset == 48)
+    #expect(try KernelLayout(parsing: newFile.span.bytes, isOld: true).udpTable == nil)
+    let unasked = try KernelLayout(parsing: oldFile.span.bytes)
+    #expect(unasked.udpTable == nil && unasked.addressBucket == nil)
+  }
 }
 
 /// Steele, Lea and Flood's splitmix64: the same numbers every time.

@@ -24,6 +24,17 @@ extension KernelSuite {
       #expect(layout.bindHash != nil && layout.timeWaitBucket != nil && layout.namespaceInode != nil)
     }
 
+    @Test("A kernel whose tables are not those of old has none of them")
+    func notOld() throws {
+      let layout = try BPFEvidence.withTypes(BPFEvidence.kernelTypes, atMost: 1 << 27) { (bytes) throws(BPFError) in
+        try KernelLayout(parsing: bytes, isOld: true)
+      }
+      let kernel = kernelVersion()
+      #expect((layout.udpTable == nil) == (kernel >= KernelVersion(major: 6, minor: 13)))
+      let hasFamilies = kernel >= KernelVersion(major: 6, minor: 1) && kernel < KernelVersion(major: 6, minor: 8)
+      #expect((layout.addressBucket != nil) == hasFamilies)
+    }
+
     @Test("Mapped or read, from sysfs or from a copy, the types are the same")
     func waysToRead() throws {
       let mapped = try BPFEvidence().layout

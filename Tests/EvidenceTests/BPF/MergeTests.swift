@@ -199,6 +199,59 @@ import Testing
     #expect(ofMPTCP.sockets.map(\.bucketDomain) == [9, nil] && ofMPTCP.sockets[0].reuseaddr == .unknown(.noOwner))
   }
 
+  @Test("A socket has the family of its own bucket by address, an MPTCP socket that of its subflow")
+  func addressBuckets() {
+    var (listener, subflow) = (found(1, .listen), found(nil, .close))
+    listener.addressBucketFamily = .ipv6
+    subflow.addressBucketFamily = .ipv4
+    let merged = merge(
+      [observed(1, .listen), observed(2), observed(3, .close, inode: 7)],
+      with: IteratorEvidence(tcp: [listener, found(2)], holders: [holder(7, subflow, mptcp: true)]),
+      networkNamespace: 1)
+    #expect(merged.sockets.map(\.addressBucketFamily) == [.ipv6, nil, .ipv4])
+  }
+
+  @Test("Sockets that are only bound are all there only where every holder tells its namespace and its bucket")
+  func allBound() {
+    let bound = found(4, .close)
+    let (listener, elsewhere) = (holder(6, found(5, .listen)), holder(8, bound, namespace: 2))
+    let all = Evidence.boundOnly([holder(7, bound), holder(7, bound), listener, elsewhere], networkNamespace: 1)
+    #expect(all?.map(\.inode) == [7] && all?.first?.ulp == nil)
+    let ofMPTCP = Evidence.boundOnly([holder(9, bound, mptcp: true)], networkNamespace: 1)
+    #expect(ofMPTCP?.map(\.ulp) == ["mptcp"])
+    var (released, unseen) = (bound, bound)
+    released.holdsPort = false
+    unseen.holdsPort = nil
+    #expect(Evidence.boundOnly([holder(7, released)], networkNamespace: 1) == [])
+    #expect(Evidence.boundOnly([holder(7, unseen)], networkNamespace: 1) == nil)
+    #expect(Evidence.boundOnly([holder(7, bound)], networkNamespace: nil) == nil)
+    var nowhere = holder(7, bound)
+    nowhere.networkNamespace = nil
+    #expect(Evidence.boundOnly([nowhere], networkNamespace: 1) == nil)
+  }
+
+  /// `hslot->count > 10` and `hslot->count < hslot2->count` of udp_lib_get_port.
+  @Test(
+    "A wildcard misses addresses where the slot of the port is crowded, and no less than the wildcard's",
+    arguments: [
+      (10, 0, false, false), (11, 0, false, true), (11, 11, false, true), (11, 12, false, false), (11, 0, true, nil),
+    ] as [(UInt32, UInt32, Bool, Bool?)])
+  func slots(ofPort: UInt32, ofWildcard: UInt32, isWithWildcard: Bool, misses: Bool?) {
+    var (first, second) = (found(1, .close, transport: .udp), found(2, .close, transport: .udp))
+    first.slots = UDPSlots(ofPort: ofPort, ofWildcard: ofWildcard, isWithWildcard: isWithWildcard)
+    second.local.address = .v4(.any)
+    second.slots = UDPSlots(ofPort: ofPort, ofWildcard: ofWildcard, isWithWildcard: true)
+    func answer(_ sockets: [BPFSocket]) -> Bool? {
+      merge([], with: IteratorEvidence(udp: sockets), networkNamespace: 1).wildcardMissesAddresses[Port(8080)]
+    }
+    #expect(answer([first, second]) == misses)
+    second.slots = nil
+    #expect(answer([first, second]) == nil)
+    // The hash of the wildcard is not what it was taken for.
+    second.slots = UDPSlots(ofPort: 11, ofWildcard: 0, isWithWildcard: false)
+    #expect(answer([second]) == nil)
+  }
+
   @Test("UDP sockets take the order of the chain across families; others keep their places")
   func udpOrder() {
     let dump = [

@@ -45,6 +45,20 @@ struct HostReaderTests {
     #expect(facts.networkNamespace == nil && facts.readerMayBindPrivileged == nil, "no thread-self there")
   }
 
+  @Test(
+    "before 6.1 have a table of addresses or not by the kernel's caches, where it shows any",
+    arguments: [([], nil), (["tcp_bind_bucket"], false), (["tcp_bind_bucket", "tcp_bind2_bucket"], true)]
+      as [([String], Bool?)])
+  func addressTable(caches: [String], expected: Bool?) throws {
+    let root = try TemporaryRoot(
+      files: Dictionary(uniqueKeysWithValues: caches.map { ("kernel/slab/\($0)/objs_per_slab", "32\n") }))
+    #expect(HostReader(sysRoot: root.path).hasAddressTable == expected)
+    // This kernel, of 6.1 or later in the tests, has it.
+    if try HostReader().read([]).kernel >= KernelVersion(major: 6, minor: 1) {
+      #expect(HostReader().hasAddressTable != false)
+    }
+  }
+
   @Test("that an old kernel lacks have their documented values, if it is a kernel and not an empty /proc")
   func absent() throws {
     let needs: HostNeeds = [.unprivilegedPortStart, .l3mdevAccept, .bindv6only, .nonlocalBind]
