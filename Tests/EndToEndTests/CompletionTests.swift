@@ -166,6 +166,7 @@ struct CompletionTests {
       "portwhy 80", "portwhy 127.0.0.1:", "portwhy --runtime ", "portwhy --device ", "portwhy --netns ",
       "portwhy --explain ", "portwhy --uid ",
     ]
+    let typed = keys.flatMap { $0.split(separator: " ") }
     for isThere in [false, true] {
       try inLitteredDirectory { directory in
         if isThere {
@@ -179,7 +180,8 @@ struct CompletionTests {
           #expect(line == key, "\(shell)")
           let words = shown.split { $0.unicodeScalars.contains { !(0x21...0x7e).contains($0.value) } }
           #expect(
-            words.filter { word in !key.split(separator: " ").contains { $0.hasPrefix(word) } } == [],
+            // On a busy machine the line before, and the prompt, are drawn once more.
+            words.filter { word in word != ">" && !typed.contains { $0.hasPrefix(word) } } == [],
             "\(shell): \(shown)")
         }
         #expect(terminal.complete("portwhy --reusea").line == "portwhy --reuseaddr ")

@@ -174,15 +174,22 @@ struct HolderStateTests {
       Holder(.queuedChild, .tcp, a, options: .reuseport),
       Holder(.child(.established, listenerStays: true), .tcp, a, options: .reuseport),
     ]
+    let expected = ["ESTABLISHED", "ESTABLISHED-", "LISTEN", "LISTEN", "LISTEN", "LISTEN", "SYN_RECV-"]
     let tables = try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
       var tables: Set<[String]> = []
       for _ in 0..<50 {
         let copy = try namespace.build(Scenario(holders, Attempt(.tcp, a)))
-        let rows = try namespace.socketTable(copy.port).map { "\($0.state)" + ($0.inode == 0 ? "-" : "") }
-        tables.insert(copy.outcomes.filter { !$0.isBuilt }.map(\.description) + rows.sorted())
+        var rows: [String] = []
+        // A busy kernel takes its time to end the connections that went to another listener and were given up.
+        for _ in 0..<20 {
+          rows = try namespace.socketTable(copy.port).map { "\($0.state)" + ($0.inode == 0 ? "-" : "") }.sorted()
+          if rows == expected { break }
+          usleep(50_000)
+        }
+        tables.insert(copy.outcomes.filter { !$0.isBuilt }.map(\.description) + rows)
       }
       return tables
     }
-    #expect(tables == [["ESTABLISHED", "ESTABLISHED-", "LISTEN", "LISTEN", "LISTEN", "LISTEN", "SYN_RECV-"]])
+    #expect(tables == [expected])
   }
 }
