@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 8080
 RELEASE := .build/release/portwhy
 
-.PHONY: collection check-collection check-systemd fleet help run build install install-files uninstall deb rpm dist check-sbom check-release docs example stranger-trial screenshot test bench \
+.PHONY: collection check-collection check-systemd fleet help run build install install-files uninstall deb rpm dist check-sbom check-release docs example stranger-trial screenshot test field bench \
   churn sanitize conformance mutants kernels kernels-short fuzz fuzz-coverage generate purity lint format clean setup
 
 help:            ## this list
@@ -89,11 +89,21 @@ check-release: $(RELEASE) # what the binary, install, uninstall and dist promise
 	@scripts/check-release $(RELEASE)
 
 # The manual page's checker and the tools of its examples, the shells of the completions, namespaces and small servers.
-TEST_PACKAGES := mandoc jq bash-completion zsh fish iproute2 perl-base util-linux
+TEST_PACKAGES := mandoc jq bash-completion zsh fish iproute2 perl-base procps util-linux
 
 test:            ## install what is missing, run every test
 	@scripts/setup $(TEST_PACKAGES)
 	@scripts/test
+
+# The situations of Tests/Field with their real servers; FIELD=short is what needs python, nginx and ssh alone, as CI
+# does, FIELD="workers nginx-reload" the cases of these names.
+FIELD ?=
+FIELD_SHORT := $(if $(filter short,$(FIELD)),--short)
+
+field: $(RELEASE) ## situations from public reports, made with the real servers in namespaces: FIELD=short, or names of cases; needs root
+	@scripts/setup python3 iproute2 procps util-linux
+	@scripts/setup $$(Tests/Field/run --list-packages $(FIELD_SHORT))
+	@Tests/Field/run $(FIELD_SHORT) $(RELEASE) $(filter-out short,$(FIELD))
 
 RUNS ?= 1000
 HOLDERS ?= 20000

@@ -262,7 +262,10 @@ struct Gathering {
     visibility.unreadableProcesses = seen.unreadableProcesses
     visibility.silent = visibility.silent ?? seen.silent
     for reason in seen.reasons { visibility.add(reason) }
-    if visibility.reasons.isEmpty, all.contains(where: { $0.owner == .hidden }) { visibility.add(.noHolder) }
+    if visibility.reasons.isEmpty, all.contains(where: { $0.owner == .hidden }) {
+      visibility.add(.noHolder)
+      if reader.isInPIDNamespace { visibility.add(.pidNamespace) }
+    }
   }
 
   /// Kernels before 6.8 list no sockets that are bound and neither listen nor are connected.

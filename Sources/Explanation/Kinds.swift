@@ -12,6 +12,7 @@ extension Note {
     case inheritedDescriptor = "inherited-descriptor"
     case loginForwarding = "login-forwarding"
     case supervised
+    case stopped
     case olderCopy = "older-copy"
     case optionSetLate = "option-set-late"
     case listenRace = "listen-race"
@@ -115,6 +116,7 @@ extension Suggestion {
     case peerStaysOpen = "the peer does not close meanwhile, as TIME_WAIT would follow"
     // The holder.
     case mayStop = "you may stop it"
+    case mayLookOutside = "you get there"
     case noHiddenHolder = "no process that you cannot see holds it too"
     case notNeeded = "it is not needed"
     case portWasChosen = "the kernel chose the port for it, as for most clients"

@@ -22,6 +22,12 @@ private func hiddenOwner(_ situation: Situation) -> Note? {
   guard situation.snapshot.visibility.reasons.contains(.noHolder) else {
     return Note(kind: .hiddenOwner, text: "the process behind a socket in the way is not visible to you")
   }
+  if situation.snapshot.visibility.reasons.contains(.pidNamespace) {
+    return Note(
+      kind: .hiddenOwner,
+      text: "no process that could be looked at holds a socket in the way: this is a container, or another pid"
+        + " namespace, from which the processes of the host are not to be seen")
+  }
   return Note(
     kind: .hiddenOwner,
     text: "no process that could be looked at holds a socket in the way: one of another pid or user namespace does,"

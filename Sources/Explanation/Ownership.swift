@@ -61,6 +61,7 @@ extension SocketObservation {
     }
     notes += processes.compactMap { $0.forwardingNote(local) }
     notes += processes.compactMap(\.supervisorNote).prefix(1)
+    notes += processes.compactMap(\.stoppedNote).prefix(1)
     if owner == .hidden, let guess = hiddenGuess { notes.append(guess) }
     return notes
   }
@@ -210,6 +211,15 @@ extension ProcessRecord {
 
   fileprivate var supervisorNote: Note? {
     supervisor.map { Note(kind: .supervised, text: "\(text) runs under \($0), which starts it again when it ends") }
+  }
+}
+
+extension ProcessRecord {
+  fileprivate var stoppedNote: Note? {
+    guard isStopped == true else { return nil }
+    return Note(
+      kind: .stopped,
+      text: "\(text) is stopped, as by Ctrl-Z: it keeps the port and answers nobody; fg in its shell lets it go on")
   }
 }
 

@@ -124,8 +124,8 @@ extension Runtime {
     Runtime(
       "next", aliases: ["nextjs", "next.js", "express"], reuseaddr: true, v6only: .cleared, at: anyIPv6,
       settings: Settings(address: "next dev --hostname ADDRESS --port PORT"),
-      evidence: .read("start-server.ts of Next.js 14, and node 20.20"),
-      source: "https://nextjs.org/docs/app/api-reference/cli/next"),
+      evidence: .read("next-dev.ts and start-server.ts of Next.js 14, which give node no host, and node 20.20"),
+      source: "https://github.com/vercel/next.js/blob/v14.2.0/packages/next/src/cli/next-dev.ts"),
     Runtime(
       "deno", executables: ["deno"], reuseaddr: true, v6only: .host, at: anyIPv4,
       settings: Settings(
@@ -137,7 +137,9 @@ extension Runtime {
       settings: Settings(
         reuseport: "Bun.serve({ reusePort: true, … })", v6only: "Bun.serve({ ipv6Only: true, … })",
         address: "Bun.serve({ hostname, port, … })"),
-      evidence: .read("Bun.serve of Bun 1.1"), source: "https://bun.sh/docs/api/http"),
+      // :: first, and 0.0.0.0 where that fails.
+      evidence: .read("bsd_bind_listen_fd and bsd_create_listen_socket of Bun 1.2"),
+      source: "https://github.com/oven-sh/bun/blob/main/packages/bun-usockets/src/bsd.c"),
     Runtime(
       "php-fpm", aliases: ["fpm"], executables: ["php-fpm"], reuseaddr: true, v6only: .host,
       settings: Settings(address: "listen = ADDRESS:PORT in the pool"), evidence: .watched("PHP-FPM 8.2"),
@@ -145,7 +147,7 @@ extension Runtime {
     Runtime(
       "tomcat", aliases: ["jetty", "spring", "jenkins"], reuseaddr: true, v6only: .cleared, at: anyIPv6,
       settings: Settings(address: "address and port of the Connector"),
-      evidence: .read("the HTTP Connector of Tomcat 10, which is a ServerSocketChannel of Java"),
+      evidence: .watched("Tomcat 10.1"),
       source: "https://tomcat.apache.org/tomcat-10.1-doc/config/http.html"),
   ]
 
@@ -250,8 +252,8 @@ extension Runtime {
     Runtime(
       "mongod", aliases: ["mongodb", "mongo", "mongos"], executables: ["mongod", "mongos"], reuseaddr: true,
       v6only: .set, at: loopback4, settings: Settings(address: "net.bindIp and net.port"),
-      evidence: .read("the manual of MongoDB 7, IP Binding"),
-      source: "https://www.mongodb.com/docs/manual/core/security-mongodb-configuration/"),
+      evidence: .read("AsioTransportLayer::setup of MongoDB 8.0"),
+      source: "https://github.com/mongodb/mongo/blob/v8.0/src/mongo/transport/asio/asio_transport_layer.cpp"),
     Runtime(
       "etcd", executables: ["etcd"], reuseaddr: true, v6only: .cleared, at: loopback4,
       settings: Settings(
@@ -282,8 +284,8 @@ extension Runtime {
     Runtime(
       "kafka", reuseaddr: true, v6only: .cleared, at: anyIPv6,
       settings: Settings(address: "listeners=PLAINTEXT://ADDRESS:PORT"),
-      evidence: .read("SocketServer of Kafka 3, which is a ServerSocketChannel of Java"),
-      source: "https://kafka.apache.org/documentation/#brokerconfigs_listeners"),
+      evidence: .read("openServerSocket of kafka.network.SocketServer, and ServerSocketChannel of OpenJDK 17"),
+      source: "https://github.com/apache/kafka/blob/trunk/core/src/main/scala/kafka/network/SocketServer.scala"),
     Runtime(
       "epmd", aliases: ["erlang"], executables: ["epmd"], reuseaddr: true, v6only: .set, at: both,
       settings: Settings(address: "epmd -address ADDRESS, or ERL_EPMD_ADDRESS"),
@@ -324,13 +326,20 @@ extension Runtime {
       settings: Settings(address: "listen, and inet_listener of a service"), evidence: .watched("Dovecot 2.3.19"),
       source: "https://doc.dovecot.org/2.3/configuration_manual/service_configuration/"),
     Runtime(
-      "postfix", aliases: ["smtpd"], reuseaddr: true, v6only: .set, at: both,
+      "postfix", aliases: ["smtpd"], reuseaddr: true, reuseport: true, v6only: .set, at: both,
       settings: Settings(address: "inet_interfaces, and ADDRESS:PORT in master.cf"),
-      evidence: .read("inet_listen.c of Postfix 3.7"),
+      evidence: .watched("master of Postfix 3.7"),
       source: "https://www.postfix.org/postconf.5.html#inet_interfaces"),
   ]
 
   private static let system: [Runtime] = [
+    Runtime(
+      "socat", executables: ["socat"], reuseaddr: false, v6only: .host, at: anyIPv4,
+      settings: Settings(
+        reuseaddr: "TCP-LISTEN:PORT,reuseaddr", reuseport: "TCP-LISTEN:PORT,reuseport",
+        v6only: "TCP6-LISTEN:PORT,ipv6only=1", freebind: "TCP-LISTEN:PORT,bind=ADDRESS,freebind",
+        address: "TCP-LISTEN:PORT,bind=ADDRESS"),
+      evidence: .watched("socat 1.7.4"), source: "http://www.dest-unreach.org/socat/doc/socat.html"),
     Runtime(
       "sshd", aliases: ["openssh", "ssh"], executables: ["sshd"], reuseaddr: true, v6only: .set, at: both,
       settings: Settings(address: "ListenAddress and Port in sshd_config"), evidence: .watched("OpenSSH 9.2"),

@@ -327,7 +327,9 @@ struct Advice {
   private(set) var entries: [Entry] = []
 
   init(_ target: TargetReport) {
-    let needy = target.attempts.filter { !$0.explanation.suggestions.isEmpty }
+    let needy = target.attempts.filter { attempt in
+      !attempt.explanation.suggestions.isEmpty || attempt.outcome(target.plan.options)?.verdict != .ok
+    }
     for attempt in needy {
       for suggestion in attempt.explanation.suggestions { add(suggestion, attempt) }
     }

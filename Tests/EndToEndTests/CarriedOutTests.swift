@@ -86,6 +86,39 @@ struct CarriedOutTests {
     #expect(done.after.status == 0, "\(done.after.output)")
   }
 
+  @Test("40 workers are ended as their process group, or as the children of a parent that has no part in it")
+  func crowds() throws {
+    // A leader that goes, so that all of the group are alike.
+    let group = #"""
+      unless (fork) { setpgrp(0, 0); our $s = listener($port); for (1..40) { fork or do { sleep 20; exit } } exit }
+      wait; select(undef, undef, undef, 0.5);
+      """#
+    // The parent has no socket, and shares the group with the server that the test has started.
+    let children = #"""
+      unless (fork) { our $s = listener($port); for (1..40) { fork or do { sleep 20; exit } } close $s; sleep 20; exit }
+      select(undef, undef, undef, 0.5);
+      """#
+    for (script, words) in [(group, ["pkill", "-g"]), (children, ["pkill", "-P"])] {
+      let done = try carriedOut("stop-holder", beside: script)
+      #expect(done.before.pids.count == 40 && done.argv.starts(with: words), "\(done.argv)")
+      #expect(done.argv.count == 3 && done.ran.status == 0, "\(done.ran.errors)")
+      #expect(done.after.status == 0, "\(done.after.output)")
+    }
+  }
+
+  @Test("a server stopped by Ctrl-Z, one that ignores SIGTERM and a shell are ended by what is advised")
+  func deaf() throws {
+    for (does, words) in [
+      ("kill 'STOP', $$; sleep 20", ["sh", "-c"]), ("$SIG{TERM} = 'IGNORE'; sleep 20", ["kill", "-KILL"]),
+      ("$SIG{TERM} = 'IGNORE'; exec '/bin/sh', '-c', 'read x'", ["kill", "-HUP"]),
+    ] {
+      let script = "unless (fork) { our $s = listener($port); \(does); exit } select(undef, undef, undef, 0.5);"
+      let done = try carriedOut("stop-holder", beside: script)
+      #expect(done.argv.starts(with: words) && done.ran.status == 0, "\(done.argv): \(done.ran.errors)")
+      #expect(done.after.status == 0, "\(does): \(done.after.output)")
+    }
+  }
+
   @Test("a client's connection is closed by ss -K, its program lives on, and the port is free")
   func closedConnection() throws {
     let done = try carriedOut("close-connection", beside: client, sysctls: oneEphemeralPort)

@@ -47,7 +47,7 @@ struct KindTests {
       ]))
     #expect(
       VisibilityReason.allCases.map(\.rawValue) == [
-        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder", "no-answer",
+        "not-root", "no-proc", "hidepid", "yama", "old-kernel", "no-holder", "pid-namespace", "no-answer",
       ])
     #expect(
       KernelOwner.Kind.allCases.map(\.rawValue) == [

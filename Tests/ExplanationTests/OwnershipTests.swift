@@ -225,6 +225,19 @@ struct OwnershipTests {
     #expect(command([first]) == nil && command([first], kind: .findHolder) == nil, "the first of a pid namespace")
   }
 
+  @Test("a unit whose control group alone tells that systemd has the port is stopped with its service")
+  func hiddenUnit() {
+    var socket = listener([], owner: .hidden)
+    #expect(command([socket], uid: 1000) == nil)
+    socket.activation = SocketActivation(unit: "panel.socket", activates: "web.service")
+    #expect(command([socket], uid: 1000) == "sudo systemctl stop panel.socket web.service")
+    socket.activation = SocketActivation(unit: "panel.socket", activates: "panel@.service")
+    #expect(command([socket], uid: 1000) == "sudo systemctl stop panel.socket")
+    var other = socket
+    other.activation = nil
+    #expect(command([socket, other], uid: 1000) == nil, "somebody else is in the way too")
+  }
+
   @Test("what a supervisor starts again is left to it")
   func supervised() {
     var app = process(9, "node")
@@ -264,6 +277,72 @@ struct OwnershipTests {
     #expect(command([workers("mine")]) == "kill 72 70 71 73")
     let orphans = listener((70...93).map { process($0, "nginx", executable: "/bin/nginx", parent: 1) })
     #expect(command([orphans])?.split(separator: " ").count == 25)
+  }
+
+  @Test("thousands are ended as the group or the children that they are, exactly, and else only counted")
+  func crowd() {
+    func crowd(group: Int32?, groupSize: Int?, siblings: Int?, parent: Int32 = 60) -> SocketObservation {
+      listener(
+        (Int32(70)..<4070).map { pid in
+          var one = process(pid, "mine", executable: "/bin/mine", parent: parent)
+          (one.group, one.groupSize, one.siblings) = (group, groupSize, siblings)
+          return one
+        })
+    }
+    #expect(command([crowd(group: 70, groupSize: 4000, siblings: 4000)]) == "pkill -g 70")
+    #expect(command([crowd(group: 70, groupSize: 4001, siblings: 4000)]) == "pkill -P 60")
+    for unsure in [
+      crowd(group: 70, groupSize: 4001, siblings: 4001), crowd(group: nil, groupSize: nil, siblings: nil),
+      crowd(group: 1, groupSize: 4000, siblings: 4000, parent: 1),
+      crowd(group: 0, groupSize: 4000, siblings: 4000, parent: 0),
+    ] {
+      #expect(command([unsure]) == nil && command([unsure], kind: .findHolder) == nil)
+      let texts = explanation([unsure]).suggestions.map(\.text)
+      #expect(texts.contains("find and stop what started the 4000 processes of mine"), "\(texts)")
+    }
+    var mixed = crowd(group: 70, groupSize: 4000, siblings: 4000)
+    mixed.processes[5].group = 71
+    mixed.processes[6].parent = 61
+    #expect(command([mixed]) == nil)
+  }
+
+  @Test("what is stopped is woken to end, what SIGTERM does not end gets the signal that does")
+  func deaf() {
+    func holder(_ name: String, _ change: (inout ProcessRecord) -> Void) -> SocketObservation {
+      var one = process(9, name, executable: "/bin/\(name)")
+      change(&one)
+      return listener([one])
+    }
+    let stopped = holder("python3") { $0.isStopped = true }
+    #expect(command([stopped]) == "sh -c 'kill 9 && kill -CONT 9'")
+    #expect(command([stopped], uid: 1000) == "sudo sh -c 'kill 9 && kill -CONT 9'")
+    #expect(explanation([stopped]).notes.contains { $0.kind == .stopped && $0.text.contains("Ctrl-Z") })
+    #expect(command([holder("python3") { $0.ignoresTermination = true }]) == "kill -KILL 9")
+    #expect(command([holder("bash") { $0.ignoresTermination = true }]) == "kill -HUP 9")
+    #expect(command([holder("bash") { $0.ignoresTermination = false }]) == "kill 9")
+    #expect(command([holder("python3") { ($0.isStopped, $0.ignoresTermination) = (true, true) }]) == "kill -KILL 9")
+  }
+
+  @Test("a worker whose parent another user runs is not ended: that parent is, which would start it again")
+  func worker() {
+    func worker(of parent: ParentProcess) -> SocketObservation {
+      var one = process(9, "nginx", executable: "/bin/nginx", parent: parent.pid)
+      one.parents = [parent]
+      var socket = listener([one])
+      socket.uid = 1000
+      return socket
+    }
+    let master = worker(of: ParentProcess(pid: 8, command: "nginx", uid: 0))
+    #expect(command([master], uid: 1000) == "sudo kill 8")
+    #expect(command([master]) == "kill 9", "root saw that the parent does not hold it")
+    #expect(command([worker(of: ParentProcess(pid: 8, command: "nginx", uid: 1000))], uid: 1000) == "kill 9")
+    #expect(command([worker(of: ParentProcess(pid: 8, command: "bash", uid: 0))], uid: 1000) == "kill 9")
+    #expect(command([worker(of: ParentProcess(pid: 8, command: "nginx"))], uid: 1000) == "kill 9", "not known")
+    var script = process(9, "python3", executable: "/bin/python3", parent: 8)
+    script.parents = [ParentProcess(pid: 8, command: "python3", uid: 0)]
+    var socket = listener([script])
+    socket.uid = 1000
+    #expect(command([socket], uid: 1000) == "kill 9", "what an interpreter started is no worker of it")
   }
 
   @Test("docker takes a port without a protocol for TCP")

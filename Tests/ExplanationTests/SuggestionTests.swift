@@ -76,7 +76,11 @@ private let suggestionCases: [SuggestionCase] = [
   row("mapped-on-v6only", .setOption, .v6only) { _, _, _ in
     (Attempt(.tcp, ip("::ffff:127.0.0.1"), v6only: false), none)
   },
-  row("scope-missing", .addScope) { _, _, _ in (Attempt(.tcp, ip("fe80::77"), scope: .dev0), none) },
+  row("scope-missing", .addScope) { _, _, suggestion in
+    // The interface that has the address, by its name.
+    #expect(suggestion.text.hasSuffix(": [fe80::77%dev0]:2000"), "\(suggestion.text)")
+    return (Attempt(.tcp, ip("fe80::77"), scope: .dev0), none)
+  },
 ].compactMap { $0 }
 
 @Suite("A suggestion")

@@ -17,7 +17,8 @@ let cases: [Case] = [
   Case(name: "free", report: report([free(8080)])),
   Case(name: "nginx-listener", report: report([listenerTarget(processes: [nginx()])])),
   Case(name: "nginx-listener-verbose", report: report([listenerTarget(processes: [nginx()])]), verbose: true),
-  Case(name: "forty-workers", report: report([listenerTarget(processes: (812..<852).map { nginx($0) })])),
+  Case(
+    name: "forty-workers", report: report([listenerTarget(processes: (812..<852).map { nginx($0, inGroupOf: 40) })])),
   Case(name: "time-wait-only", report: report([timeWaitTarget(count: 2)])),
   Case(name: "three-hundred-time-wait", report: report([timeWaitTarget(count: 300)])),
   Case(

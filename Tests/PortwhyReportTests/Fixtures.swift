@@ -41,9 +41,11 @@ func socket(
     processes: processes)
 }
 
-func nginx(_ pid: Int32 = 812) -> ProcessRecord {
-  ProcessRecord(
+func nginx(_ pid: Int32 = 812, inGroupOf size: Int? = nil) -> ProcessRecord {
+  var record = ProcessRecord(
     pid: pid, command: "nginx", executable: "/usr/sbin/nginx", descriptors: [6], unit: "nginx.service")
+  (record.group, record.groupSize) = (size.map { _ in 812 }, size)
+  return record
 }
 
 let inUse = CallResult.fails(.addressInUse)

@@ -36,13 +36,17 @@ struct LayoutTests {
     #expect(TerminalText.padded("e\u{301}", to: 3) == "e\u{301}  ")
   }
 
-  @Test("prints a command to kill as it runs, however many pids it has")
+  @Test("prints a command to kill as it runs, in one piece, however many pids it has")
   func kill() {
-    let processes = (11...50).map { ProcessRecord(pid: $0, command: "server", descriptors: [3]) }
-    let listener = socket(.listen, "0.0.0.0", 8080, uid: 0, inode: 1, owner: .process, processes: processes)
-    let answer = report([target(sockets: [listener], attempts: [attempt("0.0.0.0")])])
-    let command = "kill " + (11...50).map(String.init).joined(separator: " ") + "\n"
-    #expect(Screen.render(answer, style: ScreenStyle(width: 100)).contains(command))
+    func screen(_ pids: ClosedRange<Int32>) -> String {
+      let processes = pids.map { ProcessRecord(pid: $0, command: "server", descriptors: [3]) }
+      let listener = socket(.listen, "0.0.0.0", 8080, uid: 0, inode: 1, owner: .process, processes: processes)
+      let answer = report([target(sockets: [listener], attempts: [attempt("0.0.0.0")])])
+      return Screen.render(answer, style: ScreenStyle(width: 60))
+    }
+    #expect(screen(11...42).contains("kill " + (11...42).map(String.init).joined(separator: " ") + "\n"))
+    // More than can be read: no list, and no command that does something else.
+    #expect(!screen(11...43).contains("kill") && screen(11...43).contains("33 processes"))
   }
 
   @Test("takes only a listener of the connection's own family for the one whose queue it waits in")

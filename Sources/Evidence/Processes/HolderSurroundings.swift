@@ -12,6 +12,7 @@ extension ProcessReader {
     guard sockets.contains(where: { !$0.processes.isEmpty }), let proc = try? Descriptor(directory: procRoot),
       let root = try? Descriptor(directory: fileRoot)
     else { return }
+    if sockets.contains(where: { $0.processes.count > ProcessRecord.fewProcesses }) { tellGroups(&sockets, proc) }
     var surroundings = Surroundings(proc: proc, root: root)
     for index in sockets.indices {
       for place in sockets[index].processes.indices { surroundings.tell(&sockets[index].processes[place]) }
@@ -19,6 +20,26 @@ extension ProcessReader {
         continue
       }
       for place in sockets[index].processes.indices { surroundings.tellUse(&sockets[index].processes[place]) }
+    }
+  }
+}
+
+/// Whose group and whose children the holders of one socket are, where they are too many to be named one by one: each process
+/// of the host is looked at once.
+private func tellGroups(_ sockets: inout [SocketObservation], _ proc: borrowing Descriptor) {
+  var stats: [Int32: ProcessStat] = [:]
+  for pid in (try? DirectoryBuffer().processes(in: proc)) ?? [] {
+    stats[pid] = (try? proc.contents(of: "\(pid)/stat")).flatMap { ProcessStat($0) }
+  }
+  let groups = Dictionary(grouping: stats.values, by: \.group).mapValues(\.count)
+  let children = Dictionary(grouping: stats.values, by: \.parent).mapValues(\.count)
+  for index in sockets.indices where sockets[index].processes.count > ProcessRecord.fewProcesses {
+    for place in sockets[index].processes.indices {
+      let record = sockets[index].processes[place]
+      guard let stat = stats[record.pid], stat.parent == record.parent else { continue }
+      sockets[index].processes[place].group = stat.group
+      sockets[index].processes[place].groupSize = groups[stat.group]
+      sockets[index].processes[place].siblings = children[stat.parent]
     }
   }
 }
@@ -45,6 +66,8 @@ private struct Surroundings: ~Copyable {
     told.insert(record.pid)
     record.parents = parents(of: process)
     record.isParentGone = isParentGone(record.pid, process)
+    record.isStopped = process.stat.isStopped
+    record.ignoresTermination = process.stat.ignoresTermination
     if record.unit != nil, record.container == nil { record.unitMain = unitMain(record, process.group) }
     if let container = record.container, let label = label(container, record) {
       record.containerName = label.name
@@ -68,7 +91,7 @@ private struct Surroundings: ~Copyable {
     while found.count < 32, child.stat.parent > 0, let parent = relative(child.stat.parent) {
       // The number may be that of a younger process by now.
       guard parent.stat.startTicks ?? 0 <= child.stat.startTicks ?? .max else { break }
-      found.append(ParentProcess(pid: child.stat.parent, command: parent.command))
+      found.append(ParentProcess(pid: child.stat.parent, command: parent.command, uid: parent.uid))
       if parent.isServiceManager(child.stat.parent) { break }
       child = parent
     }
@@ -203,27 +226,32 @@ extension ProcessReader {
   /// - Parameter fileRoot: where /etc, /run, /usr and /sys are.
   package func findActivations(_ sockets: inout [SocketObservation], fileRoot: String = "/") {
     var units: [Bool: [SocketUnit]] = [:]
-    let managersGroup = sockets.contains { $0.owner == .hidden } ? Self.systemdsGroup(fileRoot) : nil
+    var groups: ManagersGroups?
     for index in sockets.indices {
       let socket = sockets[index]
       guard socket.remote == nil, socket.state == .listen || socket.transport == .udp else { continue }
       let manager = socket.processes.first { $0.isServiceManager && ($0.pid == 1 || socket.uid == $0.userManager) }
-      let isHiddenManagers = socket.owner == .hidden && managersGroup != nil && socket.cgroupID == managersGroup
-      guard manager != nil || isHiddenManagers else { continue }
+      guard manager != nil || socket.owner == .hidden else { continue }
       let isUsers = manager.map { $0.pid != 1 } ?? false
+      let origin = isUsers ? nil : (groups ?? ManagersGroups(fileRoot)).origin(of: socket, &groups)
+      guard manager != nil || origin != nil else { continue }
       let isOwn = isUsers && manager?.userManager == effectiveUser()
       let home = isOwn ? environmentVariable("HOME") : nil
       let own = isOwn ? [home.map { "\($0)/.config" }, "/run/user/\(effectiveUser())"].compactMap { $0 } : []
       let known = units[isUsers] ?? SocketUnitFiles(root: fileRoot, isUsers: isUsers, own: own, home: home).units()
       units[isUsers] = known
       let seen = isUsers && !isOwn ? known.filter(\.isEnabled) : known
-      guard let unit = Self.unit(of: socket, in: seen) else { continue }
+      guard let unit = Self.unit(of: socket, in: seen, made: origin) else { continue }
       sockets[index].activation = SocketActivation(
         unit: unit.name, activates: unit.activates, userManager: isUsers ? manager?.userManager : nil)
     }
   }
 
-  private static func unit(of socket: SocketObservation, in units: [SocketUnit]) -> SocketUnit? {
+  private static func unit(
+    of socket: SocketObservation, in units: [SocketUnit], made origin: ManagersGroups.Origin?
+  ) -> SocketUnit? {
+    // Where systemd says by the control group which unit it is, no other that names the port counts.
+    if case .unit(let name) = origin { return units.first { $0.name == name } ?? SocketUnit(name: name) }
     let fitting = units.filter { unit in
       (socket.transport == .tcp ? unit.streams : unit.datagrams).contains { $0.covers(socket.local) }
     }
@@ -232,9 +260,39 @@ extension ProcessReader {
     return best.count == 1 ? best.first : nil
   }
 
-  /// The number of the control group in which process 1 makes its sockets.
-  private static func systemdsGroup(_ fileRoot: String) -> UInt64? {
-    guard let root = try? Descriptor(directory: fileRoot) else { return nil }
-    return (try? root.status(of: "sys/fs/cgroup/init.scope"))?.inode
+}
+
+/// The control groups in which process 1 makes sockets for its socket units: since systemd 243 that of the unit, by a helper
+/// process (`socket_address_listen_in_cgroup`), where the kernel lets it; else its own. Nobody else is ever in there.
+private struct ManagersGroups {
+  enum Origin: Hashable {
+    /// Made for this unit.
+    case unit(String)
+    /// Made by systemd, for some unit.
+    case own
+  }
+
+  private var own: UInt64?
+  private var units: [UInt64: String] = [:]
+
+  init(_ fileRoot: String) {
+    guard let root = try? Descriptor(directory: fileRoot) else { return }
+    // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)).
+    for mount in ["sys/fs/cgroup", "sys/fs/cgroup/unified"] {
+      let slice = "\(mount)/system.slice"
+      own = own ?? (try? root.status(of: "\(mount)/init.scope"))?.inode
+      guard let directory = try? Descriptor(directory: slice, in: root) else { continue }
+      for name in (try? DirectoryBuffer().names(in: directory)) ?? [] where name.hasSuffix(".socket") {
+        guard let inode = (try? root.status(of: "\(slice)/\(name)"))?.inode else { continue }
+        units[inode] = name
+      }
+    }
+  }
+
+  /// Who made the socket; nil where it was not systemd, as far as can be told.
+  func origin(of socket: SocketObservation, _ kept: inout ManagersGroups?) -> Origin? {
+    kept = self
+    guard let group = socket.cgroupID else { return nil }
+    return units[group].map(Origin.unit) ?? (group == own ? .own : nil)
   }
 }

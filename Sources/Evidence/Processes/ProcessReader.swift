@@ -69,6 +69,12 @@ package struct ProcessReader: Sendable {
     return visibility
   }
 
+  /// Whether the reader is in another pid namespace than the first one, whose number is fixed (`PROC_PID_INIT_INO`).
+  package var isInPIDNamespace: Bool {
+    let first: UInt64 = 0xEFFF_FFFC
+    return ((try? FileStatus(ofFile: "\(procRoot)/self/ns/pid"))?.inode).map { $0 != first } ?? false
+  }
+
   private func walk(_ notes: inout HolderNotes, _ search: HolderSearch) -> ProcessVisibility {
     do throws(SystemError) {
       var walk = try ProcessWalk(procRoot: procRoot)

@@ -10,6 +10,10 @@ struct ProcessStat: Sendable, Hashable {
   var startTicks: UInt64?
   /// How many threads it has; nil where the line ends before.
   var threads: Int?
+  /// Stopped by a signal, as Ctrl-Z does, or by a debugger: a signal that is not SIGKILL waits until it goes on.
+  var isStopped: Bool
+  /// It ignores SIGTERM; nil where the line ends before. One that blocks it may well wait for it (signalfd(2)).
+  var ignoresTermination: Bool?
 
   init?(_ stat: [UInt8]) {
     guard let fields = fieldsAfterName(stat), fields.count >= 4, let parent = Int32(fields[1]),
@@ -21,6 +25,9 @@ struct ProcessStat: Sendable, Hashable {
     self.session = session
     threads = fields.count > 17 ? Int(fields[17]) : nil
     startTicks = fields.count > 19 ? UInt64(fields[19]) : nil
+    isStopped = fields[0] == "T" || fields[0] == "t"
+    guard fields.count > 30, let ignored = UInt64(fields[30]) else { return }
+    ignoresTermination = ignored & 1 << 14 != 0  // SIGTERM is signal 15
   }
 
   /// When the process was started, in whole seconds since the epoch.
@@ -39,13 +46,13 @@ func mayHoldDescriptors(stat: [UInt8]) -> Bool {
   return flags & isKernelThread == 0
 }
 
-/// The state, the parent and what follows, up to the time of the start and the rest of the line in one; nil where there
-/// is no name.
+/// The state, the parent and what follows, up to the ignored signals and the rest of the line in one; nil where there is
+/// no name.
 private func fieldsAfterName(_ stat: [UInt8]) -> [Substring]? {
   // The command name may hold anything, brackets and blanks too: the fields start after the last ")".
   guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
   let text = String(decoding: stat[stat.index(after: end)...], as: UTF8.self)
-  return text.utf8.split(separator: UInt8(ascii: " "), maxSplits: 20).map { Substring($0) }
+  return text.utf8.split(separator: UInt8(ascii: " "), maxSplits: 31).map { Substring($0) }
 }
 
 /// `-container-ip ADDRESS -container-port PORT` of a docker-proxy, also written with two dashes or with `=`.

@@ -169,13 +169,29 @@ extension CauseEntry {
       .shown("scope.given", "Name the interface: [fe80::1%eth0], sin6_scope_id in the code.")
     ], references: ["ipv6(7)"],
     reason: { ["the link-local address \($0.attempt.address) means nothing without an interface"] },
-    remedies: {
-      [
+    remedies: nameInterface)
+
+  /// The interface that has the address, where it is known; every one of them has such addresses.
+  private static let nameInterface: Remedies = { situation in
+    let (attempt, host) = (situation.attempt, situation.snapshot.host)
+    let addresses = host.ipv6Addresses?.filter { $0.address == attempt.address && !$0.isTentative } ?? []
+    let names = Set(addresses.compactMap { host.interface($0.interface)?.name }).sorted()
+    let written = names.map { "[\(attempt.address)%\($0)]:\(attempt.port)" }
+    guard written.isEmpty else {
+      return [
         Suggestion(
-          kind: .addScope, certainty: .when(.interfaceHasAddress),
-          text: "name the interface, as in [\($0.attempt.address)%eth0]:\($0.attempt.port)")
+          kind: .addScope, certainty: .checked, text: "name the interface: \(written.listed(atMost: 4, "or"))")
       ]
-    })
+    }
+    return [
+      Suggestion(
+        kind: .addScope, certainty: .when(.interfaceHasAddress),
+        text: "name the interface, as in [\(attempt.address)%INTERFACE]:\(attempt.port)"),
+      Suggestion(
+        kind: .lookAtInterfaces, certainty: .checked, text: "see which interface has which address",
+        command: Command(["ip", "-6", "address"])),
+    ]
+  }
 
   static let mappedOnV6only = CauseEntry(
     "an IPv4-mapped address on an IPv6-only socket",

@@ -4,7 +4,7 @@ import SocketModel
 /// Stopping whoever holds the port, judged with the holder gone and its connections left over.
 func stopHolder(_ situation: Situation) -> [Suggestion] {
   let holders = Holders(situation.blockingSockets, situation.snapshot.host)
-  guard !holders.pids.isEmpty else { return [] }
+  guard !holders.pids.isEmpty else { return stopSocketUnit(situation) }
   guard holders.isDecisive else {
     return [
       Suggestion(
@@ -30,6 +30,24 @@ func stopHolder(_ situation: Situation) -> [Suggestion] {
       kind: .stopHolder,
       certainty: situation.seesEveryHolder ? .checked : .when(.noHiddenHolder),
       text: "\(holders.verb) \(holders.name)\(consequence)", command: holders.command)
+  ]
+}
+
+/// Stopping the socket unit and its service where nobody is seen to hold the port, and its control group tells the unit.
+private func stopSocketUnit(_ situation: Situation) -> [Suggestion] {
+  let activations = Set(situation.blockingSockets.map(\.activation))
+  guard activations.count == 1, let activation = activations.first ?? nil, activation.userManager == nil else {
+    return []
+  }
+  var after = situation.snapshot
+  after.sockets.removeAll { $0.activation == activation }
+  guard situation.verdict(in: after) == .ok else { return [] }
+  let isTemplate = activation.activates.utf8.contains(UInt8(ascii: "@"))
+  let units = [activation.unit] + (isTemplate ? [] : [activation.activates])
+  guard let command = situation.snapshot.host.systemctl("stop", units, manager: nil) else { return [] }
+  return [
+    Suggestion(
+      kind: .stopHolder, certainty: .when(.mayStop), text: "stop \(units.listed())", command: command)
   ]
 }
 
@@ -74,8 +92,8 @@ struct Holders {
       )
       command = host.asOwner(of: sockets, ["kill", String(login.pid)])
     } else {
-      name = sockets.holderNames
-      command = host.asOwner(of: sockets, ["kill"] + Self.enough(of: processes).map(String.init))
+      (name, command) = Self.signalled(sockets, processes, host)
+      isDecisive = command != nil
     }
   }
 
@@ -159,19 +177,90 @@ struct Holders {
     return host.systemctl("stop", units, manager: manager).map { (units.listed() + owner, $0) }
   }
 
+  /// A signal to processes that nobody manages. What is stopped gets it only when it goes on, and what ignores SIGTERM ends
+  /// by SIGKILL alone; a shell, which ignores it where somebody types, by SIGHUP, as when its terminal is closed.
+  private static func signalled(
+    _ sockets: [SocketObservation], _ processes: [ProcessRecord], _ host: HostFacts
+  ) -> (String, Command?) {
+    if let (worker, parent) = hiddenParent(of: processes, host) {
+      let name = "\(parent.command) (pid \(parent.pid)), which starts \(worker.text) again"
+      return (name, host.asRoot(["kill", String(parent.pid)]))
+    }
+    let names = sockets.holderNames
+    guard let words = reaching(processes) else {
+      return ("what started the \(processes.count) processes of \(names)", nil)
+    }
+    if let deaf = processes.first(where: { $0.ignoresTermination == true }) {
+      let shells: Set<String> = ["bash", "zsh", "fish", "ksh", "mksh", "dash", "sh", "tcsh"]
+      let isShell = processes.count == 1 && shells.contains(deaf.program)
+      let name =
+        isShell
+        ? "the shell \(deaf.text), with what was started in it, as SIGTERM does not end it"
+        : "\(names), for which SIGTERM is not enough"
+      return (name, host.asOwner(of: sockets, [words[0], isShell ? "-HUP" : "-KILL"] + words.dropFirst()))
+    }
+    guard processes.contains(where: { $0.isStopped == true }) else {
+      return (names, host.asOwner(of: sockets, words))
+    }
+    let continued = [words[0], "-CONT"] + words.dropFirst()
+    let line = "\(words.joined(separator: " ")) && \(continued.joined(separator: " "))"
+    return ("\(names), which has to go on to notice it", host.asOwner(of: sockets, ["sh", "-c", line]))
+  }
+
+  /// The parent of a worker that another user runs, which would start the worker again: whether it holds the socket too is
+  /// not to be seen. Of servers that are known to work so alone: what an interpreter has started is no worker of its.
+  private static func hiddenParent(
+    of processes: [ProcessRecord], _ host: HostFacts
+  ) -> (worker: ProcessRecord, parent: ParentProcess)? {
+    guard host.uid != 0 else { return nil }
+    for worker in processes where worker.endsWithParent {
+      guard let parent = worker.parents?.first, parent.pid > 1, parent.command == worker.command,
+        let user = parent.uid, user != host.uid, !processes.contains(where: { $0.pid == parent.pid })
+      else { continue }
+      return (worker, parent)
+    }
+    return nil
+  }
+
+  /// The kill(1) or pkill(1) that reaches all of them and nobody else: by number, as their process group, as the children
+  /// of their parent; nil where they are many and neither, for a line of thousands of numbers is read by nobody.
+  private static func reaching(_ processes: [ProcessRecord]) -> [String]? {
+    let pids = enough(of: processes)
+    guard pids.count > ProcessRecord.fewProcesses else { return ["kill"] + pids.map(String.init) }
+    let groups = Set(processes.map(\.group))
+    if groups.count == 1, let group = processes[0].group, group > 1,
+      processes.allSatisfy({ $0.groupSize == processes.count })
+    {
+      // Not kill(1): that of procps takes `-- -6` for a signal, and that of dash no `--` behind one.
+      return ["pkill", "-g", String(group)]
+    }
+    let parents = Set(processes.map(\.parent))
+    if parents.count == 1, let parent = processes[0].parent, parent > 1,
+      processes.allSatisfy({ $0.siblings == processes.count })
+    {
+      return ["pkill", "-P", String(parent)]
+    }
+    return nil
+  }
+
   /// The processes that take the others along, parents first: the one whose workers end with it, else all of them.
   private static func enough(of processes: [ProcessRecord]) -> [Int32] {
     let pids = processes.map(\.pid)
     let roots = processes.filter { process in !pids.contains { $0 == process.parent } }
     guard roots.count == 1, let root = roots.first, processes.count > 1 else { return pids.sorted() }
-    let endsWorkers: Set<String> = ["nginx", "apache2", "httpd", "haproxy", "gunicorn"]
     let isOneProgram = processes.allSatisfy { $0.executable == root.executable && $0.command == root.command }
-    if isOneProgram, endsWorkers.contains(root.program) || endsWorkers.contains(root.command) { return [root.pid] }
+    if isOneProgram, root.endsWithParent { return [root.pid] }
     return [root.pid] + pids.filter { $0 != root.pid }.sorted()
   }
 }
 
 extension ProcessRecord {
+  /// Whether it is of a server whose workers end with their parent.
+  fileprivate var endsWithParent: Bool {
+    let servers: Set<String> = ["nginx", "apache2", "httpd", "haproxy", "gunicorn"]
+    return servers.contains(program) || servers.contains(command)
+  }
+
   /// Whether its unit is a service that runs this very program: to stop the service is to stop it.
   ///
   /// Programs of an interpreter look alike whatever they run, and what a login or a scheduler starts may be its own

@@ -118,7 +118,14 @@ private func lookCloser(_ situation: Situation, _ outcome: BindOutcome) -> [Sugg
     kind: .lookAsRoot, certainty: .when(.maySudo),
     text: "ask again as root, who sees the owner and the options of every socket",
     command: host.asRoot(situation.asking()))
-  return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + probing(situation, outcome)
+  let lookOutside = Suggestion(
+    kind: .findHolder, certainty: .when(.mayLookOutside),
+    text: "ask on the host, outside this container: who holds the port is not in here")
+  let isOutside =
+    situation.snapshot.visibility.reasons.contains(.pidNamespace)
+    && situation.blockingSockets.contains { $0.owner == .hidden }
+  return (host.uid != 0 && (isOpen || hidden) ? [lookAsRoot] : []) + (isOutside ? [lookOutside] : [])
+    + probing(situation, outcome)
 }
 
 /// A real bind settles an undetermined TCP outcome; UDP is never probed.

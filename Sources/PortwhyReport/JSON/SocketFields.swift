@@ -200,6 +200,11 @@ extension ProcessRecord: JSONObject {
     try form.field("service_manager", &isServiceManager, else: false)
     try form.field("cloexec", &closesOnExec)
     try form.field("sleeps_in", &sleepsIn)
+    try form.field("stopped", &isStopped)
+    try form.field("ignores_sigterm", &ignoresTermination)
+    try form.field("group", &group)
+    try form.field("group_size", &groupSize)
+    try form.field("siblings", &siblings)
     guard Form.reads else { return }
     let seconds = started.flatMap(Timestamp.secondsSinceEpoch)
     try form.expect(
@@ -214,6 +219,7 @@ extension ParentProcess: JSONObject {
     try form.field("pid", &pid)
     try form.expect("pid", pid > 0, "expected a whole number from 1 to \(Int32.max)")
     try form.field("command", &command)
+    try form.field("uid", &uid)
   }
 }
 

@@ -369,6 +369,8 @@ package enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
   /// Nothing of these is in the way and still no process that could be looked at shows a socket: its holder is in
   /// another pid or user namespace, a thread with descriptors of its own, a message (unix(7), SCM_RIGHTS), or gone.
   case noHolder = "no-holder"
+  /// The same, and the reader is in a pid namespace below the first one, as in a container: who is outside has no number.
+  case pidNamespace = "pid-namespace"
   /// Another process keeps a lock or a file waiting that had to be asked: it was not waited for.
   case noAnswer = "no-answer"
 }

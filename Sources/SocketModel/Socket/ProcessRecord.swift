@@ -46,12 +46,24 @@ public struct ProcessRecord: Sendable, Hashable {
   /// The kernel function that its only thread sleeps in (`/proc/PID/wchan`); read only where the parent
   /// of a holder has gone.
   package var sleepsIn: String?
+  /// Stopped by a signal, as Ctrl-Z does, or by a debugger; nil where it was not read.
+  package var isStopped: Bool?
+  /// It ignores SIGTERM; nil where that was not read.
+  package var ignoresTermination: Bool?
+  /// Its process group, and how many processes that has; read only of a socket that many processes hold.
+  package var group: Int32?
+  package var groupSize: Int?
+  /// How many children its parent has, itself among them; likewise.
+  package var siblings: Int?
   /// The main process of its unit, the one that systemd itself started; nil where that cannot be told.
   package var unitMain: UnitMain?
   /// The name of the container, from the files of its engine; nil where they do not tell or may not be read.
   package var containerName: String?
   /// The image of the container, from the same files.
   package var image: String?
+
+  /// So many processes can be named one by one, in one line.
+  package static let fewProcesses = 32
 
   package init(
     pid: Int32, command: String, executable: String? = nil, descriptors: [Int32], unit: String? = nil,
@@ -72,11 +84,14 @@ package struct ParentProcess: Sendable, Hashable {
   package var pid: Int32
   /// The short command name, never the arguments.
   package var command: String
+  /// Its effective uid, as seen from the reader's user namespace; nil in reports of an earlier version.
+  package var uid: UInt32?
 
   /// A process of this number and name.
-  package init(pid: Int32, command: String) {
+  package init(pid: Int32, command: String, uid: UInt32? = nil) {
     self.pid = pid
     self.command = command
+    self.uid = uid
   }
 }
 

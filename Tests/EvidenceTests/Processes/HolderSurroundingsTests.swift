@@ -74,6 +74,46 @@ struct HolderSurroundingsTests {
     }
   }
 
+  @Test("one that a signal stopped, and one that ignores SIGTERM, are known by their stat")
+  func signals() throws {
+    // As of proc_pid_stat(5): the fields 4 to 30, then the pending, blocked, ignored and caught signals.
+    let rest = "1 7 20 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0 0 0 0 0 0 0"
+    for (state, blocked, ignored, wanted) in [
+      ("S", 0, 0, (false, false)), ("T", 0, 0, (true, false)), ("t", 0, 0, (true, false)),
+      ("S", 0, 1 << 14, (false, true)), ("S", 1 << 14, 0, (false, false)),
+      ("S", 0, 1 << 13 | 1 << 15, (false, false)),
+    ] {
+      let line = "40 (a) b) \(state) \(rest) 0 \(blocked) \(ignored) 0 0 0 0 17"
+      let stat = ProcessStat(Array(line.utf8))
+      #expect(stat?.isStopped == wanted.0 && stat?.ignoresTermination == wanted.1, "\(line)")
+    }
+    try withFakeProc { proc in
+      proc.add([Row(pid: 1, parent: 0, session: 1), Row(pid: 40, parent: 1, session: 40)])
+      let told = proc.told(40)
+      #expect(told?.isStopped == false && told?.ignoresTermination == nil, "a line that ends early")
+      #expect(told?.group == nil, "one process can be named")
+    }
+  }
+
+  @Test("of many holders the process group and the parent are told, and how many processes these have")
+  func crowd() throws {
+    try withFakeProc { proc in
+      let crowd = (100..<140).map { Row(pid: $0, parent: $0 == 100 ? 1 : 100, session: 50) }
+      proc.add([Row(pid: 1, parent: 0, session: 1, command: "systemd", start: 0)] + crowd)
+      var socket = observation(inode: 5, owner: .process)
+      socket.processes = crowd.map { row in
+        var record = ProcessRecord(pid: row.pid, command: "server", descriptors: [3])
+        record.parent = row.parent
+        return record
+      }
+      var sockets = [socket]
+      ProcessReader(procRoot: proc.root).readSurroundings(&sockets, fileRoot: proc.root)
+      // All rows have the group 7, systemd's too.
+      #expect(sockets[0].processes.allSatisfy { $0.group == 7 && $0.groupSize == 41 })
+      #expect(sockets[0].processes.map(\.siblings) == [1] + Array(repeating: 39, count: 39))
+    }
+  }
+
   @Test("an orphan's use of the socket is looked at: close-on-exec, and what its only thread waits for")
   func use() throws {
     try withFakeProc { proc in

@@ -83,6 +83,33 @@ struct SocketUnitTests {
     }
   }
 
+  @Test("is the one in whose control group systemd made the socket, whatever the files of others say")
+  func controlGroup() throws {
+    try withFakeProc { files in
+      files.unit("usr/lib/systemd/system/panel.socket", "[Socket]\nListenStream=9090\nService=web.service\n")
+      files.unit("usr/lib/systemd/system/cockpit.socket", "[Socket]\nListenStream=9090\n")
+      files.unit("etc/systemd/system/sockets.target.wants/cockpit.socket", "")
+      for hierarchy in ["sys/fs/cgroup", "sys/fs/cgroup/unified"] {
+        for (name, starts) in [("panel", "web.service"), ("unwritten", "unwritten.service")] {
+          let group = "\(hierarchy)/system.slice/\(name).socket"
+          files.directory(group)
+          var status = stat()
+          stat("\(files.root)/\(group)", &status)
+          var socket = held(9090)
+          socket.cgroupID = UInt64(status.st_ino)
+          let wanted = SocketActivation(unit: "\(name).socket", activates: starts)
+          #expect(files.activation(socket) == wanted)
+          socket.owner = .hidden
+          socket.processes = []
+          #expect(files.activation(socket) == wanted, "anybody can see that")
+          socket.cgroupID = 1
+          #expect(files.activation(socket) == nil, "made by somebody else")
+        }
+      }
+      #expect(files.activation(held(9090))?.unit == "cockpit.socket", "an old kernel does not tell")
+    }
+  }
+
   @Test("starts what Service= names, or with Accept=yes an instance for each connection")
   func activates() throws {
     try withFakeProc { files in
