@@ -130,7 +130,7 @@ struct ForeignAnswerTests {
     #expect(open.outcomes[0].bind == .fails(.addressNotAvailable))
     #expect(open.withV6onlyOfLinux?[0].bind == .ok)
     let same = answer([], "::ffff:127.0.0.1", [], .macos)
-    #expect(same.usesDefaultV6only && same.withV6onlyOfLinux == nil && same.outcomes[0].bind == .ok)
+    #expect(same.usesDefaultV6only && same.withV6onlyOfLinux == nil && same.outcomes[0].expected == .ok)
     #expect(answer(["udp 127.0.0.1"], "UDP ::1", []).withV6onlyOfLinux == nil)
     #expect(answer([], "UDP 0.0.0.0", []).usesDefaultV6only == false)
     let set = answer([], "::ffff:127.0.0.1", [], v6only: false)
