@@ -84,6 +84,14 @@ struct LikelyTests {
       ["TIME_WAIT ::1 ra? rp? v6only?", "TIME_WAIT ::ffff:10.0.0.1 RA"], "0.0.0.0", "in-use (ok) (in-use) (ok)",
       [.usualOptions]),
     LikelyRow(
+      "of the same beside one of IPv4 to an IPv4 socket: the listener had the port for IPv6 alone",
+      ["TIME_WAIT ::1 ra? rp? v6only? remote=40000", "TIME_WAIT 10.0.0.1 RA dev=2 remote=40000"], "0.0.0.0 dev=3",
+      "(ok) (ok) (ok) (ok)", [.usualOptions]),
+    LikelyRow(
+      "of the same beside one of IPv4 to an IPv6 socket: the listener took both",
+      ["TIME_WAIT ::1 ra? rp? v6only? remote=40000", "TIME_WAIT ::ffff:10.0.0.1 RA dev=2 remote=40000"],
+      "0.0.0.0 dev=3", "(in-use) (ok) (in-use) (ok)", [.usualOptions]),
+    LikelyRow(
       "of UDP beside a hidden socket: a UDP server sets nothing", ["UDP 0.0.0.0 ra? rp?"], "UDP 0.0.0.0",
       "in-use (in-use) (in-use) (in-use)", [.usualOptions]),
     LikelyRow(

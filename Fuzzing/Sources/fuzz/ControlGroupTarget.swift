@@ -127,8 +127,9 @@ private let files = {
 
 private func fuzzUnifiedGroup(_ text: String) {
   let group = ControlGroup(parsing: text)
-  if let unit = group.unit, let path = group.pathOfUnit {
-    require(path.hasSuffix("/" + unit) || path.hasSuffix("/_" + unit), "the path of a unit ends with it")
+  if let unit = group.unit, let paths = group.pathsOfUnit {
+    let isNamed = paths.unit.hasSuffix("/" + unit) || paths.unit.hasSuffix("/_" + unit)
+    require(isNamed, "the path of a unit's group ends with its name")
   }
   guard let path = group.reachablePath else { return }
   require(path.utf8.first == UInt8(ascii: "/") && !path.utf8.contains(10), "a path of one line from the root")

@@ -81,7 +81,9 @@ private func fuzzInterfaces(_ player: Player, _ recording: Recording) {
 
 private func fuzzAnnouncements(_ recording: Recording) {
   var reads = recording.exchanges.joined().makeIterator()
-  let ports = ByTransport<ClosedRange<UInt16>>(tcp: 8000...8010)
+  var ports = ByTransport<ClosedRange<UInt16>>([.tcp, .udp], 8000...8010)
+  require(ports.transports == [.tcp, .udp] && ports.hull == 8000...8010, "the same for both")
+  ports[.udp] = nil
   _ = drain(ports) { take in
     switch reads.next() {
     case .datagram(let bytes, _):

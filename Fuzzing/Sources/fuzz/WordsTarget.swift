@@ -50,6 +50,9 @@ func fuzzTarget(_ input: inout FuzzInput) {
   if kind == 0 { fuzzTarget(word) } else { fuzzAddress(word) }
 }
 
+private let emptyReport = Report(
+  version: "0", capturedAt: 0, host: HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 0),
+  visibility: Visibility(), targets: [])
 private let hosts = HostNames(parsing: "10.0.0.5 db\n::1 six\n127.0.0.1 both\n::1 both\n", own: "me")
 private let services = ServiceTable(parsing: "http 80/tcp www\nhttp-alt 8080/tcp\ndomain 53/udp\nx11-1 6001/tcp\n")
 
@@ -62,6 +65,8 @@ private func fuzzInvocation(_ words: [String]) {
     })
   do throws(UsageError) {
     let invocation = try Invocation(GivenOptions(words), lookup: lookup)
+    if case .overview = invocation.task { require(invocation.asksForOverview(emptyReport), "an overview is one") }
+    if case .answer = invocation.task { require(!invocation.asksForOverview(emptyReport), "a TARGET is none") }
     switch invocation.task {
     case .answer(let question): check(question.items)
     case .saved(_, let question):

@@ -1,0 +1,167 @@
+import CMnl
+import Glibc
+import Linux
+import SocketModel
+
+// The one file of this target with pointers: a socket of libmnl, and the buffers that it fills.
+
+/// What came with one datagram.
+struct Datagram {
+  /// Bytes; more than the buffer has where the datagram was cut off.
+  var length: Int
+  /// The port id of the sender; 0 is the kernel.
+  var sender: UInt32
+}
+
+/// A netlink socket of libmnl, closed when its owner lets go of it.
+@safe struct MnlSocket: ~Copyable {
+  private let socket: OpaquePointer
+
+  /// socket(2) of one of the families, NETLINK_ROUTE and so on.
+  init(_ bus: Int32) throws(SystemError) {
+    guard let opened = unsafe mnl_socket_open2(bus, Int32(SOCK_CLOEXEC.rawValue)) else { throw .last }
+    unsafe socket = opened
+  }
+
+  deinit { unsafe mnl_socket_close(socket) }
+
+  /// For poll(2).
+  var descriptor: Int32 { unsafe mnl_socket_get_fd(socket) }
+
+  /// The port id that bind(2) gave it.
+  var portID: UInt32 { unsafe mnl_socket_get_portid(socket) }
+
+  /// bind(2) to a port id that the kernel chooses, without any group.
+  borrowing func bind() throws(SystemError) {
+    guard unsafe mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 else { throw .last }
+  }
+
+  /// setsockopt(2) at SOL_NETLINK.
+  borrowing func set(_ option: Int32, _ number: UInt32) throws(SystemError) {
+    var value = number
+    guard unsafe mnl_socket_setsockopt(socket, option, &value, socklen_t(MemoryLayout<UInt32>.size)) == 0 else {
+      throw .last
+    }
+  }
+
+  /// sendto(2) to the kernel.
+  borrowing func send(_ bytes: [UInt8]) throws(SystemError) {
+    while unsafe mnl_socket_sendto(socket, bytes, bytes.count) < 0 {
+      let error = SystemError.last
+      guard error == .interrupted else { throw error }
+    }
+  }
+
+  /// recvfrom(2) instead of mnl_socket_recvfrom(): that one hides who sent the datagram and how long it was.
+  borrowing func receive(into buffer: borrowing DatagramBuffer, _ flags: Flags = []) throws(SystemError) -> Datagram {
+    while true {
+      var address = sockaddr_nl()
+      var addressLength = socklen_t(MemoryLayout<sockaddr_nl>.size)
+      let descriptor = descriptor
+      let length = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+          unsafe recvfrom(
+            descriptor, buffer.bytes.baseAddress, buffer.bytes.count, Int32(MSG_TRUNC) | flags.rawValue, generic,
+            &addressLength)
+        }
+      }
+      guard length < 0 else { return Datagram(length: length, sender: address.nl_pid) }
+      let error = SystemError.last
+      guard error == .interrupted else { throw error }
+    }
+  }
+
+  /// MSG_* of recv(2).
+  struct Flags: OptionSet {
+    let rawValue: Int32
+    /// MSG_PEEK: the datagram stays.
+    static let peek = Flags(rawValue: Int32(MSG_PEEK))
+    /// MSG_DONTWAIT.
+    static let withoutWaiting = Flags(rawValue: Int32(MSG_DONTWAIT))
+  }
+}
+
+/// The memory that datagrams are received into.
+@safe struct DatagramBuffer: ~Copyable {
+  fileprivate let bytes: UnsafeMutableRawBufferPointer
+
+  init(byteCount: Int) { unsafe bytes = .allocate(byteCount: byteCount, alignment: 16) }
+
+  deinit { unsafe bytes.deallocate() }
+
+  var count: Int { unsafe bytes.count }
+
+  /// Calls `body` with the first bytes, at most all.
+  borrowing func withBytes<Value, Failure>(
+    _ count: Int, _ body: (Span<UInt8>) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    let part = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<min(count, bytes.count)])
+    return try body(unsafe Span(_unsafeElements: part.bindMemory(to: UInt8.self)))
+  }
+}
+
+// A socket is opened for each request, so that it belongs to the network namespace of the calling thread and never holds
+// the rest of an older answer.
+extension NetlinkTransport {
+  /// The running kernel, over a libmnl socket.
+  package static let kernel = NetlinkTransport { request, handler throws(NetlinkError) in
+    let socket = try openSocket(request.family)
+    // Before Linux 4.20 there is no such option; the answer is then longer and filtered by who asked.
+    if request.isStrict { try? socket.set(Int32(NETLINK_GET_STRICT_CHK), 1) }
+    do throws(SystemError) { try socket.send(request.bytes) } catch { throw .systemCall("sendto", error) }
+    try receive(from: socket, request.family, handler)
+  }
+
+  /// A netlink_dump() never fills more than 32 KiB (`max_recvmsg_len`): less would only mean more system calls. One
+  /// message alone can be longer: that of an interface with thousands of alternative names.
+  private static let usualSize = 32 << 10
+  /// No message of the kernel's is longer.
+  private static let largestSize = 16 << 20
+
+  private static func openSocket(_ family: NetlinkFamily) throws(NetlinkError) -> MnlSocket {
+    let bus =
+      switch family {
+      case .sockDiag: NETLINK_SOCK_DIAG
+      case .route: NETLINK_ROUTE
+      case .generic: NETLINK_GENERIC
+      }
+    let socket: MnlSocket
+    do throws(SystemError) { socket = try MnlSocket(bus) } catch { throw NetlinkError(family, socket: error) }
+    do throws(SystemError) { try socket.bind() } catch { throw .systemCall("bind", error) }
+    return socket
+  }
+
+  private static func receive(
+    from socket: borrowing MnlSocket, _ family: NetlinkFamily, _ handler: Handler
+  ) throws(NetlinkError) {
+    let receiver = socket.portID
+    // What sock_diag says of a socket has an upper limit far below; of the others the size is asked for first.
+    let mayBeLong = family != .sockDiag
+    var buffer = DatagramBuffer(byteCount: usualSize)
+    while true {
+      let datagram: Datagram
+      do throws(SystemError) {
+        if mayBeLong {
+          let next = try socket.receive(into: buffer, .peek)
+          if next.sender == 0, next.length > buffer.count, next.length <= largestSize {
+            buffer = DatagramBuffer(byteCount: next.length)
+          }
+        }
+        datagram = try socket.receive(into: buffer)
+      } catch {
+        throw .systemCall("recvfrom", error)
+      }
+      guard datagram.length <= buffer.count else {
+        // Whatever another process sends is not looked at, however long it is.
+        if datagram.sender != 0 { continue }
+        throw .malformedReply(
+          WireError(offset: buffer.count, expected: "a datagram of at most \(buffer.count) bytes"))
+      }
+      let origin = DatagramOrigin(sender: datagram.sender, receiver: receiver)
+      let progress = try buffer.withBytes(datagram.length) { (bytes) throws(NetlinkError) in
+        try handler(bytes, origin)
+      }
+      if progress == .complete { return }
+    }
+  }
+}
