@@ -1,4 +1,5 @@
 import BindRules
+import Glibc
 import KernelLab
 import SocketModel
 import Testing
