@@ -16,7 +16,7 @@ func fuzzTypes(_ input: inout FuzzInput) {
   }
   let layout: KernelLayout
   do throws(BPFError) {
-    layout = try KernelLayout(parsing: file.span.bytes)
+    layout = try KernelLayout(parsing: file.span.bytes, isOld: true)
   } catch {
     if case .malformedTypes(let offset, _) = error {
       require((0...file.count).contains(offset), "an error lies inside the file")
