@@ -20,12 +20,13 @@ build: $(RELEASE) ## the release binary
 # Nobody looks its symbols up: without them the linker drops more, and the runtime's one dladdr(3) has less to search.
 # Concrete generic types are reached by symbol, not by mangled name: the runtime would search all conformances of the
 # binary for each of them, which was half of all instructions of `portwhy 8080`.
-# Size before speed (3 % more instructions); one copy of equal functions; no table for unwinding, as nothing here unwinds.
+# Size before speed (3 % more instructions); one copy of equal functions; no tables for unwinding, as nothing unwinds.
 # No source may reach the regex engine, which `contains` with a string of several characters does: 1.3 MB.
 STATIC := .build/static
 STATIC_FLAGS := --static-swift-stdlib --disable-local-rpath -Xlinker -s -Xlinker -L$(CURDIR)/$(STATIC) \
   -Xswiftc -Xclang-linker -Xswiftc -static-libgcc -Xlinker --no-export-dynamic \
-  -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker --icf=all -Xlinker --no-eh-frame-hdr \
+  -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker --icf=all \
+  -Xlinker --no-eh-frame-hdr -Xlinker -T -Xlinker $(CURDIR)/scripts/no-unwinding.ld \
   -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now \
   -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors \
   -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import
