@@ -125,7 +125,14 @@ struct SurroundingsTests {
     bare.environment = []
     let foreign = Start(through: ["/usr/bin/env", "-i", "-C", "/proc"])
     let (normal, others) = try besideListener { port in
-      (try portwhy([port]), try [limited, bare, foreign].map { try portwhy([port], $0) })
+      let normal = try portwhy([port])
+      // Beside a hundred other looks an iterator of BPF may not be had at once, which leaves more open.
+      let others = try [limited, bare, foreign].map { start in
+        var other = try portwhy([port], start)
+        for _ in 0..<3 where other.untimed != normal.untimed { other = try portwhy([port], start) }
+        return other
+      }
+      return (normal, others)
     }
     for other in others { #expect(other.untimed == normal.untimed) }
     #expect(normal.status == 1)
