@@ -172,7 +172,8 @@ package struct KernelVersion: Sendable, Hashable, Comparable, CustomStringConver
     guard parts.count >= 2, let major = Int(parts[0]), let minor = Int(parts[1].prefix { $0.isNumber }) else {
       return nil
     }
-    let stable = parts.count > 2 ? Int(parts[2].prefix { $0.isNumber }) : nil
+    // `6.1-rc3.1` has two numbers, and a name of its builder behind them.
+    let stable = parts.count > 2 && parts[1].isDecimal ? Int(parts[2].prefix { $0.isNumber }) : nil
     return (major, minor, stable == 0 ? nil : stable)
   }
 
