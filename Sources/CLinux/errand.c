@@ -153,21 +153,26 @@ static int copy_all(struct portwhy_errand *errand, uint64_t limit) {
   return 0;
 }
 
-/* Nothing of the caller stays open: a child that is stuck must hold up no pipe of its caller, and no port. 0 becomes the
- * pipe, 1 what is read. */
-static void keep_only(int pipe, int source) {
-  int high_pipe = fcntl(pipe, F_DUPFD, 8);
-  int high_source = source < 0 ? -1 : fcntl(source, F_DUPFD, 8);
-  dup2(high_pipe, 0);
-  unsigned first = 1;
-  if (high_source >= 0) {
-    dup2(high_source, 1);
-    first = 2;
-  }
-  if (syscall(436 /* close_range */, first, ~0u, 0) == 0) return;
+static void close_all(unsigned first, unsigned last) {
+  if (first > last || syscall(436 /* close_range */, first, last, 0) == 0) return;
   struct rlimit limit;  /* before 5.9 */
-  unsigned last = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? (unsigned)limit.rlim_cur : 65536;
-  for (unsigned descriptor = first; descriptor < last; descriptor++) close((int)descriptor);
+  unsigned end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? (unsigned)limit.rlim_cur : 65536;
+  for (unsigned descriptor = first; descriptor < end && descriptor <= last; descriptor++) close((int)descriptor);
+}
+
+/* Nothing of the caller stays open: a child that is stuck must hold up no pipe of its caller, and no port. 0 becomes the
+ * pipe, 1 what is read. All else is closed first: the caller may have no descriptor to spare (RLIMIT_NOFILE). */
+static void keep_only(int pipe, int source) {
+  unsigned low = (unsigned)(source >= 0 && source < pipe ? source : pipe);
+  unsigned high = (unsigned)(source > pipe ? source : pipe);
+  if (low > 0) close_all(0, low - 1);
+  close_all(low + 1, high - 1);
+  close_all(high + 1, ~0u);
+  int high_pipe = fcntl(pipe, F_DUPFD, 2);
+  int high_source = source < 0 ? -1 : fcntl(source, F_DUPFD, 2);
+  dup2(high_pipe, 0);
+  if (high_source >= 0) dup2(high_source, 1);
+  close_all(high_source >= 0 ? 2 : 1, ~0u);
 }
 
 /* ---- starting one ---- */
