@@ -261,6 +261,7 @@ struct KernelTraits {
     // With which of the mends it was carried back is not known.
     bucketSearches = [
       .byAddress, .byAddressMappedUnderV6only, .byAddressWithoutMappedWildcards, .byAddressWithoutMapping,
+      .byAddressWithinFamily, .byAddressWithoutTimeWait,
     ]
     mayLookInOneWildcardBucket = true
   }

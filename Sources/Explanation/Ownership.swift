@@ -219,7 +219,8 @@ extension ProcessRecord {
     guard isStopped == true else { return nil }
     return Note(
       kind: .stopped,
-      text: "\(text) is stopped, as by Ctrl-Z: it keeps the port and answers nobody; fg in its shell lets it go on")
+      text: "\(text) is stopped, as by Ctrl-Z: it keeps the port and answers nobody; kill -CONT, or fg in its shell,"
+        + " lets it go on")
   }
 }
 

@@ -110,7 +110,7 @@ struct CarriedOutTests {
   func deaf() throws {
     for (does, words) in [
       ("kill 'STOP', $$; sleep 20", ["sh", "-c"]), ("$SIG{TERM} = 'IGNORE'; sleep 20", ["kill", "-KILL"]),
-      ("$SIG{TERM} = 'IGNORE'; exec '/bin/sh', '-c', 'read x'", ["kill", "-HUP"]),
+      ("$SIG{TERM} = 'IGNORE'; exec '/bin/sh', '-c', 'read x'", ["kill", "-KILL"]),
     ] {
       let script = "unless (fork) { our $s = listener($port); \(does); exit } select(undef, undef, undef, 0.5);"
       let done = try carriedOut("stop-holder", beside: script)

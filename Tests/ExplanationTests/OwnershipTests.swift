@@ -314,11 +314,20 @@ struct OwnershipTests {
       return listener([one])
     }
     let stopped = holder("python3") { $0.isStopped = true }
-    #expect(command([stopped]) == "sh -c 'kill 9 && kill -CONT 9'")
-    #expect(command([stopped], uid: 1000) == "sudo sh -c 'kill 9 && kill -CONT 9'")
+    #expect(command([stopped]) == "sh -c 'kill 9; kill -CONT 9'")
+    #expect(command([stopped], uid: 1000) == "sudo sh -c 'kill 9; kill -CONT 9'")
     #expect(explanation([stopped]).notes.contains { $0.kind == .stopped && $0.text.contains("Ctrl-Z") })
     #expect(command([holder("python3") { $0.ignoresTermination = true }]) == "kill -KILL 9")
-    #expect(command([holder("bash") { $0.ignoresTermination = true }]) == "kill -HUP 9")
+    #expect(command([holder("bash") { $0.ignoresTermination = true }]) == "kill -KILL 9")
+    var (master, worker) = (
+      process(9, "nginx", executable: "/bin/nginx"), process(10, "nginx", executable: "/bin/nginx", parent: 9)
+    )
+    (master.isStopped, worker.isStopped) = (true, true)
+    #expect(command([listener([master, worker])]) == "sh -c 'kill 9; kill -CONT 9 10'")
+    (master.isStopped, worker.isStopped, worker.ignoresTermination) = (false, false, true)
+    #expect(command([listener([master, worker])]) == "sh -c 'kill 9; kill -KILL 10'")
+    master.ignoresTermination = true
+    #expect(command([listener([master, worker])]) == "kill -KILL 9 10")
     #expect(command([holder("bash") { $0.ignoresTermination = false }]) == "kill 9")
     #expect(command([holder("python3") { ($0.isStopped, $0.ignoresTermination) = (true, true) }]) == "kill -KILL 9")
   }

@@ -25,7 +25,8 @@ struct ProcessStat: Sendable, Hashable {
     self.session = session
     threads = fields.count > 17 ? Int(fields[17]) : nil
     startTicks = fields.count > 19 ? UInt64(fields[19]) : nil
-    isStopped = fields[0] == "T" || fields[0] == "t"
+    // Not "t": what a debugger has stopped no SIGCONT lets go on.
+    isStopped = fields[0] == "T"
     guard fields.count > 30, let ignored = UInt64(fields[30]) else { return }
     ignoresTermination = ignored & 1 << 14 != 0  // SIGTERM is signal 15
   }

@@ -177,8 +177,8 @@ struct Holders {
     return host.systemctl("stop", units, manager: manager).map { (units.listed() + owner, $0) }
   }
 
-  /// A signal to processes that nobody manages. What is stopped gets it only when it goes on, and what ignores SIGTERM ends
-  /// by SIGKILL alone; a shell, which ignores it where somebody types, by SIGHUP, as when its terminal is closed.
+  /// A signal to processes that nobody manages. What is stopped gets it only when it goes on, and what ignores SIGTERM, as
+  /// a shell does where somebody types, ends by SIGKILL.
   private static func signalled(
     _ sockets: [SocketObservation], _ processes: [ProcessRecord], _ host: HostFacts
   ) -> (String, Command?) {
@@ -190,20 +190,25 @@ struct Holders {
     guard let words = reaching(processes) else {
       return ("what started the \(processes.count) processes of \(names)", nil)
     }
-    if let deaf = processes.first(where: { $0.ignoresTermination == true }) {
-      let shells: Set<String> = ["bash", "zsh", "fish", "ksh", "mksh", "dash", "sh", "tcsh"]
-      let isShell = processes.count == 1 && shells.contains(deaf.program)
-      let name =
-        isShell
-        ? "the shell \(deaf.text), with what was started in it, as SIGTERM does not end it"
-        : "\(names), for which SIGTERM is not enough"
-      return (name, host.asOwner(of: sockets, [words[0], isShell ? "-HUP" : "-KILL"] + words.dropFirst()))
+    let deaf = processes.filter { $0.ignoresTermination == true }
+    let isStopped = processes.contains { $0.isStopped == true }
+    guard !deaf.isEmpty || isStopped else { return (names, host.asOwner(of: sockets, words)) }
+    // Workers too get the signal: theirs may be stopped as well, and one that is killed takes nobody along.
+    let areFew = processes.count <= ProcessRecord.fewProcesses
+    let everybody = areFew ? ["kill"] + processes.map { String($0.pid) } : words
+    guard deaf.isEmpty else {
+      let told = processes.filter { $0.ignoresTermination != true }
+      if told.isEmpty || !areFew {
+        let killed = [everybody[0], "-KILL"] + everybody.dropFirst()
+        return ("\(names), for which SIGTERM is not enough", host.asOwner(of: sockets, killed))
+      }
+      let line = "kill \(told.numbers); kill -KILL \(deaf.numbers)"
+      let name = "\(names), of which SIGTERM does not end \(deaf.map(\.text).listed())"
+      return (name, host.asOwner(of: sockets, ["sh", "-c", line]))
     }
-    guard processes.contains(where: { $0.isStopped == true }) else {
-      return (names, host.asOwner(of: sockets, words))
-    }
-    let continued = [words[0], "-CONT"] + words.dropFirst()
-    let line = "\(words.joined(separator: " ")) && \(continued.joined(separator: " "))"
+    // Not `&&`: that one of several has ended meanwhile fails the first kill(1), which the others have got.
+    let continued = [everybody[0], "-CONT"] + everybody.dropFirst()
+    let line = "\(words.joined(separator: " ")); \(continued.joined(separator: " "))"
     return ("\(names), which has to go on to notice it", host.asOwner(of: sockets, ["sh", "-c", line]))
   }
 
@@ -236,7 +241,7 @@ struct Holders {
     }
     let parents = Set(processes.map(\.parent))
     if parents.count == 1, let parent = processes[0].parent, parent > 1,
-      processes.allSatisfy({ $0.siblings == processes.count })
+      processes.allSatisfy({ $0.siblings == processes.count && !$0.isOfShell })
     {
       return ["pkill", "-P", String(parent)]
     }
@@ -254,7 +259,17 @@ struct Holders {
   }
 }
 
+extension [ProcessRecord] {
+  fileprivate var numbers: String { map { String($0.pid) }.joined(separator: " ") }
+}
+
 extension ProcessRecord {
+  /// Whether a shell started it, which may start anything else by the time the command is typed.
+  fileprivate var isOfShell: Bool {
+    let shells: Set<String> = ["bash", "zsh", "fish", "ksh", "mksh", "dash", "sh", "tcsh"]
+    return parents?.first.map { shells.contains($0.command) } ?? false
+  }
+
   /// Whether it is of a server whose workers end with their parent.
   fileprivate var endsWithParent: Bool {
     let servers: Set<String> = ["nginx", "apache2", "httpd", "haproxy", "gunicorn"]

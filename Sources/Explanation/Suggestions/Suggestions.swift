@@ -120,7 +120,7 @@ private func lookCloser(_ situation: Situation, _ outcome: BindOutcome) -> [Sugg
     command: host.asRoot(situation.asking()))
   let lookOutside = Suggestion(
     kind: .findHolder, certainty: .when(.mayLookOutside),
-    text: "ask on the host, outside this container: who holds the port is not in here")
+    text: "ask on the host, outside this container, too: from in here the holder is not to be seen")
   let isOutside =
     situation.snapshot.visibility.reasons.contains(.pidNamespace)
     && situation.blockingSockets.contains { $0.owner == .hidden }

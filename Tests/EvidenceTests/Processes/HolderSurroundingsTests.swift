@@ -79,7 +79,7 @@ struct HolderSurroundingsTests {
     // As of proc_pid_stat(5): the fields 4 to 30, then the pending, blocked, ignored and caught signals.
     let rest = "1 7 20 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0 0 0 0 0 0 0"
     for (state, blocked, ignored, wanted) in [
-      ("S", 0, 0, (false, false)), ("T", 0, 0, (true, false)), ("t", 0, 0, (true, false)),
+      ("S", 0, 0, (false, false)), ("T", 0, 0, (true, false)), ("t", 0, 0, (false, false)),
       ("S", 0, 1 << 14, (false, true)), ("S", 1 << 14, 0, (false, false)),
       ("S", 0, 1 << 13 | 1 << 15, (false, false)),
     ] {
