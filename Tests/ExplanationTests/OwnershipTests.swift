@@ -326,6 +326,8 @@ struct OwnershipTests {
     #expect(command([listener([master, worker])]) == "sh -c 'kill 9; kill -CONT 9 10'")
     (master.isStopped, worker.isStopped, worker.ignoresTermination) = (false, false, true)
     #expect(command([listener([master, worker])]) == "sh -c 'kill 9; kill -KILL 10'")
+    master.isStopped = true
+    #expect(command([listener([master, worker])]) == "sh -c 'kill 9; kill -CONT 9; kill -KILL 10'")
     master.ignoresTermination = true
     #expect(command([listener([master, worker])]) == "kill -KILL 9 10")
     #expect(command([holder("bash") { $0.ignoresTermination = false }]) == "kill 9")

@@ -202,7 +202,8 @@ struct Holders {
         let killed = [everybody[0], "-KILL"] + everybody.dropFirst()
         return ("\(names), for which SIGTERM is not enough", host.asOwner(of: sockets, killed))
       }
-      let line = "kill \(told.numbers); kill -KILL \(deaf.numbers)"
+      let woken = isStopped ? "; kill -CONT \(told.numbers)" : ""
+      let line = "kill \(told.numbers)\(woken); kill -KILL \(deaf.numbers)"
       let name = "\(names), of which SIGTERM does not end \(deaf.map(\.text).listed())"
       return (name, host.asOwner(of: sockets, ["sh", "-c", line]))
     }
