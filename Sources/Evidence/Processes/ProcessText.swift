@@ -10,7 +10,7 @@ struct ProcessStat: Sendable, Hashable {
   var startTicks: UInt64?
   /// How many threads it has; nil where the line ends before.
   var threads: Int?
-  /// Stopped by a signal, as Ctrl-Z does, or by a debugger: a signal that is not SIGKILL waits until it goes on.
+  /// Stopped by a signal, as Ctrl-Z does, not by a debugger: a signal that is not SIGKILL waits until it goes on.
   var isStopped: Bool
   /// It ignores SIGTERM; nil where the line ends before. One that blocks it may well wait for it (signalfd(2)).
   var ignoresTermination: Bool?

@@ -46,7 +46,7 @@ public struct ProcessRecord: Sendable, Hashable {
   /// The kernel function that its only thread sleeps in (`/proc/PID/wchan`); read only where the parent
   /// of a holder has gone.
   package var sleepsIn: String?
-  /// Stopped by a signal, as Ctrl-Z does, or by a debugger; nil where it was not read.
+  /// Stopped by a signal, as Ctrl-Z does, not by a debugger; nil where it was not read.
   package var isStopped: Bool?
   /// It ignores SIGTERM; nil where that was not read.
   package var ignoresTermination: Bool?
