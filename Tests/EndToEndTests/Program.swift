@@ -34,8 +34,8 @@ struct Ending: Sendable, Hashable {
   var output: String
   var errors: String
 
-  /// What was printed, but for how long ago a process was started.
-  var untimed: String { output.replacing(/since \d+ seconds?/, with: "since then") }
+  /// What was printed, but for how long ago a process was started, in whatever unit.
+  var untimed: String { output.replacing(/since \d+ (second|minute|hour|day)s?/, with: "since then") }
 
   /// The first two lines, each with what hangs below it.
   var headline: String {
