@@ -249,7 +249,7 @@ struct Gathering {
     let ports = ranges.hull ?? 0...0
     let holders = evidenceSources.holders
     var use = visibility.bpf
-    let isAsked = detail.isAsked(all, host)
+    let isAsked = detail == .everySocket ? { _ in true } : detail.isAsked(all, host)
     let seen = reader.examine(&all, asks: isAsked, search: { bpf ? holders(ports, $0, &use) : nil })
     visibility.bpf = use
     if names {

@@ -15,9 +15,8 @@ package enum OverviewDetail: Sendable, Hashable {
   /// Up to this many ports of outgoing connections have a line each in the table; more are counted by owner.
   package static let clientPortsShown = 16
 
-  /// Which of these sockets are asked for their options.
+  /// Which of these sockets are asked for their options for a table.
   func isAsked(_ sockets: [SocketObservation], _ host: HostFacts) -> (SocketObservation) -> Bool {
-    guard self == .table else { return { _ in true } }
     let held = Set(sockets.lazy.filter(\.holdsPort).map(\.place))
     let clients = Set(sockets.lazy.filter { host.mayBeClientPort($0) && !held.contains($0.place) }.map(\.place))
     let areShown = clients.count <= Self.clientPortsShown

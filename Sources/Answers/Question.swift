@@ -114,7 +114,7 @@ public enum NamespaceReference: Sendable, Hashable, CustomStringConvertible {
   case path(String)
 
   /// Reads a word: a number is a process, anything with a slash a path, the rest a name; nil for what is none.
-  public init?(_ word: String) {
+  package init?(_ word: String) {
     if word.contains("/") {
       self = .path(word)
     } else if word.isDecimal {

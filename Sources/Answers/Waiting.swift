@@ -4,7 +4,7 @@ import Netlink
 public import SocketModel
 
 /// How a wait ended.
-public enum WaitEnd: Sendable, Hashable {
+package enum WaitEnd: Sendable, Hashable {
   /// Every planned bind works, or its port is one's own already (`Question.ours`).
   case works
   /// It fails for a reason that no wait changes: a right, a family or a protocol that is missing.
@@ -121,7 +121,7 @@ extension Report {
 
   /// Milliseconds until the last timer of a timewait socket in the way of the planned binds ends; nil where there is
   /// none.
-  public var timeWaitLeft: UInt32? {
+  package var timeWaitLeft: UInt32? {
     targets.flatMap { target in
       target.planBlockers.compactMap { $0.timer?.kind == .timeWait ? $0.timer?.expires : nil }
     }.max()

@@ -18,7 +18,7 @@ public struct ReuseOptions: OptionSet, Sendable, Hashable {
   }
 
   /// The four combinations, in the order of the report: none, SO_REUSEADDR, SO_REUSEPORT, both.
-  public static let combinations: [ReuseOptions] = [[], .reuseaddr, .reuseport, [.reuseaddr, .reuseport]]
+  package static let combinations: [ReuseOptions] = [[], .reuseaddr, .reuseport, [.reuseaddr, .reuseport]]
 }
 
 /// The interface a planned socket is bound to with SO_BINDTODEVICE.
@@ -51,7 +51,7 @@ public struct BindAttempt: Sendable, Hashable {
   /// The interface it is bound to (SO_BINDTODEVICE); nil for none.
   package var device: BindDevice?
   /// The uid the socket is created with (`sk_uid`).
-  public var uid: UInt32
+  package var uid: UInt32
   /// CAP_NET_BIND_SERVICE in the user namespace that owns the network namespace; nil where not known.
   package var mayBindPrivileged: Bool?
   /// IP_FREEBIND is set before bind(2).
@@ -256,9 +256,9 @@ package enum BindRule: String, Sendable, Hashable, CaseIterable {
 }
 
 /// A socket of the snapshot that is, or may be, in the way.
-public struct Blocker: Sendable, Hashable {
+package struct Blocker: Sendable, Hashable {
   /// Index into `Snapshot.sockets`.
-  public var socket: Int
+  package var socket: Int
   /// The rule that finds it in the way.
   package var rule: BindRule
 
@@ -328,7 +328,7 @@ public struct BindOutcome: Sendable, Hashable {
   /// The rules, or a real bind.
   package var source: OutcomeSource
   /// The sockets that make it fail, or may; ascending.
-  public var blockers: [Blocker]
+  package var blockers: [Blocker]
   /// What is missing where `bind` or `listen` is undetermined; empty otherwise.
   public var missing: [MissingFact]
   /// What happens under ordinary assumptions, where `bind` or `listen` is undetermined and there is ground for a guess.

@@ -25,6 +25,8 @@ struct Invocation: Hashable {
     case auto
     case always
     case never
+
+    static let words = allCases.map(\.rawValue)
   }
 
   var task: Task

@@ -285,48 +285,111 @@ package struct ProcessVisibility: Sendable, Hashable {
   package var isComplete: Bool { unreadableProcesses == 0 && reasons.isEmpty }
 }
 
-/// Turns the number of a control group (`INET_DIAG_CGROUP_ID`) into its path below the cgroup2 mount.
+/// What getsockopt(2) and fstat(2) tell of a socket, read from a duplicate of a holder's descriptor.
+struct SocketFlags: Sendable, Hashable {
+  var reuseaddr: Bool
+  /// Nil where the kernel has no such option for this socket.
+  var reuseport: Bool?
+  /// Nil for a socket that is not AF_INET6.
+  var v6only: Bool?
+  /// The uid of the inode.
+  var uid: UInt32
+  /// Of an MPTCP socket, whose options are those of its first subflow alone; nil for any other.
+  var firstSubflow: FirstSubflow?
+  /// The upper layer protocol of a TCP socket: `mptcp`, `tls`, …; nil for none.
+  var upperLayer: String?
+
+  init(_ answer: SocketAnswer) {
+    reuseaddr = answer.reuseaddr
+    reuseport = answer.reuseport
+    v6only = answer.v6only
+    uid = answer.uid
+    firstSubflow = FirstSubflow(answer)
+    upperLayer = firstSubflow == nil ? answer.upperLayer : "mptcp"
+  }
+}
+
+/// The subflow that an MPTCP socket began with, as the socket's own names tell it (`mptcp_copy_inaddrs`).
 ///
-/// The number is the `st_ino` of its directory and, on kernfs, also its file handle: one open_by_handle_at(2)
-/// and one readlink(2), without a search. That needs CAP_DAC_READ_SEARCH; without it only the groups of the
-/// holders are compared. A group that was removed has no path.
-struct ControlGroupPaths: ~Copyable {
-  private let mount: Descriptor
-  private let mountPoint: String
-  private var known: [UInt64: String?] = [:]
+/// It shares SO_REUSEADDR and SO_REUSEPORT with the socket. A subflow that joined later has the socket's inode, but
+/// reuse options of its own: those of a new socket or of a listener (`sync_socket_options` copies neither).
+struct FirstSubflow: Sendable, Hashable {
+  /// getsockname(2).
+  var local: Endpoint?
+  /// getpeername(2); nil before the handshake is done and after the connection.
+  var remote: Endpoint?
+  /// It is in SYN_SENT (TCP_INFO asks the first subflow): no other can have joined yet.
+  var isConnecting = false
 
-  /// Nil where no cgroup2 is mounted.
-  init?(procRoot: String) {
+  /// Nil for a socket that is not MPTCP's.
+  init?(_ answer: SocketAnswer) {
+    guard answer.protocolNumber == ProtocolNumber.mptcp else { return nil }
+    local = answer.local?.endpoint
+    remote = answer.peer?.endpoint
+    isConnecting = answer.info?.state == .synSent
+  }
+
+  init(local: Endpoint?, remote: Endpoint? = nil, isConnecting: Bool = false) {
+    self.local = local
+    self.remote = remote
+    self.isConnecting = isConnecting
+  }
+
+  /// Whether a socket of the dump is this subflow for sure; a joined one differs in an address or a port.
+  func isSurely(_ socket: SocketObservation) -> Bool {
+    if socket.state == .listen { return true }
+    guard let local, socket.local.port == local.port else { return false }
+    guard let peer = socket.remote else {
+      // After a failed connect(2) the subflow is back at the wildcard; none joins from there with the same port.
+      return socket.local.address == local.address || socket.local.address.isUnspecified
+    }
+    guard socket.local.address == local.address else { return false }
+    return remote.map { $0 == peer } ?? (socket.state == .synSent && isConnecting)
+  }
+}
+
+/// Says why a descriptor could not be duplicated or asked.
+struct RefusalReader: Sendable {
+  /// `kernel.yama.ptrace_scope`; 0 where the kernel has no Yama.
+  var ptraceScope: Int
+  /// The real uid of this thread, which PTRACE_MODE_ATTACH_REALCREDS compares (ptrace(2)).
+  var uid: UInt32
+  /// The reader is root and has CAP_SYS_PTRACE.
+  var mayTraceAll: Bool
+
+  init(ptraceScope: Int, uid: UInt32, mayTraceAll: Bool) {
+    self.ptraceScope = ptraceScope
+    self.uid = uid
+    self.mayTraceAll = mayTraceAll
+  }
+
+  /// Of this thread, now.
+  init(procRoot: String) {
+    self.init(
+      ptraceScope: Self.ptraceScope(procRoot: procRoot), uid: realUser(),
+      mayTraceAll: effectiveUser() == 0 && Capabilities.ofThisThread?.contains(.sysPtrace) == true)
+  }
+
+  /// - Parameter owner: the uid that owns the process's `fd` directory: its effective uid, or root where it is
+  ///   not dumpable (proc(5), "/proc/pid"), which is refused without Yama's help.
+  func reason(_ error: SystemError, owner: UInt32?) -> UnknownReason {
+    switch error {
+    case .noSystemCall: .oldKernel
+    case _ where error.meansGone: .vanished
+    case .notPermitted: isYamas(owner: owner) ? .yama : .hidden
+    default: .hidden
+    }
+  }
+
+  /// Scope 1 and 2 refuse one's own processes without CAP_SYS_PTRACE, scope 3 refuses everybody (Yama.rst).
+  private func isYamas(owner: UInt32?) -> Bool {
+    mayTraceAll ? ptraceScope >= 3 : ptraceScope > 0 && uid != 0 && owner == uid
+  }
+
+  private static func ptraceScope(procRoot: String) -> Int {
     guard let proc = try? Descriptor(directory: procRoot),
-      let text = try? proc.contents(of: "self/mountinfo", limit: 1 << 20),
-      let point = cgroup2MountPoint(mountinfo: String(decoding: text, as: UTF8.self)),
-      let mount = try? Descriptor(directory: point)
-    else { return nil }
-    self.mount = mount
-    self.mountPoint = point
-  }
-
-  /// The path, "/" for the root group; `candidates` are the paths of the holders, tried first.
-  mutating func path(of number: UInt64, candidates: [String]) -> String? {
-    if let path = known[number] { return path }
-    let path = candidates.first { isGroup($0, number: number) } ?? pathByHandle(number)
-    known[number] = .some(path)
-    return path
-  }
-
-  private func isGroup(_ path: String, number: UInt64) -> Bool {
-    // "/../x" is a group outside of the reader's cgroup namespace.
-    guard !path.hasPrefix("/..") else { return false }
-    return (try? mount.status(of: "." + path)).map { $0.inode == number } ?? false
-  }
-
-  private func pathByHandle(_ number: UInt64) -> String? {
-    guard let group = try? Descriptor(controlGroup: number, mount: mount),
-      let descriptors = try? Descriptor(directory: "/proc/thread-self/fd"),
-      let path = try? descriptors.linkTarget(of: "\(group.number)")
-    else { return nil }
-    if path == mountPoint { return "/" }
-    guard path.hasPrefix(mountPoint + "/") else { return nil }
-    return String(path.dropFirst(mountPoint.count))
+      let text = try? proc.contents(of: "sys/kernel/yama/ptrace_scope")
+    else { return 0 }
+    return Int(String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)) ?? 0
   }
 }

@@ -304,7 +304,7 @@ extension OptionSection {
         help: "no user names",
         manual: "No user names."),
       OptionRow(
-        .color, "color", nil, .required("WHEN", .words(Invocation.Color.allCases.map(\.rawValue))),
+        .color, "color", nil, .required("WHEN", .words(Invocation.Color.words)),
         in: [.target, .overview, .saved, .explanation, .command],
         help: "colours: auto (the default), always or never",
         manual: """

@@ -147,7 +147,7 @@ public struct Endpoint: Sendable, Hashable {
 
 extension IPv4Address {
   /// Reads dotted decimal, four numbers without leading zeros; nil for everything else (so no `127.1`).
-  public init?(_ text: some StringProtocol) {
+  package init?(_ text: some StringProtocol) {
     let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     guard parts.count == 4 else { return nil }
     var bits: UInt32 = 0
@@ -161,7 +161,7 @@ extension IPv4Address {
 
 extension IPv6Address {
   /// Reads the forms of RFC 4291 section 2.2, without brackets, zone or prefix; nil for everything else.
-  public init?(_ text: some StringProtocol) {
+  package init?(_ text: some StringProtocol) {
     var groups: [UInt16] = []
     var gap: Int?
     var rest = Array(text.utf8)[...]
