@@ -1,3 +1,4 @@
+import CLinux
 import Linux
 import Synchronization
 
@@ -5,6 +6,8 @@ import Synchronization
 /// userfaultfd(2) or a file system in user space, the lock of a socket. Who cannot wait asks for the answer in time.
 final class LookingThread: Sendable {
   private struct State {
+    /// Its number, gettid(2); 0 before it runs.
+    var thread: Int32 = 0
     var job: (@Sendable () -> Void)?
     var isOver = false
   }
@@ -21,13 +24,28 @@ final class LookingThread: Sendable {
     guard startThread({ self.run() }) else { return nil }
   }
 
-  /// What `look` finds; nil where it takes longer. Then this thread is of no use any more.
+  /// What `look` finds; nil where it takes longer and waits for somebody. Then this thread is of no use any more.
   func find<Found: Sendable>(within microseconds: UInt64, _ look: @escaping @Sendable () -> Found) -> Found? {
     let found = Answer<Found>()
     state.withLock { $0.job = { found.value.withLock { $0 = look() } } }
     work.raise()
-    guard done.wait(until: Clock.microseconds + microseconds) else { return nil }
+    let start = Clock.microseconds
+    var end = start + microseconds
+    while !done.wait(until: end) {
+      guard isRunning, Clock.microseconds &- start < Self.mostAtWork else { return nil }
+      end = Clock.microseconds + Self.pause
+    }
     return found.value.withLock { $0 }
+  }
+
+  /// On a busy machine a look that waits for nobody waits for a processor; but not for ever.
+  private static let mostAtWork: UInt64 = 5_000_000
+  private static let pause: UInt64 = 20_000
+
+  /// It runs, or would if a processor were free (proc(5), `/proc/PID/stat`).
+  private var isRunning: Bool {
+    let thread = state.withLock { $0.thread }
+    return fileContents("/proc/self/task/\(thread)/status").map(StatusFile.init)?.text("State:")?.first == "R"
   }
 
   /// Ends the thread after the job it is at.
@@ -37,6 +55,7 @@ final class LookingThread: Sendable {
   }
 
   private func run() {
+    state.withLock { $0.thread = portwhy_thread_number() }
     while true {
       _ = work.wait()
       let (job, isOver) = state.withLock { state in

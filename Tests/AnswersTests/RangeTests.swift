@@ -54,16 +54,13 @@ struct RangeTests {
 
   @Test("of every port is answered, and no port looks through the sockets of the others")
   func everyPort() throws {
-    let (elapsed, count) = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
+    // A look through all sockets for each port would take minutes; how fast it is, `make bench` says.
+    let count = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
       (_: inout NetworkNamespace) in
       let held = (20000..<20300).map { listener(Port($0)) }
       defer { for descriptor in held { close(descriptor) } }
-      let start = ContinuousClock.now
-      let count = try TransportProtocol.allCases.reduce(0) { try $0 + ask(1...65535, $1).count }
-      return (start.duration(to: .now), count)
+      return try TransportProtocol.allCases.reduce(0) { try $0 + ask(1...65535, $1).count }
     }
     #expect(count == 2 * 65535)
-    // A debug build takes about one second; with a look through all sockets for each port it was a minute.
-    #expect(elapsed < .seconds(30), "\(elapsed)")
   }
 }

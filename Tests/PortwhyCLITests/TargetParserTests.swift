@@ -204,11 +204,9 @@ struct TargetParserTests {
   @Test("with as many items as fit into a word is read at once, and in the order typed")
   func many() throws {
     let word = (1...26_000).map { "\($0)" }.joined(separator: ",")
-    let started = ContinuousClock.now
     let read = try items(word + ",127.0.0.1:1-65535")
     let nested = try items((1...9000).map { "\($0)-\(65_535 - $0)" }.joined(separator: ","))
-    // Each of them took its time for each other: minutes.
-    #expect(ContinuousClock.now - started < .seconds(120))
+    // Where each of them takes its time for each other these are minutes; `make fuzz` gives an input ten seconds.
     #expect(read.count == 26_001 && read[25_999].ports == 26_000...26_000)
     #expect(read.last.map(text) == "tcp 26001-65535 127.0.0.1")
     #expect(nested.map(text) == ["tcp 1-65534 *"])

@@ -42,20 +42,21 @@ struct CommandKeeperTests {
 
   @Test("a daemon that outlives portwhy binds as before, and the keeper goes with it")
   func daemon() throws {
-    let script = "(sleep 0.7; \(binder) -l 127.0.0.1 8081; \(binder) 127.0.0.1 8080) > $0 2>&1 &"
+    // It waits for the test's word: a portwhy that waited for it would never end.
+    let script =
+      "(while [ ! -e $0.go ]; do sleep 0.05; done; \(binder) -l 127.0.0.1 8081; \(binder) 127.0.0.1 8080) > $0 2>&1 &"
     let (ending, text, keepers) = try inDirectory { directory in
       try withTakenPorts { _ in
         let file = directory + "/out"
-        let start = ContinuousClock.now
         let ending = try portwhy(running: ["/bin/sh", "-c", script, file])
-        #expect(ContinuousClock.now - start < .milliseconds(600), "portwhy waits for a daemon")
-        let end = ContinuousClock.now + .seconds(20)
+        try write("", to: file + ".go")
+        let end = ContinuousClock.now + .seconds(60)
         var text = ""
         while ContinuousClock.now < end, !text.contains("bind 8080") {
           usleep(20_000)
           text = (try? contents(of: file)) ?? ""
         }
-        usleep(300_000)
+        while ContinuousClock.now < end, try keepersOfThisNamespace() > 0 { usleep(20_000) }
         return (ending, text, try keepersOfThisNamespace())
       }
     }
