@@ -79,6 +79,8 @@ struct InteractiveShell: ~Copyable {
   }
 
   deinit {
+    // Of a terminal that could not be had it is -1: every process.
+    guard process > 0 else { return }
     kill(process, SIGKILL)
     close(terminal)
     var status: Int32 = 0
