@@ -22,7 +22,10 @@ struct BenchTests {
       let wall = cells.first.flatMap { Double($0.filter { $0 != " " }) } ?? 0
       #expect(wall > 0, "\(command): \(row ?? "no row")")
     }
-    for promise in ["`portwhy -q --from`", "one port with 4,000 connections", "the binary, MB"] {
+    for promise in [
+      "`portwhy -q --from`", "one port with 4,000 connections", "the binary, MB", "5 spawns behind `portwhy --`",
+      "a failing bind behind `portwhy --` stands still",
+    ] {
       #expect(ending.lines.contains { $0.hasPrefix("| \(promise)") }, "\(promise)")
     }
     let drawing = try run(["/usr/bin/cat", chart], Start()).output

@@ -9,6 +9,7 @@ struct Extras: Sendable {
   var reports: [(name: String, rate: Double)]
   /// Bytes.
   var binary: Int
+  var command: CommandOverhead
 
   var budgets: [Budget] {
     let sizes = Self.connections.map { "with \(grouped($0)) connections" }
@@ -16,13 +17,15 @@ struct Extras: Sendable {
     let rates = reports.map {
       Budget(promise: "`portwhy -q --from` of \($0.name), MiB/s", measured: $0.rate, limit: 20, isFloor: true)
     }
-    return [growth] + rates + [Budget(promise: "the binary, MB", measured: Double(binary) / 1e6, limit: 10)]
+    return [growth] + rates + command.budgets
+      + [Budget(promise: "the binary, MB", measured: Double(binary) / 1e6, limit: 10)]
   }
 
   private static let connections = [1000, 4000]
   private static let rounds = 15
 
   init(_ settings: Settings) throws {
+    command = try CommandOverhead(settings)
     let portwhy = settings.portwhy
     let isSmoke = settings.loads == [.smoke]
     let counts = Self.connections.map { isSmoke ? $0 / 100 : $0 }

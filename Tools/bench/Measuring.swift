@@ -7,6 +7,11 @@ func measureAll(_ settings: Settings) -> Int32 {
     for word in Set(Command.all.map { $0.words(portwhy: settings.portwhy)[0] }) where !SystemCalls.isInstalled(word) {
       say("bench: there is no \(word) on this host: its rows are missing")
     }
+    if settings.commandOnly {
+      let overhead = try CommandOverhead(settings)
+      print((table(overhead.budgets) + table(overhead)).joined(separator: "\n"))
+      return 0
+    }
     var results: [LoadResult] = []
     for load in settings.loads { try measure(load, settings).map { results.append($0) } }
     if settings.shellCommand != nil { return 0 }
@@ -149,6 +154,6 @@ private struct Remains {
   }
 }
 
-private func loadAverage() -> String {
+func loadAverage() -> String {
   SystemCalls.text(ofFile: "/proc/loadavg").split(separator: " ").first.map(String.init) ?? "unknown"
 }

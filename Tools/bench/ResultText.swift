@@ -20,17 +20,40 @@ func resultText(_ results: [LoadResult], _ extras: Extras?, host: HostDescriptio
       + "are means (`rusage`), memory is the peak of runs of their own.", "",
   ]
   let judged = budgets(results, extras)
-  if !judged.isEmpty {
-    lines += ["## Budgets", "", "| budget | measured | limit | |", "|---|---:|---:|---|"]
-    lines += judged.map {
-      "| \($0.promise) | \(decimal($0.measured, 3)) | \($0.isFloor ? "at least " : "")\(decimal($0.limit, 2)) | "
-        + "\($0.isMet ? "met" : "**missed**") |"
-    }
-    lines.append("")
-  }
+  if !judged.isEmpty { lines += ["## Budgets", ""] + table(judged) }
   for result in results { lines += table(result) }
+  if let command = extras?.command { lines += table(command) }
   for saved in results.compactMap(\.savedReports) { lines += table(saved) }
   return lines.joined(separator: "\n")
+}
+
+func table(_ budgets: [Budget]) -> [String] {
+  ["| budget | measured | limit | |", "|---|---:|---:|---|"]
+    + budgets.map {
+      "| \($0.promise) | \(decimal($0.measured, 3)) | \($0.isFloor ? "at least " : "")\(decimal($0.limit, 2)) | "
+        + "\($0.isMet ? "met" : "**missed**") |"
+    } + [""]
+}
+
+func table(_ overhead: CommandOverhead) -> [String] {
+  var lines = [
+    "## `portwhy -- COMMAND`", "",
+    "Load average before and after: \(overhead.loadAverages.joined(separator: ", ")). Bare and behind portwhy in turn,"
+      + " \(overhead.rows.first?.bare.wall.count ?? 0) times; user and system are those of all processes.", "",
+    "| command | wall ms | least | user ms | system ms |", "|---|---:|---:|---:|---:|",
+  ]
+  for row in overhead.rows {
+    for (name, measurement) in [(row.name, row.bare), ("the same behind `portwhy --`", row.watched)] {
+      let figures = [
+        median(measurement.wall), measurement.wall.min(), mean(measurement.user), mean(measurement.system),
+      ].map(milliseconds)
+      lines.append("| \(name) | \(figures.joined(separator: " | ")) |")
+    }
+  }
+  lines.append(
+    "| a failing bind, while its thread stands still | \(milliseconds(median(overhead.stops))) | "
+      + "\(milliseconds(overhead.stops.min())) | | |")
+  return lines + [""]
 }
 
 private func table(_ result: LoadResult) -> [String] {

@@ -11,6 +11,8 @@ struct Settings: Sendable, Hashable {
   /// Rounds at most, where the loads' own numbers take too long.
   var rounds: Int?
   var callgrind = true
+  /// Nothing but what `portwhy --` costs a command.
+  var commandOnly = false
   /// Run by sh(1) under each load instead of measuring: a profiler, say.
   var shellCommand: String?
 }
@@ -22,6 +24,10 @@ enum BenchWord: Sendable, Hashable {
   case holdSockets(Int, Port)
   /// Hold so many files.
   case holdFiles(Int)
+  /// Start so many programs.
+  case spawn(Int)
+  /// Bind a port.
+  case bind(Port)
   case unknown(String)
 
   init(_ arguments: ArraySlice<String>) {
@@ -30,6 +36,10 @@ enum BenchWord: Sendable, Hashable {
     while let word = rest.popFirst() {
       if word == "--no-callgrind" {
         settings.callgrind = false
+        continue
+      }
+      if word == "--command" {
+        settings.commandOnly = true
         continue
       }
       guard let value = rest.popFirst() else {
@@ -54,6 +64,12 @@ enum BenchWord: Sendable, Hashable {
         return
       case "hold-files":
         self = .holdFiles(Int(value) ?? 0)
+        return
+      case "spawn":
+        self = .spawn(Int(value) ?? 0)
+        return
+      case "bind":
+        self = .bind(Port(UInt16(value) ?? 0))
         return
       default:
         self = .unknown(word)

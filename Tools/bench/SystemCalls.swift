@@ -172,6 +172,13 @@ enum SystemCalls {
 
   static func ownProcess() -> Int32 { getpid() }
 
+  /// The path of this program; `/proc/self/exe` would be another's in a child of a child.
+  static func ownProgram() -> String {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = readlink("/proc/self/exe", &buffer, buffer.count)
+    return String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
   /// Whether the word is a program: a path, or a name in a directory of PATH.
   static func isInstalled(_ word: String) -> Bool {
     if word.contains("/") { return access(word, X_OK) == 0 }
