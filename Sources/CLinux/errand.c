@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -258,6 +259,98 @@ int portwhy_start_copying(struct portwhy_errand *errand, int descriptor, uint64_
   return 0;
 }
 
+/* ---- asking without a child ---- */
+
+/* What a thread and who started it share; the last of the two frees it. */
+struct by_thread {
+  _Atomic int owners;
+  int end;
+  int wants;
+  uint32_t count;
+  struct portwhy_errand errand;
+  struct portwhy_errand_state state;
+  struct portwhy_socket_question questions[];
+};
+
+/* A thread that was left behind. */
+static _Atomic int stuck_thread;
+
+static void let_go_of(struct by_thread *work) {
+  if (atomic_fetch_sub(&work->owners, 1) > 1) return;
+  atomic_store(&stuck_thread, 0);
+  free(work->errand.answers);
+  free(work);
+}
+
+static void *ask_here(void *raw) {
+  struct by_thread *work = raw;
+  int32_t self = (int32_t)syscall(SYS_gettid);
+  ssize_t sent = write(work->end, &self, sizeof self);
+  (void)sent;
+  ask_all(&work->errand, work->questions, work->count, work->wants);
+  __atomic_store_n(&work->state.finished, 1, __ATOMIC_RELEASE);
+  close(work->end);
+  let_go_of(work);
+  return 0;
+}
+
+static int start_thread(void *(*body)(void *), void *value) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_t thread;
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = pthread_create(&thread, 0, body, value);
+  pthread_sigmask(SIG_SETMASK, &before, 0);
+  if (error == 0) pthread_detach(thread);
+  return error;
+}
+
+int portwhy_start_asking_here(struct portwhy_errand *errand, const struct portwhy_socket_question *questions,
+                              uint32_t count, uint32_t slots, int wants) {
+  int ends[2];
+  memset(errand, 0, sizeof *errand);
+  if (atomic_load(&stuck_thread)) return EBUSY;
+  struct by_thread *work = calloc(1, sizeof *work + count * sizeof *questions);
+  struct portwhy_socket_answer *answers = calloc(slots, sizeof *answers);
+  if (!work || !answers || syscall(SYS_pipe2, ends, O_CLOEXEC) != 0) {
+    int error = errno;
+    free(answers);
+    free(work);
+    return error;
+  }
+  memcpy(work->questions, questions, count * sizeof *questions);
+  for (uint32_t slot = 0; slot < slots; slot++) answers[slot].error = PORTWHY_NOT_ASKED;
+  errand->state = &work->state;
+  errand->answers = answers;
+  errand->pipe = ends[0];
+  errand->thread = work;
+  work->owners = 2;
+  work->end = ends[1];
+  work->wants = wants;
+  work->count = count;
+  work->errand = *errand;
+  int error = start_thread(ask_here, work);
+  if (error != 0) {
+    close(ends[0]);
+    close(ends[1]);
+    free(answers);
+    free(work);
+    memset(errand, 0, sizeof *errand);
+    return error;
+  }
+  /* It waits for nobody before this. */
+  ssize_t got;
+  do got = read(ends[0], &errand->process, sizeof errand->process);
+  while (got < 0 && errno == EINTR);
+  return 0;
+}
+
+static void leave_thread(struct portwhy_errand *errand) {
+  if (!__atomic_load_n(&errand->state->finished, __ATOMIC_ACQUIRE)) atomic_store(&stuck_thread, 1);
+  close(errand->pipe);
+  let_go_of(errand->thread);
+}
+
 /* ---- waiting for one ---- */
 
 static uint64_t nanoseconds(void) {
@@ -291,6 +384,29 @@ static int is_running(int32_t process) {
   return end && end[1] == ' ' && end[2] == 'R';
 }
 
+/* The parent of a process, as its stat(5) has it; 0 where it is gone. */
+static int parent_of(int32_t process) {
+  char text[512];
+  int parent = 0;
+  if (!read_file(process, "stat", text, sizeof text)) return 0;
+  char *end = strrchr(text, ')');
+  return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+int portwhy_descends(int32_t process) {
+  /* In the pid namespace of /proc, which need not be that of getpid(2). */
+  char text[64];
+  ssize_t got = readlink("/proc/self", text, sizeof text - 1);
+  text[got > 0 ? got : 0] = 0;
+  int self = atoi(text);
+  /* A chain that changes while it is read may lead in a circle. */
+  for (int step = 0; self > 0 && process > 1 && step < 100; step++) {
+    process = parent_of(process);
+    if (process == self) return 1;
+  }
+  return 0;
+}
+
 int portwhy_await(struct portwhy_errand *errand, uint32_t milliseconds) {
   enum { tick = 20 };
   uint64_t then = 0, worked = 0;
@@ -314,6 +430,11 @@ int portwhy_await(struct portwhy_errand *errand, uint32_t milliseconds) {
 
 void portwhy_end_errand(struct portwhy_errand *errand) {
   if (errand->process == 0) return;
+  if (errand->thread) {
+    leave_thread(errand);
+    errand->process = 0;
+    return;
+  }
   int options = __WALL;
   if (!__atomic_load_n(&errand->state->finished, __ATOMIC_ACQUIRE)) {
     /* Our own child, not waited for yet: the number is its own. */

@@ -49,6 +49,7 @@ struct portwhy_errand {
   struct portwhy_socket_answer *answers;
   size_t size;
   uint64_t slept;  /* nanoseconds that it waited for others, as far as it was watched */
+  void *thread;    /* what a thread of this process shares; 0 for a child */
 };
 
 struct portwhy_errand_state {
@@ -61,6 +62,14 @@ struct portwhy_errand_state {
  * is still stuck. */
 int portwhy_start_asking(struct portwhy_errand *errand, const struct portwhy_socket_question *questions,
                          uint32_t count, uint32_t slots, int wants);
+
+/* The same by a thread of this process, which may look at its descendants where Yama forbids that to its child. One that
+ * is stuck stays behind with its duplicate, until this process ends. */
+int portwhy_start_asking_here(struct portwhy_errand *errand, const struct portwhy_socket_question *questions,
+                              uint32_t count, uint32_t slots, int wants);
+
+/* Whether a process descends from this one. */
+int portwhy_descends(int32_t process);
 
 /* Starts a child that reads `descriptor` to its end, but no more than `limit` bytes, into `errand->pipe`. 0, or errno. */
 int portwhy_start_copying(struct portwhy_errand *errand, int descriptor, uint64_t limit);

@@ -286,34 +286,52 @@ package enum Errand {
       if case .told = answers[question.slot] { return false }
       return true
     }
-    guard !others.isEmpty, let count = UInt32(exactly: others.count), let slotCount = UInt32(exactly: slots) else {
-      return (answers, nil)
+    var silent = askOthers(others, &answers, place, by: portwhy_start_asking)
+    let refused = others.filter { _, question in
+      if case .refused(.notPermitted, _) = answers[question.slot] { portwhy_descends(question.pid) != 0 } else { false }
     }
-    let words = others.map { _, question in
+    if !refused.isEmpty {
+      // Yama lets an ancestor look at a process, and none of its other children.
+      silent = askOthers(refused, &answers, place, by: portwhy_start_asking_here) ?? silent
+    }
+    return (answers, silent)
+  }
+
+  private typealias StartAsking = (
+    UnsafeMutablePointer<portwhy_errand>, UnsafePointer<portwhy_socket_question>, UInt32, UInt32, Int32
+  ) -> Int32
+
+  /// Has the questions asked with a deadline, and notes what comes of them; the number of one that is not answered.
+  private static func askOthers(
+    _ questions: [(offset: Int, element: SocketQuestion)], _ answers: inout [SlotAnswer], _ place: Bool,
+    by start: StartAsking
+  ) -> Int? {
+    guard !questions.isEmpty, let count = UInt32(exactly: questions.count),
+      let slotCount = UInt32(exactly: answers.count)
+    else { return nil }
+    let words = questions.map { _, question in
       portwhy_socket_question(
         process: question.pid, descriptor: question.descriptor, inode: question.inode, slot: UInt32(question.slot))
     }
     let wants = Int32(place ? PORTWHY_ASK_PLACE : PORTWHY_ASK_FLAGS)
     var errand = portwhy_errand()
-    guard portwhy_start_asking(&errand, words, count, slotCount, wants) == 0, let state = errand.state else {
-      return (answers, nil)
-    }
+    guard start(&errand, words, count, slotCount, wants) == 0, let state = errand.state else { return nil }
     defer { portwhy_end_errand(&errand) }
     _ = portwhy_await(&errand, patience)
     let isDone = state.pointee.finished != 0
-    let told = UnsafeBufferPointer(start: errand.answers, count: slots)
+    let told = UnsafeBufferPointer(start: errand.answers, count: answers.count)
     for slot in told.indices {
       switch told[slot].error {
       case 0: answers[slot] = .told(SocketAnswer(told[slot]))
       case PORTWHY_NOT_ASKED: break
       case let error:
         let number = Int(told[slot].question)
-        guard others.indices.contains(number) else { continue }
-        answers[slot] = .refused(SystemError(rawValue: error), question: others[number].offset)
+        guard questions.indices.contains(number) else { continue }
+        answers[slot] = .refused(SystemError(rawValue: error), question: questions[number].offset)
       }
     }
     let step = Int(state.pointee.step)
-    return (answers, isDone || !others.indices.contains(step) ? nil : others[step].offset)
+    return isDone || !questions.indices.contains(step) ? nil : questions[step].offset
   }
 
   private static func askOwn(_ question: SocketQuestion, _ number: Int, _ place: Bool) -> SlotAnswer {

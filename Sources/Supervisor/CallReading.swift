@@ -101,17 +101,7 @@ struct StatusFile {
 }
 
 /// Whether a process descends from this one, which adopts what the command leaves behind.
-package func isBelowThisProcess(_ process: Int32) -> Bool {
-  let own = StatusFile(fileContents("/proc/self/status") ?? []).number("Pid:")
-  var process = UInt64(process)
-  // A chain that changes while it is read may lead in a circle.
-  for _ in 0..<100 where process > 1 {
-    guard let parent = StatusFile(fileContents("/proc/\(process)/status") ?? []).number("PPid:") else { return false }
-    if parent == own { return true }
-    process = parent
-  }
-  return false
-}
+package func isBelowThisProcess(_ process: Int32) -> Bool { portwhy_descends(process) != 0 }
 
 /// The address that a program passed to bind(2): a `sockaddr_in` or `sockaddr_in6` (ip(7), ipv6(7)).
 package struct CallAddress: Sendable, Hashable {
