@@ -145,15 +145,18 @@ public enum Portwhy {
     if let observed = question.observed {
       settled = observed.settle(probed.outcomes, planned: planned, on: gathering.host.kernel)
     }
-    var explanation = explain(
-      Situation(
-        attempt: attempt, outcomes: settled.outcomes, planned: planned, snapshot: snapshot,
-        nearby: gathering.nearby(attempt.transport), runtime: question.plan.runtime ?? question.wording,
-        questionOptions: question.commandOptions))
+    let situation = Situation(
+      attempt: attempt, outcomes: settled.outcomes, planned: planned, snapshot: snapshot,
+      nearby: gathering.nearby(attempt.transport), runtime: question.plan.runtime ?? question.wording,
+      questionOptions: question.commandOptions)
+    var explanation = explain(situation)
     // A socket that is there has its options, whatever its runtime sets by default.
     if question.plan.runtime == nil { explanation.notes.removeAll { $0.kind == .runtimeDefault } }
     if let finding = settled.finding, let observed = question.observed, let errno = observed.errno {
       explanation = finding.explanation(observed.function, errno, explanation, host: gathering.host)
+      var headline = Headline(attempt.port, attempt.transport, [situation])
+      headline.ofCall = explanation.ofCall
+      explanation.headline = headline.first
     }
     explanation.notes += probed.notes
     if question.probes { explanation.suggestions.removeAll { $0.kind == .probe } }

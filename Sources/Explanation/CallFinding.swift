@@ -31,16 +31,16 @@ extension CallFinding {
     switch self {
     case .refusedByPolicy(let now, let policies):
       explanation.why =
-        ["the port is not the reason: by its rules \(Self.rules(now)), and the kernel asks its policies before"]
+        ["by the port's rules \(Self.rules(now)), and the kernel asks its policies before them"]
         + policies.sentences(errno, host)
       explanation.suggestions = policies.suggestions(errno)
     case .goneMeanwhile(let now):
-      explanation.why = ["what was in the way is not there any more: a moment after the call \(Self.rules(now))"]
+      explanation.why = ["a moment after the call \(Self.rules(now))"]
       if now == .ok {
         explanation.suggestions = [Suggestion(kind: .tryAgain, certainty: .checked, text: "try again")]
       }
     case .alreadyBound:
-      explanation.why = ["the socket has an address already, and bind() gives one only once"]
+      explanation.why = ["bind() gives a socket its address only once"]
       explanation.suggestions = [
         Suggestion(
           kind: .newSocket, certainty: .checked, text: "bind the address with a socket of its own, or bind once")
@@ -103,6 +103,14 @@ extension Policies {
 }
 
 extension Diagnosis {
+  /// The headline's words for what only a call that was made could tell; nil where the rules explain what it met.
+  package var ofCall: String? {
+    switch cause {
+    case .refusedByPolicy?, .goneMeanwhile?, .alreadyBound?: cause?.entry.text.title
+    default: notes.contains { $0.kind == .unexplained } ? "what made the call fail is not known" : nil
+    }
+  }
+
   /// Adds that what is in the way was started by the command whose call failed.
   package mutating func addOwnTree(_ holder: ProcessRecord) {
     notes.removeAll { $0.kind == .olderCopy }

@@ -9,6 +9,8 @@ package struct Headline {
   private var situations: [Situation]
   /// The predicates that match, where nothing but one's own server is in the way (`--ours`); else nil.
   package var ours: [String]?
+  /// What a call that was made tells and the rules do not (`Diagnosis.ofCall`); nil where they explain it.
+  package var ofCall: String?
   /// When the sockets were looked at, in seconds since the epoch; nil where no time is to be said.
   private var now: Double?
   /// How the reader's screen writes an address; harmless already.
@@ -49,6 +51,7 @@ package struct Headline {
   /// Who has the port, or what keeps it from being bound.
   package var first: String {
     guard let some = situations.first else { return "\(subject): nothing to attempt" }
+    if let ofCall { return "\(subject): \(ofCall)" }
     if isFree { return "\(subject) \(last == nil ? "is" : "are") free" }
     let failing = situations.filter { $0.plannedVerdict.errno != nil }
     let inUse = failing.filter { $0.plannedVerdict.errno == .addressInUse }
@@ -135,7 +138,7 @@ package struct Headline {
     guard let some = situations.first else { return "" }
     let groups = groups
     let refused = situations.filter { $0.plannedVerdict.errno == .accessDenied }
-    if refused.count == situations.count { return asRoot(refused) }
+    if ofCall == nil, refused.count == situations.count { return asRoot(refused) }
     let bind = "a bind" + (some.planned.isEmpty ? "" : " with \(some.planned.names)") + " to "
     let who = " as \(user(some.attempt.uid))"
     return groups.enumerated().map { offset, group in

@@ -260,6 +260,7 @@ struct TargetHeadline {
       target.port, through: last, target.transport, situations,
       at: now, address: { addressText($0, host: host) }, user: { style.user($0) })
     if let ours = target.ours, ours.decides { words.ours = ours.matched }
+    words.ofCall = target.attempts.lazy.compactMap(\.explanation.ofCall).first
   }
 
   /// The two lines before they are wrapped; the second is empty where there is nothing to attempt.

@@ -6,23 +6,25 @@ import Testing
   "Whatever becomes of portwhy", .enabled(if: endToEndTestsRun && commandModeRuns, "needs CAP_SYS_ADMIN and 5.19"),
   .serialized)
 struct CommandKeeperTests {
-  /// Kills portwhy at a random moment; what its command then says.
-  private func storm(killedAfter microseconds: UInt32, _ number: Int) throws -> String {
+  /// Kills portwhy at a random moment, of its start or of the storm; what its command then says.
+  private func storm(killedAfter microseconds: UInt32, inStorm: Bool) throws -> String {
     try inDirectory { directory in
       let file = directory + "/out"
       var program = try RunningProgram([
         "-o", "/dev/null", "--", "/bin/sh", "-c",
         "\(binder) storm 2 40 0 0 8080 > \(file) 2>&1; echo over >> \(file)",
       ])
+      let start = ContinuousClock.now
+      while inStorm, access(file, F_OK) != 0, ContinuousClock.now < start + .seconds(60) { usleep(1000) }
       usleep(microseconds)
       program.send(SIGKILL)
-      _ = program.wait(seconds: 10)
-      let start = ContinuousClock.now
-      while ContinuousClock.now < start + .seconds(30) {
+      _ = program.wait(seconds: 30)
+      let killed = ContinuousClock.now
+      while ContinuousClock.now < killed + .seconds(60) {
         let text = try? contents(of: file)
         if let text, text.hasSuffix("over\n") { return text }
         // Killed before it started the command, portwhy runs none.
-        if text == nil, ContinuousClock.now > start + .seconds(1) { return "not started" }
+        if text == nil, ContinuousClock.now > killed + .seconds(1) { return "not started" }
         usleep(5000)
       }
       return "hangs: \((try? contents(of: file)) ?? "")"
@@ -34,7 +36,9 @@ struct CommandKeeperTests {
     var generator = SystemRandomNumberGenerator()
     let rounds = getenv("PORTWHY_KEEPER_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 40
     let texts = try withTakenPorts { _ in
-      try (0..<rounds).map { try storm(killedAfter: UInt32.random(in: 0...60_000, using: &generator), $0) }
+      try (0..<rounds).map { round in
+        try storm(killedAfter: UInt32.random(in: 0...60_000, using: &generator), inStorm: round % 2 == 1)
+      }
     }
     #expect(texts.filter { $0 != "fine 120 odd 0\nover\n" && $0 != "not started" } == [])
     #expect(texts.contains { $0.hasPrefix("fine") })

@@ -40,6 +40,20 @@ struct CommandTruthTests {
     #expect(try reports.problems() == [])
   }
 
+  @Test("is about a policy where a BPF program of the control group refused, and not about the port")
+  func controlGroup() throws {
+    for (port, rules) in [("8081", "the same call works"), ("8080", "the same call fails with EADDRINUSE")] {
+      let reports = try withTakenPorts { _ in try CommandReports([binder, "group", binder, "127.0.0.1", port]) }
+      guard reports.ending.status != 77 else { return say("NOT RUN: no BPF program for a control group here\n") }
+      #expect(reports.lines == ["bind EPERM 127.0.0.1:\(port)"] && reports.causes == ["refused-by-policy"])
+      #expect(try reports.problems() == [])
+      let attempt = reports.reports.first?["targets"]?.elements.first?["attempts"]?.elements.first
+      let why = attempt?["why"]?.elements.compactMap(\.text).joined(separator: " ") ?? ""
+      #expect(why.contains("by the port's rules \(rules)"), "\(why)")
+      #expect(why.contains("EPERM comes from a program of the control group"), "\(why)")
+    }
+  }
+
   @Test("has the options that the socket had")
   func options() throws {
     let reports = try withTakenPorts { _ in try CommandReports([binder, "-r", "-p", "127.0.0.1", "8080"]) }

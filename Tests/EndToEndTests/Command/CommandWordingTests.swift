@@ -34,6 +34,21 @@ struct CommandWordingTests {
     #expect(ending.output == "")
   }
 
+  @Test(
+    "a headline of what only the call tells, and nothing of ports and privileges",
+    arguments: [
+      (["landlock", binder, "127.0.0.1", "8081"], "8081/tcp: a policy refuses the bind, not the port", "EACCES"),
+      (["landlock", binder, "127.0.0.1", "8080"], "8080/tcp: a policy refuses the bind, not the port", "EACCES"),
+      (["twice", "127.0.0.1", "8081"], "8081/tcp: the socket is bound already", "EINVAL"),
+    ])
+  func ofCall(_ words: [String], _ headline: String, _ errno: String) throws {
+    let ending = try withTakenPorts { _ in try portwhy(running: [binder] + words) }
+    guard ending.status != 77 else { return say("NOT RUN: no Landlock here\n") }
+    let lines = ending.errors.split(separator: "\n").map(String.init)
+    #expect(lines.dropFirst(2).first == headline, "\(ending.errors)")
+    #expect(lines.dropFirst(3).first == "a bind to 127.0.0.1 as root fails (\(errno))", "\(ending.errors)")
+  }
+
   @Test("one line where the server took another port, and nothing but that")
   func drift() throws {
     let (ending, pid) = try withTakenPorts { server in

@@ -9,6 +9,7 @@
      binds that fail and binds that work in threads, under a timer's signals where MICROSECONDS is not 0
    binder landlock COMMAND …      in a Landlock sandbox that allows no bind
    binder refused COMMAND …       under a seccomp filter of its own that refuses bind with EPERM
+   binder group COMMAND …         in a control group whose BPF program refuses every bind of IPv4
    binder twice ADDRESS PORT      bind(2) of one socket twice
    binder pair ADDRESS PORT       two sockets with SO_REUSEADDR, both listen
    binder exec THREADS ADDRESS PORT COMMAND …  threads that bind while another one runs COMMAND
@@ -19,6 +20,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
@@ -37,6 +39,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -279,6 +282,53 @@ static int refused(char **argv) {
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0 ? run(argv) : 77;
 }
 
+/* Where cgroup2 is mounted. */
+static int find_groups(char *place, size_t size) {
+  FILE *mounts = fopen("/proc/self/mounts", "r");
+  char line[1024], type[64], directory[512];
+  int found = 0;
+  while (mounts && !found && fgets(line, sizeof line, mounts)) {
+    found = sscanf(line, "%*s %511s %63s", directory, type) == 2 && !strcmp(type, "cgroup2");
+  }
+  if (mounts) fclose(mounts);
+  if (found) snprintf(place, size, "%s/portwhy-test-%d", directory, (int)getpid());
+  return found;
+}
+
+/* What systemd's SocketBindDeny= does: a program that returns 0, for every bind(2) of IPv4 (bpf(2)). */
+static int refuse_binds(int group) {
+  struct bpf_insn program[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 0}, {.code = BPF_JMP | BPF_EXIT}};
+  union bpf_attr load, attach;
+  memset(&load, 0, sizeof load);
+  load.prog_type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
+  load.expected_attach_type = BPF_CGROUP_INET4_BIND;
+  load.insns = (uintptr_t)program;
+  load.insn_cnt = sizeof program / sizeof *program;
+  load.license = (uintptr_t)"GPL";
+  int loaded = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load);
+  if (loaded < 0) return -1;
+  memset(&attach, 0, sizeof attach);
+  attach.target_fd = (uint32_t)group;
+  attach.attach_bpf_fd = (uint32_t)loaded;
+  attach.attach_type = BPF_CGROUP_INET4_BIND;
+  return (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach);
+}
+
+static int in_group(char **argv) {
+  char place[600], file[700];
+  if (!find_groups(place, sizeof place) || mkdir(place, 0755) != 0) return 77;
+  snprintf(file, sizeof file, "%s/cgroup.procs", place);
+  int group = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC), members = open(file, O_WRONLY | O_CLOEXEC);
+  int status = 77 << 8;
+  if (group >= 0 && members >= 0 && refuse_binds(group) == 0) {
+    pid_t child = fork();
+    if (child == 0) _exit(write(members, "0", 1) == 1 ? run(argv) : 77);
+    waitpid(child, &status, 0);
+  }
+  rmdir(place);
+  return WEXITSTATUS(status);
+}
+
 /* MARK: More than one socket */
 
 static int twice(char **argv) {
@@ -392,6 +442,7 @@ int main(int argc, char **argv, char **environment) {
   if (!strcmp(mode, "storm") && argc == 7) return storm(argv + 2);
   if (!strcmp(mode, "landlock") && argc > 2) return landlock(argv + 2);
   if (!strcmp(mode, "refused") && argc > 2) return refused(argv + 2);
+  if (!strcmp(mode, "group") && argc > 2) return in_group(argv + 2);
   if (!strcmp(mode, "twice") && argc == 4) return twice(argv + 2);
   if (!strcmp(mode, "pair") && argc == 4) return pair(argv + 2);
   if (!strcmp(mode, "exec") && argc > 5) return exec_beside(argv + 2);
