@@ -284,7 +284,7 @@ static void let_go_of(struct by_thread *work) {
 
 static void *ask_here(void *raw) {
   struct by_thread *work = raw;
-  int32_t self = (int32_t)syscall(SYS_gettid);
+  int32_t self = portwhy_thread_number();
   ssize_t sent = write(work->end, &self, sizeof self);
   (void)sent;
   ask_all(&work->errand, work->questions, work->count, work->wants);
@@ -427,6 +427,13 @@ int portwhy_await(struct portwhy_errand *errand, uint32_t milliseconds) {
     if (errand->slept >= (uint64_t)milliseconds * 1000000u) return 0;
   }
 }
+
+int portwhy_await_thread(int32_t thread, int descriptor, uint32_t milliseconds) {
+  struct portwhy_errand errand = {.process = thread, .pipe = descriptor};
+  return portwhy_await(&errand, milliseconds);
+}
+
+int32_t portwhy_thread_number(void) { return (int32_t)syscall(SYS_gettid); }
 
 void portwhy_end_errand(struct portwhy_errand *errand) {
   if (errand->process == 0) return;

@@ -78,6 +78,12 @@ int portwhy_start_copying(struct portwhy_errand *errand, int descriptor, uint64_
  * which it runs, or could if a processor were free, does not count. */
 int portwhy_await(struct portwhy_errand *errand, uint32_t milliseconds);
 
+/* The same for a thread of this process and a descriptor that can be read once it is done. */
+int portwhy_await_thread(int32_t thread, int descriptor, uint32_t milliseconds);
+
+/* gettid(2), which the Glibc module of Swift lacks. */
+int32_t portwhy_thread_number(void);
+
 /* Lets go of the child and the memory. One that is not done is killed; if it does not end it is remembered, and no
  * other is started beside it. */
 void portwhy_end_errand(struct portwhy_errand *errand);

@@ -568,6 +568,4 @@ uint64_t portwhy_namespace_cookie(int socket) {
 
 int portwhy_has_file_capabilities(const char *path) { return getxattr(path, "security.capability", 0, 0) > 0; }
 
-int portwhy_thread_number(void) { return (int)syscall(SYS_gettid); }
-
 int portwhy_counter(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

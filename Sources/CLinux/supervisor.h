@@ -97,9 +97,6 @@ int portwhy_take_signals(void);
 /* eventfd(2), close-on-exec and not waiting; -1 with errno. */
 int portwhy_counter(void);
 
-/* gettid(2), which the Glibc module of Swift lacks. */
-int portwhy_thread_number(void);
-
 /* The next signal of a signalfd(2), how it was sent (si_code) and by whom; 0 where there is none. */
 int portwhy_next_signal(int signals, int *number, int *code, int *sender);
 

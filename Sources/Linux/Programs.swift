@@ -288,7 +288,8 @@ package enum Errand {
     }
     var silent = askOthers(others, &answers, place, by: portwhy_start_asking)
     let refused = others.filter { _, question in
-      if case .refused(.notPermitted, _) = answers[question.slot] { portwhy_descends(question.pid) != 0 } else { false }
+      guard case .refused(.notPermitted, _) = answers[question.slot] else { return false }
+      return portwhy_descends(question.pid) != 0
     }
     if !refused.isEmpty {
       // Yama lets an ancestor look at a process, and none of its other children.

@@ -6,10 +6,10 @@ import Synchronization
 /// userfaultfd(2) or a file system in user space, the lock of a socket. Who cannot wait asks for the answer in time.
 final class LookingThread: Sendable {
   private struct State {
-    /// Its number, gettid(2); 0 before it runs.
-    var thread: Int32 = 0
     var job: (@Sendable () -> Void)?
     var isOver = false
+    /// Its number.
+    var thread: Int32 = 0
   }
 
   private let state = Mutex(State())
@@ -22,30 +22,20 @@ final class LookingThread: Sendable {
     self.work = work
     self.done = done
     guard startThread({ self.run() }) else { return nil }
+    _ = done.wait()
   }
 
-  /// What `look` finds; nil where it takes longer and waits for somebody. Then this thread is of no use any more.
-  func find<Found: Sendable>(within microseconds: UInt64, _ look: @escaping @Sendable () -> Found) -> Found? {
+  /// What `look` finds; nil where it sleeps longer. Then this thread is of no use any more.
+  func find<Found: Sendable>(within milliseconds: UInt32, _ look: @escaping @Sendable () -> Found) -> Found? {
     let found = Answer<Found>()
-    state.withLock { $0.job = { found.value.withLock { $0 = look() } } }
-    work.raise()
-    let start = Clock.microseconds
-    var end = start + microseconds
-    while !done.wait(until: end) {
-      guard isRunning, Clock.microseconds &- start < Self.mostAtWork else { return nil }
-      end = Clock.microseconds + Self.pause
+    let thread = state.withLock { state in
+      state.job = { found.value.withLock { $0 = look() } }
+      return state.thread
     }
+    work.raise()
+    guard portwhy_await_thread(thread, done.descriptor, milliseconds) != 0 else { return nil }
+    done.clear()
     return found.value.withLock { $0 }
-  }
-
-  /// On a busy machine a look that waits for nobody waits for a processor; but not for ever.
-  private static let mostAtWork: UInt64 = 5_000_000
-  private static let pause: UInt64 = 20_000
-
-  /// It runs, or would if a processor were free (proc(5), `/proc/PID/stat`).
-  private var isRunning: Bool {
-    let thread = state.withLock { $0.thread }
-    return fileContents("/proc/self/task/\(thread)/status").map(StatusFile.init)?.text("State:")?.first == "R"
   }
 
   /// Ends the thread after the job it is at.
@@ -56,6 +46,7 @@ final class LookingThread: Sendable {
 
   private func run() {
     state.withLock { $0.thread = portwhy_thread_number() }
+    done.raise()
     while true {
       _ = work.wait()
       let (job, isOver) = state.withLock { state in
@@ -75,8 +66,9 @@ final class LookingThread: Sendable {
 
 /// Looks, each with a deadline; a thread that is stuck is left behind and another one takes its place.
 struct BoundedLooks {
-  /// Long for a busy machine, and short for the calls that wait behind it.
-  static let patience: UInt64 = 100_000
+  /// Milliseconds that it may sleep for others, as the calls that wait behind it do. The time in which it runs, or would
+  /// if a processor were free, does not count.
+  static let patience: UInt32 = 100
   private static let mostStuck = 16
 
   private var thread: LookingThread?

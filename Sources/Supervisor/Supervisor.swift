@@ -113,9 +113,13 @@ package final class Supervisor {
   }
 
   private func seized(_ thread: Int32) -> Bool {
-    let error = portwhy_seize(thread)
-    // The deadline may have come just after the thread was seized.
-    return error == 0 || error == ETIMEDOUT && isTraced(thread)
+    // On a busy host the deadline may have come while this thread waited for a processor, before or after it seized.
+    for _ in 0..<3 {
+      let error = portwhy_seize(thread)
+      if error == 0 || error == ETIMEDOUT && isTraced(thread) { return true }
+      if error != ETIMEDOUT { return false }
+    }
+    return false
   }
 
   private func isTraced(_ thread: Int32) -> Bool {

@@ -30,7 +30,7 @@ private struct Story {
           process: process, function: function, transport: transport, endpoint: endpoint, errno: .addressInUse),
         command: "vite", inode: inode, printAt: moment + FailureLog.patience))
     guard isNew else { return nil }
-    if let likeness { log.explained(number, likeness: likeness, holder: holder) }
+    if let likeness { _ = log.explained(number, likeness: likeness, holder: holder) }
     return number
   }
 
@@ -65,8 +65,22 @@ struct FailureLogTests {
     var story = Story()
     story.fails(at(8080), likeness: nil)
     #expect(story.log.ended(4) == [])
-    story.log.explained(1, likeness: "taken", holder: nil)
+    #expect(story.log.explained(1, likeness: "taken", holder: nil) == [])
     #expect(story.log.tick(1) == [.screen([1])])
+  }
+
+  @Test("a port that was taken before the explanation came is told when it comes")
+  func earlyRecovery() {
+    var story = Story()
+    story.fails(at(8080), likeness: nil)
+    story.fails(at(8081), likeness: nil)
+    #expect(story.gets(at(8082)) == [])
+    #expect(story.log.ended(4) == [])
+    #expect(story.log.explained(1, likeness: "taken", holder: "shop (pid 9)") == [])
+    let line =
+      "vite (pid 4) did not get 127.0.0.1:8080, which shop (pid 9) has, nor 127.0.0.1:8081 and took 8082"
+    #expect(story.log.explained(2, likeness: "taken", holder: "shop (pid 9)") == [.line(line)])
+    #expect(story.log.tick(.max) == [] && story.log.finish() == [])
   }
 
   @Test("the same call again is counted, and said in a line where it was printed before")

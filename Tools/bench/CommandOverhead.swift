@@ -29,7 +29,9 @@ struct CommandOverhead: Sendable {
   var budgets: [Budget] {
     let ofRows = rows.flatMap { row in
       [(row.wall, "wall"), (row.processorTime, "processor time")].compactMap { ratio, what in
-        ratio.map { Budget(promise: "\(row.name) behind `portwhy --` / bare, \(what)", measured: $0, limit: row.limit) }
+        ratio.map {
+          Budget(promise: "\(row.name) behind `portwhy --` / bare, \(what)", measured: $0, limit: row.limit)
+        }
       }
     }
     let stop = median(stops).map {
@@ -56,7 +58,8 @@ struct CommandOverhead: Sendable {
       say("bench: there is no make, or no cc, on this host: its row is missing")
     }
     rows.append(
-      try Self.row(Row(name: "\(grouped(spawns)) spawns", limit: 1.15), [bench, "spawn", "\(spawns)"], rounds, settings))
+      try Self.row(
+        Row(name: "\(grouped(spawns)) spawns", limit: 1.15), [bench, "spawn", "\(spawns)"], rounds, settings))
     stops = try Self.stops(bench, stem + ".json", binds, settings)
     loadAverages.append(loadAverage())
   }
@@ -87,7 +90,6 @@ struct CommandOverhead: Sendable {
       _ = holder.count
       let key = "\"stopped_us\":"
       let stops = SystemCalls.text(ofFile: file).split(separator: "\n").compactMap { line -> Double? in
-        // String.range(of:) is Foundation's, and nothing else in a report has this key.
         let bytes = Array(line.utf8)
         let start = bytes.indices.first { bytes[$0...].starts(with: key.utf8) }
         guard let start else { return nil }

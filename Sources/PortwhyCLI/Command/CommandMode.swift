@@ -60,15 +60,16 @@ enum CommandMode {
     }
   }
 
-  /// How long portwhy outlives the command to say what it found.
-  private static let patience: UInt64 = 5_000_000
+  /// How long portwhy outlives the command for what it has to find, and again to say it: long for a busy host, whose
+  /// explanations take seconds, and for a terminal that is slow to take them.
+  private static let patience: UInt64 = 10_000_000
 
   private static func finish(
     _ watch: CommandWatch, _ explainer: Explainer, _ printer: CommandPrinter, _ done: Alarm, _ ending: CommandEnding,
     _ name: String, _ settings: CommandSettings
   ) {
+    watch.finish(until: Clock.microseconds + patience, done: done)
     let end = Clock.microseconds + patience
-    watch.finish(until: Clock.microseconds + Supervisor.longestHold * 2, done: done)
     let failed = ending != .exited(0)
     if !settings.json {
       let remarks = CommandRemarks(

@@ -74,7 +74,7 @@ final class CommandWatch: SupervisorDelegate {
       explained[result.number] = result
       if let call = calls[result.number] { stoppedFor[result.number] = Clock.microseconds &- call.madeAt }
       supervisor?.release(call: result.number)
-      log.explained(result.number, likeness: result.likeness, holder: result.holder)
+      show(log.explained(result.number, likeness: result.likeness, holder: result.holder))
     }
     show(log.tick(Clock.microseconds))
   }

@@ -127,8 +127,12 @@ final class Explainer: Sendable {
   /// A holder that the command itself started is said to be one.
   private func tellOwnTree(_ failure: inout BindFailure, _ call: FailedCall) {
     guard !failure.isOwnProgram else { return }
+    let own = ownProcess()
     for process in failure.blockers.flatMap(\.processes).prefix(20)
-    where process.pid != call.caller.process && isBelowThisProcess(process.pid) {
+    // It may have ended since it was looked at.
+    where process.pid != call.caller.process
+      && (process.parents?.contains { $0.pid == own } ?? false || isBelowThisProcess(process.pid))
+    {
       failure.change { $0.addOwnTree(process) }
       return
     }

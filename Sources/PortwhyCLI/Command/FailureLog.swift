@@ -29,10 +29,19 @@ struct FailureLog {
   /// Explanations that were the same as a printed one, of other processes.
   private var repeated = 0
   private var likenesses: Set<String> = []
+  /// What a process got before it was known what it failed at.
+  private var early: [Early] = []
   /// Recoveries are told too (`-v`).
   var isVerbose = false
   /// Nothing is left out: reports for programs.
   var isComplete = false
+
+  private struct Early {
+    var endpoint: Endpoint
+    var transport: TransportProtocol
+    var process: Int32
+    var inode: UInt64
+  }
 
   init(isVerbose: Bool = false, isComplete: Bool = false) {
     self.isVerbose = isVerbose
@@ -67,16 +76,32 @@ struct FailureLog {
   }
 
   /// The explanation is there.
-  mutating func explained(_ number: UInt64, likeness: String, holder: String?) {
-    guard let index = failures.firstIndex(where: { $0.number == number }) else { return }
+  mutating func explained(_ number: UInt64, likeness: String, holder: String?) -> [Output] {
+    guard let index = failures.firstIndex(where: { $0.number == number }) else { return [] }
     failures[index].likeness = likeness
     failures[index].holder = holder
+    let process = failures[index].kind.process
+    guard !isUnexplained(process) else { return [] }
+    let told = early.filter { $0.process == process }
+    early.removeAll { $0.process == process }
+    return told.flatMap { got($0.endpoint, $0.transport, process: process, inode: $0.inode) }
+  }
+
+  private func isUnexplained(_ process: Int32) -> Bool {
+    failures.contains { $0.kind.process == process && $0.state != .dropped && $0.likeness == nil }
   }
 
   /// A process has a port: it listens (TCP), or it bound it (UDP).
   mutating func got(
     _ endpoint: Endpoint, _ transport: TransportProtocol, process: Int32, inode: UInt64
   ) -> [Output] {
+    guard !isUnexplained(process) else {
+      // A server has few ports; who takes thousands is not worth remembering them.
+      if early.count < 64 {
+        early.append(Early(endpoint: endpoint, transport: transport, process: process, inode: inode))
+      }
+      return []
+    }
     let mine = failures.indices.filter { index in
       let failure = failures[index]
       return failure.kind.process == process && failure.kind.transport == transport && failure.state != .dropped

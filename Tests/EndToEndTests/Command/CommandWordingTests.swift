@@ -84,13 +84,16 @@ struct CommandWordingTests {
   func patience() throws {
     // The holder goes after the explanation has come.
     let script = """
-      (\(binder) -lk 127.0.0.1 9000 | { read line; sleep 2; }) &
-      sleep 0.5; exec \(binder) -l -n 40 -w 200 127.0.0.1 9000
+      (\(binder) -lk 127.0.0.1 9000 | { read line; touch $0.up; until [ -s $0 ]; do sleep 0.1; done; }) &
+      until [ -e $0.up ]; do sleep 0.1; done; exec \(binder) -l -n 900 -w 100 127.0.0.1 9000
       """
-    let ending = try withTakenPorts { _ in try portwhy(running: ["/bin/sh", "-c", script]) }
+    let (ending, text) = try inDirectory { directory in
+      let file = directory + "/why"
+      let ending = try withTakenPorts { _ in try portwhy(["-o", file], running: ["/bin/sh", "-c", script, file]) }
+      return (ending, try contents(of: file))
+    }
     #expect(ending.status == 0, "\(ending)")
-    #expect(
-      ending.errors.contains("failed") && ending.errors.contains("has 127.0.0.1:9000 now, after"), "\(ending.errors)")
+    #expect(text.contains("9000 failed") && text.contains("has 127.0.0.1:9000 now, after"), "\(text)")
   }
 
   @Test("a crowd with one trouble is one screen and a number")

@@ -30,9 +30,9 @@ struct CommandYamaTests {
     try setScope(1)
     let tree = "\(binder) -rlk 127.0.0.1 9000 | { read line; \(binder) 127.0.0.1 9000; }"
     // A daemon, whose parent is gone.
-    let orphan = """
-      (\(binder) -rlk 127.0.0.1 9000 | { read line; touch $0.up; cat > /dev/null; }) &
-      """
+    let waits = "{ read line; touch $0.up; until [ -e $0.end ]; do sleep 0.1; done; }"
+    let orphan = "(\(binder) -rlk 127.0.0.1 9000 | \(waits)) > /dev/null 2>&1 &"
+    let meets = "until [ -e $0.up ]; do sleep 0.1; done; \(binder) 127.0.0.1 9000; touch $0.end"
     let own = try NetworkNamespace.run { (_: inout NetworkNamespace) in
       try CommandReports(["/bin/sh", "-c", tree], .asNobody)
     }
@@ -45,8 +45,7 @@ struct CommandYamaTests {
       chmod(directory, 0o777)
       return try NetworkNamespace.run { (_: inout NetworkNamespace) in
         let file = directory + "/daemon"
-        let script = "sh -c '\(orphan)' \(file); until [ -e \(file).up ]; do sleep 0.1; done; \(binder) 127.0.0.1 9000"
-        return try CommandReports(["/bin/sh", "-c", script], .asNobody)
+        return try CommandReports(["/bin/sh", "-c", "sh -c '\(orphan)' $0; \(meets)", file], .asNobody)
       }
     }
     #expect(adopted.lines == ["bind EADDRINUSE 127.0.0.1:9000"], "\(adopted.ending)")
@@ -56,9 +55,8 @@ struct CommandYamaTests {
       chmod(directory, 0o777)
       return try NetworkNamespace.run { (_: inout NetworkNamespace) in
         let file = directory + "/daemon"
-        _ = try run(Start.asNobody.through + ["/bin/sh", "-c", orphan + " > /dev/null 2>&1", file], Start())
-        let script = "until [ -e \(file).up ]; do sleep 0.1; done; \(binder) 127.0.0.1 9000"
-        return try CommandReports(["/bin/sh", "-c", script], .asNobody)
+        _ = try run(Start.asNobody.through + ["/bin/sh", "-c", orphan, file], Start())
+        return try CommandReports(["/bin/sh", "-c", meets, file], .asNobody)
       }
     }
     #expect(foreign.lines == ["bind EADDRINUSE 127.0.0.1:9000"], "\(foreign.ending)")
@@ -99,5 +97,7 @@ struct CommandYamaTests {
 }
 
 extension Ending {
-  fileprivate func lines(of text: KeyPath<Ending, String>) -> [Substring] { self[keyPath: text].split(separator: "\n") }
+  fileprivate func lines(of text: KeyPath<Ending, String>) -> [Substring] {
+    self[keyPath: text].split(separator: "\n")
+  }
 }
