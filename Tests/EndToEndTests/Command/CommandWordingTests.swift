@@ -84,7 +84,7 @@ struct CommandWordingTests {
   func patience() throws {
     // The holder goes after the explanation has come.
     let script = """
-      (\(binder) -lk 127.0.0.1 9000 | { read line; touch $0.up; until [ -s $0 ]; do sleep 0.1; done; }) &
+      (\(binder) -lk 127.0.0.1 9000 | { read line; : > $0.up; until [ -s $0 ]; do sleep 0.1; done; }) &
       until [ -e $0.up ]; do sleep 0.1; done; exec \(binder) -l -n 900 -w 100 127.0.0.1 9000
       """
     let (ending, text) = try inDirectory { directory in

@@ -30,9 +30,9 @@ struct CommandYamaTests {
     try setScope(1)
     let tree = "\(binder) -rlk 127.0.0.1 9000 | { read line; \(binder) 127.0.0.1 9000; }"
     // A daemon, whose parent is gone.
-    let waits = "{ read line; touch $0.up; until [ -e $0.end ]; do sleep 0.1; done; }"
+    let waits = "{ read line; : > $0.up; until [ -e $0.end ]; do sleep 0.1; done; }"
     let orphan = "(\(binder) -rlk 127.0.0.1 9000 | \(waits)) > /dev/null 2>&1 &"
-    let meets = "until [ -e $0.up ]; do sleep 0.1; done; \(binder) 127.0.0.1 9000; touch $0.end"
+    let meets = "until [ -e $0.up ]; do sleep 0.1; done; \(binder) 127.0.0.1 9000; : > $0.end"
     let own = try NetworkNamespace.run { (_: inout NetworkNamespace) in
       try CommandReports(["/bin/sh", "-c", tree], .asNobody)
     }
