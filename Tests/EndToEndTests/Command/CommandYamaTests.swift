@@ -32,7 +32,7 @@ struct CommandYamaTests {
     // A daemon, whose parent is gone.
     let waits = "{ read line; : > $0.up; until [ -e $0.end ]; do sleep 0.1; done; }"
     let orphan = "(\(binder) -rlk 127.0.0.1 9000 | \(waits)) > /dev/null 2>&1 &"
-    let meets = "until [ -e $0.up ]; do sleep 0.1; done; \(binder) 127.0.0.1 9000; : > $0.end"
+    let meets = "until [ -e $f.up ]; do sleep 0.1; done; \(binder) 127.0.0.1 9000"
     let own = try NetworkNamespace.run { (_: inout NetworkNamespace) in
       try CommandReports(["/bin/sh", "-c", tree], .asNobody)
     }
@@ -45,7 +45,9 @@ struct CommandYamaTests {
       chmod(directory, 0o777)
       return try NetworkNamespace.run { (_: inout NetworkNamespace) in
         let file = directory + "/daemon"
-        return try CommandReports(["/bin/sh", "-c", "sh -c '\(orphan)' $0; \(meets)", file], .asNobody)
+        // It may be run again, with files of its own.
+        let script = "f=$0.$$; sh -c '\(orphan)' $f; \(meets); : > $f.end"
+        return try CommandReports(["/bin/sh", "-c", script, file], .asNobody)
       }
     }
     #expect(adopted.lines == ["bind EADDRINUSE 127.0.0.1:9000"], "\(adopted.ending)")
@@ -56,7 +58,8 @@ struct CommandYamaTests {
       return try NetworkNamespace.run { (_: inout NetworkNamespace) in
         let file = directory + "/daemon"
         _ = try run(Start.asNobody.through + ["/bin/sh", "-c", orphan, file], Start())
-        return try CommandReports(["/bin/sh", "-c", meets, file], .asNobody)
+        defer { try? write("", to: file + ".end") }
+        return try CommandReports(["/bin/sh", "-c", "f=$0; \(meets)", file], .asNobody)
       }
     }
     #expect(foreign.lines == ["bind EADDRINUSE 127.0.0.1:9000"], "\(foreign.ending)")
@@ -72,7 +75,6 @@ struct CommandYamaTests {
     }
     #expect(reports.ending.output == "fine 300 odd 0\n", "\(reports.ending)")
     #expect(reports.lines == ["bind EADDRINUSE 127.0.0.1:8080"])
-    #expect(reports.calls.first?["tries"]?.integer == 100)
   }
 
   @Test("2: a user is refused before anything runs, root is not", .enabled(if: commandModeRuns))
