@@ -28,7 +28,8 @@ struct CommandYamaTests {
     .enabled(if: commandModeRuns))
   func ancestor() throws {
     try setScope(1)
-    let tree = "\(binder) -rlk 127.0.0.1 9000 | { read line; \(binder) 127.0.0.1 9000; }"
+    // The holder outlives a second in which a slow machine has made no explanation.
+    let tree = "\(binder) -rlk 127.0.0.1 9000 | { read line; \(binder) 127.0.0.1 9000; sleep 10; }"
     // A daemon, whose parent is gone.
     let waits = "{ read line; : > $0.up; until [ -e $0.end ]; do sleep 0.1; done; }"
     let orphan = "(\(binder) -rlk 127.0.0.1 9000 | \(waits)) > /dev/null 2>&1 &"
@@ -46,7 +47,7 @@ struct CommandYamaTests {
       return try NetworkNamespace.run { (_: inout NetworkNamespace) in
         let file = directory + "/daemon"
         // It may be run again, with files of its own.
-        let script = "f=$0.$$; sh -c '\(orphan)' $f; \(meets); : > $f.end"
+        let script = "f=$0.$$; sh -c '\(orphan)' $f; \(meets); sleep 10; : > $f.end"
         return try CommandReports(["/bin/sh", "-c", script, file], .asNobody)
       }
     }
