@@ -132,6 +132,7 @@ static void ask_all(struct portwhy_errand *errand, const struct portwhy_socket_q
     told.error = error;
     *answer = told;
   }
+  if (process >= 0) close(process);
 }
 
 /* An iterator gives up a read(2) after a million objects without a record, with EAGAIN; the next goes on there. */
