@@ -23,31 +23,35 @@ public enum Portwhy {
   static func answerHere(
     _ question: Question, _ evidenceSources: EvidenceSources = EvidenceSources()
   ) throws(PortwhyError) -> Report {
-    for _ in 1..<SecondLook.answers {
+    var moving: Set<TransportProtocol> = []
+    for _ in 0..<SecondLook.answers {
       let (report, gathering) = try look(question, evidenceSources)
-      if try isConfirmed(report, gathering, question) { return report }
+      moving = try unconfirmed(report, gathering, question)
+      if moving.isEmpty { return report }
     }
-    let (report, gathering) = try look(question, evidenceSources)
-    if try isConfirmed(report, gathering, question) { return report }
-    return try look(question, evidenceSources, isMoving: true).report
+    return try look(question, evidenceSources, moving: moving).report
   }
 
-  /// Whether no socket that could stand in the way of an ok has moved against the dump.
-  private static func isConfirmed(
+  /// Of which transports a socket that could stand in the way of an ok has moved against the dump.
+  private static func unconfirmed(
     _ report: Report, _ gathering: Gathering, _ question: Question
-  ) throws(PortwhyError) -> Bool {
-    // A probe has asked the bind table itself.
-    guard !question.probes, let ports = question.portsByTransport.tcp, report.hasOk(decides: false) else {
-      return true
+  ) throws(PortwhyError) -> Set<TransportProtocol> {
+    var moving: Set<TransportProtocol> = []
+    for transport in TransportProtocol.allCases {
+      guard let ports = question.portsByTransport[transport], report.hasOk(transport) else { continue }
+      let isAsked: (UInt16) -> Bool = { port in
+        question.items.contains { $0.transport == transport && $0.numbers.contains(port) }
+      }
+      if try !SecondLook.confirms(gathering, transport, ports, own: question.ownSocket, isAsked: isAsked) {
+        moving.insert(transport)
+      }
     }
-    return try SecondLook.confirms(
-      gathering, ports, own: question.ownSocket, decides: report.hasOk(decides: true)
-    ) { port in question.items.contains { $0.transport == .tcp && $0.numbers.contains(port) } }
+    return moving
   }
 
-  /// One answer from one dump; with `isMoving` no ok of it is sure.
+  /// One answer from one dump; no ok of the transports in `moving` is sure, unless a probe gives it.
   private static func look(
-    _ question: Question, _ evidenceSources: EvidenceSources, isMoving: Bool = false
+    _ question: Question, _ evidenceSources: EvidenceSources, moving: Set<TransportProtocol> = []
   ) throws(PortwhyError) -> (report: Report, gathering: Gathering) {
     let started = Clock.now
     var gathering = try Gathering(question, evidenceSources)
@@ -62,7 +66,7 @@ public enum Portwhy {
         if !isAlone, let known = unused.answer(port, gathering.host) {
           target = known
         } else {
-          target = try answer(port, item, question, &gathering, isMoving)
+          target = try answer(port, item, question, &gathering, isMoving: moving.contains(item.transport))
           unused.keep(target, gathering.host)
         }
         if !question.isVerdictOnly { target.notes += gathering.notes(item.transport, port, question) }
@@ -102,7 +106,7 @@ public enum Portwhy {
 
   private static func answer(
     _ port: Port, _ item: QuestionItem, _ question: Question, _ gathering: inout Gathering,
-    _ isMoving: Bool
+    isMoving: Bool
   ) throws(PortwhyError) -> TargetReport {
     let binds = PlannedBinds(question: question, item: item, port: port, host: gathering.host)
     var judged = try gathering.settled(
@@ -113,7 +117,7 @@ public enum Portwhy {
       try gathering.readAddresses()
       judged = Judgement(of: binds.attempts, in: gathering.snapshot(item.transport, port))
     }
-    if isMoving, item.transport == .tcp { judged = judged.doubtingEveryOk() }
+    if isMoving { judged = judged.doubtingEveryOk() }
     let mayOffer = judged.outcomes.contains { outcomes in
       outcomes.contains { $0.options == binds.plan.options && $0.verdict != .ok }
     }
@@ -177,7 +181,7 @@ public enum Portwhy {
         let judged = try anew.settled(
           attempt.transport, attempt.port, [attempt], planned: planned, question.evidenceScope)
         let port = attempt.port.rawValue
-        let isWhole = try SecondLook.confirms(anew, port...port, own: question.ownSocket, decides: true) {
+        let isWhole = try SecondLook.confirms(anew, attempt.transport, port...port, own: question.ownSocket) {
           $0 == port
         }
         return (isWhole ? judged : judged.doubtingEveryOk()).outcomes[0]

@@ -121,7 +121,15 @@ struct Probing {
   ) throws(PortwhyError) {
     for _ in 0..<Self.confirmations {
       let now = try judgeAgain().first { $0.options == outcome.options }
-      guard now?.bind == outcome.bind, bind(outcome.options) == .answered(answer) else {
+      guard let now, now.bind == outcome.bind else {
+        // What was refuted is no answer: what the rules say by now is one if the kernel has said so.
+        result.outcomes[index] = now.flatMap { $0.bind == answer ? $0 : nil } ?? outcome.moving
+        result.notes.append(.probeChanged)
+        return
+      }
+      let again = bind(outcome.options)
+      guard again == .answered(answer) else {
+        if again != .answered(outcome.bind) { result.outcomes[index] = outcome.moving }
         result.notes.append(.probeChanged)
         return
       }

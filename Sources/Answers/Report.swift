@@ -176,12 +176,11 @@ extension TargetReport {
 }
 
 extension Report {
-  /// Whether an ok of a TCP bind stands in it; `decides`: the verdict of one of the ports.
-  func hasOk(decides: Bool) -> Bool {
+  /// Whether an ok of a bind of this transport stands in it that no real bind has given.
+  func hasOk(_ transport: TransportProtocol) -> Bool {
     targets.contains { target in
-      guard target.transport == .tcp else { return false }
-      return decides
-        ? target.verdict == .ok : target.attempts.contains { $0.outcomes.contains { $0.bind == .ok } }
+      target.transport == transport
+        && target.attempts.contains { $0.outcomes.contains { $0.bind == .ok && $0.source != .probe } }
     }
   }
 }

@@ -3,14 +3,16 @@ import Linux
 import Netlink
 import SocketModel
 
-// A dump is no snapshot. The kernel walks listeners, then bound sockets, then connections, one table after the other: a
-// socket that moves against that walk (listen(2) after a bind(2) of long ago, shutdown(2), connect(2) to AF_UNSPEC, a
-// connection that is refused) is in no part of it, though its port is taken the whole time. Before an ok is given the
-// tables are asked again. A look during which no socket moved (`Stillness`) is a snapshot, and one of them is enough.
+// A dump is no snapshot. The kernel walks listeners, then bound sockets, then connections, one table after the other, and
+// UDP's families one after the other: a socket that moves against that walk (listen(2) after a bind(2) of long ago,
+// shutdown(2), connect(2) to AF_UNSPEC, a connection that is refused) is in no part of it, though its port is taken the
+// whole time. A dump that takes more than one message goes on by counting, so that one that goes may hide one that
+// stays. Before an ok, of whichever options, the tables are asked again. A look during which no socket moved (`Stillness`)
+// is a snapshot, and one of them is enough.
 
 /// What the tables are asked again before an ok.
 enum SecondLook {
-  /// Before the ok that decides the verdict, where sockets move all the time: each round asks for listeners, the quickest
+  /// Where sockets move all the time: each round asks for listeners, the quickest
   /// to ask for, a few times, and then for everything. A socket that is connected and disconnected all the time is
   /// missed by one walk in four: by seven in a row once in 16,000 looks. Each round takes as long as a dump.
   static let rounds = 6
@@ -20,18 +22,15 @@ enum SecondLook {
   /// How often the whole answer is given anew where the looks find what the dump has not.
   static let answers = 4
 
-  /// Whether the dump of `gathering` has every socket that another look shows on these ports.
-  ///
-  /// - Parameter decides: the verdict is an ok; else an ok of another combination of options.
+  /// Whether the dump of `gathering` has every socket that another look shows on these ports, as it is there.
   static func confirms(
-    _ gathering: Gathering, _ ports: ClosedRange<UInt16>, own: UInt64?, decides: Bool,
+    _ gathering: Gathering, _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, own: UInt64?,
     isAsked: (UInt16) -> Bool
   ) throws(PortwhyError) -> Bool {
-    let known = KnownSockets(gathering.sockets.tcp ?? [], ports, own: own)
+    let known = KnownSockets(gathering.sockets[transport] ?? [], transport, ports, own: own)
     do throws(NetlinkError) {
-      guard decides else { return try known.areAll(.listening, isAsked) }
       for round in 0..<rounds {
-        if round > 0 {
+        if round > 0, transport == .tcp {
           for _ in 0..<looksForListeners {
             if try !known.areAll(.listening, isAsked) { return false }
           }
@@ -40,7 +39,7 @@ enum SecondLook {
           if try !known.areAll(.all, isAsked) { return false }
           continue
         }
-        let look = try Stillness.during { () throws(NetlinkError) in try known.areAll(.all, isAsked) }
+        let look = try Stillness.during(transport) { () throws(NetlinkError) in try known.areAll(.all, isAsked) }
         if !look.value { return false }
         if look.isSure { return true }
       }
@@ -54,25 +53,53 @@ enum SecondLook {
 /// The sockets of a dump.
 private struct KnownSockets {
   private let inodes: Set<UInt64>
+  /// What each is; a socket of MPTCP has one inode and many subflows.
+  private let known: Set<Known>
+  private let transport: TransportProtocol
   private let listeners: [SocketObservation]
   private let listenedOn: Set<Port>
   private let ports: ClosedRange<UInt16>
+  private let own: UInt64?
 
-  init(_ sockets: [SocketObservation], _ ports: ClosedRange<UInt16>, own: UInt64?) {
-    inodes = Set(sockets.compactMap(\.inode)).union(own.map { [$0] } ?? [])
+  private struct Known: Hashable {
+    var inode: UInt64
+    var role: Role
+  }
+
+  /// What the rules tell apart.
+  private enum Role {
+    case listens
+    case isBound
+    case isConnected
+
+    init(_ state: SocketState) {
+      switch state {
+      case .listen: self = .listens
+      case .close: self = .isBound
+      default: self = .isConnected
+      }
+    }
+  }
+
+  init(_ sockets: [SocketObservation], _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, own: UInt64?) {
+    self.transport = transport
+    self.own = own
+    inodes = Set(sockets.compactMap(\.inode))
+    known = Set(sockets.compactMap { socket in socket.inode.map { Known(inode: $0, role: Role(socket.state)) } })
     listeners = sockets.filter { $0.state == .listen }
     listenedOn = Set(listeners.map(\.local.port))
     self.ports = ports
   }
 
-  /// Whether another look shows no others in these states.
+  /// Whether another look shows no others in these states, and none that became something else.
   func areAll(_ states: SocketStates, _ isAsked: (UInt16) -> Bool) throws(NetlinkError) -> Bool {
     let dump = SocketDump()
-    let unknown = try dump.glances(.tcp, states, ports: ports).filter { glance in
-      guard let inode = glance.inode else { return false }
-      return !inodes.contains(inode) && isAsked(glance.port.rawValue)
+    let unknown = try dump.glances(transport, states, ports: ports).filter { glance in
+      guard let inode = glance.inode, inode != own else { return false }
+      return !known.contains(Known(inode: inode, role: Role(glance.state))) && isAsked(glance.port.rawValue)
     }
     guard !unknown.isEmpty else { return true }
+    if transport == .udp || unknown.contains(where: { $0.inode.map(inodes.contains) == true }) { return false }
     // A connection that a listener has accepted meanwhile is nothing that moved.
     if unknown.contains(where: { $0.state == .listen || $0.state == .close || !listenedOn.contains($0.port) }) {
       return false
@@ -90,14 +117,18 @@ extension Judgement {
   func doubtingEveryOk() -> Judgement {
     var doubted = self
     doubted.outcomes = outcomes.map { outcomes in
-      outcomes.map { outcome in
-        guard outcome.bind == .ok else { return outcome }
-        return BindOutcome(
-          options: outcome.options, bind: .undetermined, listen: outcome.listen.map { _ in .undetermined },
-          blockers: outcome.blockers, missing: [MissingFact(.movingSockets)])
-      }
+      outcomes.map { $0.bind == .ok ? $0.moving : $0 }
     }
     return doubted
+  }
+}
+
+extension BindOutcome {
+  /// The same where sockets moved while they were looked at: nothing is sure.
+  var moving: BindOutcome {
+    BindOutcome(
+      options: options, bind: .undetermined, listen: listen.map { _ in .undetermined }, blockers: blockers,
+      missing: [MissingFact(.movingSockets)])
   }
 }
 

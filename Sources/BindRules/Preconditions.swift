@@ -43,10 +43,12 @@ func passes(_ condition: Bool?, else error: SystemError, missing: MissingFact.Ki
 }
 
 /// socket(2), as a fresh one told: refused with `ipv6.disable=1`, without the module, by a seccomp filter or a control
-/// group program. Where none was made, only IPv6 is in question.
+/// group program. Where none could be made for want of descriptors or memory, or with an error that is not known here, that
+/// is open; in a report of a version that made none, only IPv6 is in question.
 private func socketIsMade(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
   if let fresh = host.freshSocket(attempt.transport, attempt.family) { return Possible(fresh.refusal) }
-  guard attempt.family == .ipv6 else { return Possible(nil) }
+  guard attempt.family == .ipv6 || host.freshSockets != nil else { return Possible(nil) }
+  if attempt.family == .ipv4 { return passes(nil, else: .addressFamilyNotSupported, missing: .addressFamily) }
   return passes(host.ipv6Available, else: .addressFamilyNotSupported, missing: .addressFamily)
 }
 
@@ -56,13 +58,14 @@ private func zoneExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<S
 }
 
 /// Kernel functions `sock_setbindtodevice` and `sock_bindtoindex_locked`: a socket that has a device already changes it
-/// with CAP_NET_RAW alone.
+/// with CAP_NET_RAW alone. Of others than the reader that is not known, root included: it may have less.
 private func deviceExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
   if case .missing(let name) = attempt.device { return interfaceExists(name, host) }
-  guard let given = host.freshSocket(attempt.transport, attempt.family)?.device, attempt.uid != 0,
+  guard let given = host.freshSocket(attempt.transport, attempt.family)?.device,
     case .interface(let device, _) = attempt.device, device != given
   else { return Possible(nil) }
-  return passes(nil, else: .notPermitted, missing: .capability)
+  let may = attempt.uid == host.uid ? host.readerMayChangeDevice : nil
+  return passes(may, else: .notPermitted, missing: .capability)
 }
 
 /// Of an interface that was not found: among interfaces that nobody could list, or that a report lists without their
@@ -99,7 +102,7 @@ private func inet6Address(_ address: IPv6Address, _ attempt: BindAttempt, _ host
 {
   if let mapped = address.mapped {
     if attempt.v6only { return Possible(.invalidArgument) }
-    return inetAddressValidOrNonlocal(mapped, attempt.boundDevice, host)
+    return boundDeviceExists(attempt, host).then { inetAddressValidOrNonlocal(mapped, attempt.boundDevice, host) }
   }
   if address == .any { return Possible(nil) }
   if needsScope(address) && attempt.boundDevice == nil { return Possible(.invalidArgument) }

@@ -57,6 +57,9 @@ static inline int portwhy_bounding_capability(unsigned long number) {
   return (int)syscall(SYS_prctl, 23, number, 0, 0, 0);
 }
 
+/* prctl(2) PR_GET_SECUREBITS of the calling thread; -1 where a filter forbids to ask. */
+static inline int portwhy_secure_bits(void) { return (int)syscall(SYS_prctl, 27, 0, 0, 0, 0); }
+
 /* open_by_handle_at(2) for a cgroup2 directory by its number: on kernfs the handle is that number
    (FILEID_KERNFS, Linux 5.5). Needs CAP_DAC_READ_SEARCH. */
 static inline int portwhy_open_control_group(int mount, uint64_t number) {

@@ -18,10 +18,16 @@ static const uint64_t parts = 8;
 
 enum { NOT_STARTED, READING, GIVEN_UP };
 
+/* -1 where one cannot be read. Each family for itself, so that none makes up for the other. */
+struct counts {
+  long ipv4, ipv6;
+};
+
 struct portwhy_stillness {
   pthread_t thread;
-  int ipv4, ipv6;  /* -1 where there is no IPv6 */
-  int64_t first;   /* what was there at the beginning */
+  bool udp;
+  int ipv4, ipv6;       /* -1 where there is no IPv6 */
+  struct counts first;  /* what was there at the beginning */
   uint64_t begin;
   /* These two are of both threads. */
   int state, over;
@@ -36,23 +42,35 @@ static uint64_t now(void) {
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-/* The number that follows `words` in a file of /proc; -1 where it does not. */
-static long number_after(const char *words, int descriptor) {
-  char text[512];
-  ssize_t length = pread(descriptor, text, sizeof text - 1, 0);
-  if (length <= 0) return -1;
-  text[length] = 0;
+/* The number that follows `words` in a text; -1 where none does. */
+static long number_after(const char *words, const char *text) {
   const char *place = strstr(text, words);
   if (!place) return -1;
   place += strlen(words);
   return *place >= '0' && *place <= '9' ? strtol(place, 0, 10) : -1;
 }
 
-/* Both families in one number, so that none makes up for the other; -1 where it cannot be read. */
-static int64_t listening_and_connected(const struct portwhy_stillness *watch) {
-  long ipv4 = number_after("TCP: inuse ", watch->ipv4);
-  long ipv6 = watch->ipv6 < 0 ? 0 : number_after("TCP6: inuse ", watch->ipv6);
-  return ipv4 < 0 || ipv6 < 0 ? -1 : ipv4 * (1LL << 32) + ipv6;
+static const char *contents(int descriptor, char *text, size_t size) {
+  ssize_t length = pread(descriptor, text, size - 1, 0);
+  text[length > 0 ? length : 0] = 0;
+  return text;
+}
+
+static struct counts read_counts(const struct portwhy_stillness *watch) {
+  char bytes[512];
+  struct counts counts = {-1, 0};
+  const char *text = contents(watch->ipv4, bytes, sizeof bytes);
+  counts.ipv4 = number_after(watch->udp ? "UDP: inuse " : "TCP: inuse ", text);
+  if (watch->ipv6 < 0) return counts;
+  text = contents(watch->ipv6, bytes, sizeof bytes);
+  counts.ipv6 = number_after(watch->udp ? "UDP6: inuse " : "TCP6: inuse ", text);
+  return counts;
+}
+
+static bool are_known(struct counts counts) { return counts.ipv4 >= 0 && counts.ipv6 >= 0; }
+
+static bool are_equal(struct counts one, struct counts other) {
+  return one.ipv4 == other.ipv4 && one.ipv6 == other.ipv6;
 }
 
 static void close_files(int ipv4, int ipv6) {
@@ -71,7 +89,7 @@ static void *read_all_the_time(void *argument) {
   bool is_over = false, has_changed = false;
   while (!is_over && !has_changed) {
     is_over = __atomic_load_n(&watch->over, __ATOMIC_ACQUIRE);
-    has_changed = listening_and_connected(watch) != watch->first;
+    has_changed = !are_equal(read_counts(watch), watch->first);
     uint64_t time = now();
     if (time - before > longest) longest = time - before;
     before = time;
@@ -112,7 +130,7 @@ static bool reads_in_time(struct portwhy_stillness *watch) {
   return !gives_up(watch);
 }
 
-struct portwhy_stillness *portwhy_watch_stillness(void) {
+struct portwhy_stillness *portwhy_watch_stillness(bool udp) {
   cpu_set_t processors;
   if (sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) < 2) return 0;
   struct portwhy_stillness *watch = calloc(1, sizeof *watch);
@@ -121,8 +139,9 @@ struct portwhy_stillness *portwhy_watch_stillness(void) {
   watch->ipv4 = open("/proc/thread-self/net/sockstat", flags);
   watch->ipv6 = open("/proc/thread-self/net/sockstat6", flags);
   bool has_files = watch->ipv4 >= 0 && (watch->ipv6 >= 0 || errno == ENOENT);
-  watch->first = has_files ? listening_and_connected(watch) : -1;
-  if (watch->first < 0 || !starts_thread(watch)) {
+  watch->udp = udp;
+  if (has_files) watch->first = read_counts(watch);
+  if (!has_files || !are_known(watch->first) || !starts_thread(watch)) {
     close_files(watch->ipv4, watch->ipv6);
     free(watch);
     return 0;

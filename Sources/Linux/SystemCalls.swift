@@ -195,12 +195,12 @@ package func realUser() -> UInt32 { getuid() }
 /// getpid(2).
 package func ownProcess() -> Int32 { getpid() }
 
-/// Whether programs of BPF_CGROUP_INET4_BIND or BPF_CGROUP_INET6_BIND are in effect for a cgroup2 directory; nil
-/// where the kernel does not say, as to all who lack CAP_NET_ADMIN.
+/// Whether programs of BPF_CGROUP_INET4_BIND, BPF_CGROUP_INET6_BIND or BPF_CGROUP_SETSOCKOPT are in effect for a cgroup2
+/// directory; nil where the kernel does not say, as to all who lack CAP_NET_ADMIN.
 package func hasBindPrograms(controlGroup path: String) -> Bool? {
   guard let directory = try? Descriptor(directory: path) else { return nil }
-  let (bind4, bind6): (UInt32, UInt32) = (8, 9)
-  let counts = [bind4, bind6].map { portwhy_cgroup_programs(directory.number, $0) }
+  let (bind4, bind6, setsockopt): (UInt32, UInt32, UInt32) = (8, 9, 22)
+  let counts = [bind4, bind6, setsockopt].map { portwhy_cgroup_programs(directory.number, $0) }
   return counts.allSatisfy { $0 >= 0 } ? counts.contains { $0 > 0 } : nil
 }
 
@@ -337,6 +337,8 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
 
   /// CAP_NET_BIND_SERVICE.
   package static let netBindService = Capabilities(rawValue: 1 << 10)
+  /// CAP_NET_RAW.
+  package static let netRaw = Capabilities(rawValue: 1 << 13)
   /// CAP_SYS_PTRACE.
   package static let sysPtrace = Capabilities(rawValue: 1 << 19)
   /// CAP_SYS_ADMIN.
@@ -353,9 +355,10 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
   }
 
   /// Whether CAP_NET_BIND_SERVICE is in the bounding set of the calling thread: what a program of root, or one with file
-  /// capabilities, may get at execve(2). prctl(2) PR_CAPBSET_READ; nil where a filter forbids to ask.
+  /// capabilities, may get at execve(2). prctl(2) PR_CAPBSET_READ; nil where a filter forbids to ask, and where uid 0 is
+  /// like any other (SECBIT_NOROOT), so that only the latter gets it.
   package static var boundsHaveNetBindService: Bool? {
-    let answer = portwhy_bounding_capability(10)
-    return answer < 0 ? nil : answer == 1
+    let (answer, bits) = (portwhy_bounding_capability(10), portwhy_secure_bits())
+    return answer < 0 ? nil : answer == 0 ? false : bits < 0 || bits & 1 != 0 ? nil : true
   }
 }

@@ -105,15 +105,18 @@ package struct HostReader: Sendable {
     let own = "\(procRoot)/thread-self"
     let relation = relation(ofNetworkNamespace: "\(own)/ns/net", toUserNamespace: "\(own)/ns/user")
     // A program of root gets what the bounding set leaves (capabilities(7)).
-    facts.rootMayBindPrivileged = relation.map { $0 != .outside && isInBounds() ?? true }
+    facts.rootMayBindPrivileged = relation.flatMap { $0 == .outside ? false : isInBounds() }
     if case .below(let maker)? = relation { facts.namespaceMaker = maker }
-    guard let hasCapability = capabilities()?.contains(.netBindService) else { return }
-    switch relation {
-    case .own: facts.readerMayBindPrivileged = hasCapability
-    case .below(let maker)?: facts.readerMayBindPrivileged = hasCapability || maker == facts.uid
-    case .outside: facts.readerMayBindPrivileged = false
-    case nil: break
+    guard let held = capabilities(), let relation else { return }
+    let uid = facts.uid
+    let may = { (capability: Capabilities) in
+      switch relation {
+      case .own: held.contains(capability)
+      case .below(let maker): held.contains(capability) || maker == uid
+      case .outside: false
+      }
     }
+    (facts.readerMayBindPrivileged, facts.readerMayChangeDevice) = (may(.netBindService), may(.netRaw))
   }
 
   /// The uid of everybody who is not mapped; nil where all are. A map that cannot be read counts as one with gaps,
@@ -291,9 +294,9 @@ private func freshSocket(_ transport: TransportProtocol, _ family: AddressFamily
     if family == .ipv6 { fresh.v6only = (try? socket.option(.v6only)).map { $0 != 0 } }
     return fresh
   } catch {
-    // By the protocol family, a seccomp filter, a control group program or a security module.
-    let answers: [SystemError] = [.addressFamilyNotSupported, .notPermitted, .accessDenied, .noSystemCall]
-    guard answers.contains(error) else { return nil }
+    // By the protocol family, a seccomp filter, which may say anything, a control group program or a security module.
+    let shortages = ["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS"]
+    guard SystemError(name: error.description) != nil, !shortages.contains(error.description) else { return nil }
     fresh.refusal = error
     return fresh
   }

@@ -19,6 +19,9 @@ package struct HostFacts: Sendable, Hashable {
   /// Whether a program of uid 0 of the reader's user namespace gets CAP_NET_BIND_SERVICE in the one that owns the network
   /// namespace: it counts as root there, and the reader's bounding set has it (capabilities(7)).
   package var rootMayBindPrivileged: Bool?
+  /// Whether the reader may change the device of a socket that has one, which takes CAP_NET_RAW; nil where that is not known,
+  /// and of a saved report.
+  package var readerMayChangeDevice: Bool?
   /// The user who holds every capability in the user namespace that owns the network namespace, because he made it or
   /// the one above it that is a child of the reader's (`cap_capable`); nil where it is no descendant of the reader's.
   package var namespaceMaker: UInt32?

@@ -87,6 +87,25 @@ struct PrivilegeTests {
     #expect(above.readerMayBindPrivileged == true && above.namespaceMaker == geteuid())
   }
 
+  @Test("of a program of root is not known where the bounding set cannot be asked")
+  func unknownBounds() throws {
+    let root = try TemporaryRoot(links: [
+      "thread-self/ns/net": "/proc/self/ns/net", "thread-self/ns/user": "/proc/self/ns/user",
+    ])
+    for isInBounds in [true, false, nil] {
+      let facts = try HostReader(procRoot: root.path, capabilities: Self.every, isInBounds: isInBounds).read(.capability)
+      #expect(facts.rootMayBindPrivileged == isInBounds)
+    }
+  }
+
+  @Test("counts CAP_NET_RAW for itself: what changes the device of a socket")
+  func rawCapability() throws {
+    let own = try facts(network: "/proc/self/ns/net", user: "/proc/self/ns/user", capabilities: .netRaw)
+    #expect(own.readerMayChangeDevice == true && own.readerMayBindPrivileged == false)
+    let without = try facts(network: "/proc/self/ns/net", user: "/proc/self/ns/user", capabilities: .netBindService)
+    #expect(without.readerMayChangeDevice == false && without.readerMayBindPrivileged == true)
+  }
+
   @Test("is not known where the capabilities cannot be read")
   func unknownCapabilities() throws {
     let root = try TemporaryRoot(links: [
