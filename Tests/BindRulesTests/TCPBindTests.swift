@@ -110,6 +110,8 @@ struct TCPBindTests {
     let all = outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: sockets))
     #expect(all[0].missing.isEmpty)
     #expect(all[1].missing == [MissingFact(.reuseaddr, socket: 0)])
+    // Where nobody surely is in the way: who may be.
+    #expect(all[1].blockers == [Blocker(socket: 0, rule: .tcpReuseaddr)])
   }
 
   @Test("is not called free where bound sockets cannot be listed")

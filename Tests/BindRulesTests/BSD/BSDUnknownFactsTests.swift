@@ -94,6 +94,15 @@ struct BSDUnknownFactsTests {
     #expect(macos[1].missing == [MissingFact(.filters), MissingFact(.boundSockets)])
   }
 
+  @Test("is on macOS its filters too, which may refuse what its sockets would not")
+  func filters() throws {
+    let socket = BSDWords("tcp 0.0.0.0 P? listen").observation(v6only: true)
+    let all = Self.outcomes([socket], "tcp 0.0.0.0", .macos)
+    #expect(all[0].bind == .fails(.addressInUse) && all[0].missing == [])
+    #expect(all[2].bind == .undetermined && all[2].likely == nil)
+    #expect(all[2].missing == [MissingFact(.reuseport, socket: 0), MissingFact(.filters)])
+  }
+
   @Test("is the interfaces' addresses, where they were not read")
   func addresses() {
     var host = bsdHost()
