@@ -288,18 +288,27 @@ def taken(eligible, number, seed):
     return [place for _, place in sorted(lots, key=lambda lot: lot[0])[:number]]
 
 
-# A pid namespace of its own: a broken suggestion that a test carries out (`kill -- -1`) ends nobody else.
-ALONE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+# A pid namespace of its own: a broken suggestion that a test carries out (`kill -- -1`) ends nobody else. The shell is its
+# process 1, which the tests must not be: nobody is told to end that one.
+ALONE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", '"$@"; exit $?', "sh"]
 
 
-def processor_time(process):
-    """Seconds that the tests and those of their children that ended have used; None where they have ended."""
+def unignore():
+    """What a shell starts in the background ignores some signals, and so would the holders of ports in the tests."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def processor_time(session):
+    """Seconds that the processes of a session and their children that ended have used."""
     ticks = 0
-    try:
-        for number in read(f"/proc/{process.pid}/task/{process.pid}/children").split():
-            ticks += sum(map(int, read(f"/proc/{number}/stat").rpartition(")")[2].split()[11:15]))
-    except OSError:
-        return None
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = read(f"/proc/{number}/stat").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if words[3] == str(session):
+            ticks += sum(map(int, words[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
@@ -317,9 +326,10 @@ class Tests:
             environment[SWITCH] = str(mutant)
         if reached:
             environment[REACHED] = reached
-        process = subprocess.Popen([*ALONE, self.bundle, "--testing-library", "swift-testing", "--filter", f"^({group})\\.",
-                                    "--skip", SKIPPED], cwd=COPY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   stdin=subprocess.DEVNULL, start_new_session=True)
+        words = ["--testing-library", "swift-testing", "--filter", f"^({group})\\.", "--skip", SKIPPED]
+        process = subprocess.Popen([*ALONE, self.bundle, *words], cwd=COPY, env=environment, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+                                   preexec_fn=unignore)
         ended, hangs, used = threading.Event(), threading.Event(), [0.0]
 
         def stop():
@@ -330,10 +340,8 @@ class Tests:
 
         def watch():
             progress = time.monotonic()
-            while not ended.wait(0.2):
-                now = processor_time(process)
-                if now is None:
-                    continue
+            while not ended.wait(0.5):
+                now = processor_time(process.pid)
                 if now > used[0]:
                     used[0], progress = now, time.monotonic()
                 if limit and now > limit or time.monotonic() - progress > IDLE:
