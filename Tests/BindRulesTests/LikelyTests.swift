@@ -224,6 +224,54 @@ struct LikelyTests {
     #expect(likelyLine(all) == expected, "\(existing) on 6.\(minor)")
   }
 
+  /// In a bucket of another layer-3 domain a socket is in nobody's way; which one it was bound in, the dump does not say.
+  @Test("where VRFs may be takes a socket for one of the VRF that its device is in now")
+  func domains() {
+    struct Case {
+      var socket: String
+      var vrfs: Bool?
+      var hasInterfaces = true
+      var accept: Bool? = false
+      var expected: String
+    }
+    let cases = [
+      Case(socket: "LISTEN 0.0.0.0", vrfs: true, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: true, expected: "(ok)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=9", vrfs: true, expected: "(ok)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=2", vrfs: true, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: true, accept: true, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0", vrfs: true, hasInterfaces: false, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: nil, hasInterfaces: false, accept: true, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: true, hasInterfaces: false, expected: "?"),
+      Case(socket: "LISTEN 0.0.0.0", vrfs: nil, hasInterfaces: false, expected: "in-use"),
+    ]
+    for one in cases {
+      var host = openHost()
+      let vrf = InterfaceIndex(rawValue: 9)
+      host.interfaces?.append(NetworkInterface(index: vrf, name: "red", isUp: true, vrfTable: 10))
+      host.interfaces?.append(
+        NetworkInterface(index: InterfaceIndex(rawValue: 8), name: "slave", isUp: true, master: vrf))
+      if !one.hasInterfaces { host.interfaces = nil }
+      host.tcpL3mdevAccept = one.accept
+      host.mayHaveVRFs = one.vrfs
+      let planned = attempt("0.0.0.0")
+      let snapshot = Snapshot(host: host, sockets: [socket(one.socket)])
+      let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+      #expect(likelyLine([all[0]]) == one.expected, "\(one)")
+      #expect(all[0].likely.map(\.assuming) ?? [.devicesUnchanged] == [.devicesUnchanged], "\(one)")
+    }
+  }
+
+  @Test("of UDP on one address is none the less sure on a kernel whose binds to a wildcard may miss sockets")
+  func addressOnOldKernel() {
+    let host = openHost(kernel: KernelVersion(major: 6, minor: 12, stable: 9, release: "6.12.9"))
+    let planned = attempt("UDP 127.0.0.1")
+    let snapshot = Snapshot(host: host, sockets: ["UDP 127.0.0.1 RA RP", "UDP 0.0.0.0 RA"].map(socket))
+    let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+    #expect(likelyLine(all) == "in-use ok (ok) ok")
+    #expect(all[2].likely?.assuming == [.chainOfThePort])
+  }
+
   @Test("where bound sockets cannot be listed takes the port for free")
   func hiddenSockets() {
     var snapshot = Snapshot(host: openHost(kernel: KernelVersion(major: 6, minor: 1)), sockets: [])

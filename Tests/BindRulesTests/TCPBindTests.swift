@@ -222,6 +222,7 @@ struct TCPBindTests {
       ("LISTEN :: V6ONLY", "127.0.0.1", "ok ok ok ok ok ok ok ok ok"),
       ("LISTEN :: V6ONLY", "::ffff:127.0.0.1", "ok ? ? ok ? ? ? ? ok"),
       ("TIME_WAIT 127.0.0.1", "127.0.0.1", "X ? X X X X X X X"),
+      ("TIME_WAIT ::1 V6ONLY", "::1", "X ? X X X X X X X"),
       ("TIME_WAIT 127.0.0.1", "0.0.0.0", "X X X X X X X X X"),
       ("LISTEN 0.0.0.0, LISTEN :: V6ONLY", "127.0.0.1", "X ? ? X ? ? ? ? X"),
       ("LISTEN 0.0.0.0, LISTEN :: V6ONLY", "::1", "X X X X X X X X X"),

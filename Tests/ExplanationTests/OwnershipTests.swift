@@ -91,12 +91,14 @@ struct OwnershipTests {
     socket.activation = SocketActivation(unit: "ssh.socket", activates: "ssh.service")
     #expect(command([socket]) == "systemctl stop ssh.socket ssh.service")
     #expect(command([socket], kind: .changeSocketUnit) == "systemctl edit ssh.socket")
-    let explanation = explanation([socket])
     #expect(
-      explanation.headline
+      explanation([socket]).headline
         == "8080/tcp is taken: systemd (pid 1 and 1 more, uid 0, for ssh.socket) listens on 0.0.0.0:8080")
-    #expect(explanation.notes.contains { $0.kind == .socketActivation })
+    func note() -> String? { explanation([socket]).notes.first { $0.kind == .socketActivation }?.text }
+    let holds = "holds the port for ssh.socket and starts ssh.service when needed"
+    #expect(note() == "systemd " + holds)
     socket.activation?.userManager = 1000
+    #expect(note() == "systemd of uid 1000 " + holds)
     #expect(command([socket], uid: 1000) == "systemctl --user stop ssh.socket ssh.service")
   }
 

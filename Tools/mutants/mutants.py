@@ -304,10 +304,11 @@ def processor_time(session):
     ticks = 0
     for number in filter(str.isdigit, os.listdir("/proc")):
         try:
-            words = read(f"/proc/{number}/stat").rpartition(")")[2].split()
+            with open(f"/proc/{number}/stat", "rb") as file:
+                words = file.read().rpartition(b")")[2].split()
         except OSError:
             continue
-        if words[3] == str(session):
+        if words and int(words[3]) == session:
             ticks += sum(map(int, words[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
 

@@ -65,6 +65,11 @@ struct BSDUnknownFactsTests {
       [MissingFact(.reuseaddr, socket: 0), MissingFact(.reuseport, socket: 0)]
     ),
     (["tcp 0.0.0.0 P", "tcp 0.0.0.0 A"], "tcp 0.0.0.0 P", [MissingFact(.bindOrder)]),
+    // Of sockets that are alike nobody need know which is newer.
+    (
+      ["tcp 0.0.0.0 P? listen", "tcp 0.0.0.0 P? listen"], "tcp 0.0.0.0 P",
+      [MissingFact(.reuseport, socket: 0), MissingFact(.reuseport, socket: 1)]
+    ),
     (["udp 0.0.0.0 P", "udp 0.0.0.0 A"], "udp 0.0.0.0 P", []),
     (["tcp 0.0.0.0 listen", "tcp 127.0.0.1 connected"], "tcp 127.0.0.1 A uid=5", [MissingFact(.bindOrder)]),
     (["tcp 0.0.0.0 listen", "tcp 127.0.0.1 listen"], "tcp :: dual", []),
@@ -141,6 +146,9 @@ struct BSDUnknownFactsTests {
       ("udp 127.255.255.255", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
       ("tcp ::127.0.0.1", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
       ("tcp ::224.0.0.1", "EADDRNOTAVAIL", "EAFNOSUPPORT"),
+      // No IPv4 address is in these, whatever their last 32 bits are.
+      ("tcp 2001:db8::e000:1", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
+      ("tcp ::1:0:e000:1", "EADDRNOTAVAIL", "EADDRNOTAVAIL"), ("tcp ::1", "ok", "ok"),
       ("tcp ::ffff:224.0.0.1 v6only", "EADDRNOTAVAIL", "EAFNOSUPPORT"),
     ])
   func beforeThePort(planned: String, freebsd: String, macos: String) throws {

@@ -90,6 +90,19 @@ struct LinuxDifferenceTests {
     #expect(reason("tcp :: listen uid=1000", "::", .reuseaddr) == nil)
   }
 
+  @Test("is that ports below 1024 are root's there, whatever Linux allows")
+  func reservedPort() {
+    var attempt = attempt("127.0.0.1")
+    attempt.port = Port(80)
+    attempt.mayBindPrivileged = true
+    let snapshot = Snapshot(host: bsdHost(), sockets: [])
+    let linux = outcomes(of: attempt, in: snapshot)
+    for system in BSDSystem.allCases {
+      let all = differences(of: attempt, v6only: nil, linux: linux, in: snapshot, under: system)
+      #expect(all.map(\.reason) == Array(repeating: .reservedPort, count: 4), "\(system)")
+    }
+  }
+
   @Test("is that either option goes with the other on a group, IPv4-mapped or not")
   func groups() {
     for group in ["239.1.1.1", "::ffff:239.1.1.1", "ff05::1"] {
