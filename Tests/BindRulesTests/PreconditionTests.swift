@@ -98,6 +98,10 @@ struct PreconditionTests {
     let outcome = outcomes(of: planned, in: Snapshot(host: host, sockets: [socket("LISTEN ::")]))[0]
     #expect(outcome.bind == .undetermined && outcome.missing == [MissingFact(.capability)])
     #expect(outcome.blockers == [])
+    // listen(2) is one of TCP alone.
+    #expect(outcome.listen == .undetermined)
+    planned.transport = .udp
+    #expect(outcomes(of: planned, in: Snapshot(host: host, sockets: []))[0].listen == nil)
   }
 
   @Test("an IPv6 address of another VRF is not local, one of the VRF is, whichever of its interfaces has it")

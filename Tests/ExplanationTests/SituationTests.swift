@@ -190,13 +190,15 @@ struct SituationTests {
       socket.reuseaddr = .known(false, .getsockopt)
       let attempt = BindAttempt(
         transport: transport, address: .v4(.loopback), port: Port(8080), uid: 0, mayBindPrivileged: true)
-      let snapshot = Snapshot(host: host(), sockets: [socket])
+      var own = host()
+      own.ipv4NonlocalBind = true
+      let snapshot = Snapshot(host: own, sockets: [socket])
       return explain(
         Situation(
           attempt: attempt, outcomes: outcomes(of: attempt, in: snapshot), planned: [], snapshot: snapshot)
       ).suggestions.first { $0.kind == .otherAddressThere }?.text
     }
-    let text = "let server (pid 9) bind an address of its own instead of the wildcard"
+    let text = "let server bind an address of its own instead of the wildcard"
     #expect(offer(.listen) == text)
     #expect(offer(.close) == text)
     #expect(offer(.close, .udp) == text)
