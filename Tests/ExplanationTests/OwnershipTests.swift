@@ -519,6 +519,14 @@ struct InheritanceTests {
     #expect(explanation.cause == .inheritedDescriptor)
     #expect(explanation.notes.contains { $0.text.hasPrefix("mpv (pid 90) has inherited the socket") })
     #expect(command([socket]) == "kill 90")
+    // sleep(3), wait(2), a pipe, a signal, a terminal: /proc/PID/wchan of kernels from 5.10 on.
+    for place in [
+      "do_nanosleep", "do_wait", "kernel_wait4", "pipe_read", "anon_pipe_read", "pipe_wait", "__do_sys_pause",
+      "sigsuspend", "do_sigtimedwait", "n_tty_read",
+    ] {
+      heir.sleepsIn = place
+      #expect(listener([heir]).inheritance == .parentGone(heirs: [heir]), "\(place)")
+    }
   }
 
   @Test(

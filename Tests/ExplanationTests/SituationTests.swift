@@ -157,7 +157,19 @@ struct SituationTests {
       let found = diagnosis([socket], port: port, transport: transport, nearby: nearby)
       #expect(!found.suggestions.isEmpty, "\(name) \(port)")
       #expect(!found.suggestions.contains { $0.kind == .otherPort }, "\(name) \(port)")
+      #expect(!Self.offersAnother(port, transport), "\(name) \(port)")
     }
+    #expect(Self.offersAnother(79, transport))
+  }
+
+  /// Whether a user who may not have the port is sent to another one.
+  private static func offersAnother(_ port: UInt16, _ transport: TransportProtocol) -> Bool {
+    let attempt = BindAttempt(
+      transport: transport, address: .v4(.any), port: Port(port), uid: 1000, mayBindPrivileged: false)
+    let snapshot = Snapshot(host: host(uid: 1000), sockets: [])
+    let outcomes = outcomes(of: attempt, in: snapshot)
+    return explain(Situation(attempt: attempt, outcomes: outcomes, planned: [], snapshot: snapshot))
+      .suggestions.contains { $0.kind == .otherPort }
   }
 
   @Test(
