@@ -213,6 +213,13 @@ struct LikelyTests {
       ),
       (["BOUND 127.0.0.2 RA inode=7", "LISTEN 127.0.0.3 RA inode=8"], 7, "in-use (in-use) (in-use) (in-use)"),
       (["BOUND 127.0.0.2 RA inode=7", "LISTEN 127.0.0.3 RA inode=6"], 7, "in-use (in-use) (in-use) (in-use)"),
+      // A listener that has gone listened, after which no SO_REUSEADDR is remembered.
+      (
+        [
+          "TIME_WAIT 10.0.0.1 RA remote=443", "BOUND 127.0.0.2 RA inode=7",
+          "ESTABLISHED 10.0.0.2 port=40000 remote=443",
+        ], 7, "in-use (in-use) (in-use) (in-use)"
+      ),
       (["BOUND 127.0.0.1 RA inode=5", "BOUND 127.0.0.2 inode=6"], 7, "in-use (in-use) (in-use) (in-use)"),
       (["BOUND 127.0.0.1 RA inode=6", "BOUND 127.0.0.2 inode=5"], 7, "in-use (in-use) (in-use) (in-use)"),
     ])
@@ -515,7 +522,14 @@ struct GroupHistoryTests {
       let members = Self.members(32_767, state + "127.0.0.1 RP") + [socket(state + "127.0.0.1" + changed)]
       let outcome = Self.answers(members, transport)[2]
       #expect(outcome.verdict != .ok, "\(state) \(changed)")
+      if changed.contains("dev") {
+        #expect(outcome.likely?.bind == .ok && outcome.likely?.assuming == [.optionsUnchanged])
+      }
     }
+    // Nobody of another device's group lets it in.
+    let device = Self.members(32_768, state + "127.0.0.1 RP dev=2")
+    let other = outcomes(of: attempt(transport + "127.0.0.1 dev=3"), in: Snapshot(host: openHost(), sockets: device))
+    #expect(other[2].verdict == .ok)
     let full = Self.answers(Self.members(32_768, state + "127.0.0.1 RP"), transport)[2]
     #expect(full.missing == [MissingFact(.reuseportGroup)])
     #expect(full.likely?.assuming == [.optionsUnchanged])

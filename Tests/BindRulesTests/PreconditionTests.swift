@@ -87,6 +87,18 @@ struct PreconditionTests {
     #expect(Self.bind("::ffff:10.0.0.5 V6ONLY") == "EINVAL")
   }
 
+  @Test("IPV6_V6ONLY that is not known leaves listen() open where bind() may work with it")
+  func listenWithUnknownV6only() {
+    var planned = attempt("::")
+    planned.isV6onlyKnown = false
+    let sockets = ["BOUND ::1 ra?", "LISTEN 127.0.0.1"].map(socket)
+    let outcome = outcomes(of: planned, in: Snapshot(host: openHost(), sockets: sockets))[1]
+    #expect(outcome.bind == .undetermined && outcome.listen == .undetermined)
+    planned.transport = .udp
+    let udp = outcomes(of: planned, in: Snapshot(host: openHost(), sockets: [socket("UDP 127.0.0.1")]))[0]
+    #expect(udp.bind == .undetermined && udp.listen == nil)
+  }
+
   @Test("where the address surely is not local nobody on the port is in the way, whatever else may fail")
   func endsBeforeThePort() {
     var host = openHost()

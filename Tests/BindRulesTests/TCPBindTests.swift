@@ -104,6 +104,12 @@ struct TCPBindTests {
     #expect(all[2].missing.contains(MissingFact(.bindOrder)))
   }
 
+  @Test("has its options by the names of socket(7)")
+  func names() {
+    let both = ["SO_REUSEADDR", "SO_REUSEPORT"]
+    #expect(ReuseOptions.combinations.map(\.socketOptions) == [[], ["SO_REUSEADDR"], ["SO_REUSEPORT"], both])
+  }
+
   @Test("says which unknown flag of which socket decides")
   func missing() {
     let sockets = ["TIME_WAIT 10.0.0.1 ra? rp?", "SYN_RECV 0.0.0.0 ra? rp?"].map(socket)
