@@ -250,6 +250,14 @@ struct OwnershipTests {
     #expect(explanation.notes.contains { $0.kind == .supervised && $0.text.contains("under supervisord") })
   }
 
+  @Test("the sshd of one login is known by the instance of its unit, too, which distributions name differently")
+  func loginUnit() {
+    #expect(process(9, "sshd", unit: "sshd@7-10.0.0.1:22-10.0.0.2:50000.service").servesLogin)
+    #expect(process(9, "sshd", unit: "ssh@7-10.0.0.1:22-10.0.0.2:50000.service").servesLogin)
+    #expect(!process(9, "sshd", unit: "sshd.service").servesLogin)
+    #expect(!process(9, "nginx", unit: "sshd@7-10.0.0.1:22-10.0.0.2:50000.service").servesLogin)
+  }
+
   @Test("a login's sshd is no daemon: the login is named, and what moves its forwarding")
   func login() {
     var session = process(9, "sshd", executable: "/usr/sbin/sshd")
@@ -553,6 +561,8 @@ struct InheritanceTests {
     #expect(listener(workers).inheritance == nil)
     #expect(
       listener([process(1, "systemd", executable: "/s"), process(2, "a", executable: "/a")]).inheritance == nil)
+    #expect(
+      listener([process(1, "init", executable: "/i"), process(2, "a", executable: "/a")]).inheritance == nil)
     #expect(listener([process(3, "a"), process(2, "a", executable: "/a")]).inheritance == nil)
   }
 }
