@@ -36,8 +36,7 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
   }
   let wayDecides = misses == nil && !mayMiss.isSubset(of: possible)
   possible.formUnion(mayMiss)
-  let involved = chain.filter { $0.step.answers != [.passed] }
-  let blockers = involved.filter { $0.step.answers.contains(.refuses) }
+  let blockers = chain.filter { $0.step.answers.contains(.refuses) }
   switch possible {
   case [.refuses]:
     // A walk that can only refuse has come to a socket that can only refuse.
@@ -46,7 +45,7 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
   case _ where !possible.contains(.refuses):
     return PortAnswer(bind: .ok)
   default:
-    var missing = involved.flatMap { entry in
+    var missing = chain.flatMap { entry in
       entry.step.deciding.asFacts.map { MissingFact($0.kind, socket: entry.index) }
     }
     // Where the version is known, what is not is how long the chains are.

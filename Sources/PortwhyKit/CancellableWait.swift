@@ -16,11 +16,7 @@ extension Portwhy {
     do throws(SystemError) { stop = try StopSwitch() } catch {
       throw PortwhyError.internalError(ErrorWords.failed("eventfd", error))
     }
-    let milliseconds = timeout.map { timeout -> UInt64 in
-      let (seconds, attoseconds) = timeout.components
-      let (whole, isTooLong) = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1000)
-      return isTooLong ? .max : whole &+ UInt64(clamping: attoseconds / 1_000_000_000_000_000)
-    }
+    let milliseconds = timeout.map(\.wholeMilliseconds)
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: CheckedContinuation<Result<Ending, PortwhyError>, Never>) in
         let isStarted = startThread {
@@ -40,6 +36,14 @@ extension Portwhy {
     let ending = try result.get()
     if ending.isCancelled { throw CancellationError() }
     return ending.report
+  }
+}
+
+extension Duration {
+  /// None for what is negative, `UInt64.max` for what is longer than can be counted.
+  var wholeMilliseconds: UInt64 {
+    let (whole, isTooLong) = UInt64(clamping: components.seconds).multipliedReportingOverflow(by: 1000)
+    return isTooLong ? .max : whole &+ UInt64(clamping: components.attoseconds / 1_000_000_000_000_000)
   }
 }
 

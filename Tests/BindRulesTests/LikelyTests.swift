@@ -116,6 +116,44 @@ struct LikelyTests {
       ["BOUND 127.0.0.1 inode=8", "BOUND 127.0.0.2 RP inode=7", "LISTEN 127.0.0.2 RP uid=5 inode=6"], "127.0.0.2",
       "in-use in-use (in-use) (in-use)", history + [.orderOfInodes]),
     LikelyRow(
+      "behind sockets of mixed options depends on who was bound last: the newest of those that are alike",
+      ["BOUND 127.0.0.1 inode=5", "BOUND 127.0.0.2 RP inode=7", "BOUND 127.0.0.2 RP inode=4"]
+        + ["LISTEN 127.0.0.2 RP uid=5 inode=6"], "127.0.0.2", "in-use in-use (ok) (ok)", history + [.orderOfInodes]),
+    LikelyRow(
+      "behind sockets of mixed options looks past connections, which their listener explains",
+      [
+        "BOUND 127.0.0.1 RA inode=4", "LISTEN 0.0.0.0 RA RP inode=5",
+        "ESTABLISHED 10.0.0.1 RA RP remote=40000 inode=6",
+      ],
+      "0.0.0.0", "in-use in-use (ok) ok", history + [.orderOfInodes]),
+    LikelyRow(
+      "beside two listeners on one address that are known to have no SO_REUSEPORT now: EADDRINUSE",
+      ["LISTEN 0.0.0.0 ra?", "LISTEN 0.0.0.0 ra?"], "0.0.0.0", "in-use in-use (in-use) (in-use)", history),
+    LikelyRow(
+      "keeps an IPV6_V6ONLY that is known, whatever the runtime sets", ["LISTEN :: ra? rp?"], "0.0.0.0",
+      "in-use in-use (in-use) (in-use)", [.runtimesOptions] + history,
+      usual: UsualOptions(reuseaddr: true, reuseport: false, v6only: true)),
+    LikelyRow(
+      "over a connection takes the options of the listener on the wildcard",
+      ["ESTABLISHED 10.0.0.1 ra? rp? remote=40000", "LISTEN 0.0.0.0 RA RP"], "10.0.0.1", "in-use in-use (ok) (ok)",
+      [.listenersOptions]),
+    LikelyRow(
+      "over an IPv6 connection takes the options of the listener on ::",
+      ["ESTABLISHED ::1 ra? rp? remote=40000", "LISTEN :: RA RP"], "::1", "in-use in-use (ok) (ok)",
+      [.listenersOptions]),
+    LikelyRow(
+      "over an IPv4 connection to an IPv6 socket takes the options of the listener on ::",
+      ["ESTABLISHED ::ffff:10.0.0.1 ra? rp? remote=40000", "LISTEN :: RA RP"], "10.0.0.1", "in-use in-use (ok) (ok)",
+      [.listenersOptions]),
+    LikelyRow(
+      "over an IPv4 connection to an IPv6 socket takes the options of the listener on ::ffff:0.0.0.0",
+      ["ESTABLISHED ::ffff:10.0.0.1 ra? rp? remote=40000", "LISTEN ::ffff:0.0.0.0 RA RP"], "10.0.0.1",
+      "in-use in-use (ok) (ok)", [.listenersOptions]),
+    LikelyRow(
+      "over an IPv6 connection takes nothing from a listener of IPv4",
+      ["ESTABLISHED ::1 ra? rp? remote=40000", "LISTEN 0.0.0.0 RA RP"], "::1", "in-use (ok) (in-use) (ok)",
+      [.usualOptions]),
+    LikelyRow(
       "behind the last bind of an unknown user with SO_REUSEPORT rests on that being another user's",
       ["BOUND 127.0.0.2 RP uid? inode=7", "BOUND 127.0.0.1 RP inode=5", "LISTEN 127.0.0.2 RP uid=5 inode=4"],
       "127.0.0.2", "in-use in-use (in-use) (in-use)",
@@ -132,6 +170,113 @@ struct LikelyTests {
     let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot) { _ in row.usual }
     #expect(likelyLine(all) == row.expected)
     #expect(all.last { $0.likely != nil }?.likely?.assuming ?? [] == row.assuming)
+  }
+
+  /// A port that connect(2) picks, and a peer's that it does not: 32768 to 60999 where the range was not read.
+  @Test(
+    "over a connection takes it for the host's own by the two ports",
+    arguments: [
+      (32768, 443, nil, true), (32767, 443, nil, false), (60999, 443, nil, true), (61000, 443, nil, false),
+      (40000, 32767, nil, true), (40000, 32768, nil, false), (40000, 60999, nil, false), (40000, 61000, nil, true),
+      (40000, 443, 50000...50010, false), (50000, 443, 50000...50010, true), (50010, 40000, 50000...50010, true),
+      (50011, 443, 50000...50010, false),
+    ] as [(Int, Int, ClosedRange<UInt16>?, Bool)])
+  func clients(own: Int, peer: Int, range: ClosedRange<UInt16>?, isClient: Bool) {
+    var host = openHost()
+    host.localPortRange = range
+    let planned = attempt("0.0.0.0")
+    let snapshot = Snapshot(
+      host: host, sockets: [socket("ESTABLISHED 10.0.0.1 ra? rp? port=\(own) remote=\(peer)")])
+    let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+    // A client sets nothing; a server set SO_REUSEADDR.
+    #expect(likelyLine(all) == (isClient ? "in-use (in-use) (in-use) (in-use)" : "in-use (ok) (in-use) (ok)"))
+  }
+
+  /// What `inet_csk_update_fastreuse` keeps: until 6.7 the first socket of a bucket is remembered for every address (ANY),
+  /// and SO_REUSEADDR as long as all who bound had it; from 6.8 on for its own address (STRICT), and SO_REUSEADDR never.
+  @Test(
+    "behind the memory of the bucket hangs on the kernel, and on who was first",
+    arguments: [
+      (["BOUND 127.0.0.2 RP inode=7", "ESTABLISHED 10.0.0.1 port=40000 remote=443"], 7, "in-use (in-use) (ok) (ok)"),
+      (
+        ["BOUND 127.0.0.2 RP inode=7", "ESTABLISHED 10.0.0.1 port=40000 remote=443"], 8,
+        "in-use in-use (in-use) (in-use)"
+      ),
+      (["BOUND 127.0.0.2 RP inode=7", "TIME_WAIT 10.0.0.1 RA remote=443"], 7, "in-use (in-use) (in-use) ok"),
+      (
+        ["BOUND 127.0.0.2 RA inode=7", "ESTABLISHED 10.0.0.1 port=40000 remote=443"], 7,
+        "in-use (+EADDRINUSE) (in-use) (ok)"
+      ),
+      (
+        ["BOUND 127.0.0.2 RA inode=7", "ESTABLISHED 10.0.0.1 port=40000 remote=443"], 8,
+        "in-use in-use (in-use) (in-use)"
+      ),
+      (["BOUND 127.0.0.2 RA inode=7", "LISTEN 127.0.0.3 RA inode=8"], 7, "in-use (in-use) (in-use) (in-use)"),
+      (["BOUND 127.0.0.2 RA inode=7", "LISTEN 127.0.0.3 RA inode=6"], 7, "in-use (in-use) (in-use) (in-use)"),
+      // A listener that has gone listened, after which no SO_REUSEADDR is remembered.
+      (
+        [
+          "TIME_WAIT 10.0.0.1 RA remote=443", "BOUND 127.0.0.2 RA inode=7",
+          "ESTABLISHED 10.0.0.2 port=40000 remote=443",
+        ], 7, "in-use (in-use) (in-use) (in-use)"
+      ),
+      (["BOUND 127.0.0.1 RA inode=5", "BOUND 127.0.0.2 inode=6"], 7, "in-use (in-use) (in-use) (in-use)"),
+      (["BOUND 127.0.0.1 RA inode=6", "BOUND 127.0.0.2 inode=5"], 7, "in-use (in-use) (in-use) (in-use)"),
+    ])
+  func memory(existing: [String], minor: Int, expected: String) {
+    let planned = attempt("0.0.0.0")
+    let snapshot = Snapshot(
+      host: openHost(kernel: KernelVersion(major: 6, minor: minor)), sockets: existing.map(socket))
+    let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+    #expect(likelyLine(all) == expected, "\(existing) on 6.\(minor)")
+  }
+
+  /// In a bucket of another layer-3 domain a socket is in nobody's way; which one it was bound in, the dump does not say.
+  @Test("where VRFs may be takes a socket for one of the VRF that its device is in now")
+  func domains() {
+    struct Case {
+      var socket: String
+      var vrfs: Bool?
+      var hasInterfaces = true
+      var accept: Bool? = false
+      var expected: String
+    }
+    let cases = [
+      Case(socket: "LISTEN 0.0.0.0", vrfs: true, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: true, expected: "(ok)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=9", vrfs: true, expected: "(ok)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=2", vrfs: true, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: true, accept: true, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0", vrfs: true, hasInterfaces: false, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: nil, hasInterfaces: false, accept: true, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: true, hasInterfaces: false, expected: "?"),
+      Case(socket: "LISTEN 0.0.0.0", vrfs: nil, hasInterfaces: false, expected: "in-use"),
+    ]
+    for one in cases {
+      var host = openHost()
+      let vrf = InterfaceIndex(rawValue: 9)
+      host.interfaces?.append(NetworkInterface(index: vrf, name: "red", isUp: true, vrfTable: 10))
+      host.interfaces?.append(
+        NetworkInterface(index: InterfaceIndex(rawValue: 8), name: "slave", isUp: true, master: vrf))
+      if !one.hasInterfaces { host.interfaces = nil }
+      host.tcpL3mdevAccept = one.accept
+      host.mayHaveVRFs = one.vrfs
+      let planned = attempt("0.0.0.0")
+      let snapshot = Snapshot(host: host, sockets: [socket(one.socket)])
+      let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+      #expect(likelyLine([all[0]]) == one.expected, "\(one)")
+      #expect(all[0].likely.map(\.assuming) ?? [.devicesUnchanged] == [.devicesUnchanged], "\(one)")
+    }
+  }
+
+  @Test("of UDP on one address is none the less sure on a kernel whose binds to a wildcard may miss sockets")
+  func addressOnOldKernel() {
+    let host = openHost(kernel: KernelVersion(major: 6, minor: 12, stable: 9, release: "6.12.9"))
+    let planned = attempt("UDP 127.0.0.1")
+    let snapshot = Snapshot(host: host, sockets: ["UDP 127.0.0.1 RA RP", "UDP 0.0.0.0 RA"].map(socket))
+    let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+    #expect(likelyLine(all) == "in-use ok (ok) ok")
+    #expect(all[2].likely?.assuming == [.chainOfThePort])
   }
 
   @Test("where bound sockets cannot be listed takes the port for free")
@@ -240,6 +385,116 @@ struct LikelyTests {
   }
 }
 
+/// The ordinary world stated a second time: what a socket of a text is taken to have where the text does not say.
+private struct OrdinaryWords {
+  var texts: [String]
+
+  private static func words(_ text: String) -> [String] { text.split(separator: " ").map(String.init) }
+
+  private static func isIPv4(_ address: String) -> Bool { !address.contains(":") || address.hasPrefix("::ffff:") }
+
+  /// The listener that accepted this connection: on its address, else on the wildcard of IPv4, else on `::`; of its family.
+  private func parent(of child: [String]) -> [String]? {
+    let listeners = texts.map(Self.words).filter {
+      $0[0] == "LISTEN" && $0[1].contains(":") == child[1].contains(":")
+    }
+    let wildcards = Self.isIPv4(child[1]) ? ["0.0.0.0", "::ffff:0.0.0.0", "::"] : ["::"]
+    return ([child[1]] + wildcards).lazy.compactMap { address in listeners.last { $0[1] == address } }.first
+  }
+
+  /// The text without a question mark, where the ordinary world answers it.
+  func filled(_ text: String) -> String {
+    let words = Self.words(text)
+    let isConnection = words.contains { $0.hasPrefix("remote=") }
+    let parent = isConnection && words[0] != "SYN_SENT" ? parent(of: words) : nil
+    // Who called: with a port that connect(2) picks, where nobody listened.
+    let isClient = words[0] == "SYN_SENT" || (parent == nil && words.contains("port=40000"))
+    var (sets, v6only): ([String], String?) = ([], nil)
+    if words[0] == "UDP" || isClient {
+      v6only = ""
+    } else if let parent {
+      let own = Self.words(filled(parent.joined(separator: " ")))
+      sets = ["RA", "RP"].filter(own.contains)
+      v6only = own.contains("v6only?") ? nil : own.contains("V6ONLY") ? "V6ONLY" : ""
+    } else {
+      sets = ["RA"]
+      if isConnection {
+        // What is left of a listener's other connections tells whether it took IPv4.
+        let remains = texts.map(Self.words).filter { $0.contains { $0.hasPrefix("remote=") } }.map { $0[1] }
+        v6only =
+          remains.contains { $0.hasPrefix("::ffff:") } ? "" : remains.contains { !$0.contains(":") } ? "V6ONLY" : nil
+      }
+    }
+    return words.map { word in
+      switch word {
+      case "ra?": sets.contains("RA") ? "RA" : ""
+      case "rp?": sets.contains("RP") ? "RP" : ""
+      case "v6only?": v6only ?? word
+      case "uid?": words[0] == "TIME_WAIT" ? word : "uid=5"
+      default: word
+      }
+    }.joined(separator: " ")
+  }
+}
+
+@Suite("The ordinary world, stated twice")
+struct OrdinaryAgreementTests {
+  private static func unknown(_ random: inout Numbers, _ text: String) -> String {
+    var words = [text]
+    words.append(random.pick(["ra?", "ra?", "", "RA"]))
+    words.append(random.pick(["rp?", "rp?", "", "RP"]))
+    if text.contains(":") {
+      // An IPv4-mapped address cannot have IPV6_V6ONLY.
+      words.append(random.pick(["v6only?", "v6only?", "", text.contains("::ffff:") ? "" : "V6ONLY"]))
+    }
+    if random.pick(4) == 0 { words.append("uid?") }
+    return words.joined(separator: " ")
+  }
+
+  @Test("gives each set of sockets the likely answer that the same sockets have where everything of them is known")
+  func random() {
+    var random = Numbers(state: 20_261_128)
+    var likely = 0
+    for _ in 0..<4_000 {
+      let isUDP = random.pick(4) == 0
+      let addresses = ["127.0.0.1", "10.0.0.1", "::1", "::2", "::ffff:127.0.0.1"].shuffled(using: &random)
+      var texts: [String] = []
+      if isUDP {
+        texts = ["UDP " + random.pick(["0.0.0.0", "::", "127.0.0.1", "::1"])]
+      } else {
+        let listener = random.pick(["", "LISTEN 0.0.0.0", "LISTEN ::", "LISTEN ::ffff:0.0.0.0", "LISTEN 127.0.0.1"])
+        if !listener.isEmpty { texts.append(listener) }
+        for address in addresses.prefix(random.pick([0, 1, 1, 2])) {
+          let state = random.pick(["ESTABLISHED", "TIME_WAIT", "TIME_WAIT"])
+          texts.append(
+            "\(state) \(address) " + random.pick(["remote=50000", "remote=50000", "port=40000 remote=443"]))
+        }
+        if let last = addresses.last, random.pick(4) == 0 { texts.append("BOUND " + last) }
+        if random.pick(8) == 0 { texts.append("SYN_SENT 127.0.0.1 remote=443") }
+      }
+      texts = texts.map { Self.unknown(&random, $0) }.shuffled(using: &random)
+      let world = OrdinaryWords(texts: texts)
+      let planned = attempt((isUDP ? "UDP " : "") + random.pick(["0.0.0.0", "127.0.0.1", "::", "::1", ":: V6ONLY"]))
+      let known = Snapshot(host: openHost(), sockets: texts.map { socket(world.filled($0)) })
+      let snapshot = Snapshot(host: openHost(), sockets: texts.map(socket))
+      let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+      // With SO_REUSEPORT TCP's bind bucket has a say too.
+      for (guess, expected) in zip(all, outcomes(of: planned, in: known))
+      where isUDP || !guess.options.contains(.reuseport) {
+        guard guess.verdict == .undetermined else { continue }
+        if expected.verdict == .undetermined {
+          #expect(guess.likely == nil, "\(planned) beside \(texts)")
+        } else {
+          likely += 1
+          #expect(guess.likely?.bind == expected.bind, "\(planned), \(guess.options) beside \(texts)")
+          #expect(guess.likely?.listen == expected.listen, "\(planned), \(guess.options) beside \(texts)")
+        }
+      }
+    }
+    #expect(likely > 1_000)
+  }
+}
+
 @Suite("A SO_REUSEPORT group")
 struct GroupHistoryTests {
   private static func answers(_ members: [SocketObservation], _ transport: String) -> [BindOutcome] {
@@ -267,12 +522,40 @@ struct GroupHistoryTests {
       let members = Self.members(32_767, state + "127.0.0.1 RP") + [socket(state + "127.0.0.1" + changed)]
       let outcome = Self.answers(members, transport)[2]
       #expect(outcome.verdict != .ok, "\(state) \(changed)")
+      if changed.contains("dev"), !transport.isEmpty {
+        #expect(outcome.likely?.bind == .ok && outcome.likely?.assuming == [.optionsUnchanged])
+      }
     }
+    // Nobody of another device's group lets it in.
+    let device = Self.members(32_768, state + "127.0.0.1 RP dev=2")
+    let other = outcomes(of: attempt(transport + "127.0.0.1 dev=3"), in: Snapshot(host: openHost(), sockets: device))
+    #expect(other[2].verdict == .ok)
     let full = Self.answers(Self.members(32_768, state + "127.0.0.1 RP"), transport)[2]
     #expect(full.missing == [MissingFact(.reuseportGroup)])
     #expect(full.likely?.assuming == [.optionsUnchanged])
     #expect(full.likely?.bind == (transport.isEmpty ? .ok : .fails(.addressInUse)))
     #expect(full.likely?.listen == (transport.isEmpty ? .fails(.outOfMemory) : nil))
     #expect(Self.answers(Self.members(32_767, state + "127.0.0.1 RP"), transport)[2].verdict == .ok)
+  }
+
+  /// `inet_reuseport_add_sock` and `udp_reuseport_add_sock` look for a socket of the same family, address and
+  /// IPV6_V6ONLY; that of TCP among listeners alone.
+  @Test(
+    "is not that of a socket of another family, address or IPV6_V6ONLY, nor of a connection",
+    arguments: [
+      ("LISTEN 127.0.0.1 RP", "ESTABLISHED 127.0.0.1 RP", "127.0.0.1"),
+      ("LISTEN 127.0.0.1 RP", "LISTEN ::ffff:127.0.0.1 RP", "127.0.0.1"),
+      ("LISTEN 127.0.0.1 RP", "LISTEN 0.0.0.0 RP", "127.0.0.1"), ("LISTEN :: RP", "LISTEN :: V6ONLY RP", "::"),
+      ("UDP 127.0.0.1 RP", "UDP 127.0.0.2 RP", "UDP 127.0.0.1"),
+      ("UDP :: RP", "UDP :: V6ONLY RP", "UDP ::"), ("UDP 127.0.0.1 RP", "LISTEN 127.0.0.1 RP", "UDP 127.0.0.1"),
+    ])
+  func others(member: String, other: String, planned: String) {
+    let plan = attempt(planned)
+    func outcome(_ sockets: [SocketObservation]) -> BindOutcome {
+      outcomes(of: plan, in: Snapshot(host: openHost(), sockets: sockets))[2]
+    }
+    let members = Self.members(32_767, member)
+    #expect(outcome(members + [socket(other)]).missing == [])
+    #expect(outcome(members + [socket(member)]).missing == [MissingFact(.reuseportGroup)])
   }
 }

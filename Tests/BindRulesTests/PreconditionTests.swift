@@ -81,9 +81,39 @@ struct PreconditionTests {
     #expect(Self.bind("ff02::1") == "EINVAL")
     #expect(Self.bind("UDP ff02::1") == "EINVAL")
     #expect(Self.bind("UDP ff02::1", scope: 2) == "ok")
+    #expect(Self.bind("UDP ff01::1") == "EINVAL")
     #expect(Self.bind("UDP ff05::1") == "ok")
     #expect(Self.bind("::ffff:10.0.0.6") == "EADDRNOTAVAIL")
     #expect(Self.bind("::ffff:10.0.0.5 V6ONLY") == "EINVAL")
+  }
+
+  @Test("IPV6_V6ONLY that is not known leaves listen() open where bind() may work with it")
+  func listenWithUnknownV6only() {
+    var planned = attempt("::")
+    planned.isV6onlyKnown = false
+    let sockets = ["BOUND ::1 ra?", "LISTEN 127.0.0.1"].map(socket)
+    let outcome = outcomes(of: planned, in: Snapshot(host: openHost(), sockets: sockets))[1]
+    #expect(outcome.bind == .undetermined && outcome.listen == .undetermined)
+    planned.transport = .udp
+    let udp = outcomes(of: planned, in: Snapshot(host: openHost(), sockets: [socket("UDP 127.0.0.1")]))[0]
+    #expect(udp.bind == .undetermined && udp.listen == nil)
+  }
+
+  @Test("where the address surely is not local nobody on the port is in the way, whatever else may fail")
+  func endsBeforeThePort() {
+    var host = openHost()
+    host.ipv6NonlocalBind = false
+    host.ipv6Addresses = []
+    var planned = attempt("fd00::9")
+    planned.port = Port(80)
+    planned.mayBindPrivileged = nil
+    let outcome = outcomes(of: planned, in: Snapshot(host: host, sockets: [socket("LISTEN ::")]))[0]
+    #expect(outcome.bind == .undetermined && outcome.missing == [MissingFact(.capability)])
+    #expect(outcome.blockers == [])
+    // listen(2) is one of TCP alone.
+    #expect(outcome.listen == .undetermined)
+    planned.transport = .udp
+    #expect(outcomes(of: planned, in: Snapshot(host: host, sockets: []))[0].listen == nil)
   }
 
   @Test("an IPv6 address of another VRF is not local, one of the VRF is, whichever of its interfaces has it")

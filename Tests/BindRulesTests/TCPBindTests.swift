@@ -104,12 +104,20 @@ struct TCPBindTests {
     #expect(all[2].missing.contains(MissingFact(.bindOrder)))
   }
 
+  @Test("has its options by the names of socket(7)")
+  func names() {
+    let both = ["SO_REUSEADDR", "SO_REUSEPORT"]
+    #expect(ReuseOptions.combinations.map(\.socketOptions) == [[], ["SO_REUSEADDR"], ["SO_REUSEPORT"], both])
+  }
+
   @Test("says which unknown flag of which socket decides")
   func missing() {
     let sockets = ["TIME_WAIT 10.0.0.1 ra? rp?", "SYN_RECV 0.0.0.0 ra? rp?"].map(socket)
     let all = outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: sockets))
     #expect(all[0].missing.isEmpty)
     #expect(all[1].missing == [MissingFact(.reuseaddr, socket: 0)])
+    // Where nobody surely is in the way: who may be.
+    #expect(all[1].blockers == [Blocker(socket: 0, rule: .tcpReuseaddr)])
   }
 
   @Test("is not called free where bound sockets cannot be listed")
@@ -220,6 +228,7 @@ struct TCPBindTests {
       ("LISTEN :: V6ONLY", "127.0.0.1", "ok ok ok ok ok ok ok ok ok"),
       ("LISTEN :: V6ONLY", "::ffff:127.0.0.1", "ok ? ? ok ? ? ? ? ok"),
       ("TIME_WAIT 127.0.0.1", "127.0.0.1", "X ? X X X X X X X"),
+      ("TIME_WAIT ::1 V6ONLY", "::1", "X ? X X X X X X X"),
       ("TIME_WAIT 127.0.0.1", "0.0.0.0", "X X X X X X X X X"),
       ("LISTEN 0.0.0.0, LISTEN :: V6ONLY", "127.0.0.1", "X ? ? X ? ? ? ? X"),
       ("LISTEN 0.0.0.0, LISTEN :: V6ONLY", "::1", "X X X X X X X X X"),

@@ -91,12 +91,14 @@ struct OwnershipTests {
     socket.activation = SocketActivation(unit: "ssh.socket", activates: "ssh.service")
     #expect(command([socket]) == "systemctl stop ssh.socket ssh.service")
     #expect(command([socket], kind: .changeSocketUnit) == "systemctl edit ssh.socket")
-    let explanation = explanation([socket])
     #expect(
-      explanation.headline
+      explanation([socket]).headline
         == "8080/tcp is taken: systemd (pid 1 and 1 more, uid 0, for ssh.socket) listens on 0.0.0.0:8080")
-    #expect(explanation.notes.contains { $0.kind == .socketActivation })
+    func note() -> String? { explanation([socket]).notes.first { $0.kind == .socketActivation }?.text }
+    let holds = "holds the port for ssh.socket and starts ssh.service when needed"
+    #expect(note() == "systemd " + holds)
     socket.activation?.userManager = 1000
+    #expect(note() == "systemd of uid 1000 " + holds)
     #expect(command([socket], uid: 1000) == "systemctl --user stop ssh.socket ssh.service")
   }
 
@@ -246,6 +248,14 @@ struct OwnershipTests {
     #expect(command([listener([app])]) == nil)
     #expect(command([listener([app])], kind: .findHolder) == "supervisorctl status")
     #expect(explanation.notes.contains { $0.kind == .supervised && $0.text.contains("under supervisord") })
+  }
+
+  @Test("the sshd of one login is known by the instance of its unit, too, which distributions name differently")
+  func loginUnit() {
+    #expect(process(9, "sshd", unit: "sshd@7-10.0.0.1:22-10.0.0.2:50000.service").servesLogin)
+    #expect(process(9, "sshd", unit: "ssh@7-10.0.0.1:22-10.0.0.2:50000.service").servesLogin)
+    #expect(!process(9, "sshd", unit: "sshd.service").servesLogin)
+    #expect(!process(9, "nginx", unit: "sshd@7-10.0.0.1:22-10.0.0.2:50000.service").servesLogin)
   }
 
   @Test("a login's sshd is no daemon: the login is named, and what moves its forwarding")
@@ -517,6 +527,14 @@ struct InheritanceTests {
     #expect(explanation.cause == .inheritedDescriptor)
     #expect(explanation.notes.contains { $0.text.hasPrefix("mpv (pid 90) has inherited the socket") })
     #expect(command([socket]) == "kill 90")
+    // sleep(3), wait(2), a pipe, a signal, a terminal: /proc/PID/wchan of kernels from 5.10 on.
+    for place in [
+      "do_nanosleep", "do_wait", "kernel_wait4", "pipe_read", "anon_pipe_read", "pipe_wait", "__do_sys_pause",
+      "sigsuspend", "do_sigtimedwait", "n_tty_read",
+    ] {
+      heir.sleepsIn = place
+      #expect(listener([heir]).inheritance == .parentGone(heirs: [heir]), "\(place)")
+    }
   }
 
   @Test(
@@ -543,6 +561,8 @@ struct InheritanceTests {
     #expect(listener(workers).inheritance == nil)
     #expect(
       listener([process(1, "systemd", executable: "/s"), process(2, "a", executable: "/a")]).inheritance == nil)
+    #expect(
+      listener([process(1, "init", executable: "/i"), process(2, "a", executable: "/a")]).inheritance == nil)
     #expect(listener([process(3, "a"), process(2, "a", executable: "/a")]).inheritance == nil)
   }
 }

@@ -1,7 +1,32 @@
 import BindRules
 import Explanation
+import FixtureTestSupport
 import SocketModel
 import Testing
+
+extension Runtime {
+  /// All that its entry says.
+  fileprivate var entry: String {
+    func defaults(_ name: String, _ defaults: Defaults?) -> String? {
+      defaults.map {
+        let sets: [(Bool, String)] = [
+          ($0.reuseaddr, "SO_REUSEADDR"), ($0.reuseport, "SO_REUSEPORT"), ($0.freebind, "IP_FREEBIND"),
+        ]
+        let addresses = $0.addresses?.map(\.description).joined(separator: " ") ?? "as told"
+        return "\(name): \(sets.filter(\.0).map(\.1).joined(separator: " ")); IPV6_V6ONLY \($0.v6only); \(addresses)"
+      }
+    }
+    let words: [(String, String?)] = [
+      ("reuseaddr", settings.reuseaddr), ("reuseport", settings.reuseport), ("v6only", settings.v6only),
+      ("freebind", settings.freebind), ("address", settings.address), ("remark", remark),
+    ]
+    var lines = [([name] + aliases).joined(separator: " "), "executables: " + executables.joined(separator: " ")]
+    lines += [defaults("tcp", tcp), defaults("udp", udp)].compactMap(\.self)
+    lines += words.compactMap { name, text in text.map { "\(name): \($0)" } }
+    lines += ["\(evidence)", source]
+    return lines.joined(separator: "\n  ") + "\n"
+  }
+}
 
 private func listener(_ executable: String?, _ address: IPAddress, v6only: Bool? = nil) -> SocketObservation {
   SocketObservation(
@@ -46,6 +71,10 @@ struct RuntimeCatalogueTests {
     #expect(Set(executables).count == executables.count)
     #expect(names.allSatisfy { $0 == $0.lowercased() && !$0.contains(" ") })
   }
+
+  /// Each entry was found by its evidence; a change of one is to be seen beside it.
+  @Test("no entry changes unseen")
+  func golden() { GoldenFile.check(Runtime.catalogue.map(\.entry).joined(separator: "\n"), "runtimes.txt") }
 
   @Test("every entry says where its defaults come from, and a setting is never an empty text")
   func sourced() {

@@ -139,14 +139,82 @@ struct SituationTests {
   @Test(
     "no other port is offered where the protocol has fixed the number",
     arguments: [
-      (TransportProtocol.udp, UInt16(53)), (.udp, 67), (.udp, 68), (.udp, 123), (.udp, 161), (.udp, 162), (.udp, 500),
-      (.udp, 1900), (.udp, 5353), (.tcp, 25), (.tcp, 53), (.tcp, 111),
+      (TransportProtocol.udp, "DNS", [UInt16(53)]), (.udp, "DHCP", [67, 68]), (.udp, "TFTP", [69]),
+      (.udp, "Kerberos", [88]), (.udp, "rpcbind", [111]), (.udp, "NTP", [123]), (.udp, "NetBIOS", [137, 138]),
+      (.udp, "SNMP", [161, 162]), (.udp, "PTP", [319, 320]), (.udp, "IKE and IPsec", [500, 4500]),
+      (.udp, "syslog", [514]), (.udp, "RIP", [520, 521]), (.udp, "DHCPv6", [546, 547]), (.udp, "L2TP", [1701]),
+      (.udp, "SSDP", [1900]), (.udp, "NFS", [2049]), (.udp, "WS-Discovery", [3702]), (.udp, "BFD", [3784]),
+      (.udp, "VXLAN and GENEVE", [4789, 6081]), (.udp, "NAT-PMP", [5350, 5351]),
+      (.udp, "mDNS and LLMNR", [5353, 5355]),
+      (.tcp, "SMTP", [25]), (.tcp, "DNS", [53, 853]), (.tcp, "Kerberos", [88]), (.tcp, "rpcbind", [111]),
+      (.tcp, "NetBIOS and SMB", [135, 137, 138, 139, 445]), (.tcp, "BGP", [179]), (.tcp, "NFS", [2049]),
+      (.tcp, "mDNS", [5353]),
     ])
-  func fixedPort(_ transport: TransportProtocol, _ port: UInt16) {
-    let socket = held(transport == .tcp ? .listen : .close, port: port, transport: transport)
-    let nearby = NearbyPorts(ports: (port + 1)...(port + 16), sockets: [])
-    let found = diagnosis([socket], port: port, transport: transport, nearby: nearby)
-    #expect(!found.suggestions.isEmpty && !found.suggestions.contains { $0.kind == .otherPort })
+  func fixedPort(_ transport: TransportProtocol, _ name: String, _ ports: [UInt16]) {
+    for port in ports {
+      let socket = held(transport == .tcp ? .listen : .close, port: port, transport: transport)
+      let nearby = NearbyPorts(ports: (port + 1)...(port + 16), sockets: [])
+      let found = diagnosis([socket], port: port, transport: transport, nearby: nearby)
+      #expect(!found.suggestions.isEmpty, "\(name) \(port)")
+      #expect(!found.suggestions.contains { $0.kind == .otherPort }, "\(name) \(port)")
+      #expect(!Self.offersAnother(port, transport), "\(name) \(port)")
+    }
+    #expect(Self.offersAnother(79, transport))
+  }
+
+  /// Whether a user who may not have the port is sent to another one.
+  private static func offersAnother(_ port: UInt16, _ transport: TransportProtocol) -> Bool {
+    let attempt = BindAttempt(
+      transport: transport, address: .v4(.any), port: Port(port), uid: 1000, mayBindPrivileged: false)
+    let snapshot = Snapshot(host: host(uid: 1000), sockets: [])
+    let outcomes = outcomes(of: attempt, in: snapshot)
+    return explain(Situation(attempt: attempt, outcomes: outcomes, planned: [], snapshot: snapshot))
+      .suggestions.contains { $0.kind == .otherPort }
+  }
+
+  @Test(
+    "a port on which a server of a known kind is looked for is offered to nobody else",
+    arguments: [
+      ("SOCKS", [UInt16(1080)]), ("OpenVPN", [1194]), ("SQL Server, Oracle", [1433, 1521]), ("MQTT", [1883, 8883]),
+      ("NFS", [2049]), ("ZooKeeper", [2181]), ("Docker", [2375, 2376]), ("etcd", [2379, 2380]), ("Squid", [3128]),
+      ("iSCSI", [3260]), ("MySQL", [3306]), ("RDP", [3389]), ("epmd", [4369]), ("SIP", [5060, 5061]),
+      ("XMPP", [5222]),
+      ("mDNS", [5353]), ("PostgreSQL", [5432]), ("Kibana", [5601]), ("RabbitMQ", [5672, 15672, 25672]),
+      ("VNC, X11", [5900, 6000]), ("WinRM", [5985, 5986]), ("Redis", [6379]), ("Kubernetes", [6443, 10250]),
+      ("IRC", [6667]), ("Neo4j", [7687]), ("Cassandra", [9042]), ("Prometheus", [9090, 9100]), ("Kafka", [9092]),
+      ("Elasticsearch", [9200, 9300]), ("git", [9418]), ("memcached", [11211]), ("MongoDB", [27017]),
+    ])
+  func wellKnown(_ name: String, _ ports: [UInt16]) {
+    for port in ports {
+      // Everybody's next port, asked for one that nothing is known of.
+      let nearby = NearbyPorts(ports: port...(port + 8), sockets: [])
+      let found = diagnosis([held(.listen, port: 20_500)], port: 20_500, nearby: nearby)
+      let offer = found.suggestions.first { $0.kind == .otherPort }
+      #expect(offer != nil && offer?.text != "use port \(port), which is free", "\(name) \(port)")
+    }
+  }
+
+  @Test("who has the wildcard is asked to take an address of its own, unless its connections are in the way")
+  func addressThere() {
+    func offer(_ state: SocketState, _ transport: TransportProtocol = .tcp, remote: UInt16? = nil) -> String? {
+      var socket = held(state, remote: remote, transport: transport)
+      socket.local = Endpoint(address: .v4(.any), port: Port(8080))
+      socket.reuseaddr = .known(false, .getsockopt)
+      let attempt = BindAttempt(
+        transport: transport, address: .v4(.loopback), port: Port(8080), uid: 0, mayBindPrivileged: true)
+      var own = host()
+      own.ipv4NonlocalBind = true
+      let snapshot = Snapshot(host: own, sockets: [socket])
+      return explain(
+        Situation(
+          attempt: attempt, outcomes: outcomes(of: attempt, in: snapshot), planned: [], snapshot: snapshot)
+      ).suggestions.first { $0.kind == .otherAddressThere }?.text
+    }
+    let text = "let server bind an address of its own instead of the wildcard"
+    #expect(offer(.listen) == text)
+    #expect(offer(.close) == text)
+    #expect(offer(.close, .udp) == text)
+    #expect(offer(.established, remote: 40_000) == nil)
   }
 
   @Test("the device's own socket gets its traffic first, whichever of the two it is")

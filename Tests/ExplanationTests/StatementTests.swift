@@ -1,6 +1,8 @@
 import BindRules
+import FixtureTestSupport
 import KernelLab
 import Explanation
+import PortwhyReport
 import Testing
 
 private let checks = bindStatements.merging(optionStatements) { first, _ in first }
@@ -35,6 +37,13 @@ struct StatementTests {
     #expect(!topic.what.isEmpty && !topic.references.isEmpty && !topic.summary.isEmpty)
     #expect(!topic.isCause || (!topic.signs.isEmpty && !topic.helps.isEmpty))
     #expect(topic.title.count <= 60 && topic.summary.count <= 120)
+  }
+
+  @Test("no sentence comes or goes unseen")
+  func golden() {
+    let style = ScreenStyle(width: 100, users: [:])
+    GoldenFile.check(
+      Catalogue.topics.map { TopicScreen.render($0, style: style) }.joined(separator: "\n"), "topics.txt")
   }
 
   @Test("a misspelt name leads to the nearest one")

@@ -1,5 +1,5 @@
 import Glibc
-import PortwhyKit
+@testable import PortwhyKit
 import Testing
 
 /// A listener on a free port of the loopback, which this test holds itself.
@@ -103,6 +103,14 @@ struct AsynchronousWaitTests {
     #expect(report.targets.map(\.verdict) == [.fails(.addressInUse)])
     _ = consume listener
   }
+
+  @Test(
+    "takes its time as whole milliseconds",
+    arguments: [
+      (.milliseconds(1), 1), (.milliseconds(2_500), 2_500), (.seconds(2), 2_000), (.microseconds(1_999), 1),
+      (.seconds(-5), 0), (.milliseconds(-1), 0), (.zero, 0), (.seconds(Int64.max), .max),
+    ] as [(Duration, UInt64)])
+  func milliseconds(timeout: Duration, expected: UInt64) { #expect(timeout.wholeMilliseconds == expected) }
 
   @Test("throws what a look throws")
   func error() async throws {

@@ -229,7 +229,8 @@ extension PCBTable {
         missing += entry.sockets.map { MissingFact(gap, socket: $0) }
       }
     }
-    if orderDecides(found, refuses) || missing.isEmpty { missing.append(MissingFact(.bindOrder)) }
+    // Where no fact of a socket changes what the search ends with, all candidates cost the same: the order is what is left.
+    if orderDecides(found, refuses) { missing.append(MissingFact(.bindOrder)) }
     return missing
   }
 

@@ -36,8 +36,6 @@ struct BSDPacket {
   var destination: Destination
   /// nil: a peer that no socket is connected to.
   var source: Endpoint?
-  /// The destination is the broadcast address of an interface.
-  var isBroadcast = false
 }
 
 /// A socket that packets are compared with.
@@ -125,7 +123,7 @@ struct BSDReceivingTable {
 
   private var takesOldestWildcard: Bool { system == .freebsd13 || system == .macos }
 
-  /// Multicast and broadcast: every socket that matches, up to the first that has none of the options.
+  /// Multicast: every socket that matches, up to the first that has none of the options.
   private func receiversOfMany(_ packet: BSDPacket) -> BSDReceiver {
     let matching = sockets.filter { socket in
       guard let remote = socket.remote else { return socket.matches(packet) != .none }
@@ -180,7 +178,7 @@ private enum Match {
 extension BSDPacket {
   fileprivate var isToMany: Bool {
     guard case .address(let address) = destination else { return false }
-    return isBroadcast || address.isMulticast
+    return address.isMulticast
   }
   var family: AddressFamily {
     switch destination {
@@ -220,7 +218,6 @@ extension BSDReceivingSocket {
 
   /// Whether the socket takes a copy of a packet to many; nil where what it joined is not known.
   fileprivate func takesCopy(_ packet: BSDPacket) -> Bool? {
-    if packet.isBroadcast { return true }
     switch membership {
     case .thisGroup: return true
     case .otherGroup: return false

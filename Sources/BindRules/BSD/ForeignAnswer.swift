@@ -131,13 +131,13 @@ private func answersIfBalanced(
 }
 
 /// Only where several unconnected sockets have the address that packets to the planned one are for: else nothing of Linux
-/// is different. What is sent to a multicast address depends on who joined, which is shown nowhere for one socket.
+/// is different. What is sent to a multicast address depends on who joined, which is shown nowhere for one socket; of what
+/// is sent to a broadcast address each of them gets a copy, as on Linux (`udp_multi_input`).
 private func receipts(
   _ bind: BSDAttempt, _ options: BSDOptions, _ snapshot: Snapshot, _ system: BSDSystem
 ) -> [BSDReceipt] {
-  guard !bind.address.asReceiveAddress.isMulticast, !bind.address.isMulticast,
-    bind.address.asReceiveAddress.mapped?.isMulticast != true
-  else { return [] }
+  guard !bind.address.isOrMapsMulticast else { return [] }
+  if bind.transport == .udp, isBroadcast(bind.address, snapshot.host) { return [] }
   func receiver(_ destination: BSDPacket.Destination, _ system: BSDSystem) -> BSDReceiver {
     BSDReceivingTable(bind, options, snapshot, system)
       .receiver(of: BSDPacket(transport: bind.transport, destination: destination))
@@ -167,6 +167,16 @@ extension BSDAttempt {
       return [mapped == .any ? .anyOther(.ipv4) : .address(.v4(mapped))]
     }
   }
+}
+
+extension IPAddress {
+  fileprivate var isOrMapsMulticast: Bool { isMulticast || asReceiveAddress.mapped?.isMulticast == true }
+}
+
+/// Whether an interface has this as its broadcast address.
+private func isBroadcast(_ address: IPAddress, _ host: HostFacts) -> Bool {
+  guard let ipv4 = address.asReceiveAddress.mapped, let routes = host.ipv4LocalRoutes else { return false }
+  return routes.contains { $0.destination == ipv4 && $0.prefixLength == 32 && $0.type == .broadcast }
 }
 
 extension BSDReceivingTable {
@@ -314,7 +324,7 @@ private struct DifferenceFinder {
       let isDual = attempt.address == .v6(.any) && open.allSatisfy { $0.local == .v4(.any) }
       return isDual ? .ipv4WildcardStays : .exactAddress
     }
-    if attempt.address.asReceiveAddress.isMulticast || attempt.address.isMulticast { return .multicastOptions }
+    if attempt.address.isOrMapsMulticast { return .multicastOptions }
     if attempt.uid == 0 { return .rootJoins }
     if system == .macos, onAddress.contains(where: { $0.uid != attempt.uid }) { return .usersShareWildcard }
     return nil

@@ -178,7 +178,7 @@ struct BSDModelTests {
 }
 
 /// SplitMix64: the same numbers in every run.
-struct Numbers {
+struct Numbers: RandomNumberGenerator {
   var state: UInt64
 
   mutating func next() -> UInt64 {

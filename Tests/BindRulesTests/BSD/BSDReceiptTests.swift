@@ -64,7 +64,8 @@ struct BSDReceiptTests {
         BSDReceivingSocket(
           member: words.has("planned") ? .planned : .socket(index), facts: $0,
           remote: words.observation(v6only: true).remote, isListening: words.has("listen"),
-          membership: words.has("joined") ? .thisGroup : words.has("stranger") ? .none : .unknown)
+          membership: words.has("joined")
+            ? .thisGroup : words.has("elsewhere") ? .otherGroup : words.has("stranger") ? .none : .unknown)
       }
     }
     return BSDReceivingTable(sockets: sockets.reversed(), order: order, system: system)
@@ -125,6 +126,79 @@ struct BSDReceiptTests {
     for (system, word) in zip([BSDSystem.freebsd13, .freebsd, .macos], expected.split(separator: " ")) {
       let receiver = Self.table(sockets, system, .unknown).receiver(of: Self.packet(sockets))
       #expect(Self.word(receiver) == word, "\(system): \(sockets)")
+    }
+  }
+
+  /// The sockets in the order of their binds, what is sent to which address (`4`, `6`: one of the host's that no socket is
+  /// bound to by itself), and who gets it under FreeBSD 13, 14.0, 14.3 and macOS.
+  static let more: [(sockets: [String], to: String, expected: String)] = [
+    // A group of SO_REUSEPORT_LB, of either family; IPv4-mapped addresses are those of IPv4.
+    (["udp ::1 v6only L", "udp ::1 v6only L"], "::1", "hash hash hash -"),
+    (["udp :: v6only L", "udp :: v6only L"], "::1", "hash hash hash -"),
+    (["udp ::ffff:127.0.0.1 dual L", "udp ::ffff:127.0.0.1 dual L"], "127.0.0.1", "hash hash hash -"),
+    (["udp ::1 v6only L", "udp :: v6only L", "udp :: v6only L"], "::1", "0 0 0 -"),
+    // ::ffff:0.0.0.0 and :: with both families never join one.
+    (["udp ::ffff:0.0.0.0 dual L", "udp ::ffff:0.0.0.0 dual L"], "127.0.0.1", "0 1 1 -"),
+    (["udp :: dual L", "udp :: dual L"], "127.0.0.1", "0 1 1 -"),
+    (["udp :: dual L", "udp :: dual L"], "::1", "0 1 1 -"),
+    // Who does not listen yet is picked until 14.2, and waits outside its group since 14.3.
+    (["tcp 127.0.0.1 L listen", "tcp 127.0.0.1 L"], "127.0.0.1", "hash hash 0 -"),
+    (["tcp ::1 v6only L listen", "tcp ::1 v6only L"], "::1", "hash hash 0 -"),
+    // The wildcard: the oldest in 13 and on macOS, else the newest.
+    (["udp 0.0.0.0 P", "udp 0.0.0.0 P", "udp 0.0.0.0 P"], "127.0.0.1", "0 2 2 0"),
+    (["udp :: v6only P", "udp :: v6only P"], "::1", "0 1 1 0"),
+    (["udp ::1 v6only P", "udp ::1 v6only P"], "::1", "1 1 1 1"),
+    // AF_INET before AF_INET6 for IPv4; code and manual differ since 14.0.
+    (["tcp :: dual listen", "tcp 0.0.0.0 listen"], "127.0.0.1", "1 ? ? 1"),
+    // The specific address before the wildcard, whatever came first.
+    (["udp ::1 v6only A", "udp :: v6only A"], "::1", "0 0 0 0"),
+    (["udp 127.0.0.1 A", "udp :: dual A"], "127.0.0.1", "0 0 0 0"),
+    (["udp 127.0.0.1 A", "udp 0.0.0.0 A"], "4", "1 1 1 1"), (["udp 127.0.0.1"], "4", "nobody nobody nobody nobody"),
+    (["udp ::1 v6only A", "udp :: v6only A"], "6", "1 1 1 1"), (["udp :: dual"], "4", "0 0 0 0"),
+    // Another family, another address.
+    (["udp :: v6only"], "127.0.0.1", "nobody nobody nobody nobody"),
+    (["udp 0.0.0.0"], "::1", "nobody nobody nobody nobody"),
+    (["udp ::1 v6only"], "2001:db8::10", "nobody nobody nobody nobody"),
+    (["udp ::ffff:127.0.0.1 dual"], "::1", "nobody nobody nobody nobody"),
+    // A connected socket receives from its peer alone; the packets of these rows come from another.
+    (["udp 127.0.0.1 P", "udp 127.0.0.1 P connected"], "127.0.0.1", "0 0 0 0"),
+    (["udp 127.0.0.1 connected"], "127.0.0.1", "nobody nobody nobody nobody"),
+    // A socket that is found and does not listen: FreeBSD resets, macOS says nothing.
+    (["tcp :: v6only P listen", "tcp ::1 v6only P"], "::1", "reset reset reset silence"),
+    // Of a group of IPv6 whoever joined nothing gets a copy, and who joined only others gets none.
+    (["udp ff05::1 A stranger", "udp ff05::1 A joined"], "ff05::1", "all all all all"),
+    (["udp ff05::1 A elsewhere", "udp ff05::1 A joined"], "ff05::1", "1 1 1 1"),
+    (["udp 0.0.0.0 A elsewhere", "udp 239.1.1.1 A joined"], "239.1.1.1", "1 1 1 1"),
+    (["udp 239.1.1.1 A stranger", "udp 239.1.1.1 A elsewhere"], "239.1.1.1", "nobody nobody nobody nobody"),
+    (["udp 239.1.1.1 A", "udp 239.1.1.1 A joined"], "239.1.1.1", "? ? ? ?"),
+    (["udp 239.1.1.2 A joined", "udp 0.0.0.0 A joined"], "239.1.1.1", "1 1 1 1"),
+  ]
+
+  @Test("hangs on the address that the packet is for", arguments: more)
+  func destinations(_ row: (sockets: [String], to: String, expected: String)) {
+    let destination: BSDPacket.Destination =
+      switch row.to {
+      case "4": .anyOther(.ipv4)
+      case "6": .anyOther(.ipv6)
+      default: .address(IPAddress(row.to) ?? .v4(.any))
+      }
+    let packet = BSDPacket(
+      transport: BSDWords(row.sockets[0]).transport, destination: destination,
+      source: Endpoint(address: .v4(IPv4Address(192, 0, 2, 20)), port: Port(50_001)))
+    for (system, expected) in zip(BSDSystem.allCases, row.expected.split(separator: " ")) where expected != "-" {
+      let receiver = Self.table(row.sockets, system, .kernelList).receiver(of: packet)
+      #expect(Self.word(receiver) == expected, "\(system.description): \(row.sockets) \(row.to)")
+    }
+  }
+
+  @Test("of a group is the socket that is connected to the sender, and none that is to another")
+  func connectedMember() {
+    let sockets = ["udp 239.1.1.1 A joined connected", "udp 239.1.1.1 A joined"]
+    for (sender, expected) in [(IPAddress("239.1.1.1"), "all"), (IPAddress("192.0.2.20"), "1")] {
+      let packet = BSDPacket(
+        transport: .udp, destination: .address(.v4(IPv4Address(239, 1, 1, 1))),
+        source: sender.map { Endpoint(address: $0, port: Port(50_000)) })
+      #expect(Self.word(Self.table(sockets, .freebsd, .kernelList).receiver(of: packet)) == expected)
     }
   }
 

@@ -65,6 +65,11 @@ struct BSDUnknownFactsTests {
       [MissingFact(.reuseaddr, socket: 0), MissingFact(.reuseport, socket: 0)]
     ),
     (["tcp 0.0.0.0 P", "tcp 0.0.0.0 A"], "tcp 0.0.0.0 P", [MissingFact(.bindOrder)]),
+    // Of sockets that are alike nobody need know which is newer.
+    (
+      ["tcp 0.0.0.0 P? listen", "tcp 0.0.0.0 P? listen"], "tcp 0.0.0.0 P",
+      [MissingFact(.reuseport, socket: 0), MissingFact(.reuseport, socket: 1)]
+    ),
     (["udp 0.0.0.0 P", "udp 0.0.0.0 A"], "udp 0.0.0.0 P", []),
     (["tcp 0.0.0.0 listen", "tcp 127.0.0.1 connected"], "tcp 127.0.0.1 A uid=5", [MissingFact(.bindOrder)]),
     (["tcp 0.0.0.0 listen", "tcp 127.0.0.1 listen"], "tcp :: dual", []),
@@ -92,6 +97,15 @@ struct BSDUnknownFactsTests {
     #expect(macos[0].bind == .fails(.addressInUse))
     #expect(macos[1].bind == .undetermined && macos[1].likely == nil)
     #expect(macos[1].missing == [MissingFact(.filters), MissingFact(.boundSockets)])
+  }
+
+  @Test("is on macOS its filters too, which may refuse what its sockets would not")
+  func filters() throws {
+    let socket = BSDWords("tcp 0.0.0.0 P? listen").observation(v6only: true)
+    let all = Self.outcomes([socket], "tcp 0.0.0.0", .macos)
+    #expect(all[0].bind == .fails(.addressInUse) && all[0].missing == [])
+    #expect(all[2].bind == .undetermined && all[2].likely == nil)
+    #expect(all[2].missing == [MissingFact(.reuseport, socket: 0), MissingFact(.filters)])
   }
 
   @Test("is the interfaces' addresses, where they were not read")
@@ -132,6 +146,9 @@ struct BSDUnknownFactsTests {
       ("udp 127.255.255.255", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
       ("tcp ::127.0.0.1", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
       ("tcp ::224.0.0.1", "EADDRNOTAVAIL", "EAFNOSUPPORT"),
+      // No IPv4 address is in these, whatever their last 32 bits are.
+      ("tcp 2001:db8::e000:1", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
+      ("tcp ::1:0:e000:1", "EADDRNOTAVAIL", "EADDRNOTAVAIL"), ("tcp ::1", "ok", "ok"),
       ("tcp ::ffff:224.0.0.1 v6only", "EADDRNOTAVAIL", "EAFNOSUPPORT"),
     ])
   func beforeThePort(planned: String, freebsd: String, macos: String) throws {

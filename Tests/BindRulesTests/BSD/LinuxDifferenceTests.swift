@@ -89,6 +89,32 @@ struct LinuxDifferenceTests {
     #expect(reason("tcp ::1 connected", "0.0.0.0") == .familiesApart)
     #expect(reason("tcp :: listen uid=1000", "::", .reuseaddr) == nil)
   }
+
+  @Test("is that ports below 1024 are root's there, whatever Linux allows")
+  func reservedPort() {
+    var attempt = attempt("127.0.0.1")
+    attempt.port = Port(80)
+    attempt.mayBindPrivileged = true
+    let snapshot = Snapshot(host: bsdHost(), sockets: [])
+    let linux = outcomes(of: attempt, in: snapshot)
+    for system in BSDSystem.allCases {
+      let all = differences(of: attempt, v6only: nil, linux: linux, in: snapshot, under: system)
+      #expect(all.map(\.reason) == Array(repeating: .reservedPort, count: 4), "\(system)")
+    }
+  }
+
+  @Test("is that either option goes with the other on a group, IPv4-mapped or not")
+  func groups() {
+    for group in ["239.1.1.1", "::ffff:239.1.1.1", "ff05::1"] {
+      let attempt = attempt("UDP " + group)
+      let snapshot = Snapshot(
+        host: bsdHost(), sockets: [BSDWords("udp \(group) A uid=1000").observation(v6only: false)])
+      let linux = outcomes(of: attempt, in: snapshot)
+      let all = differences(of: attempt, v6only: false, linux: linux, in: snapshot, under: .freebsd)
+      #expect(all.map(\.options) == [.reuseport], "\(group)")
+      #expect(all.map(\.reason) == [.multicastOptions], "\(group)")
+    }
+  }
 }
 
 @Suite("The answer of a BSD")
@@ -147,7 +173,23 @@ struct ForeignAnswerTests {
     #expect(shared[0].earlier.map(\.receiver) == [.one(.socket(0))])
     #expect(answer(["udp 0.0.0.0 P"], "UDP 0.0.0.0", []).receives == [])
     #expect(answer(["udp 127.0.0.1 P"], "UDP 0.0.0.0", .reuseport).receives == [])
-    #expect(answer(["udp 239.1.1.1 P"], "UDP 239.1.1.1", .reuseport).receives == [])
+    for group in ["239.1.1.1", "ff05::1"] {
+      #expect(answer(["udp \(group) P"], "UDP \(group)", .reuseport).receives == [])
+    }
+    let mapped = answer(["udp ::ffff:239.1.1.1 P"], "UDP ::ffff:239.1.1.1", .reuseport, v6only: false)
+    #expect(mapped.outcomes[2].bind == .ok && mapped.receives == [])
+    // To a broadcast address each socket gets a copy, as on Linux; a TCP listener there gets connections.
+    #expect(answer(["udp 192.0.2.255 P"], "UDP 192.0.2.255", .reuseport).receives == [])
+    #expect(answer(["tcp 192.0.2.255 P listen"], "192.0.2.255", .reuseport).receives.map(\.family) == [.ipv4])
+    // `::` without IPV6_V6ONLY takes both families, with it one.
+    let both = answer(["udp :: dual P"], "UDP ::", .reuseport, v6only: false).receives
+    #expect(both.map(\.family) == [.ipv4, .ipv6] && both.map(\.receiver) == [.one(.planned), .one(.planned)])
+    #expect(answer(["udp :: v6only P"], "UDP ::", .reuseport, v6only: true).receives.map(\.family) == [.ipv6])
+    let one = answer(["udp ::ffff:127.0.0.1 dual P"], "UDP ::ffff:127.0.0.1", .reuseport, v6only: false).receives
+    #expect(one.map(\.family) == [.ipv4] && one.map(\.receiver) == [.one(.planned)])
+    let wildcard = answer(["udp 0.0.0.0 P"], "UDP ::ffff:0.0.0.0", .reuseport, v6only: false).receives
+    #expect(wildcard.map(\.family) == [.ipv4])
+    #expect(answer(["udp ::1 v6only P"], "UDP ::1", .reuseport).receives.map(\.family) == [.ipv6])
     #expect(answer([], "127.0.0.1", []).leftOut == [])
     #expect(answer([], "127.0.0.1 dev=2", []).leftOut == [.device])
     #expect(answer(["tcp 127.0.0.1 listen scope=2"], "127.0.0.1", []).leftOut == [.device])
