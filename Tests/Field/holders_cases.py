@@ -198,7 +198,7 @@ def forwardings(at):
         .says("ssh -R")
         .says("login")
         .says("ClientAlive")
-        .says_not(r"stop sshd\b")
+        .says_not(r"(stop|end) sshd\b")
         .agrees()
     )
     answer.first_is("stop-holder").first_works(spares=[daemon])
