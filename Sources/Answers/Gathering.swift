@@ -46,8 +46,9 @@ struct Gathering {
   /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for. With `bpf` an iterator
   /// finds the holders on a host with many descriptors; with `verdictOnly` what decides no verdict is not looked at.
   init(
-    ports: ByTransport<ClosedRange<UInt16>>, needs: HostNeeds, lookups: [IPv4Address] = [], bpf: Bool = true,
-    verdictOnly: Bool = false, _ evidenceSources: EvidenceSources = EvidenceSources(),
+    ports: ByTransport<ClosedRange<UInt16>>, needs: HostNeeds, lookups: [IPv4Address] = [],
+    programs: [String] = [], bpf: Bool = true, verdictOnly: Bool = false,
+    _ evidenceSources: EvidenceSources = EvidenceSources(),
     detail: OverviewDetail = .everySocket,
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
@@ -69,7 +70,7 @@ struct Gathering {
         guard ports[transport.other] == nil, !verdictOnly else { continue }
         otherCounts[transport.other] = try dump.counts(transport.other, ports: range)
       }
-      host = try HostReader().read(needs, lookups: lookups)
+      host = try HostReader().read(needs, lookups: lookups, programs: verdictOnly ? [] : programs)
     } catch {
       throw PortwhyError(error)
     }
@@ -332,6 +333,7 @@ extension HostFacts {
     fill(\.ipv4Lookups, from: later)
     fill(\.securityModules, from: later)
     fill(\.enforcingModules, from: later)
+    fill(\.appArmorProfiles, from: later)
     fill(\.controlGroupBindPrograms, from: later)
     fill(\.dockerRuns, from: later)
   }

@@ -104,7 +104,8 @@ struct PlannedBinds {
       devicePlace = nil
     }
     self.plan = plan
-    skipsFamily = item.addresses.contains(.wildcard) && question.families == nil && host.ipv6Available == false
+    let isForEveryFamily = item.addresses.contains { [.wildcard, .everyAddress].contains($0) }
+    skipsFamily = isForEveryFamily && question.families == nil && host.ipv6Available == false
     privilegedFor = user.judgedAsRootFor
   }
 
@@ -132,8 +133,8 @@ private struct PlannedAddress {
     _ address: QuestionAddress, families: Set<AddressFamily>?, of own: [IPAddress]?, host: HostFacts
   ) -> [PlannedAddress] {
     switch address {
-    case .wildcard:
-      if let own {
+    case .wildcard, .everyAddress:
+      if let own, address == .wildcard {
         let hasIPv6 = host.ipv6Available != false
         let isSwitchedOff = host.ipv6Disabled?.contains("lo") ?? false
         let usable = own.filter { $0.family == .ipv4 || (hasIPv6 && !(isSwitchedOff && $0 == .v6(.loopback))) }

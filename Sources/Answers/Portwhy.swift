@@ -212,7 +212,8 @@ struct EvidenceSources {
 extension Gathering {
   fileprivate init(_ question: Question, _ evidenceSources: EvidenceSources) throws(PortwhyError) {
     try self.init(
-      ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups, bpf: question.usesBPF,
+      ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups,
+      programs: question.plan.runtime?.executables ?? [], bpf: question.usesBPF,
       verdictOnly: question.isVerdictOnly, evidenceSources
     ) { transport, port in
       question.items.contains { $0.transport == transport && $0.numbers.contains(port) }

@@ -6,8 +6,10 @@ public import SocketModel
 
 /// An address of a question.
 public enum QuestionAddress: Sendable, Hashable {
-  /// No address or `*`: the wildcard of every family asked for, 0.0.0.0 and ::.
+  /// No address: where the planned runtime binds by default, else as `everyAddress`.
   case wildcard
+  /// `*`: the wildcard of every family asked for, 0.0.0.0 and ::, whatever the runtime's default is.
+  case everyAddress
   /// One address; the zone is the interface name after `%` of an IPv6 address.
   case address(IPAddress, zone: String?)
 }
@@ -194,6 +196,7 @@ extension Question {
         for address in items.flatMap({ plan.runtime?.defaults($0.transport)?.addresses ?? [] }) {
           needs.formUnion(HostNeeds(binding: address))
         }
+      case .everyAddress: needs.formUnion([.ipv6Availability, .bindv6only])
       case .address(let address, let zone):
         needs.formUnion(HostNeeds(binding: address))
         if zone != nil { needs.insert(.interfaces) }
@@ -212,6 +215,7 @@ extension Question {
         switch address {
         case .address(let address, _): [address]
         case .wildcard: plan.runtime?.defaults(item.transport)?.addresses ?? []
+        case .everyAddress: []
         }
       }
     }.compactMap(\.localIPv4)

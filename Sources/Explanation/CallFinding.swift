@@ -93,8 +93,7 @@ extension Policies {
       errno == .accessDenied
       ? ("the audit log says which rule it was", ["journalctl", "-k", "-g", "apparmor|avc|landlock"])
       : (
-        "systemd-cgls and the unit's settings say which rule it is",
-        ["systemctl", "show", "-p", "SocketBindDeny", "UNIT"]
+        "systemd-cgls shows the unit of the program, whose SocketBindDeny= says which rule it is", ["systemd-cgls"]
       )
     return [
       Suggestion(kind: .lookAtPolicy, certainty: .when(.mayReadIt), text: text, command: Command(command))

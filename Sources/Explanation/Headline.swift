@@ -257,7 +257,9 @@ package func duration(_ seconds: Double) -> String {
 extension ProcessRecord {
   /// Where it belongs, in the words that lead there.
   fileprivate func place(_ user: (UInt32) -> String) -> String? {
-    if let container { return "in container \(containerName ?? shortContainer(container))" }
+    if let container {
+      return "\(publishesForContainer ? "for" : "in") container \(containerName ?? shortContainer(container))"
+    }
     if let target = forwardsTo { return "for \(target.text)" }
     if servesLogin { return "for an ssh login" }
     if let unit, unit.hasSuffix(".service") { return "in \(unit)" }

@@ -100,6 +100,17 @@ private func ephemeralRange(_ situation: Situation, _ outcome: BindOutcome) -> N
 /// A module that the host shows to enforce, and where it says what it allows. One that is only there says nothing of the
 /// planned program, and Landlock's rules are each program's own.
 private func securityModule(_ situation: Situation, _ outcome: BindOutcome) -> Note? {
+  guard outcome.verdict == .ok else { return nil }
+  if let profile = situation.snapshot.host.appArmorProfiles?.first {
+    let place = profile.file ?? "/etc/apparmor.d"
+    return Note(
+      kind: .securityModule,
+      text: (profile.isEnforced
+        ? "AppArmor enforces the profile \(profile.name), which can still refuse the bind with EACCES:"
+        : "AppArmor has a profile for \(situation.runtime?.name ?? "it"), which can still refuse the bind with EACCES:")
+        + " the network and capability lines of \(place) say what is allowed,"
+        + " `journalctl -k -g apparmor` what was refused")
+  }
   guard let enforcing = situation.snapshot.host.enforcingModules, enforcing.contains("selinux"),
     outcome.verdict == .ok
   else { return nil }
@@ -128,7 +139,7 @@ private func olderCopy(_ situation: Situation) -> Note? {
   return copy.map { copy in
     Note(
       kind: .olderCopy,
-      text: "\(copy.text) is \(runtime.name) too, run by the same user: perhaps an older copy that was never stopped")
+      text: "\(copy.text) is \(runtime.name) too, run by the same user: perhaps an older copy that was never ended")
   }
 }
 

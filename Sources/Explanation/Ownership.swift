@@ -33,12 +33,15 @@ extension SocketObservation {
       notes.append(
         Note(
           kind: .socketActivation,
-          text: "\(manager) holds the port for \(activation.unit) and starts \(activation.activates) when needed"))
+          text: "\(manager) holds the port for \(activation.unit) and starts"
+            + " \(activation.activates ?? "what that unit names") when needed"))
     }
     for process in processes {
       guard let target = process.forwardsTo else { continue }
       notes.append(
-        Note(kind: .publishedPort, text: "docker-proxy publishes \(target.text) of a container on this port"))
+        Note(
+          kind: .publishedPort,
+          text: "docker-proxy publishes \(target.text) of \(process.containerText ?? "a container") on this port"))
     }
     switch inheritance {
     case .otherPrograms(let creator, let heirs):
@@ -93,7 +96,8 @@ extension SocketObservation {
       let key = transport == .tcp ? "ListenStream=" : "ListenDatagram="
       return Suggestion(
         kind: .changeSocketUnit, certainty: .when(.wantsToMove),
-        text: "change \(key) in \(activation.unit), not the port in the configuration of \(activation.activates)",
+        text: "change \(key) in \(activation.unit), not the port in the configuration of"
+          + " \(activation.activates ?? "what it starts")",
         command: host.systemctl("edit", [activation.unit], manager: activation.userManager))
     }
     if processes.contains(where: \.servesLogin) { return forwardingSetting }
@@ -215,13 +219,36 @@ extension ProcessRecord {
 }
 
 extension ProcessRecord {
+  /// Suspended and not stopped: on the same screen units and containers are stopped.
   fileprivate var stoppedNote: Note? {
+    if let tracer {
+      return Note(
+        kind: .stopped,
+        text: "\(text) is held by \(tracer.text), as by a debugger: it keeps the port and answers nobody until that"
+          + " lets it go")
+    }
     guard isStopped == true else { return nil }
     return Note(
       kind: .stopped,
-      text: "\(text) is stopped, as by Ctrl-Z: it keeps the port and answers nobody; kill -CONT, or fg in its shell,"
+      text:
+        "\(text) is suspended, as by Ctrl-Z: it keeps the port and answers nobody; kill -CONT, or fg in its shell,"
         + " lets it go on")
   }
+
+  /// Whether it runs beside its container, on the host, and holds the port for it.
+  var publishesForContainer: Bool { forwardsTo != nil || program == "conmon" }
+
+  /// The container by its name, where that is known, and its id; nil without one.
+  var containerText: String? {
+    container.map { id in
+      containerName.map { "container \($0) (\(shortContainer(id)))" } ?? "container \(shortContainer(id))"
+    }
+  }
+}
+
+extension ParentProcess {
+  /// As `ProcessRecord.text`.
+  var text: String { "\(command) (pid \(pid))" }
 }
 
 extension Endpoint {

@@ -151,7 +151,8 @@ package struct OwnerWords {
 
   private func place(_ record: ProcessRecord) -> String {
     if let container = record.container {
-      return " in container " + (showsAll ? container : String(container.prefix(12)))
+      let relation = record.publishesForContainer ? " for" : " in"
+      return "\(relation) container " + (showsAll ? container : String(container.prefix(12)))
     }
     if let target = record.forwardsTo { return " to \(target.address) port \(target.port)" }
     return record.unit.map { " in \($0)" } ?? ""

@@ -128,7 +128,7 @@ struct Invocation: Hashable {
     items.contains { item in
       item.addresses.contains { address in
         switch address {
-        case .wildcard: families?.contains(.ipv6) ?? true
+        case .wildcard, .everyAddress: families?.contains(.ipv6) ?? true
         case .address(let address, _): address.family == .ipv6
         }
       }

@@ -22,6 +22,15 @@ struct UnseenTests {
     #expect(named.first?.text.contains("semanage port -l") == true, "where to look")
     #expect(notes { $0.securityModules = ["landlock", "selinux"] }.isEmpty, "there, and not known to enforce")
     #expect(notes { $0.enforcingModules = [] }.isEmpty && notes { $0.enforcingModules = nil }.isEmpty)
+    let file = "/etc/apparmor.d/usr.sbin.nginx"
+    for (isEnforced, says) in [(true, "AppArmor enforces the profile nginx,"), (false, "AppArmor has a profile for")]
+    {
+      let profile = AppArmorProfile(name: "nginx", file: file, isEnforced: isEnforced)
+      let told = notes { $0.appArmorProfiles = [profile] }
+      #expect(told.map(\.kind) == [.securityModule])
+      #expect(told.first?.text.hasPrefix(says) == true && told.first?.text.contains(file) == true)
+    }
+    #expect(notes { $0.appArmorProfiles = [] }.isEmpty)
     #expect(notes { $0.controlGroupBindPrograms = true }.map(\.kind) == [.controlGroupProgram])
     #expect(notes { $0.controlGroupBindPrograms = false }.isEmpty)
   }

@@ -34,6 +34,19 @@ struct VerdictOnlyTests {
     #expect(full.targets.contains { !$0.notes.isEmpty || $0.attempts.contains { $0.explanation != Diagnosis() } })
   }
 
+  @Test("of every address, which was typed, passes over where the runtime binds by default")
+  func everyAddress() throws {
+    let judged = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { namespace in
+      let port = try namespace.freshPort()
+      return try [QuestionAddress.wildcard, .everyAddress].map { address in
+        let item = QuestionItem(addresses: [address], ports: port...port, transport: .tcp)
+        let plan = Plan(uid: 0, runtime: Runtime(named: "postgres"))
+        return try Portwhy.answer(Question(items: [item], plan: plan)).targets[0].attempts.map(\.attempt.address)
+      }
+    }
+    #expect(judged == [[.v4(.loopback), .v6(.loopback)], [.v4(.any), .v6(.any)]])
+  }
+
   @Test("from a saved report is that of the report")
   func saved() throws {
     let report = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { namespace in

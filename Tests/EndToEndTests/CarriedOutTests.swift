@@ -9,7 +9,7 @@ import Testing
 /// kind, and asks again until the port is free.
 private func carriedOut(
   _ kind: String, beside script: String, port: UInt16 = 38080, sysctls: [String: String] = [:],
-  target: String? = nil, through: [String] = []
+  target: String? = nil, through: [String] = [], shell: [String]? = nil
 ) throws -> (before: Answer, argv: [String], ran: Ending, after: Ending) {
   try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (namespace: inout NetworkNamespace) in
     for (name, value) in sysctls { try namespace.setSysctl(name, value) }
@@ -21,10 +21,11 @@ private func carriedOut(
       guard let name = argv.first else {
         throw StartError(what: "no \(kind): \(before.ending.output)")
       }
-      let ran = try run([try path(of: name)] + argv.dropFirst(), Start())
+      let program = try name == "sh" ? shell ?? [path(of: name)] : [path(of: name)]
+      let ran = try run(program + argv.dropFirst(), Start())
       var after = try portwhy(question)
       // A signal takes its time.
-      for _ in 0..<100 where after.status != 0 {
+      for _ in 0..<600 where after.status != 0 {
         usleep(50_000)
         after = try portwhy(question)
       }
@@ -37,7 +38,7 @@ private func carriedOut(
 private let unblocked = "use POSIX (); POSIX::sigprocmask(POSIX::SIG_SETMASK(), POSIX::SigSet->new);\n"
 
 /// Where a shell would find a program.
-private func path(of name: String) throws -> String {
+func path(of name: String) throws -> String {
   let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]
   guard let folder = folders.first(where: { access("\($0)/\(name)", X_OK) == 0 }) else {
     throw StartError(what: "no \(name) here")
@@ -89,21 +90,63 @@ struct CarriedOutTests {
   @Test("40 workers are ended as their process group, or as the children of a parent that has no part in it")
   func crowds() throws {
     // A leader that goes, so that all of the group are alike.
-    let group = #"""
-      unless (fork) { setpgrp(0, 0); our $s = listener($port); for (1..40) { fork or do { sleep 20; exit } } exit }
-      wait; select(undef, undef, undef, 0.5);
-      """#
+    let group = Self.crowd("1")
     // The parent has no socket, and shares the group with the server that the test has started.
     let children = #"""
       unless (fork) { our $s = listener($port); for (1..40) { fork or do { sleep 20; exit } } close $s; sleep 20; exit }
       select(undef, undef, undef, 0.5);
       """#
-    for (script, words) in [(group, ["pkill", "-g"]), (children, ["pkill", "-P"])] {
-      let done = try carriedOut("stop-holder", beside: script)
+    // The group in every shell that is here: what kill(1) makes of a group differs, as a program even dangerously.
+    let shells = [["/bin/sh"], ["/bin/bash"], ["/bin/dash"], ["/usr/bin/busybox", "sh"]]
+    let here = shells.filter { access($0[0], X_OK) == 0 }
+    for (script, words, shell) in here.map({ (group, ["sh", "-c"], $0) }) + [(children, ["pkill", "-P"], [])] {
+      let done = try carriedOut("stop-holder", beside: script, shell: shell)
       #expect(done.before.pids.count == 40 && done.argv.starts(with: words), "\(done.argv)")
-      #expect(done.argv.count == 3 && done.ran.status == 0, "\(done.ran.errors)")
-      #expect(done.after.status == 0, "\(done.after.output)")
+      #expect(done.argv.count == 3 && done.ran.status == 0, "\(shell): \(done.ran.errors)")
+      #expect(done.after.status == 0, "\(shell): \(done.after.output)")
     }
+  }
+
+  /// 40 processes of one group and one listener, whose leader has gone; each says when it does what it does.
+  private static func crowd(_ does: String) -> String {
+    #"""
+    pipe(my $r, my $w);
+    unless (fork) { setpgrp(0, 0); our $s = listener($port);
+      for my $n (1..40) { fork or do { \#(does); syswrite $w, "x"; sleep 60; exit } }
+      exit }
+    wait; for (1..40) { sysread $r, my $x, 1 }
+    """#
+  }
+
+  @Test("of 40 workers those that ignore SIGTERM get SIGKILL, and where they are many all do, as the line says")
+  func deafCrowd() throws {
+    let few = try carriedOut("stop-holder", beside: Self.crowd("$SIG{TERM} = 'IGNORE' if $n == 3"))
+    #expect(few.argv.last?.hasPrefix("kill -- -") == true && few.argv.last?.contains("; kill -KILL ") == true)
+    #expect(few.after.status == 0, "\(few.argv): \(few.after.output)")
+    for shell in [["/bin/sh"], ["/usr/bin/busybox", "sh"]] where access(shell[0], X_OK) == 0 {
+      let many = try carriedOut(
+        "stop-holder", beside: Self.crowd("$SIG{TERM} = 'IGNORE' if $n > 3"), shell: shell)
+      #expect(many.argv.last?.hasPrefix("kill -s KILL -- -") == true, "\(many.argv)")
+      #expect(many.after.status == 0, "\(many.argv): \(many.after.output)")
+    }
+  }
+
+  @Test("a server that a debugger holds is ended past it, and the debugger is named")
+  func traced() throws {
+    let done = try carriedOut(
+      "stop-holder",
+      beside: #"""
+        pipe(my $r, my $w); my $p = fork // die;
+        unless ($p) { our $s = listener($port); syswrite $w, "x"; sleep 60; exit }
+        sysread $r, my $x, 1; $0 = "debugger";
+        my $ptrace = (POSIX::uname())[4] eq "aarch64" ? 117 : 101;
+        syscall($ptrace, 16, $p, 0, 0) == 0 or die "ptrace: $!"; waitpid($p, 0);
+        """#)
+    #expect(done.argv.starts(with: ["kill", "-KILL"]) && done.argv.count == 3, "\(done.argv)")
+    let texts = done.before.attempts.flatMap { $0["suggestions"]?.elements ?? [] }.compactMap { $0["text"]?.text }
+    #expect(texts.contains { $0.contains("to which debugger (pid ") && $0.contains("lets no SIGTERM through") })
+    #expect(done.before.violations() == [] && done.before.notes.contains("stopped"))
+    #expect(done.after.status == 0, "\(done.after.output)")
   }
 
   @Test("a server stopped by Ctrl-Z, one that ignores SIGTERM and a shell are ended by what is advised")

@@ -113,11 +113,39 @@ struct OwnershipTests {
   func dockerProxy() {
     var proxy = process(9, "docker-proxy", unit: "docker.service", executable: "/usr/bin/docker-proxy")
     proxy.forwardsTo = Endpoint(address: .v4(IPv4Address(172, 17, 0, 2)), port: Port(80))
-    #expect(command([listener([proxy])]) == "sh -c 'docker stop $(docker ps -q --filter publish=8080)'")
+    #expect(command([listener([proxy])]) == nil, "docker's filter finds other addresses and protocols too")
+    #expect(command([listener([proxy])], kind: .findHolder) == "docker ps --filter publish=8080")
     #expect(
       explanation([listener([proxy])]).notes.contains {
         $0.text == "docker-proxy publishes 172.17.0.2:80 of a container on this port"
       })
+    (proxy.container, proxy.containerEngine) = (String(repeating: "0f", count: 32), "docker")
+    #expect(command([listener([proxy])]) == "docker stop 0f0f0f0f0f0f")
+    proxy.containerName = "web"
+    let known = explanation([listener([proxy])])
+    #expect(known.headline.contains("docker-proxy (pid 9, uid 0, for container web)"), "\(known.headline)")
+    #expect(known.suggestions.contains { $0.text == "stop container web (0f0f0f0f0f0f)" })
+    #expect(
+      known.notes.contains {
+        $0.text == "docker-proxy publishes 172.17.0.2:80 of container web (0f0f0f0f0f0f) on this port"
+      })
+    var other = proxy
+    (other.pid, other.container, other.containerName) = (10, String(repeating: "1e", count: 32), nil)
+    #expect(command([listener([proxy]), listener([other])]) == "docker stop 0f0f0f0f0f0f 1e1e1e1e1e1e")
+    other.container = nil
+    #expect(command([listener([proxy]), listener([other])]) == nil, "one of two is not enough")
+  }
+
+  @Test("a helper that holds a port for a container which is not known is looked into, not ended")
+  func publishers() {
+    for (program, unit, expected) in [
+      ("conmon", nil, "podman ps"), ("rootlessport", nil, "podman ps"), ("rootlesskit", nil, nil),
+      ("rootlesskit", "docker.service", "docker ps --filter publish=8080"),
+    ] {
+      let socket = listener([process(9, program, unit: unit, executable: "/usr/bin/\(program)")])
+      #expect(command([socket]) == nil, "\(program)")
+      #expect(command([socket], kind: .findHolder) == expected)
+    }
   }
 
   @Test(
@@ -235,6 +263,9 @@ struct OwnershipTests {
     #expect(command([socket], uid: 1000) == "sudo systemctl stop panel.socket web.service")
     socket.activation = SocketActivation(unit: "panel.socket", activates: "panel@.service")
     #expect(command([socket], uid: 1000) == "sudo systemctl stop panel.socket")
+    socket.activation = SocketActivation(unit: "panel.socket", activates: nil)
+    #expect(command([socket], uid: 1000) == nil, "what it starts may have the socket too")
+    #expect(command([socket], kind: .findHolder, uid: 1000) == "systemctl list-sockets panel.socket")
     var other = socket
     other.activation = nil
     #expect(command([socket, other], uid: 1000) == nil, "somebody else is in the way too")
@@ -275,7 +306,7 @@ struct OwnershipTests {
     forwarded.local = Endpoint(address: .v4(.loopback), port: Port(6010))
     #expect(story(of: session, at: 0, user: { "uid \($0)" }) == "sshd (pid 9, uid 1000, for an ssh login)")
     session.parents = [ParentProcess(pid: 1, command: "systemd")]
-    #expect(explanation([listener([session])]).suggestions.contains { $0.text == "stop sshd" }, "the daemon")
+    #expect(explanation([listener([session])]).suggestions.contains { $0.text == "end sshd" }, "the daemon")
   }
 
   @Test("one parent is enough where its workers end with it, else all are named, parents first")
@@ -299,7 +330,7 @@ struct OwnershipTests {
           return one
         })
     }
-    #expect(command([crowd(group: 70, groupSize: 4000, siblings: 4000)]) == "pkill -g 70")
+    #expect(command([crowd(group: 70, groupSize: 4000, siblings: 4000)]) == "sh -c 'kill -- -70'")
     #expect(command([crowd(group: 70, groupSize: 4001, siblings: 4000)]) == "pkill -P 60")
     for unsure in [
       crowd(group: 70, groupSize: 4001, siblings: 4001), crowd(group: nil, groupSize: nil, siblings: nil),
@@ -308,12 +339,69 @@ struct OwnershipTests {
     ] {
       #expect(command([unsure]) == nil && command([unsure], kind: .findHolder) == nil)
       let texts = explanation([unsure]).suggestions.map(\.text)
-      #expect(texts.contains("find and stop what started the 4000 processes of mine"), "\(texts)")
+      #expect(texts.contains("find and end what started the 4000 processes of mine"), "\(texts)")
     }
     var mixed = crowd(group: 70, groupSize: 4000, siblings: 4000)
     mixed.processes[5].group = 71
     mixed.processes[6].parent = 61
     #expect(command([mixed]) == nil)
+  }
+
+  @Test("of a crowd those get SIGKILL that SIGTERM does not end, and the line says so; many of them take all along")
+  func deafInCrowd() {
+    func crowd(_ deaf: Int, stopped: Bool = false, siblings: Int = 41) -> SocketObservation {
+      listener(
+        (Int32(70)..<110).map { pid in
+          var one = process(pid, "mine", executable: "/bin/mine", parent: 60)
+          (one.group, one.groupSize, one.siblings) = (70, siblings == 40 ? 41 : 40, siblings)
+          one.ignoresTermination = pid - 70 < deaf
+          one.isStopped = stopped && pid == 109
+          return one
+        })
+    }
+    func text(_ socket: SocketObservation) -> String? {
+      explanation([socket]).suggestions.first { $0.kind == .stopHolder }?.text
+    }
+    #expect(command([crowd(1)]) == "sh -c 'kill -- -70; kill -KILL 70'")
+    #expect(text(crowd(1)) == "end mine, of which SIGTERM does not end mine (pid 70)")
+    #expect(command([crowd(1, stopped: true)]) == "sh -c 'kill -- -70; kill -s CONT -- -70; kill -KILL 70'")
+    #expect(command([crowd(1, siblings: 40)]) == "sh -c 'pkill -P 60; kill -KILL 70'")
+    #expect(command([crowd(35)]) == "sh -c 'kill -s KILL -- -70'")
+    #expect(text(crowd(35)) == "end mine by SIGKILL, as SIGTERM does not end 35 of the 40 processes")
+    #expect(command([crowd(40, siblings: 40)]) == "pkill -KILL -P 60")
+    #expect(text(crowd(40)) == "end mine, for which SIGTERM is not enough")
+    // A parent alone is enough for SIGTERM, never for SIGKILL: its workers would live on.
+    var nginx = crowd(41)
+    for index in nginx.processes.indices {
+      nginx.processes[index].command = "nginx"
+      if index > 0 { nginx.processes[index].parent = 70 }
+    }
+    #expect(command([nginx]) == "sh -c 'kill -s KILL -- -70'")
+  }
+
+  @Test("what a debugger holds gets no SIGTERM: its tracer is named, and SIGKILL ends it")
+  func traced() {
+    var one = process(9, "python3", executable: "/bin/python3")
+    one.tracer = ParentProcess(pid: 12, command: "gdb")
+    #expect(command([listener([one])]) == "kill -KILL 9")
+    let told = explanation([listener([one])])
+    #expect(told.suggestions.contains { $0.text == "end python3, to which gdb (pid 12) lets no SIGTERM through" })
+    #expect(told.notes.contains { $0.kind == .stopped && $0.text.contains("is held by gdb (pid 12)") })
+    let free = process(10, "python3", executable: "/bin/python3")
+    #expect(command([listener([free, one])]) == "sh -c 'kill 10; kill -KILL 9'")
+  }
+
+  @Test("of what a socket unit starts nothing is guessed where its files cannot be read")
+  func unreadUnit() {
+    var socket = listener([process(1, "systemd")])
+    socket.activation = SocketActivation(unit: "panel.socket", activates: nil)
+    #expect(command([socket]) == "systemctl stop panel.socket")
+    let told = explanation([socket])
+    #expect(told.notes.contains { $0.text.hasSuffix("for panel.socket and starts what that unit names when needed") })
+    #expect(told.suggestions.contains { $0.text.hasSuffix("not the port in the configuration of what it starts") })
+    socket.processes.append(process(70, "web", unit: "web.service"))
+    #expect(command([socket]) == nil, "the service goes on with the socket")
+    #expect(command([socket], kind: .findHolder) == "systemctl list-sockets panel.socket")
   }
 
   @Test("what is stopped is woken to end, what SIGTERM does not end gets the signal that does")
@@ -326,7 +414,8 @@ struct OwnershipTests {
     let stopped = holder("python3") { $0.isStopped = true }
     #expect(command([stopped]) == "sh -c 'kill 9; kill -CONT 9'")
     #expect(command([stopped], uid: 1000) == "sudo sh -c 'kill 9; kill -CONT 9'")
-    #expect(explanation([stopped]).notes.contains { $0.kind == .stopped && $0.text.contains("Ctrl-Z") })
+    #expect(
+      explanation([stopped]).notes.contains { $0.kind == .stopped && $0.text.contains("suspended, as by Ctrl-Z") })
     #expect(command([holder("python3") { $0.ignoresTermination = true }]) == "kill -KILL 9")
     #expect(command([holder("bash") { $0.ignoresTermination = true }]) == "kill -KILL 9")
     var (master, worker) = (
@@ -372,8 +461,8 @@ struct OwnershipTests {
     proxy.forwardsTo = Endpoint(address: .v4(IPv4Address(172, 17, 0, 2)), port: Port(53))
     var socket = listener([proxy])
     (socket.transport, socket.state) = (.udp, .close)
-    let stop = explanation([socket], transport: .udp).suggestions.first { $0.kind == .stopHolder }
-    #expect(stop?.command?.text == "sh -c 'docker stop $(docker ps -q --filter publish=8080/udp)'")
+    let find = explanation([socket], transport: .udp).suggestions.first { $0.kind == .findHolder }
+    #expect(find?.command?.text == "docker ps --filter publish=8080/udp")
   }
 
   @Test("a unit of a user manager is stopped by that manager")
@@ -406,8 +495,7 @@ struct OwnershipTests {
     var proxy = process(9, "docker-proxy")
     proxy.forwardsTo = Endpoint(address: .v4(IPv4Address(172, 17, 0, 2)), port: Port(80))
     #expect(
-      command([listener([proxy])], uid: 1000)
-        == "sudo sh -c 'docker stop $(docker ps -q --filter publish=8080)'")
+      command([listener([proxy])], kind: .findHolder, uid: 1000) == "sudo docker ps --filter publish=8080")
   }
 
   @Test("what only root may change is offered with sudo to everybody else")

@@ -105,7 +105,7 @@ struct SituationTests {
     #expect(snapshot.withoutProcesses([9, 10]).sockets.map(\.state) == [.finWait1])
     #expect(snapshot.withoutProcesses([10]).sockets.map(\.state) == [.listen, .established, .finWait1])
     let stop = diagnosis([held(.listen), queued]).suggestions.first { $0.kind == .stopHolder }
-    #expect(stop?.text == "stop server", "nothing is left that has to be waited for")
+    #expect(stop?.text == "end server", "nothing is left that has to be waited for")
   }
 
   @Test("that a user is not visible is said where a user decides")

@@ -81,6 +81,29 @@ private let suggestionCases: [SuggestionCase] = [
     #expect(suggestion.text.hasSuffix(": [fe80::77%dev0]:2000"), "\(suggestion.text)")
     return (Attempt(.tcp, ip("fe80::77"), scope: .dev0), none)
   },
+  row("wildcard-overlap-reverse", .otherAddressThere) { _, scenario, _ in
+    try close(scenario)
+    // The holder once more, on an address of its own, as long as the tests run.
+    let again = try boundSoon("127.0.0.2", scenario.port, reuseaddr)
+    try again.listen()
+    _ = dup(again.descriptor)
+    return (Attempt(.tcp, a), reuseaddr)
+  },
+  row("address-not-local", .localAddress) { _, _, suggestion in
+    let named = try #require(suggestion.text.split(separator: ": ").last?.split(separator: ":").first)
+    return (Attempt(.tcp, ip(String(named))), none)
+  },
+  row("address-not-local", .nonlocalBind) { lab, _, suggestion in
+    #expect(suggestion.command?.argv?.last == "net.ipv4.ip_nonlocal_bind=1")
+    try lab.setSysctl("ipv4/ip_nonlocal_bind", "1")
+    return (Attempt(.tcp, ip("203.0.113.1")), none)
+  },
+  row("ipv6-disabled", .enableFamily) { lab, _, suggestion in
+    #expect(suggestion.command?.argv?.last == "net.ipv6.conf.lo.disable_ipv6=0")
+    try lab.setSysctl("ipv6/conf/lo/disable_ipv6", "0")
+    return (Attempt(.tcp, ip("::1")), none)
+  },
+  row("multicast-tcp", .otherProtocol) { _, _, _ in (Attempt(.udp, ip("ff02::1"), scope: .dev0), none) },
 ].compactMap { $0 }
 
 @Suite("A suggestion")
@@ -92,6 +115,7 @@ struct SuggestionTests {
       let scenario = Scenario(situation.holders, Attempt(situation.transport, any), port: situation.port)
       let copy = try lab.build(scenario)
       guard copy.outcomes.allSatisfy(\.isBuilt) else { throw NotBuilt(what: "\(copy.outcomes)") }
+      for (name, value) in situation.sysctls { try lab.setSysctl(name, value) }
       let report = try Portwhy.answer(situation.question(copy.port))
       let found = report.targets.flatMap(\.attempts).flatMap(\.explanation.suggestions).first {
         $0.kind == example.kind && $0.option == example.option
@@ -100,7 +124,7 @@ struct SuggestionTests {
       let (attempt, options) = try example.follow(&lab, copy, found)
       var result = copy.tryBind(attempt, options)
       // A program that another test is just starting holds a copy of every descriptor until its exec.
-      for _ in 0..<2000 where result.description != "ok" {
+      for _ in 0..<6000 where result.description != "ok" {
         usleep(5000)
         result = copy.tryBind(attempt, options)
       }
@@ -125,6 +149,7 @@ struct SuggestionTests {
       second.keep()
       third.keep()
       let offer = report.targets[0].attempts[0].explanation.suggestions.first { $0.kind == .otherPort }
+      _ = try listening("0.0.0.0", Port(port.rawValue + 3))
       return (port.rawValue, offer)
     }
     #expect(offered?.text == "use port \(asked + 3), which is free")

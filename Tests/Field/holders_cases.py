@@ -156,7 +156,7 @@ def many_workers(at):
     at.ready()
     at.wait("the parent's end", lambda: at.started[-1].poll() is not None)
     bystander = at.start("sleep 90")
-    at.ask("127.0.0.1:8089").status(1).says(r"pkill -g \d+").agrees().first_works(spares=[bystander])
+    at.ask("127.0.0.1:8089").status(1).says(r"kill -- -\d+").agrees().first_works(spares=[bystander])
     # The parent is of the group, and has closed the socket.
     parent = at.python(script + "l.close(); ready(); time.sleep(90)")
     at.ready()
@@ -198,7 +198,7 @@ def forwardings(at):
         .says("ssh -R")
         .says("login")
         .says("ClientAlive")
-        .says_not(r"stop sshd\b")
+        .says_not(r"(stop|end) sshd\b")
         .agrees()
     )
     answer.first_is("stop-holder").first_works(spares=[daemon])

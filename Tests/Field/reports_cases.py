@@ -20,7 +20,7 @@ def stopped_by_ctrl_z(at):
     at.wait("the stop", lambda: open(f"/proc/{server.pid}/stat").read().split()[2] == "T")
     for uid in (0, STRANGER):
         at.ask("--runtime", "python", "8000", uid=uid).status(1).cause("listener").held_by(server).says(
-            "stopped"
+            "suspended"
         ).agrees()
     at.ask("8000", uid=NOBODY).status(1).agrees()
     at.ask("--runtime", "python", "8000", uid=STRANGER).first_is("stop-holder").first_works(as_root=False)

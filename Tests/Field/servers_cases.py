@@ -103,7 +103,7 @@ def databases(at):
     at.up(5432)
     # By default postgres binds localhost alone; for all addresses each is judged by itself.
     at.ask("--runtime", "postgres", "5432").status(1).held_by(first).agrees()
-    answer = at.ask("--runtime", "postgres", "0.0.0.0:5432,[::]:5432").status(1).agrees()
+    answer = at.ask("--runtime", "postgres", "*:5432").status(1).agrees()
     got = [
         (a["address"], [o["bind"] for o in a["outcomes"] if o["reuseaddr"] and not o["reuseport"]][0])
         for a in answer.attempts
@@ -147,14 +147,80 @@ def docker(at):
     at.up(8080)
     at.up(8053, "udp")
     at.wait("the second", lambda: at.sh("ss -Htln 'src [::]:8080'"))
-    answer = at.ask("8080").status(1).held_by(*proxies[:2]).says("docker (stop|ps)").says_not(r"\bkill \d").agrees()
-    at.ask("8053/udp").status(1).held_by(proxies[2]).says("publish=8053/udp").agrees()
+    # Of which container these are nothing here tells.
+    at.ask("8080").status(1).held_by(*proxies[:2]).says("docker ps").says_not(r"\bkill \d|docker stop").agrees()
+    at.ask("8053/udp").status(1).held_by(proxies[2]).says("publish=8053/udp").says_not("docker stop").agrees()
     at.sh(
         "iptables -t nat -N DOCKER && iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER &&"
         " iptables -t nat -A DOCKER -p tcp --dport 9090 -j DNAT --to-destination 172.17.0.3:80"
     )
     at.ask("9090").status(0).says("docker")
     at.ask("--deep", "9090").status(0).says(r"172\.17\.0\.3:80")
+
+
+def image(at, engine):
+    """An image of busybox alone, made here."""
+    at.sh(
+        "mkdir -p image/bin && cp /bin/busybox image/bin && ln -sf busybox image/bin/httpd && ln -sf busybox image/bin/sleep"
+        f" && tar -C image -c . | {engine} import - field"
+    )
+
+
+# Where the limits may not be raised, the engines' own would be refused.
+LIMITS = "--ulimit nofile=1024:1024 --ulimit nproc=512:512"
+
+
+@case(
+    "one number published on two addresses and for UDP: the container that has the port is stopped, and no other",
+    needs="docker.io iptables busybox-static",
+)
+def docker_real(at):
+    at.booted_by_systemd()
+    at.sh("mkdir -p data && mkdir -p /var/lib/docker && mount --bind data /var/lib/docker")
+    daemon = at.start("dockerd --storage-driver vfs")
+    try:
+        at.wait("dockerd", lambda: at.sh("docker version -f '{{.Server.Version}}'", check=False), 60)
+        image(at, "docker")
+        for name, published, command in (
+            ("web1", "127.0.0.1:8080:80", "httpd -f -p 80"),
+            ("web2", "127.0.0.2:8080:80", "httpd -f -p 80"),
+            ("dns", "127.0.0.1:8080:80/udp", "sleep 100"),
+        ):
+            at.sh(f"docker run -d {LIMITS} --name {name} -p {published} field /bin/{command}")
+        at.up(8080)
+        at.up(8080, "udp")
+        listed = at.sh("docker ps -q --filter publish=8080").split()
+        at.hold(len(listed) == 2, "docker's filter finds more than the one", listed)
+        answer = at.ask("127.0.0.1:8080").status(1).says("container web1").says_not("publish=").agrees()
+        answer.first_is("stop-holder").first_works()
+        left = sorted(at.sh("docker ps --format '{{.Names}}'").split())
+        at.hold(left == ["dns", "web2"], "the others run on", left)
+        at.ask("127.0.0.1:8080/udp").status(1).says("container dns").first_is("stop-holder").first_works()
+        left = at.sh("docker ps --format '{{.Names}}'").split()
+        at.hold(left == ["web2"], "the other runs on", left)
+        at.sh("docker rm -f web1 web2 dns", check=False)
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
+@case("podman on the host's network and with a published port", needs="podman runc busybox-static")
+def podman_real(at):
+    at.booted_by_systemd()
+    at.sh("mkdir -p data && mkdir -p /var/lib/containers && mount --bind data /var/lib/containers")
+    image(at, "podman")
+    run = f"podman --runtime runc run -d {LIMITS}"
+    at.sh(f"{run} --name host --network=host field /bin/httpd -f -p 127.0.0.1:8080")
+    at.up(8080)
+    at.ask("127.0.0.1:8080").status(1).says("in container host").first_is("stop-holder").first_works()
+    at.sh(f"{run} --name other --network=host field /bin/httpd -f -p 127.0.0.1:8081")
+    at.sh(f"{run} --name inside -p 127.0.0.1:8082:80 field /bin/httpd -f -p 80")
+    at.up(8082)
+    answer = at.ask("127.0.0.1:8082").status(1).says("conmon.*for container inside").says_not(r"\bkill \d").agrees()
+    answer.first_is("stop-holder").first_works()
+    left = at.sh("podman ps --format '{{.Names}}'").split()
+    at.hold(left == ["other"], "the other runs on", left)
+    at.sh("podman rm -fa", check=False)
 
 
 @case(

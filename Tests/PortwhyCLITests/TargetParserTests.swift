@@ -38,6 +38,7 @@ private func text(_ item: QuestionItem) -> String {
   let addresses = item.addresses.map { address in
     switch address {
     case .wildcard: "*"
+    case .everyAddress: "every"
     case .address(let address, let zone): "\(address)" + (zone.map { "%" + $0 } ?? "")
     }
   }
@@ -55,7 +56,7 @@ struct TargetParserTests {
       ("http-alt", ["tcp 8080 *"]), ("x11-1", ["tcp 6001 *"]), ("domain/udp", ["udp 53 *"]),
       ("tftp/udp", ["udp 69 *"]), ("80/tcp", ["tcp 80 *"]), ("53/UDP", ["udp 53 *"]),
       ("127.0.0.1:80", ["tcp 80 127.0.0.1"]), ("[::1]:80", ["tcp 80 ::1"]),
-      ("[fe80::1%eth0]:80/udp", ["udp 80 fe80::1%eth0"]), ("*:80", ["tcp 80 *"]), (":80", ["tcp 80 *"]),
+      ("[fe80::1%eth0]:80/udp", ["udp 80 fe80::1%eth0"]), ("*:80", ["tcp 80 every"]), (":80", ["tcp 80 *"]),
       ("0.0.0.0:80", ["tcp 80 0.0.0.0"]), ("[::]:80", ["tcp 80 ::"]),
       ("[::ffff:1.2.3.4]:80", ["tcp 80 ::ffff:1.2.3.4"]),
       ("localhost:80", ["tcp 80 127.0.0.1,::1"]), ("224.0.0.251:5353/udp", ["udp 5353 224.0.0.251"]),
@@ -81,7 +82,7 @@ struct TargetParserTests {
       ("udp://0.0.0.0:5353", ["udp 5353 0.0.0.0"]), ("udp://:5353", ["udp 5353 *"]),
       ("quic://[::1]", ["udp 443 ::1"]),
       ("tcp://127.0.0.1:80", ["tcp 80 127.0.0.1"]), ("http://web:3000/", ["tcp 3000 127.0.1.1,fd00::7"]),
-      ("WEB.example:80", ["tcp 80 127.0.1.1"]), ("lab:80", ["tcp 80 *"]), ("8080\n", ["tcp 8080 *"]),
+      ("WEB.example:80", ["tcp 80 127.0.1.1"]), ("lab:80", ["tcp 80 every"]), ("8080\n", ["tcp 8080 *"]),
       (" 80", ["tcp 80 *"]),
       ("0.0.0.0:8080->80/tcp", ["tcp 8080 0.0.0.0"]), (":::8080->80/tcp", ["tcp 8080 ::"]),
       ("[::]:5353->53/udp", ["udp 5353 ::"]), ("0.0.0.0:80-90->8080-8090/tcp", ["tcp 80-90 0.0.0.0"]),
@@ -93,9 +94,9 @@ struct TargetParserTests {
       ("tcp ESTAB 0 0 127.0.0.1:8080 127.0.0.1:51322", ["tcp 8080 127.0.0.1"]),
       ("tcp6       0      0 :::8080       :::*        LISTEN      812/nginx", ["tcp 8080 ::"]),
       ("udp        0      0 0.0.0.0:68    0.0.0.0:*               700/dhclient", ["udp 68 0.0.0.0"]),
-      ("nginx 812 root 6u IPv4 31753 0t0 TCP *:8080 (LISTEN)", ["tcp 8080 *"]),
+      ("nginx 812 root 6u IPv4 31753 0t0 TCP *:8080 (LISTEN)", ["tcp 8080 every"]),
       ("node 3 al 18u IPv6 4 0t0 TCP [::1]:8080->[::1]:5 (ESTABLISHED)", ["tcp 8080 ::1"]),
-      ("avahi 5 av 12u IPv4 9 0t0 UDP *:5353", ["udp 5353 *"]),
+      ("avahi 5 av 12u IPv4 9 0t0 UDP *:5353", ["udp 5353 every"]),
       ("listen udp 0.0.0.0:5353: bind: address already in use", ["udp 5353 0.0.0.0"]),
       ("listen tcp :8080: bind: address already in use", ["tcp 8080 *"]),
       ("Error: listen EADDRINUSE: address already in use :::3000", ["tcp 3000 ::"]),

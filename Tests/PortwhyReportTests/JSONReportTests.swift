@@ -93,6 +93,7 @@ struct JSONReportTests {
     report.host.securityModules = ["apparmor"]
     report.host.ipv6Disabled = ["lo"]
     report.host.enforcingModules = ["selinux"]
+    report.host.appArmorProfiles = [AppArmorProfile(name: "nginx", file: nil, isEnforced: true)]
     report.host.dockerRuns = true
     report.host.rootMayBindPrivileged = true
     report.host.overflowUID = 65534

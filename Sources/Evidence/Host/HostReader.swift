@@ -10,6 +10,7 @@ package struct HostReader: Sendable {
   let procRoot: String
   private let sysRoot: String
   private let runRoot: String
+  private let etcRoot: String
   private let routes: RouteDump
   private let capabilities: @Sendable () -> Capabilities?
   private let isInBounds: @Sendable () -> Bool?
@@ -17,6 +18,7 @@ package struct HostReader: Sendable {
   /// Reads below these roots, and takes the reader to have these capabilities; tests have some of their own.
   package init(
     procRoot: String = "/proc", sysRoot: String = "/sys", runRoot: String = "/run",
+    etcRoot: String = "/etc",
     transport: NetlinkTransport = .kernel,
     capabilities: @autoclosure @escaping @Sendable () -> Capabilities? = .ofThisThread,
     isInBounds: @autoclosure @escaping @Sendable () -> Bool? = Capabilities.boundsHaveNetBindService
@@ -24,6 +26,7 @@ package struct HostReader: Sendable {
     self.procRoot = procRoot
     self.sysRoot = sysRoot
     self.runRoot = runRoot
+    self.etcRoot = etcRoot
     self.routes = RouteDump(transport: transport)
     self.capabilities = capabilities
     self.isInBounds = isInBounds
@@ -32,8 +35,12 @@ package struct HostReader: Sendable {
   /// The facts asked for; one that cannot be read (unreadable, malformed, no rtnetlink) stays nil. Throws only
   /// what is no lack of a fact but a defect: a malformed reply, a failing system call.
   ///
-  /// - Parameter lookups: the addresses for `HostFacts.ipv4Lookups`.
-  package func read(_ needs: HostNeeds, lookups: [IPv4Address] = []) throws(NetlinkError) -> HostFacts {
+  /// - Parameters:
+  ///   - lookups: the addresses for `HostFacts.ipv4Lookups`.
+  ///   - programs: the base names of the planned program, for `HostFacts.appArmorProfiles`.
+  package func read(
+    _ needs: HostNeeds, lookups: [IPv4Address] = [], programs: [String] = []
+  ) throws(NetlinkError) -> HostFacts {
     var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
     facts.hostname = SystemCalls.hostName
     if facts.kernel < KernelVersion(major: 6, minor: 1) { facts.bindsByAddress = hasAddressTable }
@@ -44,6 +51,9 @@ package struct HostReader: Sendable {
     if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
       facts.securityModules = bindingModules(text)
       facts.enforcingModules = enforcingModules(facts.securityModules ?? [])
+      if facts.securityModules?.contains("apparmor") == true, !programs.isEmpty {
+        facts.appArmorProfiles = appArmorProfiles(for: programs)
+      }
     }
     if needs.contains(.controlGroupPrograms), case .text(let text) = readText("\(procRoot)/thread-self/cgroup"),
       let group = ControlGroup(parsing: text).reachablePath
@@ -79,6 +89,41 @@ package struct HostReader: Sendable {
       flag(text) == true
     else { return [] }
     return ["selinux"]
+  }
+
+  /// What the kernel enforces, which only root may read, else what is installed and switched neither off nor to
+  /// complaints (aa-disable(8), aa-complain(8)).
+  private func appArmorProfiles(for programs: [String]) -> [AppArmorProfile] {
+    let folder = "\(etcRoot)/apparmor.d"
+    var names: [String] = []
+    if let directory = try? Descriptor(directory: folder) {
+      names = (try? DirectoryBuffer().names(in: directory)) ?? []
+    }
+    func file(_ program: String) -> String? {
+      names.first { $0 == program || $0.hasSuffix(".\(program)") }
+    }
+    func isFor(_ program: String, _ profile: Substring) -> Bool {
+      // `/usr/sbin/nginx`, `nginx`, `/usr/{bin,sbin}/nginx`; not the `//` of its children.
+      profile.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).last.map { Substring($0) }
+        == program[...] && profile.place(of: "//") == nil
+    }
+    if case .text(let text) = readText("\(sysRoot)/kernel/security/apparmor/profiles") {
+      return text.utf8.split(separator: UInt8(ascii: "\n")).flatMap { line -> [AppArmorProfile] in
+        let line = Substring(line)
+        guard line.hasSuffix(" (enforce)") else { return [] }
+        let profile = line.dropLast(" (enforce)".count)
+        return programs.filter { isFor($0, profile) }.map { program in
+          AppArmorProfile(name: String(profile), file: file(program).map { "\(folder)/\($0)" }, isEnforced: true)
+        }
+      }
+    }
+    return programs.compactMap { program in
+      guard let name = file(program), !exists("\(folder)/disable/\(name)"),
+        !exists("\(folder)/force-complain/\(name)"), case .text(let text) = readText("\(folder)/\(name)"),
+        text[...].place(of: "complain") == nil, text[...].place(of: "unconfined") == nil
+      else { return nil }
+      return AppArmorProfile(name: name, file: "\(folder)/\(name)", isEnforced: false)
+    }
   }
 
   /// Whether there may be VRFs here, or may have been, found at the cost of three system calls: the driver has sysctls in each network namespace

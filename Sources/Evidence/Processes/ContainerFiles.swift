@@ -1,4 +1,5 @@
 import Linux
+import SocketModel
 
 /// What its engine calls a container.
 struct ContainerLabel: Sendable, Hashable {
@@ -54,8 +55,54 @@ struct ContainerLabel: Sendable, Hashable {
     }
   }
 
-  private static func read(_ path: String, _ root: borrowing Descriptor) -> JSONTree? {
+  fileprivate static func read(_ path: String, _ root: borrowing Descriptor) -> JSONTree? {
     (try? root.contents(of: path, limit: 4 << 20)).flatMap { JSONTree(parsing: $0) }
+  }
+}
+
+/// A port of the host that dockerd sends on to a container.
+struct Publication: Sendable, Hashable {
+  /// The address and port inside of the container.
+  var target: Endpoint
+  /// The host's port.
+  var port: Port
+  var transport: TransportProtocol
+
+  /// What dockerd says of its running containers (`containers/ID/config.v2.json`), each with the id of its container;
+  /// left out where two containers say the same, so that neither can be named.
+  ///
+  /// - Parameter root: where /var is.
+  static func all(in root: borrowing Descriptor) -> [Publication: String] {
+    let folder = "var/lib/docker/containers"
+    var found: [Publication: String] = [:]
+    var unsure: Set<Publication> = []
+    guard let directory = try? Descriptor(directory: folder, in: root) else { return [:] }
+    for container in ((try? DirectoryBuffer().names(in: directory)) ?? []).prefix(1024)
+    where container.utf8.count == 64 {
+      // A container that has ended has neither address nor ports.
+      guard let settings = ContainerLabel.read("\(folder)/\(container)/config.v2.json", root)?["NetworkSettings"],
+        case .object(let networks)? = settings["Networks"], case .object(let ports)? = settings["Ports"]
+      else { continue }
+      let addresses = networks.values.flatMap { network in
+        ["IPAddress", "GlobalIPv6Address"].compactMap { network[$0]?.text.flatMap { IPAddress($0) } }
+      }
+      for (inside, published) in ports {
+        // `80/tcp`
+        let words = inside.split(separator: "/")
+        guard words.count == 2, let port = Port(decimal: words[0]),
+          let transport = TransportProtocol(rawValue: String(words[1]))
+        else { continue }
+        let outside = Set(published.elements.compactMap { $0["HostPort"]?.text.flatMap { Port(decimal: $0[...]) } })
+        for (address, outer) in addresses.flatMap({ address in outside.map { (address, $0) } }) {
+          let publication = Publication(
+            target: Endpoint(address: address, port: port), port: outer, transport: transport)
+          if found.updateValue(container, forKey: publication) ?? container != container {
+            unsure.insert(publication)
+          }
+        }
+      }
+    }
+    return found.filter { !unsure.contains($0.key) }
   }
 }
 

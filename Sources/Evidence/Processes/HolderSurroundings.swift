@@ -15,7 +15,10 @@ extension ProcessReader {
     if sockets.contains(where: { $0.processes.count > ProcessRecord.fewProcesses }) { tellGroups(&sockets, proc) }
     var surroundings = Surroundings(proc: proc, root: root)
     for index in sockets.indices {
-      for place in sockets[index].processes.indices { surroundings.tell(&sockets[index].processes[place]) }
+      let socket = (sockets[index].local, sockets[index].transport)
+      for place in sockets[index].processes.indices {
+        surroundings.tell(&sockets[index].processes[place], of: socket)
+      }
       guard sockets[index].remote == nil, sockets[index].processes.contains(where: { $0.isParentGone == true }) else {
         continue
       }
@@ -53,13 +56,14 @@ private struct Surroundings: ~Copyable {
   private var mains: [String: UnitMain?] = [:]
   private var containers: [String: ContainerLabel?] = [:]
   private var told: Set<Int32> = []
+  private var published: [Publication: String]?
 
   init(proc: consuming Descriptor, root: consuming Descriptor) {
     self.proc = proc
     self.root = root
   }
 
-  mutating func tell(_ record: inout ProcessRecord) {
+  mutating func tell(_ record: inout ProcessRecord, of socket: (local: Endpoint, transport: TransportProtocol)) {
     guard told.count < 256 || told.contains(record.pid), let process = relative(record.pid),
       process.stat.parent == record.parent
     else { return }
@@ -68,6 +72,8 @@ private struct Surroundings: ~Copyable {
     record.isParentGone = isParentGone(record.pid, process)
     record.isStopped = process.stat.isStopped
     record.ignoresTermination = process.stat.ignoresTermination
+    if process.stat.isTraced { record.tracer = tracer(of: record.pid) }
+    if record.container == nil { findContainer(of: &record, process, socket) }
     if record.unit != nil, record.container == nil { record.unitMain = unitMain(record, process.group) }
     if let container = record.container, let label = label(container, record) {
       record.containerName = label.name
@@ -144,6 +150,43 @@ private struct Surroundings: ~Copyable {
     }
     members[path] = found
     return found
+  }
+
+  /// `TracerPid:` of proc_pid_status(5); nil for a tracer outside of the reader's pid namespace, which is written 0.
+  private mutating func tracer(of pid: Int32) -> ParentProcess? {
+    guard let text = try? proc.contents(of: "\(pid)/status") else { return nil }
+    for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: "TracerPid:".utf8) {
+      guard let digits = line.split(separator: UInt8(ascii: "\t")).last,
+        let tracer = Int32(String(decoding: digits, as: UTF8.self)), tracer > 0, let process = relative(tracer)
+      else { return nil }
+      return ParentProcess(pid: tracer, command: process.command, uid: process.uid)
+    }
+    return nil
+  }
+
+  // MARK: The container behind a published port
+
+  /// The container for which an engine's helper holds a port: docker's proxy is told only where to send what comes,
+  /// which the files of dockerd say of one running container; podman's conmon(8) has the container as its child.
+  private mutating func findContainer(
+    of record: inout ProcessRecord, _ process: Relative, _ socket: (local: Endpoint, transport: TransportProtocol)
+  ) {
+    if let target = record.forwardsTo {
+      guard record.userManager == nil else { return }
+      let publication = Publication(target: target, port: socket.local.port, transport: socket.transport)
+      if published == nil { published = Publication.all(in: root) }
+      guard let container = published?[publication] else { return }
+      (record.container, record.containerEngine) = (container, "docker")
+    } else if process.command == "conmon", process.uid == 0 || record.userManager == process.uid {
+      let children = (try? proc.contents(of: "\(record.pid)/task/\(record.pid)/children")) ?? []
+      for word in children.split(separator: UInt8(ascii: " ")) {
+        guard let pid = Int32(String(decoding: word, as: UTF8.self)), let child = relative(pid),
+          child.stat.parent == record.pid, let container = child.group.container
+        else { continue }
+        (record.container, record.containerEngine) = (container, child.group.engine)
+        return
+      }
+    }
   }
 
   // MARK: Whether it uses the socket
@@ -243,7 +286,8 @@ extension ProcessReader {
       let seen = isUsers && !isOwn ? known.filter(\.isEnabled) : known
       guard let unit = Self.unit(of: socket, in: seen, made: origin) else { continue }
       sockets[index].activation = SocketActivation(
-        unit: unit.name, activates: unit.activates, userManager: isUsers ? manager?.userManager : nil)
+        unit: unit.name, activates: unit.isWhole ? unit.activates : nil,
+        userManager: isUsers ? manager?.userManager : nil)
     }
   }
 
@@ -251,7 +295,12 @@ extension ProcessReader {
     of socket: SocketObservation, in units: [SocketUnit], made origin: ManagersGroups.Origin?
   ) -> SocketUnit? {
     // Where systemd says by the control group which unit it is, no other that names the port counts.
-    if case .unit(let name) = origin { return units.first { $0.name == name } ?? SocketUnit(name: name) }
+    if case .unit(let name) = origin {
+      if let known = units.first(where: { $0.name == name }) { return known }
+      var unread = SocketUnit(name: name)
+      unread.isWhole = false
+      return unread
+    }
     let fitting = units.filter { unit in
       (socket.transport == .tcp ? unit.streams : unit.datagrams).contains { $0.covers(socket.local) }
     }

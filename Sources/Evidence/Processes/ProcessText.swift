@@ -12,6 +12,8 @@ struct ProcessStat: Sendable, Hashable {
   var threads: Int?
   /// Stopped by a signal, as Ctrl-Z does, not by a debugger: a signal that is not SIGKILL waits until it goes on.
   var isStopped: Bool
+  /// Stopped by its tracer (ptrace(2)).
+  var isTraced: Bool
   /// It ignores SIGTERM; nil where the line ends before. One that blocks it may well wait for it (signalfd(2)).
   var ignoresTermination: Bool?
 
@@ -25,8 +27,8 @@ struct ProcessStat: Sendable, Hashable {
     self.session = session
     threads = fields.count > 17 ? Int(fields[17]) : nil
     startTicks = fields.count > 19 ? UInt64(fields[19]) : nil
-    // Not "t": what a debugger has stopped no SIGCONT lets go on.
-    isStopped = fields[0] == "T"
+    // What a debugger has stopped no SIGCONT lets go on.
+    (isStopped, isTraced) = (fields[0] == "T", fields[0] == "t")
     guard fields.count > 30, let ignored = UInt64(fields[30]) else { return }
     ignoresTermination = ignored & 1 << 14 != 0  // SIGTERM is signal 15
   }

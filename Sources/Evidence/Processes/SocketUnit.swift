@@ -18,6 +18,8 @@ struct SocketUnit: Sendable, Hashable {
   var accepts = false
   /// Some `*.wants` or `*.requires` directory has a link to it, so systemd starts it by itself.
   var isEnabled = false
+  /// Every file of it was read; else what it starts is not known.
+  var isWhole = true
 
   init(name: String) { self.name = name }
 
@@ -161,7 +163,11 @@ struct SocketUnitFiles {
       var unit = SocketUnit(name: name)
       unit.read(text)
       for (_, path) in (dropIns[name] ?? [:]).sorted(by: { $0.key < $1.key }) {
-        unit.read(Self.text(path, root) ?? "")
+        guard let text = Self.text(path, root) else {
+          unit.isWhole = false
+          continue
+        }
+        unit.read(text)
       }
       unit.isEnabled = enabled.contains(name)
       return unit

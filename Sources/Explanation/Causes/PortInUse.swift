@@ -6,14 +6,14 @@ import SocketModel
 extension CauseEntry {
   static let listener = CauseEntry(
     "another socket listens on the port",
-    summary: "A TCP socket listens on exactly this address; only stopping it, another address or another port helps.",
+    summary: "A TCP socket listens on exactly this address; only its end, another address or another port helps.",
     what: [
       "A server waits for connections on the address and port that you want.",
       .shown("listener.blocks", "Two sockets cannot listen there, whatever SO_REUSEADDR says on either side."),
     ],
     signs: ["A line LISTEN with your address. Its OWNER is who to talk to."],
     helps: [
-      "Stop the other server, or use another port or address.",
+      "End the other server, or use another port or address.",
       .shown(
         "listener.gone", "Once the last process that holds the socket has closed it, the listener is gone at once."),
     ],
@@ -34,7 +34,7 @@ extension CauseEntry {
     ],
     signs: ["A line BOUND. ss -l and lsof with a LISTEN filter show nothing on the port."],
     helps: [
-      "Stop the holder.",
+      "End the holder.",
       .shown("bound.both-reuseaddr", "SO_REUSEADDR on both sides lets you bind and listen beside it."),
     ],
     ineffective: [
@@ -50,7 +50,7 @@ extension CauseEntry {
     what: [.shown("udp.blocks", "A bound UDP socket keeps others off its address and port.")],
     signs: ["A line with /udp in the headline and the state BOUND, or ESTABLISHED for a connected socket."],
     helps: [
-      "Stop the holder, or use another address or port.",
+      "End the holder, or use another address or port.",
       .shown(
         "udp.both-reuseaddr",
         "For multicast, all sockets set SO_REUSEADDR (or all SO_REUSEPORT) before bind() and then share the port."),
@@ -109,7 +109,7 @@ extension CauseEntry {
       "If only the child is left: its own parent has gone, the descriptor lacks close-on-exec, and nothing waits there.",
     ],
     helps: [
-      "Stop the process that inherited it.",
+      "End the process that inherited it.",
       .shown("inherited.cloexec", "In the server: SOCK_CLOEXEC (or FD_CLOEXEC); then exec closes the descriptor."),
     ],
     ineffective: ["SO_REUSEADDR: the socket still listens, and a listener is in the way whatever you set."],
@@ -151,7 +151,7 @@ extension CauseEntry {
     ],
     helps: [
       .shown("leftover.both", "SO_REUSEADDR on both sides, as for TIME_WAIT: then only a listener is in the way."),
-      "Or stop the process that holds the connections.",
+      "Or end the process that holds the connections.",
     ],
     ineffective: [
       .shown("leftover.one-side", "SO_REUSEADDR on your side alone, where the old server did not set it.")
@@ -230,7 +230,7 @@ extension CauseEntry {
     ],
     signs: ["A line ESTABLISHED with an address under PEER, and /udp in the headline."],
     helps: [
-      "Let its program end the call or the session, or stop it: the port is free as soon as the socket is closed.",
+      "Let its program end the call or the session, or end it: the port is free as soon as the socket is closed.",
       "Give media and the like a range of ports outside net.ipv4.ip_local_port_range, and the server one outside both.",
     ], references: ["udp(7)", "ip(7)"],
     reason: reuseaddrOnOneSide,
@@ -245,7 +245,7 @@ extension CauseEntry {
     ],
     signs: ["One ESTABLISHED line with LOCAL and PEER alike."],
     helps: [
-      "Stop the client. Let it wait between attempts, and give servers ports outside net.ipv4.ip_local_port_range.",
+      "End the client. Let it wait between attempts, and give servers ports outside net.ipv4.ip_local_port_range.",
       "net.ipv4.ip_local_reserved_ports keeps clients off the port.",
     ], references: ["ip(7)", "connect(2)"],
     reason: reuseaddrOnOneSide,
@@ -263,7 +263,7 @@ extension CauseEntry {
       .shown("listen.second-fails", "The other's listen() fails with EADDRINUSE; the socket stays bound."),
     ],
     signs: ["The error names listen, not bind; some libraries report a late bind error as one of listen."],
-    helps: ["Stop the one that listens, or use another port."],
+    helps: ["End the one that listens, or use another port."],
     ineffective: ["Calling listen() again while the other socket listens."], references: ["listen(2)", "socket(7)"],
     reason: { _ in ["sockets may share a bound port with SO_REUSEADDR, but only one of them may listen"] },
     remedies: noRemedies)

@@ -1,14 +1,14 @@
 import BindRules
 import SocketModel
 
-/// Stopping whoever holds the port, judged with the holder gone and its connections left over.
+/// Ending whoever holds the port, judged with the holder gone and its connections left over.
 func stopHolder(_ situation: Situation) -> [Suggestion] {
   let holders = Holders(situation.blockingSockets, situation.snapshot.host)
   guard !holders.pids.isEmpty else { return stopSocketUnit(situation) }
   guard holders.isDecisive else {
     return [
       Suggestion(
-        kind: .findHolder, certainty: .when(.mayStop), text: "find and stop \(holders.name)",
+        kind: .findHolder, certainty: .when(.mayStop), text: "find and \(holders.verb) \(holders.name)",
         command: holders.command)
     ]
   }
@@ -42,8 +42,17 @@ private func stopSocketUnit(_ situation: Situation) -> [Suggestion] {
   var after = situation.snapshot
   after.sockets.removeAll { $0.activation == activation }
   guard situation.verdict(in: after) == .ok else { return [] }
-  let isTemplate = activation.activates.utf8.contains(UInt8(ascii: "@"))
-  let units = [activation.unit] + (isTemplate ? [] : [activation.activates])
+  guard let activates = activation.activates else {
+    // Its service may run and have the socket too.
+    let command = situation.snapshot.host.lookAtSocketUnit(activation.unit, manager: nil)
+    return [
+      Suggestion(
+        kind: .findHolder, certainty: .when(.mayStop),
+        text: "find what \(activation.unit) starts, and stop it with that unit", command: command)
+    ]
+  }
+  let isTemplate = activates.utf8.contains(UInt8(ascii: "@"))
+  let units = [activation.unit] + (isTemplate ? [] : [activates])
   guard let command = situation.snapshot.host.systemctl("stop", units, manager: nil) else { return [] }
   return [
     Suggestion(
@@ -67,7 +76,7 @@ extension Collection where Element == SocketObservation {
 struct Holders {
   /// Every process that holds one of the sockets.
   var pids: Set<Int32>
-  /// What is done to it.
+  /// What is done to it: a process is ended; units and containers are stopped, as their managers call it.
   var verb = "stop"
   /// In a few words.
   var name: String
@@ -82,7 +91,7 @@ struct Holders {
     pids = met
     if let named = Self.socketUnit(sockets, processes, host) {
       (name, command) = named
-    } else if let (name, command) = Self.managed(processes, host) {
+    } else if let (name, command) = Self.managed(sockets, processes, host) {
       (self.name, self.command, isDecisive) = (name, command, false)
     } else if let named = Self.container(sockets, processes, host) ?? Self.units(processes, host) {
       (name, command) = named
@@ -92,6 +101,7 @@ struct Holders {
       )
       command = host.asOwner(of: sockets, ["kill", String(login.pid)])
     } else {
+      verb = "end"
       (name, command) = Self.signalled(sockets, processes, host)
       isDecisive = command != nil
     }
@@ -112,11 +122,17 @@ struct Holders {
   }
 
   /// A holder that is never to be ended by hand: a service manager, a container's first process seen from inside, a
-  /// pod, what a supervisor starts again. The command shows what is to be done instead.
-  private static func managed(_ processes: [ProcessRecord], _ host: HostFacts) -> (String, Command?)? {
+  /// pod, what a supervisor starts again, what holds the port for a container that is not known. The command shows what
+  /// is to be done instead.
+  private static func managed(
+    _ sockets: [SocketObservation], _ processes: [ProcessRecord], _ host: HostFacts
+  ) -> (String, Command?)? {
     if let manager = processes.first(where: { $0.isServiceManager || ($0.pid == 1 && $0.program == "systemd") }) {
       let user = manager.pid == 1 ? nil : manager.uid
       let whose = user.map { " of uid \($0)" } ?? ""
+      if let unit = sockets.lazy.compactMap(\.activation?.unit).first {
+        return ("\(unit)\(whose), and what it starts", host.lookAtSocketUnit(unit, manager: user))
+      }
       return (
         "the socket unit for which systemd\(whose) holds the port", host.systemctl(["list-sockets"], manager: user)
       )
@@ -133,6 +149,7 @@ struct Holders {
         host.asRoot(["crictl", "ps"] + option("--id", short))
       )
     }
+    if let unknown = publisher(sockets, processes, host) { return unknown }
     guard let supervised = processes.first(where: { $0.supervisor != nil }), let supervisor = supervised.supervisor
     else { return nil }
     let list = supervisor == "supervisord" ? host.asRoot(["supervisorctl", "status"]) : nil
@@ -142,28 +159,43 @@ struct Holders {
   private static func container(
     _ sockets: [SocketObservation], _ processes: [ProcessRecord], _ host: HostFacts
   ) -> (String, Command)? {
-    let forwards = Set(processes.map(\.forwardsTo))
-    if let first = forwards.first, let target = first, !forwards.contains(nil), let port = sockets.first?.local.port {
-      let others = forwards.count > 1 ? " and \(forwards.count - 1) more" : ""
-      // docker takes a port without protocol for TCP.
-      let published = "\(port)\(sockets.first?.transport == .udp ? "/udp" : "")"
-      // One command's output is the other's operands, which takes a shell; the port is a number.
-      let stop = ["sh", "-c", "docker stop $(docker ps -q --filter publish=\(published))"]
-      let user = processes.first?.userManager
-      return host.engine(stop, of: user).map { ("the container at \(target.address)\(others)", $0) }
-    }
-    guard let first = processes.first, let container = first.container, let engine = first.containerEngine,
-      processes.allSatisfy({ $0.container == container && $0.userManager == first.userManager })
+    guard let first = processes.first, let engine = first.containerEngine,
+      processes.allSatisfy({ $0.containerEngine == engine && $0.userManager == first.userManager })
     else { return nil }
-    let short = shortContainer(container)
+    let ids = Set(processes.compactMap(\.container)).sorted().map(shortContainer)
+    guard processes.allSatisfy({ $0.container != nil }), let short = ids.first else { return nil }
     let stop: [String]
     switch engine {
-    case "docker", "podman", "nerdctl": stop = [engine, "stop"] + operands([short])
-    case "lxc": stop = ["lxc-stop"] + (short.hasPrefix("-") ? ["--name=\(short)"] : ["-n", short])
+    case "docker", "podman", "nerdctl": stop = [engine, "stop"] + operands(ids)
+    case "lxc" where ids.count == 1:
+      stop = ["lxc-stop"] + (short.hasPrefix("-") ? ["--name=\(short)"] : ["-n", short])
     default: return nil
     }
-    let name = first.containerName.map { "container \($0) (\(short))" } ?? "container \(short)"
-    return host.engine(stop, of: first.userManager).map { (name, $0) }
+    let names = Set(processes.compactMap(\.containerText)).sorted().listed()
+    return host.engine(stop, of: first.userManager).map { (names, $0) }
+  }
+
+  /// What holds the port for a container and does not tell for which: the filter of docker(1) takes a port on any
+  /// address, and so shows them and stops none.
+  private static func publisher(
+    _ sockets: [SocketObservation], _ processes: [ProcessRecord], _ host: HostFacts
+  ) -> (String, Command?)? {
+    let helper = processes.first { process in
+      process.container == nil
+        && (process.forwardsTo != nil || ["conmon", "rootlessport", "rootlesskit"].contains(process.program))
+    }
+    guard let helper, let socket = sockets.first else { return nil }
+    let published = "\(socket.local.port)\(socket.transport == .udp ? "/udp" : "")"
+    let isDockers = helper.forwardsTo != nil || helper.unit == "docker.service"
+    let list: [String]? =
+      isDockers
+      ? ["docker", "ps", "--filter", "publish=\(published)"]
+      : helper.program == "rootlesskit" ? nil : ["podman", "ps"]
+    let place = helper.forwardsTo.map { " at \($0.address)" } ?? ""
+    return (
+      "the container\(place) for which \(helper.text) holds the port",
+      list.flatMap { host.engine($0, of: helper.userManager) }
+    )
   }
 
   private static func units(_ processes: [ProcessRecord], _ host: HostFacts) -> (String, Command)? {
@@ -187,30 +219,38 @@ struct Holders {
       return (name, host.asRoot(["kill", String(parent.pid)]))
     }
     let names = sockets.holderNames
-    guard let words = reaching(processes) else {
-      return ("what started the \(processes.count) processes of \(names)", nil)
-    }
-    let deaf = processes.filter { $0.ignoresTermination == true }
-    let isStopped = processes.contains { $0.isStopped == true }
-    guard !deaf.isEmpty || isStopped else { return (names, host.asOwner(of: sockets, words)) }
+    let crowd = ("what started the \(processes.count) processes of \(names)", Command?.none)
+    guard let reach = Reach(processes) else { return crowd }
+    let deaf = processes.filter(\.isDeaf)
+    let isStopped = processes.contains { $0.isStopped == true && !$0.isDeaf }
     // Workers too get the signal: theirs may be stopped as well, and one that is killed takes nobody along.
     let areFew = processes.count <= ProcessRecord.fewProcesses
-    let everybody = areFew ? ["kill"] + processes.map { String($0.pid) } : words
-    guard deaf.isEmpty else {
-      let told = processes.filter { $0.ignoresTermination != true }
-      if told.isEmpty || !areFew {
-        let killed = [everybody[0], "-KILL"] + everybody.dropFirst()
-        return ("\(names), for which SIGTERM is not enough", host.asOwner(of: sockets, killed))
-      }
-      let woken = isStopped ? "; kill -CONT \(told.numbers)" : ""
-      let line = "kill \(told.numbers)\(woken); kill -KILL \(deaf.numbers)"
-      let name = "\(names), of which SIGTERM does not end \(deaf.map(\.text).listed())"
-      return (name, host.asOwner(of: sockets, ["sh", "-c", line]))
+    guard !deaf.isEmpty || isStopped else { return (names, host.asOwner(of: sockets, reach.words())) }
+    guard let everybody = areFew ? .numbers(processes.map(\.pid)) : Reach(processes, eachByItself: true) else {
+      return crowd
     }
-    // Not `&&`: that one of several has ended meanwhile fails the first kill(1), which the others have got.
-    let continued = [everybody[0], "-CONT"] + everybody.dropFirst()
-    let line = "\(words.joined(separator: " ")); \(continued.joined(separator: " "))"
-    return ("\(names), which has to go on to notice it", host.asOwner(of: sockets, ["sh", "-c", line]))
+    guard !deaf.isEmpty else {
+      // Not `&&`: that one of several has ended meanwhile fails the first kill(1), which the others have got.
+      let line = [reach.line(), everybody.line("CONT")].joined(separator: "; ")
+      return ("\(names), which has to go on to notice it", host.asOwner(of: sockets, ["sh", "-c", line]))
+    }
+    let told = processes.filter { !$0.isDeaf }
+    let killed = host.asOwner(of: sockets, everybody.words("KILL"))
+    if told.isEmpty {
+      if let tracer = processes[0].tracer, processes.allSatisfy({ $0.tracer == tracer }) {
+        return ("\(names), to which \(tracer.text) lets no SIGTERM through", killed)
+      }
+      return ("\(names), for which SIGTERM is not enough", killed)
+    }
+    guard areFew || deaf.count <= ProcessRecord.fewProcesses else {
+      let count = "\(deaf.count) of the \(processes.count) processes"
+      return ("\(names) by SIGKILL, as SIGTERM does not end \(count)", killed)
+    }
+    let first = areFew ? Reach.numbers(told.map(\.pid)) : reach
+    let woken = isStopped ? [first.line("CONT")] : []
+    let signals = [first.line()] + woken + [Reach.numbers(deaf.map(\.pid)).line("KILL")]
+    let name = "\(names), of which SIGTERM does not end \(deaf.map(\.text).listed(atMost: 3))"
+    return (name, host.asOwner(of: sockets, ["sh", "-c", signals.joined(separator: "; ")]))
   }
 
   /// The parent of a worker that another user runs, which would start the worker again: whether it holds the socket too is
@@ -227,26 +267,55 @@ struct Holders {
     }
     return nil
   }
+}
 
-  /// The kill(1) or pkill(1) that reaches all of them and nobody else: by number, as their process group, as the children
-  /// of their parent; nil where they are many and neither, for a line of thousands of numbers is read by nobody.
-  private static func reaching(_ processes: [ProcessRecord]) -> [String]? {
-    let pids = enough(of: processes)
-    guard pids.count > ProcessRecord.fewProcesses else { return ["kill"] + pids.map(String.init) }
+/// How a signal reaches all of some processes and nobody else: by number, as their process group, as the children of
+/// their parent.
+private enum Reach {
+  case numbers([Int32])
+  case group(Int32)
+  case children(of: Int32)
+
+  /// nil where they are many and neither, for a line of thousands of numbers is read by nobody.
+  ///
+  /// - Parameter eachByItself: even those that end with another.
+  init?(_ processes: [ProcessRecord], eachByItself: Bool = false) {
+    let pids = eachByItself ? processes.map(\.pid) : Self.enough(of: processes)
     let groups = Set(processes.map(\.group))
-    if groups.count == 1, let group = processes[0].group, group > 1,
+    let parents = Set(processes.map(\.parent))
+    if pids.count <= ProcessRecord.fewProcesses {
+      self = .numbers(pids)
+    } else if groups.count == 1, let group = processes[0].group, group > 1,
       processes.allSatisfy({ $0.groupSize == processes.count })
     {
-      // Not kill(1): that of procps takes `-- -6` for a signal, and that of dash no `--` behind one.
-      return ["pkill", "-g", String(group)]
-    }
-    let parents = Set(processes.map(\.parent))
-    if parents.count == 1, let parent = processes[0].parent, parent > 1,
+      self = .group(group)
+    } else if parents.count == 1, let parent = processes[0].parent, parent > 1,
       processes.allSatisfy({ $0.siblings == processes.count && !$0.isOfShell })
     {
-      return ["pkill", "-P", String(parent)]
+      self = .children(of: parent)
+    } else {
+      return nil
     }
-    return nil
+  }
+
+  /// The command for sh(1), with SIGTERM or another signal.
+  ///
+  /// A group is no business of the program kill(1): that of procps 4 takes the `-123` of `kill -KILL -123` for -1, which
+  /// is everybody. The one that a shell has built in reads these two forms alike in dash, bash and busybox, which has no
+  /// `pkill -g`.
+  func line(_ signal: String? = nil) -> String {
+    let option = signal.map { "-\($0) " } ?? ""
+    return switch self {
+    case .numbers(let pids): "kill \(option)\(pids.map(String.init).joined(separator: " "))"
+    case .group(let group): "kill \(signal.map { "-s \($0) " } ?? "")-- -\(group)"
+    case .children(let parent): "pkill \(option)-P \(parent)"
+    }
+  }
+
+  /// The same as words.
+  func words(_ signal: String? = nil) -> [String] {
+    if case .group = self { return ["sh", "-c", line(signal)] }
+    return line(signal).split(separator: " ").map(String.init)
   }
 
   /// The processes that take the others along, parents first: the one whose workers end with it, else all of them.
@@ -260,11 +329,10 @@ struct Holders {
   }
 }
 
-extension [ProcessRecord] {
-  fileprivate var numbers: String { map { String($0.pid) }.joined(separator: " ") }
-}
-
 extension ProcessRecord {
+  /// SIGTERM does not end it: it ignores that, or its tracer keeps it back.
+  fileprivate var isDeaf: Bool { ignoresTermination == true || tracer != nil }
+
   /// Whether a shell started it, which may start anything else by the time the command is typed.
   fileprivate var isOfShell: Bool {
     let shells: Set<String> = ["bash", "zsh", "fish", "ksh", "mksh", "dash", "sh", "tcsh"]
@@ -304,6 +372,7 @@ extension ProcessRecord {
 extension SocketActivation {
   /// Whether the unit is what it starts, or an instance of that (systemd.socket(5), `Accept=`).
   fileprivate func starts(_ unit: String) -> Bool {
+    guard let activates else { return false }
     guard let at = activates.utf8.firstIndex(of: UInt8(ascii: "@")) else { return unit == activates }
     return unit.hasPrefix(activates[...at]) && unit.hasSuffix(".service")
   }

@@ -223,6 +223,13 @@ extension HostFacts {
     }
   }
 
+  /// What a socket unit listens on and starts, as its manager knows it; root is not needed for that.
+  func lookAtSocketUnit(_ unit: String, manager: UInt32?) -> Command {
+    let isPlain = !unit.utf8.contains { "*?[".utf8.contains($0) }
+    let words = ["list-sockets"] + (isPlain ? operands([unit]) : [])
+    return manager == nil ? Command(["systemctl"] + words) : systemctl(words, manager: manager)
+  }
+
   /// A command of a container engine: root's (nil), or the one that this user runs for himself, which root's knows
   /// nothing of.
   func engine(_ words: [String], of user: UInt32?) -> Command? {

@@ -5,6 +5,7 @@ internal import SocketModel
 struct ItemText {
   enum Address: Hashable {
     case wildcard
+    case everyAddress
     case localhost
     case address(IPAddress, zone: String?)
     /// A name that may be this host's.
@@ -137,7 +138,8 @@ struct ItemText {
 
   private static func host(_ text: String, item: Shown) throws(UsageError) -> Address {
     switch text.lowercased() {
-    case "", "*": return .wildcard
+    case "": return .wildcard
+    case "*": return .everyAddress
     case "localhost": return .localhost
     default: break
     }

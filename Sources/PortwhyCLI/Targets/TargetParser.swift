@@ -121,6 +121,7 @@ struct TargetParser {
   private func addresses(_ address: ItemText.Address, item: Shown) throws(UsageError) -> [QuestionAddress] {
     switch address {
     case .wildcard: return [.wildcard]
+    case .everyAddress: return [.everyAddress]
     case .localhost:
       let both: [IPAddress] = [.v4(.loopback), .v6(.loopback)]
       return both.filter { families?.contains($0.family) ?? true }.map { .address($0, zone: nil) }
@@ -128,7 +129,7 @@ struct TargetParser {
       guard let found = hosts().addresses(of: name) else { throw ItemText.unknownHost(name, item: item) }
       let wanted = found.filter { families?.contains($0.family) ?? true }
       // This host's own name without an address in hosts(5): a server that is given it may bind any of them.
-      if found.isEmpty { return [.wildcard] }
+      if found.isEmpty { return [.everyAddress] }
       if wanted.isEmpty { throw UsageError("\(item) contradicts \(families == [.ipv4] ? "-4" : "-6")") }
       return wanted.map { .address($0, zone: nil) }
     case .address(let address, let zone):

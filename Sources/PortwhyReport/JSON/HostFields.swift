@@ -45,6 +45,7 @@ struct HostDocument: JSONObject {
     try form.field("hostname", &facts.hostname)
     try form.field("kernel_build", &build)
     try form.field("binds_by_address", &facts.bindsByAddress)
+    try form.field("apparmor_profiles", &facts.appArmorProfiles)
     guard Form.reads else { return }
     facts.kernel =
       KernelVersion(release: release, version: build) ?? KernelVersion(major: 0, minor: 0, release: release)
@@ -57,6 +58,15 @@ struct HostDocument: JSONObject {
 
 extension HostFacts {
   static var blank: Self { Self(kernel: KernelVersion(major: 0, minor: 0), uid: 0) }
+}
+
+extension AppArmorProfile: JSONObject {
+  static var blank: Self { Self(name: "", file: nil, isEnforced: false) }
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    try form.field("name", &name)
+    try form.field("file", &file)
+    try form.field("enforced", &isEnforced)
+  }
 }
 
 extension NetworkInterface: JSONObject {

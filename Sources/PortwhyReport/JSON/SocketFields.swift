@@ -205,6 +205,7 @@ extension ProcessRecord: JSONObject {
     try form.field("group", &group)
     try form.field("group_size", &groupSize)
     try form.field("siblings", &siblings)
+    try form.field("tracer", &tracer)
     guard Form.reads else { return }
     let seconds = started.flatMap(Timestamp.secondsSinceEpoch)
     try form.expect(

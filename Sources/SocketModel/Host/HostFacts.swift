@@ -70,6 +70,8 @@ package struct HostFacts: Sendable, Hashable {
   package var securityModules: [String]?
   /// Those of `securityModules` that the host shows to enforce: SELinux by its switch.
   package var enforcingModules: [String]?
+  /// The AppArmor profiles for the planned program; nil where no program was named, or AppArmor is not in force.
+  package var appArmorProfiles: [AppArmorProfile]?
   /// Whether the Docker daemon runs, by its pid file and its socket; it is not asked.
   package var dockerRuns: Bool?
   /// Whether a control group program sees the bind(2) of the reader's control group (BPF_CGROUP_INET4_BIND,
@@ -418,5 +420,21 @@ package struct BPFUse: Sendable, Hashable {
     self.iterators = iterators
     self.microseconds = microseconds
     self.problem = problem
+  }
+}
+
+/// An AppArmor profile that attaches to a program (apparmor.d(5)).
+package struct AppArmorProfile: Sendable, Hashable {
+  /// As the kernel calls it where it enforces it, such as `/usr/sbin/nginx`; else the name of its file.
+  package var name: String
+  /// Its file in /etc/apparmor.d; nil where none was found.
+  package var file: String?
+  /// Whether the kernel said that it enforces it; else its file alone is there, neither disabled nor in complain mode.
+  package var isEnforced: Bool
+
+  package init(name: String, file: String?, isEnforced: Bool) {
+    self.name = name
+    self.file = file
+    self.isEnforced = isEnforced
   }
 }

@@ -12,7 +12,8 @@ public struct ProcessRecord: Sendable, Hashable {
   public var descriptors: [Int32]
   /// The systemd unit, from `/proc/PID/cgroup`.
   public var unit: String?
-  /// The container id, from `/proc/PID/cgroup`.
+  /// The container id, from `/proc/PID/cgroup`; of a docker-proxy and a conmon that of the container for which it holds
+  /// the port, from the engine's files and from what it started.
   public var container: String?
   /// The uid of the user manager whose unit it is (`user@UID.service`); nil for a unit of the system manager. What is
   /// named below it, a container and its engine too, is that user's, who may name groups as he likes.
@@ -48,6 +49,9 @@ public struct ProcessRecord: Sendable, Hashable {
   package var sleepsIn: String?
   /// Stopped by a signal, as Ctrl-Z does, not by a debugger; nil where it was not read.
   package var isStopped: Bool?
+  /// The debugger or other tracer that holds it stopped (ptrace(2)): until that lets it go on, of all signals only
+  /// SIGKILL reaches it. Nil where there is none.
+  package var tracer: ParentProcess?
   /// It ignores SIGTERM; nil where that was not read.
   package var ignoresTermination: Bool?
   /// Its process group, and how many processes that has; read only of a socket that many processes hold.
@@ -128,12 +132,13 @@ public enum SocketOwner: String, Sendable, Hashable, CaseIterable {
 package struct SocketActivation: Sendable, Hashable {
   /// The unit, such as `ssh.socket`.
   package var unit: String
-  /// What it starts, such as `ssh.service`; an instance of a template is written `NAME@.service`.
-  package var activates: String
+  /// What it starts, such as `ssh.service`; an instance of a template is written `NAME@.service`. Nil where the files
+  /// of the unit could not be read.
+  package var activates: String?
   /// The uid of the user manager that holds it; nil for the system manager, process 1.
   package var userManager: UInt32?
 
-  package init(unit: String, activates: String, userManager: UInt32? = nil) {
+  package init(unit: String, activates: String?, userManager: UInt32? = nil) {
     self.unit = unit
     self.activates = activates
     self.userManager = userManager

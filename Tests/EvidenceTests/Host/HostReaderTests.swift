@@ -46,6 +46,43 @@ struct HostReaderTests {
   }
 
   @Test(
+    "have the AppArmor profiles of the planned program: those enforced, else those installed and not switched off")
+  func appArmor() throws {
+    let lsm = ["sys/kernel/security/lsm": "capability,apparmor"]
+    let files = [
+      "etc/apparmor.d/usr.sbin.nginx": "/usr/sbin/nginx {\n}\n", "etc/apparmor.d/local/usr.sbin.squid": "",
+      "etc/apparmor.d/usr.sbin.squid": "profile squid /usr/sbin/squid flags=(complain) {\n}\n",
+      "etc/apparmor.d/usr.sbin.named": "/usr/sbin/named {\n}\n",
+    ]
+    func profiles(_ more: [String: String], _ programs: [String]) throws -> [AppArmorProfile]? {
+      let root = try TemporaryRoot(
+        files: files.merging(lsm) { $1 }.merging(more) { $1 },
+        links: ["etc/apparmor.d/disable/usr.sbin.named": "/dev/null"])
+      let reader = HostReader(procRoot: root.path, sysRoot: "\(root.path)/sys", etcRoot: "\(root.path)/etc")
+      return try reader.read(.securityModules, programs: programs).appArmorProfiles?.map { profile in
+        var profile = profile
+        profile.file = profile.file.map { String($0.dropFirst(root.path.count)) }
+        return profile
+      }
+    }
+    let file = "/etc/apparmor.d/usr.sbin.nginx"
+    #expect(
+      try profiles([:], ["nginx", "squid", "named", "other"])
+        == [AppArmorProfile(name: "usr.sbin.nginx", file: file, isEnforced: false)])
+    let loaded = [
+      "sys/kernel/security/apparmor/profiles":
+        "/usr/sbin/nginx (enforce)\n/usr/sbin/nginx//child (enforce)\nsquid (complain)\nunbound (enforce)\n"
+    ]
+    #expect(
+      try profiles(loaded, ["nginx", "squid"])
+        == [AppArmorProfile(name: "/usr/sbin/nginx", file: file, isEnforced: true)])
+    #expect(
+      try profiles(loaded, ["unbound"]) == [AppArmorProfile(name: "unbound", file: nil, isEnforced: true)])
+    #expect(try profiles(loaded, []) == nil)
+    #expect(try profiles(["sys/kernel/security/lsm": "capability"], ["nginx"]) == nil)
+  }
+
+  @Test(
     "before 6.1 have a table of addresses or not by the kernel's caches, where it shows any",
     arguments: [([], nil), (["tcp_bind_bucket"], false), (["tcp_bind_bucket", "tcp_bind2_bucket"], true)]
       as [([String], Bool?)])

@@ -12,6 +12,7 @@ private struct Row {
   var command = "server"
   var group = "/"
   var start = 100
+  var state = "S"
 }
 
 extension FakeProc {
@@ -19,17 +20,19 @@ extension FakeProc {
     for row in rows {
       process(row.pid, [], command: Array("\(row.command)\n".utf8), controlGroup: "0::\(row.group)\n")
       let rest = "0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 \(row.start) 0"
-      file("\(row.pid)/stat", "\(row.pid) (\(row.command)) S \(row.parent) 7 \(row.session) \(rest)".utf8)
+      file("\(row.pid)/stat", "\(row.pid) (\(row.command)) \(row.state) \(row.parent) 7 \(row.session) \(rest)".utf8)
     }
   }
 
   /// What is read around a holder of this number.
   fileprivate func told(
-    _ pid: Int32, unit: String? = nil, user: UInt32? = nil, container: String? = nil, engine: String? = nil
+    _ pid: Int32, unit: String? = nil, user: UInt32? = nil, container: String? = nil, engine: String? = nil,
+    forwardsTo: Endpoint? = nil
   ) -> ProcessRecord? {
     var record = ProcessRecord(pid: pid, command: "server", descriptors: [3], unit: unit, container: container)
     record.userManager = user
     record.containerEngine = engine
+    record.forwardsTo = forwardsTo
     if case .text(let stat) = readText("\(root)/\(pid)/stat") {
       record.parent = ProcessStat(Array(stat.utf8))?.parent
     }
@@ -213,6 +216,77 @@ struct HolderSurroundingsTests {
       #expect(proc.told(40, container: id, engine: "kubernetes")?.containerName == "api-0/api")
       #expect(proc.told(40, user: 1000, container: id, engine: "podman")?.containerName == nil, "a user's files")
       #expect(proc.told(40, container: "../\(id)", engine: "docker")?.containerName == nil)
+    }
+  }
+
+  @Test("a published port leads to the one running container that dockerd gave it, by address, port and protocol")
+  func published() throws {
+    let (first, second) = (String(repeating: "0f", count: 32), String(repeating: "1e", count: 32))
+    func settings(_ address: String, _ ports: String, _ name: String) -> String {
+      #"{"Name":"/\#(name)","State":{"Running":true},"NetworkSettings":{"Networks":{"bridge":{"IPAddress":"\#(address)","#
+        + #""GlobalIPv6Address":"fd00::2"}},"Ports":{\#(ports)}}}"#
+    }
+    let published =
+      #""80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"::","HostPort":"8080"}],"81/tcp":null"#
+    func target(_ text: String, _ port: UInt16 = 80) -> Endpoint? {
+      IPAddress(text).map { Endpoint(address: $0, port: Port(port)) }
+    }
+    try withFakeProc { proc in
+      proc.add([Row(pid: 1, parent: 0, session: 1), Row(pid: 40, parent: 1, session: 40, command: "docker-proxy")])
+      for (id, address, name) in [(first, "172.17.0.2", "web"), (second, "172.17.0.3", "shop")] {
+        proc.directory("var/lib/docker/containers/\(id)")
+        let udp = published.replacing("tcp", with: "udp")
+        proc.file(
+          "var/lib/docker/containers/\(id)/config.v2.json",
+          settings(address, name == "web" ? published : udp, name).utf8)
+      }
+      proc.directory("var/lib/docker/containers/\(String(repeating: "2d", count: 32))")
+      let found = proc.told(40, unit: "docker.service", forwardsTo: target("172.17.0.2"))
+      #expect(found?.container == first && found?.containerName == "web" && found?.containerEngine == "docker")
+      #expect(proc.told(40, forwardsTo: target("fd00::2"))?.container == first)
+      #expect(proc.told(40, forwardsTo: target("172.17.0.3"))?.container == nil, "that is UDP")
+      #expect(proc.told(40, forwardsTo: target("172.17.0.2", 81))?.container == nil)
+      #expect(proc.told(40, user: 1000, forwardsTo: target("172.17.0.2"))?.container == nil, "a user's engine")
+      proc.file(
+        "var/lib/docker/containers/\(second)/config.v2.json", settings("172.17.0.2", published, "shop").utf8)
+      #expect(proc.told(40, forwardsTo: target("172.17.0.2"))?.container == nil, "two say so")
+    }
+  }
+
+  @Test("podman's conmon holds the port for the container that it started")
+  func conmon() throws {
+    let id = String(repeating: "0f", count: 32)
+    try withFakeProc { proc in
+      proc.add([
+        Row(pid: 1, parent: 0, session: 1), Row(pid: 40, parent: 1, session: 40, command: "conmon"),
+        Row(pid: 41, parent: 40, session: 41, group: "/libpod_parent/libpod-\(id)"),
+        Row(pid: 50, parent: 1, session: 50, command: "other"),
+      ])
+      for pid in [40, 50] {
+        proc.directory("\(pid)/task/\(pid)")
+        proc.file("\(pid)/task/\(pid)/children", "99 41 ".utf8)
+      }
+      let found = proc.told(40, user: geteuid() == 0 ? nil : geteuid())
+      #expect(found?.container == id && found?.containerEngine == "podman")
+      #expect(proc.told(50)?.container == nil)
+    }
+  }
+
+  @Test("a holder that a debugger has stopped is told with the debugger")
+  func traced() throws {
+    try withFakeProc { proc in
+      proc.add([
+        Row(pid: 1, parent: 0, session: 1), Row(pid: 39, parent: 1, session: 39, command: "gdb"),
+        Row(pid: 40, parent: 1, session: 40, state: "t"), Row(pid: 41, parent: 1, session: 41, state: "T"),
+        Row(pid: 42, parent: 1, session: 42, state: "t"),
+      ])
+      for (pid, tracer) in [(40, 39), (41, 39), (42, 0)] {
+        proc.file("\(pid)/status", "Name:\tserver\nTracerPid:\t\(tracer)\nUid:\t0\t0\t0\t0\n".utf8)
+      }
+      let held = proc.told(40)
+      #expect(held?.tracer?.pid == 39 && held?.tracer?.command == "gdb" && held?.isStopped == false)
+      #expect(proc.told(41)?.tracer == nil && proc.told(41)?.isStopped == true)
+      #expect(proc.told(42)?.tracer == nil, "outside of this pid namespace")
     }
   }
 
