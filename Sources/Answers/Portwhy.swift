@@ -209,7 +209,9 @@ extension Gathering {
   fileprivate init(_ question: Question, _ evidenceSources: EvidenceSources) throws(PortwhyError) {
     try self.init(
       ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups, bpf: question.usesBPF,
-      verdictOnly: question.isVerdictOnly, evidenceSources
+      verdictOnly: question.isVerdictOnly,
+      ownersMayWait: question.isVerdictOnly && question.ours.isEmpty && !question.probes, confirms: !question.probes,
+      evidenceSources
     ) { transport, port in
       question.items.contains { $0.transport == transport && $0.numbers.contains(port) }
     }

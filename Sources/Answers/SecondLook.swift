@@ -5,8 +5,9 @@ import SocketModel
 
 // A dump is no snapshot. The kernel walks listeners, then bound sockets, then connections, one table after the other: a
 // socket that moves against that walk (listen(2) after a bind(2) of long ago, shutdown(2), connect(2) to AF_UNSPEC, a
-// connection that is refused) is in no part of it, though its port is taken the whole time. Before an ok is given the
-// tables are asked again. A look during which no socket moved (`Stillness`) is a snapshot, and one of them is enough.
+// connection that is refused) is in no part of it, though its port is taken the whole time. A look during which no socket
+// moved (`Stillness`) is a snapshot, and one of them is enough: the dump itself (`Gathering.isSnapshot`), or one of those
+// that are made before an ok is given.
 
 /// What the tables are asked again before an ok.
 enum SecondLook {
@@ -27,6 +28,7 @@ enum SecondLook {
     _ gathering: Gathering, _ ports: ClosedRange<UInt16>, own: UInt64?, decides: Bool,
     isAsked: (UInt16) -> Bool
   ) throws(PortwhyError) -> Bool {
+    if gathering.isSnapshot { return true }
     let known = KnownSockets(gathering.sockets.tcp ?? [], ports, own: own)
     do throws(NetlinkError) {
       guard decides else { return try known.areAll(.listening, isAsked) }
