@@ -34,6 +34,8 @@ struct Gathering {
   private var askedTransports: Set<TransportProtocol> = []
   /// Sockets that ended between the dump and the walk of the iterators, and were left out.
   private(set) var vanished = 0
+  /// How many connections of a port are not among `sockets`: those of an overview.
+  private(set) var unlisted = ByTransport<[Port: Int]>()
   /// No TCP socket moved during the dump.
   private(set) var isSnapshot = false
   /// How the owners of the sockets are to be looked for; nil once they were.
@@ -61,6 +63,12 @@ struct Gathering {
       let dump = SocketDump()
       for transport in ports.transports {
         guard let range = ports[transport] else { continue }
+        if detail == .table, evidenceSources.listsBoundSockets(kernelVersion()) {
+          let clientPorts = transport == .tcp ? try HostReader().read(.localPortRange).localPortRange : nil
+          let census = try dump.census(transport, clientPorts: clientPorts, shown: OverviewDetail.clientPortsShown)
+          (sockets[transport], unlisted[transport]) = (census.sockets, census.connections)
+          continue
+        }
         let around = verdictOnly ? range : range.withNeighbours
         let all: [SocketObservation]
         if confirms, transport == .tcp, try dump.glances(.tcp, .listening, ports: range).isEmpty {
@@ -94,7 +102,8 @@ struct Gathering {
     }
     let givesDevices = host.freshSockets?.contains { $0.device != nil } ?? false
     if usesDevices || givesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
-    for transport in sockets.transports { sortByPort(transport) }
+    // An overview judges no port.
+    if detail == .everySocket { for transport in sockets.transports { sortByPort(transport) } }
   }
 
   private mutating func sortByPort(_ transport: TransportProtocol) {

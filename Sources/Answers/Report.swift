@@ -54,6 +54,8 @@ public struct TargetReport: Sendable, Hashable {
   package var isChainOrdered: Bool
   /// `Snapshot.wildcardMissesAddresses`.
   package var wildcardMissesAddresses: Bool?
+  /// Connections of a port that somebody holds, in an overview that is for a table of ports: not among `sockets`.
+  package var unlistedConnections = 0
   /// Whether what is in the way is one's own; nil where nobody said what that is (`Question.ours`). Where it decides, the
   /// verdict of the report is `ours`, whatever bind(2) would answer now.
   package var ours: OursFinding?
