@@ -5,18 +5,13 @@ import Netlink
 import Explanation
 import SocketModel
 
-/// What attempts on one port come to, with the snapshot they were judged in.
-struct Judgement {
-  let attempts: [BindAttempt]
-  let snapshot: Snapshot
-  /// Of each attempt, in their order: the four outcomes of `outcomes(of:in:)`.
-  var outcomes: [[BindOutcome]]
-
-  init(of attempts: [BindAttempt], in snapshot: Snapshot) {
-    self.attempts = attempts
-    self.snapshot = snapshot
-    outcomes = attempts.map { BindRules.outcomes(of: $0, in: snapshot) }
-  }
+/// How the owners of sockets are looked for.
+private struct OwnerSearch {
+  /// An iterator may be asked where that is quicker.
+  var bpf: Bool
+  /// Who stands behind a socket without a process is looked for, too.
+  var names: Bool
+  var detail: OverviewDetail
 }
 
 /// Everything that was read for one answer: the host's facts, and the sockets of the ports by transport.
@@ -31,12 +26,18 @@ struct Gathering {
   /// Every socket on the ports just above those asked for, to find a free one to offer.
   private var neighbours = ByTransport<NearbyPorts>()
   private var buckets: [BindBucket] = []
+  /// By the inodes of sockets, where an iterator found their holders.
+  private var bucketsOfHeld: [UInt64: BindBucket] = [:]
   private var orderedTransports: Set<TransportProtocol> = []
   private var wildcardMissesAddresses: [Port: Bool] = [:]
   /// The transports for which BPF iterators were asked, whatever came of it.
   private var askedTransports: Set<TransportProtocol> = []
   /// Sockets that ended between the dump and the walk of the iterators, and were left out.
   private(set) var vanished = 0
+  /// How many connections of a port are not among `sockets`: those of an overview.
+  private(set) var unlisted = ByTransport<[Port: Int]>()
+  /// How the owners of the sockets are to be looked for; nil once they were.
+  private var ownerSearch: OwnerSearch?
   private let ranges: ByTransport<ClosedRange<UInt16>>
   private var needs: HostNeeds
   let evidenceSources: EvidenceSources
@@ -44,12 +45,12 @@ struct Gathering {
   /// Reads the sockets first: their states and timers should be from one moment.
   ///
   /// The ports of a transport are dumped as one range; `wanted` keeps those that were asked for. With `bpf` an iterator
-  /// finds the holders on a host with many descriptors; with `verdictOnly` what decides no verdict is not looked at.
+  /// finds the holders on a host with many descriptors; with `verdictOnly` what decides no verdict is not looked at, and
+  /// with `ownersMayWait` the owners are left to `settled`.
   init(
     ports: ByTransport<ClosedRange<UInt16>>, needs: HostNeeds, lookups: [IPv4Address] = [],
-    programs: [String] = [], bpf: Bool = true, verdictOnly: Bool = false,
-    _ evidenceSources: EvidenceSources = EvidenceSources(),
-    detail: OverviewDetail = .everySocket,
+    programs: [String] = [], bpf: Bool = true, verdictOnly: Bool = false, ownersMayWait: Bool = false,
+    _ evidenceSources: EvidenceSources = EvidenceSources(), detail: OverviewDetail = .everySocket,
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
     self.needs = needs
@@ -59,6 +60,12 @@ struct Gathering {
       let dump = SocketDump()
       for transport in ports.transports {
         guard let range = ports[transport] else { continue }
+        if detail == .table, evidenceSources.listsBoundSockets(kernelVersion()) {
+          let clientPorts = transport == .tcp ? try HostReader().read(.localPortRange).localPortRange : nil
+          let census = try dump.census(transport, clientPorts: clientPorts, shown: OverviewDetail.clientPortsShown)
+          (sockets[transport], unlisted[transport]) = (census.sockets, census.connections)
+          continue
+        }
         let around = verdictOnly ? range : range.withNeighbours
         let all = try dump.sockets(transport, ports: around)
         sockets[transport] = all.filter { wanted(transport, $0.local.port.rawValue) }
@@ -75,10 +82,18 @@ struct Gathering {
       throw PortwhyError(error)
     }
     try findBoundSockets(ports, bpf, wanted)
-    findOwners(bpf, names: !verdictOnly, detail)
+    ownerSearch = OwnerSearch(bpf: bpf, names: !verdictOnly, detail: detail)
+    if ownersMayWait {
+      for transport in sockets.transports {
+        sockets[transport] = withoutUnmappedUsers(sockets[transport] ?? [], overflow: host.overflowUID)
+      }
+    } else {
+      findOwners()
+    }
     let givesDevices = host.freshSockets?.contains { $0.device != nil } ?? false
     if usesDevices || givesDevices || mayMeetVRFs { try readMore([.interfaces, .l3mdevAccept]) }
-    for transport in sockets.transports { sortByPort(transport) }
+    // An overview judges no port.
+    if detail == .everySocket { for transport in sockets.transports { sortByPort(transport) } }
   }
 
   private mutating func sortByPort(_ transport: TransportProtocol) {
@@ -110,6 +125,13 @@ struct Gathering {
     _ transport: TransportProtocol, _ port: Port, _ attempts: [BindAttempt], planned: ReuseOptions,
     _ evidenceScope: EvidenceScope?
   ) throws(PortwhyError) -> Judgement {
+    // The dump alone may be enough: who holds the sockets, and with which options, costs more than everything else.
+    if ownerSearch != nil {
+      let glance = Judgement(of: attempts, in: snapshot(transport, port))
+      if glance.isSettled(planned) { return glance }
+      findOwners()
+      for transport in sockets.transports { sortByPort(transport) }
+    }
     guard let evidenceScope, !askedTransports.contains(transport), let range = ranges[transport] else {
       return Judgement(of: attempts, in: snapshot(transport, port))
     }
@@ -170,6 +192,10 @@ struct Gathering {
       let held = sockets.first(where: { !$0.processes.isEmpty && $0.inode != nil && $0.ulp != "mptcp" }),
       let pid = held.processes.first?.pid, let inode = held.inode
     else { return false }
+    if let bucket = bucketsOfHeld[inode], bucket.port == port {
+      buckets.append(bucket)
+      return true
+    }
     var use = visibility.bpf ?? BPFUse()
     let bucket = evidenceSources.bucket(pid, inode, port, &use)
     visibility.bpf = use
@@ -243,17 +269,24 @@ struct Gathering {
     }
   }
 
-  /// - Parameter names: whether to look for who stands behind a socket without a process, too.
-  private mutating func findOwners(_ bpf: Bool, names: Bool, _ detail: OverviewDetail) {
+  private mutating func findOwners() {
+    guard let search = ownerSearch else { return }
+    ownerSearch = nil
     var all = (sockets.tcp ?? []) + (sockets.udp ?? [])
     let reader = ProcessReader()
     let ports = ranges.hull ?? 0...0
     let holders = evidenceSources.holders
     var use = visibility.bpf
+    let detail = search.detail
     let isAsked = detail == .everySocket ? { _ in true } : detail.isAsked(all, host)
-    let seen = reader.examine(&all, asks: isAsked, search: { bpf ? holders(ports, $0, &use) : nil })
+    var found: KernelEvidence.FoundHolders?
+    let seen = reader.examine(&all, asks: isAsked) { inodes in
+      found = search.bpf ? holders(ports, inodes, &use) : nil
+      return found?.descriptors
+    }
     visibility.bpf = use
-    if names {
+    bucketsOfHeld = found?.buckets ?? [:]
+    if search.names {
       reader.readSurroundings(&all)
       reader.findActivations(&all)
       findKernelOwners(&all)
@@ -309,50 +342,34 @@ extension SocketDump {
 extension HostFacts {
   /// Takes over the facts that are not there yet.
   fileprivate mutating func fill(from later: HostFacts) {
-    fill(\.networkNamespace, from: later)
-    fill(\.sudoUID, from: later)
-    fill(\.readerMayBindPrivileged, from: later)
-    fill(\.rootMayBindPrivileged, from: later)
-    fill(\.namespaceMaker, from: later)
-    fill(\.overflowUID, from: later)
-    fill(\.unprivilegedPortStart, from: later)
-    fill(\.localPortRange, from: later)
-    fill(\.localReservedPorts, from: later)
-    fill(\.ipv4NonlocalBind, from: later)
-    fill(\.ipv6NonlocalBind, from: later)
-    fill(\.bindv6only, from: later)
-    fill(\.mayHaveVRFs, from: later)
-    fill(\.tcpL3mdevAccept, from: later)
-    fill(\.ipv6Available, from: later)
-    fill(\.ipv6Disabled, from: later)
-    fill(\.interfaces, from: later)
-    fill(\.ipv6Addresses, from: later)
-    fill(\.ipv4LocalRoutes, from: later)
-    fill(\.ipv4AbsentTables, from: later)
-    fill(\.ipv4RulesAreDefault, from: later)
-    fill(\.ipv4Lookups, from: later)
-    fill(\.securityModules, from: later)
-    fill(\.enforcingModules, from: later)
-    fill(\.appArmorProfiles, from: later)
-    fill(\.controlGroupBindPrograms, from: later)
-    fill(\.dockerRuns, from: later)
-  }
-
-  private mutating func fill<Fact>(_ fact: WritableKeyPath<HostFacts, Fact?>, from later: HostFacts) {
-    self[keyPath: fact] = self[keyPath: fact] ?? later[keyPath: fact]
-  }
-}
-
-/// The sockets without the uids that may stand for anybody.
-///
-/// The kernel shows a uid that is not mapped into the reader's user namespace as the overflow uid
-/// (`from_kuid_munged`): two such sockets may belong to different users, and it may be a mapped user's own uid too.
-private func withoutUnmappedUsers(_ sockets: [SocketObservation], overflow: UInt32?) -> [SocketObservation] {
-  guard let overflow else { return sockets }
-  return sockets.map { socket in
-    var socket = socket
-    if socket.uid == overflow { socket.uid = nil }
-    return socket
+    networkNamespace = networkNamespace ?? later.networkNamespace
+    sudoUID = sudoUID ?? later.sudoUID
+    readerMayChangeDevice = readerMayChangeDevice ?? later.readerMayChangeDevice
+    readerMayBindPrivileged = readerMayBindPrivileged ?? later.readerMayBindPrivileged
+    rootMayBindPrivileged = rootMayBindPrivileged ?? later.rootMayBindPrivileged
+    namespaceMaker = namespaceMaker ?? later.namespaceMaker
+    overflowUID = overflowUID ?? later.overflowUID
+    unprivilegedPortStart = unprivilegedPortStart ?? later.unprivilegedPortStart
+    localPortRange = localPortRange ?? later.localPortRange
+    localReservedPorts = localReservedPorts ?? later.localReservedPorts
+    ipv4NonlocalBind = ipv4NonlocalBind ?? later.ipv4NonlocalBind
+    ipv6NonlocalBind = ipv6NonlocalBind ?? later.ipv6NonlocalBind
+    bindv6only = bindv6only ?? later.bindv6only
+    mayHaveVRFs = mayHaveVRFs ?? later.mayHaveVRFs
+    tcpL3mdevAccept = tcpL3mdevAccept ?? later.tcpL3mdevAccept
+    ipv6Available = ipv6Available ?? later.ipv6Available
+    ipv6Disabled = ipv6Disabled ?? later.ipv6Disabled
+    interfaces = interfaces ?? later.interfaces
+    ipv6Addresses = ipv6Addresses ?? later.ipv6Addresses
+    ipv4LocalRoutes = ipv4LocalRoutes ?? later.ipv4LocalRoutes
+    ipv4AbsentTables = ipv4AbsentTables ?? later.ipv4AbsentTables
+    ipv4RulesAreDefault = ipv4RulesAreDefault ?? later.ipv4RulesAreDefault
+    ipv4Lookups = ipv4Lookups ?? later.ipv4Lookups
+    securityModules = securityModules ?? later.securityModules
+    enforcingModules = enforcingModules ?? later.enforcingModules
+    appArmorProfiles = appArmorProfiles ?? later.appArmorProfiles
+    controlGroupBindPrograms = controlGroupBindPrograms ?? later.controlGroupBindPrograms
+    dockerRuns = dockerRuns ?? later.dockerRuns
   }
 }
 

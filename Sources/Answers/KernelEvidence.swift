@@ -7,6 +7,25 @@ import SocketModel
 // BPF iterators cost more than the rest of an answer on an idle host, so they are asked only where they decide
 // something, and only after the dump: it is the dump that gives the sockets the cookies they are matched by.
 
+/// What attempts on one port come to, with the snapshot they were judged in.
+struct Judgement {
+  let attempts: [BindAttempt]
+  let snapshot: Snapshot
+  /// Of each attempt, in their order: the four outcomes of `outcomes(of:in:)`.
+  var outcomes: [[BindOutcome]]
+
+  init(of attempts: [BindAttempt], in snapshot: Snapshot) {
+    self.attempts = attempts
+    self.snapshot = snapshot
+    outcomes = attempts.map { BindRules.outcomes(of: $0, in: snapshot) }
+  }
+
+  /// Whether the answer to the planned combination is known for each attempt.
+  func isSettled(_ planned: ReuseOptions) -> Bool {
+    outcomes.allSatisfy { $0.allSatisfy { $0.options != planned || $0.verdict != .undetermined } }
+  }
+}
+
 /// How much of an answer has to be settled.
 enum EvidenceScope {
   /// The planned options.
@@ -46,7 +65,13 @@ enum KernelEvidence {
   /// `holders`, or what a test puts in its place.
   typealias HolderSource = (
     _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?
-  ) -> [DescriptorHolder]?
+  ) -> FoundHolders?
+
+  /// Descriptors of TCP and UDP sockets, and the bind buckets that some of the sockets have, by inode.
+  struct FoundHolders {
+    var descriptors: [DescriptorHolder]
+    var buckets: [UInt64: BindBucket]
+  }
 
   /// `boundSockets`, or what a test puts in its place.
   typealias BoundSource = (
@@ -102,7 +127,7 @@ enum KernelEvidence {
   /// ask, and with the reason where it failed.
   static func holders(
     _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?
-  ) -> [DescriptorHolder]? {
+  ) -> FoundHolders? {
     guard BPFEvidence.obstacle() == nil else { return nil }
     let started = Clock.microseconds
     var noted = use ?? BPFUse()
@@ -113,7 +138,11 @@ enum KernelEvidence {
     do throws(BPFError) {
       let found = try BPFEvidence.ofThisKernel().socketHolders(ports: ports, inodes: inodes)
       noted.iterators.append("task_file")
-      return found.map { DescriptorHolder(pid: $0.pid, descriptor: $0.descriptor, inode: $0.inode) }
+      return FoundHolders(
+        descriptors: found.map { DescriptorHolder(pid: $0.pid, descriptor: $0.descriptor, inode: $0.inode) },
+        buckets: Dictionary(
+          found.compactMap { holder in holder.socket.bucket.map { (holder.inode, $0) } },
+          uniquingKeysWith: { first, _ in first }))
     } catch {
       noted.problem = error.description
       return nil
@@ -294,4 +323,17 @@ extension Knowledge {
 private func inferred(_ own: Knowledge<Bool>, from parent: Int, _ listeners: Knowledge<Bool>) -> Knowledge<Bool> {
   guard case .unknown(let reason) = own, let value = listeners.sure else { return own }
   return .inferred(value, from: parent, because: reason)
+}
+
+/// The sockets without the uids that may stand for anybody.
+///
+/// The kernel shows a uid that is not mapped into the reader's user namespace as the overflow uid
+/// (`from_kuid_munged`): two such sockets may belong to different users, and it may be a mapped user's own uid too.
+func withoutUnmappedUsers(_ sockets: [SocketObservation], overflow: UInt32?) -> [SocketObservation] {
+  guard let overflow else { return sockets }
+  return sockets.map { socket in
+    var socket = socket
+    if socket.uid == overflow { socket.uid = nil }
+    return socket
+  }
 }

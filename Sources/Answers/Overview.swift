@@ -8,8 +8,8 @@ public import SocketModel
 package enum OverviewDetail: Sendable, Hashable {
   /// Everything of every socket.
   case everySocket
-  /// What a table of ports shows: the options of the sockets that hold a port. To ask those of each connection, too, takes
-  /// most of the time where there are many.
+  /// What a table of ports shows: the options of the sockets that hold a port, whose connections are counted. To hold each
+  /// connection and ask for its options, too, takes most of the time and of the memory where there are many.
   case table
 
   /// Up to this many ports of outgoing connections have a line each in the table; more are counted by owner.
@@ -70,7 +70,10 @@ extension Portwhy {
     let plan = Plan(uid: gathering.host.uid)
     let targets = transports.flatMap { transport in
       Dictionary(grouping: gathering.sockets[transport] ?? [], by: \.local.port).sorted { $0.key < $1.key }.map {
-        TargetReport(transport: transport, port: $0.key, plan: plan, verdict: nil, sockets: $0.value, attempts: [])
+        var target = TargetReport(
+          transport: transport, port: $0.key, plan: plan, verdict: nil, sockets: $0.value, attempts: [])
+        target.unlistedConnections = gathering.unlisted[transport]?[$0.key] ?? 0
+        return target
       }
     }
     return Report(

@@ -38,7 +38,8 @@ public enum Portwhy {
   ) throws(PortwhyError) -> Set<TransportProtocol> {
     var moving: Set<TransportProtocol> = []
     for transport in TransportProtocol.allCases {
-      guard let ports = question.portsByTransport[transport], report.hasOk(transport) else { continue }
+      guard let ports = question.portsByTransport[transport], report.hasOk(transport, ofVerdict: question.isVerdictOnly)
+      else { continue }
       let isAsked: (UInt16) -> Bool = { port in
         question.items.contains { $0.transport == transport && $0.numbers.contains(port) }
       }
@@ -214,7 +215,8 @@ extension Gathering {
     try self.init(
       ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups,
       programs: question.plan.runtime?.executables ?? [], bpf: question.usesBPF,
-      verdictOnly: question.isVerdictOnly, evidenceSources
+      verdictOnly: question.isVerdictOnly,
+      ownersMayWait: question.isVerdictOnly && question.ours.isEmpty && !question.probes, evidenceSources
     ) { transport, port in
       question.items.contains { $0.transport == transport && $0.numbers.contains(port) }
     }

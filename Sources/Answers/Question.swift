@@ -60,7 +60,8 @@ public struct Question: Sendable, Hashable {
   public var usesBPF: Bool
   /// The systems that are asked besides, each judged by the facts of the same sockets; changes no verdict.
   package var systems: [BSDSystem] = []
-  /// Answer with the verdict alone: nothing is explained, named, noted or suggested.
+  /// Answer with the verdict alone: nothing is explained, named, noted or suggested. Who holds the sockets, and with which
+  /// options, is not looked for where the planned binds do not depend on it: it is then hidden.
   public var isVerdictOnly: Bool
   /// What is one's own: where nothing else is in the way, the answer is `TargetReport.ours`.
   package var ours: [OursPredicate] = []
@@ -270,14 +271,28 @@ func servicePorts(_ transport: TransportProtocol, _ ports: ClosedRange<UInt16>) 
 
 /// The same of a text: lines of `name port/protocol aliases`, `#` before comments.
 func servicePorts(_ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, in text: String) -> Set<UInt16> {
+  let bytes = Array(text.utf8)
   var found: Set<UInt16> = []
-  for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
-    let words = line.prefix { $0 != UInt8(ascii: "#") }.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
-    guard words.count > 1, let slash = words[1].firstIndex(of: UInt8(ascii: "/")),
-      words[1][slash...].dropFirst().elementsEqual(transport.rawValue.utf8),
-      let number = UInt16(String(Substring(words[1][..<slash]))), ports.contains(number)
-    else { continue }
-    found.insert(number)
+  var start = bytes.startIndex
+  while start < bytes.endIndex {
+    let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex
+    // Most lines are about other ports, and not worth being taken apart.
+    if let number = number(before: UInt8(ascii: "/"), in: bytes[start..<end]), ports.contains(number) {
+      let words = bytes[start..<end].prefix { $0 != UInt8(ascii: "#") }.split { $0 == 0x20 || $0 == 0x09 }
+      let behind = words.count > 1 ? words[1].drop { $0 != UInt8(ascii: "/") }.dropFirst() : []
+      if behind.elementsEqual(transport.rawValue.utf8) { found.insert(number) }
+    }
+    start = end + 1
   }
   return found
+}
+
+/// The digits before the first such byte as a number; nil where there are none.
+private func number(before mark: UInt8, in line: ArraySlice<UInt8>) -> UInt16? {
+  guard let end = line.firstIndex(of: mark) else { return nil }
+  var (number, unit, place) = (0, 1, end)
+  while place > line.startIndex, unit < 1_000_000, case let digit = Int(line[place - 1]) - 0x30, 0...9 ~= digit {
+    (number, unit, place) = (number + digit * unit, unit * 10, place - 1)
+  }
+  return unit > 1 ? UInt16(exactly: number) : nil
 }

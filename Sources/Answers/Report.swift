@@ -54,6 +54,8 @@ public struct TargetReport: Sendable, Hashable {
   package var isChainOrdered: Bool
   /// `Snapshot.wildcardMissesAddresses`.
   package var wildcardMissesAddresses: Bool?
+  /// Connections of a port that somebody holds, in an overview that is for a table of ports: not among `sockets`.
+  package var unlistedConnections = 0
   /// Whether what is in the way is one's own; nil where nobody said what that is (`Question.ours`). Where it decides, the
   /// verdict of the report is `ours`, whatever bind(2) would answer now.
   package var ours: OursFinding?
@@ -176,10 +178,11 @@ extension TargetReport {
 }
 
 extension Report {
-  /// Whether an ok of a bind of this transport stands in it that no real bind has given.
-  func hasOk(_ transport: TransportProtocol) -> Bool {
+  /// Whether an ok of a bind of this transport stands in it that no real bind has given; `ofVerdict`: with the planned options.
+  func hasOk(_ transport: TransportProtocol, ofVerdict: Bool) -> Bool {
     targets.contains { target in
       target.transport == transport
+        && (!ofVerdict || target.verdict == .ok)
         && target.attempts.contains { $0.outcomes.contains { $0.bind == .ok && $0.source != .probe } }
     }
   }

@@ -8,7 +8,8 @@ package func outcomes(of attempt: BindAttempt, in snapshot: Snapshot) -> [BindOu
   guard attempt.isV6onlyKnown else { return outcomesOfBoth(attempt, snapshot) }
   let before = errorBeforePort(attempt, snapshot.host)
   let traits = KernelTraits(snapshot.host)
-  return ReuseOptions.combinations.map { outcome(of: attempt, $0, before: before, in: snapshot, traits) }
+  let table = BindTable(attempt.transport, snapshot)
+  return ReuseOptions.combinations.map { outcome(of: attempt, $0, before: before, in: snapshot, traits, table) }
 }
 
 /// Those on which an attempt with IPV6_V6ONLY and one without agree; the others are undetermined.
@@ -28,10 +29,12 @@ private func outcomesOfBoth(_ attempt: BindAttempt, _ snapshot: Snapshot) -> [Bi
 
 /// The outcome of one combination of options.
 ///
-/// - Parameter before: what fails before the port is looked at.
+/// - Parameters:
+///   - before: what fails before the port is looked at.
+///   - table: that of the snapshot, the same for every combination.
 func outcome(
   of attempt: BindAttempt, _ options: ReuseOptions, before: Possible<SystemError?>, in snapshot: Snapshot,
-  _ traits: KernelTraits
+  _ traits: KernelTraits, _ table: BindTable
 ) -> BindOutcome {
   guard before.answers.contains(nil) else {
     let error = before.sure.flatMap { $0 }
@@ -42,7 +45,7 @@ func outcome(
   let sk = attempt.kernelSocket(options)
   let portAnswer =
     switch attempt.transport {
-    case .tcp: tcpPortAnswer(sk, snapshot, traits)
+    case .tcp: tcpPortAnswer(sk, snapshot, traits, table)
     case .udp: udpPortAnswer(sk, snapshot, traits)
     }
   return portAnswer.withRoomInGroup(for: sk, attempt.transport, snapshot)

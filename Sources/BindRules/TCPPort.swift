@@ -4,8 +4,10 @@ import SocketModel
 ///
 /// Between the two nothing changes for a fresh socket: what let bind(2) pass lets listen(2) pass as well, but for the
 /// SO_REUSEADDR shortcut of the bucket, which listen(2) does not take.
-func tcpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits) -> PortAnswer {
-  let conflicts = tcpConflicts(sk, snapshot, traits)
+func tcpPortAnswer(
+  _ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits, _ table: BindTable
+) -> PortAnswer {
+  let conflicts = tcpConflicts(sk, snapshot, traits, table)
   guard !conflicts.blockers.isEmpty else {
     guard snapshot.visibility.boundSocketsComplete else {
       return PortAnswer(bind: .undetermined, missing: [MissingFact(.boundSockets)])
@@ -38,29 +40,54 @@ private struct TCPConflicts {
   var certain: [Blocker]? { sureBlockers.isEmpty ? nil : sureBlockers }
 }
 
-private func tcpConflicts(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits) -> TCPConflicts {
-  var result = TCPConflicts()
-  var answered: [SocketFacts: Possible<Bool>] = [:]
-  let domain = tcpBucketDomain(of: sk.boundDevice, snapshot.host)
-  let searches = bucketSearches(sk, snapshot, traits)
-  for (index, socket) in snapshot.sockets.enumerated() where isInBindTable(socket) {
-    let facts = SocketFacts(socket)
-    let answer: Possible<Bool>
-    if let known = answered[facts] {
-      answer = known
-    } else {
-      answer = tcpConflict(sk, facts, searches, domain, snapshot.host)
-      answered[facts] = answer
+/// The TCP sockets of a port that hang in the bind table, by what the rules look at: of the thousands of connections of a
+/// server most are alike, and the rules are asked about each kind once. The first kinds are the most usual ones, and to
+/// compare a socket with them is less work than to hash it.
+struct BindTable {
+  /// Each kind once.
+  fileprivate private(set) var kinds: [SocketFacts] = []
+  /// The sockets, in their order: the index in the snapshot, and which of the kinds it is.
+  fileprivate private(set) var sockets: [(index: Int, kind: Int)] = []
+
+  /// Without sockets for UDP, whose rules depend on the order of the chain.
+  init(_ transport: TransportProtocol, _ snapshot: Snapshot) {
+    guard transport == .tcp else { return }
+    sockets.reserveCapacity(snapshot.sockets.count)
+    var known: [SocketFacts: Int] = [:]
+    for index in snapshot.sockets.indices where isInBindTable(snapshot.sockets[index]) {
+      let facts = SocketFacts(snapshot.sockets[index])
+      let kind = kinds.prefix(4).firstIndex(of: facts) ?? known[facts] ?? kinds.count
+      if kind == kinds.count {
+        known[facts] = kind
+        kinds.append(facts)
+      }
+      sockets.append((index, kind))
     }
-    guard answer.answers.contains(true) else { continue }
-    let blocker = Blocker(socket: index, rule: tcpRule(sk, facts))
+  }
+}
+
+private func tcpConflicts(
+  _ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits, _ table: BindTable
+) -> TCPConflicts {
+  let domain = tcpBucketDomain(of: sk.boundDevice, snapshot.host)
+  let searches = bucketSearches(sk, table, traits)
+  let answers = table.kinds.map { facts in
+    let answer = tcpConflict(sk, facts, searches, domain, snapshot.host)
+    return (
+      mayConflict: answer.answers.contains(true), isSure: answer.sure == true, rule: tcpRule(sk, facts),
+      missing: answer.deciding.asFacts
+    )
+  }
+  var result = TCPConflicts()
+  for socket in table.sockets where answers[socket.kind].mayConflict {
+    let blocker = Blocker(socket: socket.index, rule: answers[socket.kind].rule)
     result.blockers.append(blocker)
-    if answer.sure == true {
+    if answers[socket.kind].isSure {
       result.sureBlockers.append(blocker)
     } else {
       // How this kernel searches is no fact of the socket, nor is who made its bucket.
-      result.missing += answer.deciding.asFacts.map {
-        MissingFact($0.kind, socket: [.kernelVersion, .bindOrder].contains($0.kind) ? nil : index)
+      result.missing += answers[socket.kind].missing.map {
+        MissingFact($0.kind, socket: [.kernelVersion, .bindOrder].contains($0.kind) ? nil : socket.index)
       }
     }
   }
@@ -73,16 +100,14 @@ private func isInBindTable(_ socket: SocketObservation) -> Bool {
 }
 
 /// How this kernel may look for the sockets in the way of `sk`, beside these sockets.
-private func bucketSearches(
-  _ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTraits
-) -> [BucketSearch] {
+private func bucketSearches(_ sk: KernelSocket, _ table: BindTable, _ traits: KernelTraits) -> [BucketSearch] {
   guard traits.mayLookInOneWildcardBucket, usesHash2OnBind(sk) else { return traits.bucketSearches }
   struct Wildcard: Hashable {
     var family: AddressFamily
     var address: IPv6Address
   }
   let wildcards = Set(
-    snapshot.sockets.lazy.filter(isInBindTable).map(SocketFacts.init).filter { covers($0, sk) }.map {
+    table.kinds.lazy.filter { covers($0, sk) }.map {
       Wildcard(family: $0.family, address: $0.receiveAddress)
     })
   return wildcards.count > 1 ? traits.bucketSearches + [.byAddressWithoutWildcards] : traits.bucketSearches

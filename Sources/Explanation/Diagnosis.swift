@@ -119,13 +119,22 @@ package struct Situation: Sendable, Hashable {
   /// The bind that was judged.
   package var attempt: BindAttempt
   /// The four outcomes, in the order of `ReuseOptions.combinations`.
-  package var outcomes: [BindOutcome]
+  package var outcomes: [BindOutcome] {
+    didSet { blockingSockets = inTheWay }
+  }
   /// The options the user plans to set.
-  package var planned: ReuseOptions
+  package var planned: ReuseOptions {
+    didSet { blockingSockets = inTheWay }
+  }
   /// The sockets of the port, as given to the rules.
   package var snapshot: Snapshot {
-    didSet { listeners = snapshot.listeners }
+    didSet {
+      listeners = snapshot.listeners
+      blockingSockets = inTheWay
+    }
   }
+  /// The sockets in the way of the planned bind; nearly every sentence asks for them.
+  private(set) var blockingSockets: [SocketObservation] = []
   /// Every socket's role asks for it.
   private var listeners: [SocketObservation]
   /// Other ports, and every socket on them, for a free one to offer; nil where they were not looked at.
@@ -150,6 +159,7 @@ package struct Situation: Sendable, Hashable {
     self.nearby = nearby
     self.runtime = runtime
     self.questionOptions = questionOptions
+    blockingSockets = inTheWay
   }
 
   func outcome(_ options: ReuseOptions) -> BindOutcome? {
@@ -158,8 +168,7 @@ package struct Situation: Sendable, Hashable {
 
   func socket(_ blocker: Blocker) -> SocketObservation { snapshot.sockets[blocker.socket] }
 
-  /// The sockets in the way of the planned bind.
-  var blockingSockets: [SocketObservation] { (outcome(planned)?.blockers ?? []).map(socket) }
+  private var inTheWay: [SocketObservation] { (outcome(planned)?.blockers ?? []).map { snapshot.sockets[$0.socket] } }
 
   func role(_ socket: SocketObservation) -> SocketRole {
     SocketRole(socket, host: snapshot.host, listeners: listeners)
@@ -277,12 +286,11 @@ func whoIsInTheWay(
   _ sockets: [SocketObservation], _ situation: Situation, holder: (SocketObservation) -> String
 ) -> [String] {
   let order: [SocketRole] = [.listener, .bound, .udp, .selfConnection, .client, .serverConnection, .timeWait]
-  // What belongs to a listener that is there is not worth a word beside it.
-  let listens = sockets.contains { situation.role($0) == .listener }
+  let groups = Dictionary(grouping: sockets, by: situation.role)
   return order.compactMap { role in
-    if listens, SocketRole.remains.contains(role) { return nil }
-    let group = sockets.filter { situation.role($0) == role }
-    return group.isEmpty ? nil : sentence(role, group, holder)
+    // What belongs to a listener that is there is not worth a word beside it.
+    if groups[.listener] != nil, SocketRole.remains.contains(role) { return nil }
+    return groups[role].map { sentence(role, $0, holder) }
   }
 }
 

@@ -117,7 +117,7 @@ package struct Headline {
   }
 
   private func unique(_ sockets: [SocketObservation]) -> [SocketObservation] {
-    var seen: Set<SocketObservation> = []
+    var seen = Set<SocketObservation>(minimumCapacity: sockets.count)
     return sockets.filter { seen.insert($0).inserted }
   }
 

@@ -178,11 +178,12 @@ extension ProcessRecord {
 
   /// Whether it is the sshd(8) of one login, which the daemon started, and not the daemon.
   package var servesLogin: Bool {
-    let servers: Set<String> = ["sshd", "sshd-session", "dropbear"]
-    guard servers.contains(program) else { return false }
+    guard Self.loginServers.contains(program) else { return false }
     if let unit, unit.hasPrefix("ssh@") || unit.hasPrefix("sshd@") { return true }
-    return parents?.contains { servers.contains($0.command) } == true
+    return parents?.contains { Self.loginServers.contains($0.command) } == true
   }
+
+  private static let loginServers: [String] = ["sshd", "sshd-session", "dropbear"]
 
   /// What it is for, where that is a forwarding of ssh(1).
   fileprivate func forwardingNote(_ local: Endpoint) -> Note? {
@@ -203,15 +204,20 @@ extension ProcessRecord {
 
   /// The program: the base name of its executable, else its short name.
   var program: String {
-    let base = executable?.utf8.split(separator: UInt8(ascii: "/")).last.map { String(Substring($0)) }
-    return base.map { $0.hasSuffix(" (deleted)") ? String($0.dropLast(10)) : $0 } ?? command
+    guard let executable else { return command }
+    let end = executable.utf8.lastIndex(of: UInt8(ascii: "/")).map { executable.utf8.index(after: $0) }
+    let base = executable[(end ?? executable.startIndex)...]
+    return String(base.hasSuffix(" (deleted)") ? base.dropLast(10) : base)
   }
 
   /// What starts it again when it ends, by the name of one of its parents.
   var supervisor: String? {
-    let known: Set<String> = ["supervisord", "runsv", "s6-supervise", "monit", "circusd", "nodemon", "forever"]
-    return parents?.lazy.map(\.command).first { known.contains($0) || $0.hasPrefix("PM2 ") }
+    parents?.lazy.map(\.command).first { Self.supervisors.contains($0) || $0.hasPrefix("PM2 ") }
   }
+
+  private static let supervisors: Set<String> = [
+    "supervisord", "runsv", "s6-supervise", "monit", "circusd", "nodemon", "forever",
+  ]
 
   fileprivate var supervisorNote: Note? {
     supervisor.map { Note(kind: .supervised, text: "\(text) runs under \($0), which starts it again when it ends") }

@@ -245,10 +245,22 @@ private func settingThere(
 ) -> Suggestion? {
   var after = situation.snapshot
   var settings: [String] = []
+  // The sockets of a port have few programs: mostly that of the socket before.
+  var last: (executable: String?, runtime: Runtime?) = (nil, nil)
+  func runtime(of processes: [ProcessRecord]) -> Runtime? {
+    for process in processes {
+      if process.executable != last.executable {
+        last = (process.executable, Runtime(executable: process.executable))
+      }
+      if let runtime = last.runtime { return runtime }
+    }
+    return nil
+  }
   for blocker in situation.outcome(situation.planned)?.blockers ?? [] {
-    let socket = situation.socket(blocker)
-    guard let (changed, setting) = socket.changed(option) else { continue }
-    after.sockets[blocker.socket] = changed
+    guard let runtime = runtime(of: after.sockets[blocker.socket].processes), let words = runtime.settings[option],
+      after.sockets[blocker.socket].turnOn(option)
+    else { continue }
+    let setting = "in \(runtime.name) `\(words)`"
     if !settings.contains(setting) { settings.append(setting) }
   }
   guard !settings.isEmpty else { return nil }
@@ -263,17 +275,14 @@ private func settingThere(
 }
 
 extension SocketObservation {
-  /// The socket as it would be with the option set by its server's own setting; nil where that is set already,
-  /// where the server is not recognised, or where it has no setting.
-  fileprivate func changed(_ option: Suggestion.Option) -> (SocketObservation, setting: String)? {
-    var changed = self
+  /// Sets the option, as its server's own setting would; false where it is not known to be off.
+  fileprivate mutating func turnOn(_ option: Suggestion.Option) -> Bool {
     switch option {
-    case .reuseaddr where reuseaddr.sure == false: changed.reuseaddr = .known(true, .getsockopt)
-    case .reuseport where reuseport.sure == false: changed.reuseport = .known(true, .getsockopt)
-    case .v6only where v6only?.sure == false: changed.v6only = .known(true, .sockDiag)
-    default: return nil
+    case .reuseaddr where reuseaddr.sure == false: reuseaddr = .known(true, .getsockopt)
+    case .reuseport where reuseport.sure == false: reuseport = .known(true, .getsockopt)
+    case .v6only where v6only?.sure == false: v6only = .known(true, .sockDiag)
+    default: return false
     }
-    guard let runtime = processes.lazy.compactMap({ Runtime(executable: $0.executable) }).first else { return nil }
-    return runtime.settings[option].map { (changed, "in \(runtime.name) `\($0)`") }
+    return true
   }
 }

@@ -30,7 +30,7 @@ struct OverviewTable {
 
   private func row(_ target: TargetReport) -> TextTable.Row {
     .init([
-      "\(target.port)/\(target.transport.rawValue)", states(target.sockets), addresses(main(target.sockets)),
+      "\(target.port)/\(target.transport.rawValue)", states(target), addresses(main(target.sockets)),
       sharingText(main(target.sockets)), owner(target.sockets),
     ])
   }
@@ -42,9 +42,10 @@ struct OverviewTable {
   }
 
   /// `LISTEN +12`: the first state, and how many sockets are in others.
-  private func states(_ sockets: [SocketObservation]) -> String {
+  private func states(_ target: TargetReport) -> String {
+    let sockets = target.sockets
     guard let first = main(sockets).first(where: { $0.state == .listen }) ?? main(sockets).first else { return "" }
-    let others = sockets.filter { $0.state != first.state }.count
+    let others = sockets.count { $0.state != first.state } + target.unlistedConnections
     return stateName(first) + (others > 0 ? " +\(others)" : "")
   }
 

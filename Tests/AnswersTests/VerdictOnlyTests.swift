@@ -47,6 +47,22 @@ struct VerdictOnlyTests {
     #expect(judged == [[.v4(.loopback), .v6(.loopback)], [.v4(.any), .v6(.any)]])
   }
 
+  @Test("looks for no holder where the dump decides, and for all of them where their options do")
+  func holders() throws {
+    for (options, isAsked) in [(ReuseOptions(), false), (.reuseaddr, false), (.reuseport, true)] {
+      let socket = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { namespace in
+        let port = try namespace.freshPort()
+        let held = listener(port)
+        defer { close(held) }
+        let item = QuestionItem(addresses: [.wildcard], ports: port...port, transport: .tcp)
+        let question = Question(items: [item], plan: Plan(options: options, uid: 0), isVerdictOnly: true)
+        return try Portwhy.answerHere(question).targets.first?.sockets.first
+      }
+      #expect(socket?.processes.isEmpty == !isAsked, "\(options)")
+      #expect((socket?.reuseport.sure == nil) == !isAsked, "\(options)")
+    }
+  }
+
   @Test("from a saved report is that of the report")
   func saved() throws {
     let report = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { namespace in

@@ -137,7 +137,8 @@ func countInstructions(_ words: [String], rightStatus: Int32) throws -> Int? {
   guard let process else { return nil }
   let told = String(decoding: try SystemCalls.readToEnd(pipe.read), as: UTF8.self)
   guard SystemCalls.wait(for: process).status == rightStatus else { return nil }
-  let line = told.split(separator: "\n").first { $0.contains("Collected :") }
+  // The children that it starts are told of before it.
+  let line = told.split(separator: "\n").last { $0.contains("Collected :") }
   return line.flatMap { $0.split(separator: " ").last }.flatMap { Int($0) }
 }
 

@@ -23,31 +23,42 @@ package struct SocketDump: Sendable {
 
   /// Both families in one walk of the kernel's TCP tables; a kernel that no longer knows that request (EINVAL)
   /// is asked for one family after the other.
-  private func tcpSockets(_ ports: ClosedRange<UInt16>?) throws(NetlinkError) -> [SocketObservation] {
+  private func tcpSockets(
+    _ ports: ClosedRange<UInt16>?, _ states: SocketStates = .all
+  ) throws(NetlinkError) -> [SocketObservation] {
     do throws(NetlinkError) {
-      let sockets = try dump(.tcpOfBothFamilies, .tcp, ports)
+      let sockets = try dump(.tcpOfBothFamilies, .tcp, ports, states)
       return sockets.filter { $0.family == .ipv4 } + sockets.filter { $0.family == .ipv6 }
     } catch .refused(_, .invalidArgument) {
-      return try byFamily(.tcp, ports)
+      return try byFamily(.tcp, ports, states)
     }
   }
 
   private func byFamily(
-    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>?
+    _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>?, _ states: SocketStates = .all
   ) throws(NetlinkError) -> [SocketObservation] {
-    let ipv4 = try dump(.family(transport, .ipv4), transport, ports)
+    let ipv4 = try dump(.family(transport, .ipv4), transport, ports, states)
     do throws(NetlinkError) {
-      return ipv4 + (try dump(.family(transport, .ipv6), transport, ports))
+      return ipv4 + (try dump(.family(transport, .ipv6), transport, ports, states))
     } catch .interfaceMissing(_, .noEntry) {
       // IPv4 was answered, so sock_diag is there and IPv6 is not.
       return ipv4
     }
   }
 
+  /// The same of those alone that listen or have no peer: the sockets that hold a port.
+  func holders(_ transport: TransportProtocol) throws(NetlinkError) -> [SocketObservation] {
+    switch transport {
+    case .udp: try byFamily(.udp, nil, .holding)
+    case .tcp: try tcpSockets(nil, .holding)
+    }
+  }
+
   private func dump(
-    _ table: SocketDumpRequest.Table, _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>?
+    _ table: SocketDumpRequest.Table, _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>?,
+    _ states: SocketStates
   ) throws(NetlinkError) -> [SocketObservation] {
-    let request = SocketDumpRequest(table, ports: ports)
+    let request = SocketDumpRequest(table, ports: ports, states: states.mask)
     let dump = NetlinkDump(family: .sockDiag, replyType: request.type, transport: self.transport)
     let sockets = try dump.values(request: request.encoded) {
       (bytes, payload) throws(WireError) -> SocketObservation? in

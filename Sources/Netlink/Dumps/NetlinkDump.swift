@@ -22,12 +22,24 @@ struct NetlinkDump {
     request: (_ sequence: UInt32) -> [UInt8],
     decode: (Span<UInt8>, Range<Int>) throws(WireError) -> Value?
   ) throws(NetlinkError) -> [Value] {
+    try reduce(into: [], request: request) { (values, bytes, payload) throws(WireError) in
+      if let value = try decode(bytes, payload) { values.append(value) }
+    }
+  }
+
+  /// The same for what is not to be kept one by one: `take` is told of each message, and starts from `initial` again where
+  /// the kernel is asked again.
+  func reduce<Result>(
+    into initial: Result, request: (_ sequence: UInt32) -> [UInt8],
+    _ take: (inout Result, Span<UInt8>, Range<Int>) throws(WireError) -> Void
+  ) throws(NetlinkError) -> Result {
     for sequence in UInt32(1)...UInt32(Self.attempts) {
       let question = NetlinkRequest(family: family, bytes: request(sequence), isStrict: isStrict)
-      var reply = DumpReply<Value>(family: family, type: replyType, sequence: sequence, isSingle: isSingle)
+      var reply = DumpReply(
+        result: initial, family: family, type: replyType, sequence: sequence, isSingle: isSingle)
       do throws(NetlinkError) {
         try transport.exchange(question) { (bytes, origin) throws(NetlinkError) in
-          try reply.take(bytes, from: origin, decode)
+          try reply.take(bytes, from: origin, take)
         }
       } catch .systemCall(_, .noBufferSpace), .refused(_, .noBufferSpace) {
         continue
@@ -35,19 +47,19 @@ struct NetlinkDump {
       guard reply.isComplete else {
         throw .malformedReply(WireError(offset: reply.lastSize, expected: "the end of the dump, NLMSG_DONE"))
       }
-      if !reply.wasInterrupted { return reply.values }
+      if !reply.wasInterrupted { return reply.result }
     }
     throw .staysInterrupted(family)
   }
 }
 
 /// The answer to one dump request, as far as it has arrived.
-private struct DumpReply<Value> {
+private struct DumpReply<Result> {
+  var result: Result
   let family: NetlinkFamily
   let type: MessageType
   let sequence: UInt32
   let isSingle: Bool
-  var values: [Value] = []
   var isComplete = false
   var wasInterrupted = false
   /// A message of the answer has come.
@@ -55,7 +67,8 @@ private struct DumpReply<Value> {
   /// The size of the last datagram, in bytes.
   var lastSize = 0
 
-  init(family: NetlinkFamily, type: MessageType, sequence: UInt32, isSingle: Bool) {
+  init(result: Result, family: NetlinkFamily, type: MessageType, sequence: UInt32, isSingle: Bool) {
+    self.result = result
     self.family = family
     self.type = type
     self.sequence = sequence
@@ -63,14 +76,15 @@ private struct DumpReply<Value> {
   }
 
   mutating func take(
-    _ bytes: Span<UInt8>, from origin: DatagramOrigin, _ decode: (Span<UInt8>, Range<Int>) throws(WireError) -> Value?
+    _ bytes: Span<UInt8>, from origin: DatagramOrigin,
+    _ body: (inout Result, Span<UInt8>, Range<Int>) throws(WireError) -> Void
   ) throws(NetlinkError) -> ReplyProgress {
     // Any process may send to a netlink port; only port 0 is the kernel.
     guard origin.sender == 0 else { return .more }
     lastSize = bytes.count
     var failure: SystemError?
     do throws(WireError) {
-      failure = try walk(bytes, receiver: origin.receiver, decode)
+      failure = try walk(bytes, receiver: origin.receiver, body)
     } catch {
       throw .malformedReply(error)
     }
@@ -83,7 +97,8 @@ private struct DumpReply<Value> {
 
   /// Takes the messages of one datagram; returns the error number that ended the dump, if one did.
   private mutating func walk(
-    _ bytes: Span<UInt8>, receiver: UInt32, _ decode: (Span<UInt8>, Range<Int>) throws(WireError) -> Value?
+    _ bytes: Span<UInt8>, receiver: UInt32,
+    _ body: (inout Result, Span<UInt8>, Range<Int>) throws(WireError) -> Void
   ) throws(WireError) -> SystemError? {
     var cursor = MessageCursor()
     while let message = try cursor.next(in: bytes) {
@@ -101,7 +116,7 @@ private struct DumpReply<Value> {
         throw WireError(offset: message.payload.lowerBound, expected: "an error number other than 0")
       case type:
         hasBegun = true
-        if let value = try decode(bytes, message.payload) { values.append(value) }
+        try body(&result, bytes, message.payload)
         if isSingle { isComplete = true }
       default:
         throw WireError(offset: message.start, expected: "a message of type \(type.rawValue)")

@@ -79,6 +79,13 @@ public struct SocketObservation: Sendable, Hashable {
     self.processes = processes
   }
 
+  /// By what tells the sockets of a host apart; what more is known of them need not be hashed, as all of it is compared.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(cookie)
+    hasher.combine(local)
+    hasher.combine(remote)
+  }
+
   /// Whether it is a `struct inet_timewait_sock`: TIME_WAIT, or a closed FIN_WAIT2 whose peer has not closed
   /// (`tcp_time_wait`). It goes when its timer ends; the FIN_WAIT2 becomes a TIME_WAIT if the peer closes first.
   package var isTimeWaitSocket: Bool { state == .timeWait || timer?.kind == .timeWait }
