@@ -38,7 +38,8 @@ public enum Portwhy {
   ) throws(PortwhyError) -> Set<TransportProtocol> {
     var moving: Set<TransportProtocol> = []
     for transport in TransportProtocol.allCases {
-      guard let ports = question.portsByTransport[transport], report.hasOk(transport, ofVerdict: question.isVerdictOnly)
+      guard let ports = question.portsByTransport[transport],
+        report.hasOk(transport, ofVerdict: question.isVerdictOnly)
       else { continue }
       let isAsked: (UInt16) -> Bool = { port in
         question.items.contains { $0.transport == transport && $0.numbers.contains(port) }

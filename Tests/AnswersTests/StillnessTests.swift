@@ -7,7 +7,9 @@ import Testing
 @Suite("Stillness", .enabled(if: NetworkNamespace.isPermittedOrRequired, "needs a private network namespace"))
 struct StillnessTests {
   /// Whether one of so many looks is sure, in a namespace where nothing moves but what `act` does on a port.
-  private func isSure(looks: Int = 1, _ transport: TransportProtocol = .tcp, _ act: (Port) throws -> Void) throws -> Bool {
+  private func isSure(
+    looks: Int = 1, _ transport: TransportProtocol = .tcp, _ act: (Port) throws -> Void
+  ) throws -> Bool {
     try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
       let port = try namespace.freshPort()
       for _ in 0..<looks where try Stillness.during(transport, { try act(port) }).isSure { return true }

@@ -93,7 +93,8 @@ struct PrivilegeTests {
       "thread-self/ns/net": "/proc/self/ns/net", "thread-self/ns/user": "/proc/self/ns/user",
     ])
     for isInBounds in [true, false, nil] {
-      let facts = try HostReader(procRoot: root.path, capabilities: Self.every, isInBounds: isInBounds).read(.capability)
+      let reader = HostReader(procRoot: root.path, capabilities: Self.every, isInBounds: isInBounds)
+      let facts = try reader.read(.capability)
       #expect(facts.rootMayBindPrivileged == isInBounds)
     }
   }
