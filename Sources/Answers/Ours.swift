@@ -7,11 +7,11 @@ package import SocketModel
 
 /// What makes the holder of a socket one's own; `description` is the word of the command line.
 package enum OursPredicate: Sendable, Hashable, CustomStringConvertible {
-  /// A systemd unit by its name.
+  /// A systemd unit by its name: the system manager's, or with `@UID` behind it that of a user's manager.
   case unit(String)
   /// The user of the process, by name or number; without `uid` it is nobody's here.
   case user(String, uid: UInt32?)
-  /// The name of a container, or the beginning of its id.
+  /// The name of a container of root's engine, or the beginning of its id; with `@UID` behind it of a user's own engine.
   case container(String)
   /// The path of the program, also of one whose file was replaced.
   case executable(String)
@@ -40,23 +40,44 @@ package enum OursPredicate: Sendable, Hashable, CustomStringConvertible {
     switch self {
     case .unit(let name):
       // systemd holds the sockets of a socket unit for the service that it starts.
-      process.unit == name || socket.activation.map { $0.unit == name || $0.activates == name } ?? false
+      let (name, manager) = Self.whose(name)
+      return process.unit == name && process.userManager == manager
+        || socket.activation.map { ($0.unit == name || $0.activates == name) && $0.userManager == manager } ?? false
     case .user(_, let uid):
       // The process may have given up what made the socket.
-      uid != nil && (process.uid ?? socket.uid) == uid
-    case .container(let name): process.containerName == name || process.container.map { $0.hasPrefix(name) } ?? false
-    case .executable(let path): process.executable == path || process.executable == path + " (deleted)"
-    case .workingDirectory(let path): process.workingDirectory == path
+      return uid != nil && (process.uid ?? socket.uid) == uid
+    case .container(let name):
+      let (name, manager) = Self.whose(name)
+      return process.userManager == manager
+        && (process.containerName == name || process.container.map { $0.hasPrefix(name) } ?? false)
+    case .executable(let path): return process.executable == path || process.executable == path + " (deleted)"
+    case .workingDirectory(let path): return process.workingDirectory == path
     case .process(let pid), .processFile(_, let pid?):
-      process.pid == pid || process.parent == pid || process.parents?.contains { $0.pid == pid && pid != 1 } ?? false
-    case .processFile(_, nil): false
+      return process.pid == pid || process.parent == pid
+        || process.parents?.contains { $0.pid == pid && pid != 1 } ?? false
+    case .processFile(_, nil): return false
     }
+  }
+
+  /// The name, and the user below whose manager it counts: whoever has one names units and containers there as he likes.
+  private static func whose(_ word: String) -> (name: String, manager: UInt32?) {
+    guard let at = word.utf8.lastIndex(of: UInt8(ascii: "@")), let uid = UInt32(word[word.utf8.index(after: at)...])
+    else { return (word, nil) }
+    return (String(word[..<at]), uid)
   }
 
   /// Whether a socket without a process was made where one's own server runs: in the control group of its unit.
   func matchesMaker(of socket: SocketObservation) -> Bool {
-    guard case .unit(let name) = self, let group = socket.cgroup else { return false }
-    return group.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual(name.utf8) }
+    guard case .unit(let word) = self, let group = socket.cgroup else { return false }
+    let (name, manager) = Self.whose(word)
+    var groups = group.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }[...]
+    if let manager {
+      let own = ["user.slice", "user-\(manager).slice", "user@\(manager).service"]
+      guard groups.starts(with: own) else { return false }
+      groups = groups.dropFirst(own.count)
+    }
+    // The first below the slices is the manager's: what lies below a unit, that has named.
+    return groups.first { !$0.hasSuffix(".slice") } == name
   }
 }
 

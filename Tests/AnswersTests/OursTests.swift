@@ -94,6 +94,24 @@ struct OursTests {
     #expect(judged([socket([mine, foreign])], [.unit("portal.service"), .process(77)]).isOurs)
   }
 
+  @Test("is a unit or a container below a user's manager for whom that user is named alone")
+  func users() {
+    var theirs = mine
+    theirs.userManager = 1000
+    for (word, isOurs) in [("", false), ("@1000", true), ("@1001", false), ("@0", false), ("@x", false)] {
+      for predicate in [OursPredicate.unit("portal.service" + word), .container("0123456" + word)] {
+        #expect(judged([socket([theirs])], [predicate]).isOurs == isOurs, "\(predicate)")
+        #expect(judged([socket([mine])], [predicate]).isOurs == word.isEmpty, "\(predicate)")
+      }
+    }
+    var manager = process(1)
+    manager.isServiceManager = true
+    var activated = socket([manager])
+    activated.activation = SocketActivation(unit: "portal.socket", activates: "portal.service", userManager: 1000)
+    #expect(!judged([activated], [.unit("portal.socket")]).isOurs)
+    #expect(judged([activated], [.unit("portal.socket@1000")]).isOurs)
+  }
+
   @Test("is never a holder that cannot be seen, nor the kernel")
   func hidden() {
     for owner in [SocketOwner.hidden, .kernel] {
@@ -114,6 +132,14 @@ struct OursTests {
     #expect(judged([orphan], [.unit("portal.service")]).isOurs)
     orphan.cgroup = "/system.slice/portal.service.d"
     #expect(!judged([orphan], [.unit("portal.service")]).isOurs)
+    let user = "/user.slice/user-1000.slice/user@1000.service"
+    for group in [
+      "\(user)/app.slice/portal.service", "/system.slice/ci.service/portal.service", "\(user)/x/portal.service",
+    ] {
+      orphan.cgroup = group
+      #expect(!judged([orphan], [.unit("portal.service")]).isOurs, "\(group)")
+      #expect(judged([orphan], [.unit("portal.service@1000")]).isOurs == group.hasPrefix("\(user)/app.slice/"))
+    }
   }
 
   @Test("has the port, which is not taken, and nothing is to be done about it")

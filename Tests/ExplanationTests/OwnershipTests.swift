@@ -173,7 +173,7 @@ struct OwnershipTests {
     #expect(found?.text.contains("the pod of container web-1/nginx") == true)
   }
 
-  @Test("a container of a user's own engine is no business of root's")
+  @Test("a container of a user's own engine is named to everybody else, who get no command")
   func rootless() {
     var inside = process(9, "node")
     inside.container = String(repeating: "0f", count: 32)
@@ -182,10 +182,61 @@ struct OwnershipTests {
     inside.containerName = "web"
     let socket = listener([inside])
     #expect(command([socket], uid: 1000) == "podman stop 0f0f0f0f0f0f")
-    #expect(
-      command([socket]) == "systemd-run --user -M 1000@ --quiet --pipe --wait podman stop 0f0f0f0f0f0f")
-    #expect(command([socket], uid: 1001)?.hasPrefix("sudo systemd-run --user -M 1000@ ") == true)
-    #expect(explanation([socket]).suggestions.contains { $0.text == "stop container web (0f0f0f0f0f0f)" })
+    #expect(command([socket], uid: 0, sudoUID: 1000) == "podman stop 0f0f0f0f0f0f", "typed without sudo")
+    for uid: UInt32 in [0, 1001] {
+      let found = explanation([socket], uid: uid).suggestions.filter { [.stopHolder, .findHolder].contains($0.kind) }
+      let text = "find and stop container web (0f0f0f0f0f0f), with podman as uid 1000"
+      #expect(found.map(\.text) == [text] && found.allSatisfy { $0.command == nil && $0.certainty != .checked })
+    }
+    var proxy = process(9, "docker-proxy", unit: "docker.service")
+    proxy.forwardsTo = Endpoint(address: .v4(IPv4Address(172, 17, 0, 2)), port: Port(80))
+    proxy.userManager = 1000
+    let published = explanation([listener([proxy])]).suggestions.first { $0.kind == .findHolder }
+    let helped = "the container at 172.17.0.2 for which docker-proxy (pid 9) holds the port"
+    #expect(published?.text == "find and stop \(helped), with docker as uid 1000")
+    #expect(published?.command == nil && command([listener([proxy])]) == nil)
+  }
+
+  @Test("a socket that none of its holders can have made ends no holder")
+  func passed() {
+    func held(by holder: ProcessRecord, from maker: UInt32?) -> SocketObservation {
+      var socket = listener([holder])
+      socket.uid = maker
+      return socket
+    }
+    var bus = process(9, "dbus-daemon", unit: "dbus.service")
+    bus.uid = 101
+    let found = explanation([held(by: bus, from: 65534)]).suggestions.filter {
+      [.stopHolder, .findHolder].contains($0.kind)
+    }
+    let text = "find and stop the socket that uid 65534 made and dbus-daemon (pid 9) got from somebody"
+    #expect(found.map(\.text) == [text] && found.allSatisfy { $0.command == nil && $0.certainty != .checked })
+    for maker: UInt32? in [0, 101, nil] {
+      #expect(command([held(by: bus, from: maker)]) == "systemctl stop dbus.service", "\(String(describing: maker))")
+    }
+    var worker = process(9, "web", unit: "web.service", executable: "/srv/web")
+    worker.uid = 101
+    worker.unitMain = UnitMain(pid: 8, command: "web", executable: "/srv/web")
+    worker.parents = [ParentProcess(pid: 8, command: "web", uid: 100)]
+    #expect(command([held(by: worker, from: 100)]) == "systemctl stop web.service", "of the main process")
+    #expect(command([held(by: worker, from: 102)]) == nil)
+    var maker = process(7, "nc")
+    maker.uid = 65534
+    var both = held(by: bus, from: 65534)
+    both.processes.append(maker)
+    #expect(command([both]) == nil, "its maker has it as well")
+    worker.unit = nil
+    #expect(command([held(by: worker, from: 102)]) == nil, "of no unit")
+    var inside = process(9, "web")
+    (inside.uid, inside.container, inside.containerEngine) = (100_033, String(repeating: "0f", count: 32), "docker")
+    #expect(command([held(by: inside, from: 100_000)]) == "docker stop 0f0f0f0f0f0f", "made by the container's root")
+  }
+
+  @Test("a unit that is a container is stopped by systemd, which would start the container again")
+  func monitored() {
+    var inside = process(9, "node", unit: "web.service")
+    inside.unitMain = UnitMain(pid: 8, command: "conmon", executable: "/usr/bin/conmon")
+    #expect(command([listener([inside])]) == "systemctl stop web.service")
   }
 
   /// Who holds the port in which unit, and what ends it.

@@ -273,7 +273,12 @@ extension ProcessReader {
     for index in sockets.indices {
       let socket = sockets[index]
       guard socket.remote == nil, socket.state == .listen || socket.transport == .udp else { continue }
-      let manager = socket.processes.first { $0.isServiceManager && ($0.pid == 1 || socket.uid == $0.userManager) }
+      let manager = socket.processes.first { process in
+        guard process.isServiceManager else { return false }
+        guard process.pid == 1 else { return socket.uid == process.userManager }
+        // What a service has put into its store (sd_pid_notify_with_fds(3)) is of that service's making.
+        return socket.uid == nil || socket.uid == 0 || socket.uid == process.uid
+      }
       guard manager != nil || socket.owner == .hidden else { continue }
       let isUsers = manager.map { $0.pid != 1 } ?? false
       let origin = isUsers ? nil : (groups ?? ManagersGroups(fileRoot)).origin(of: socket, &groups)

@@ -99,28 +99,33 @@ struct ControlGroup: Sendable, Hashable {
 
   /// Reads the text of `/proc/PID/cgroup`, a line `HIERARCHY:CONTROLLERS:PATH` for each hierarchy.
   ///
-  /// On a hybrid host systemd's own v1 hierarchy (`name=systemd`) and the v2 one (`0::`) say the same or v2 is
-  /// empty, so the first that names something counts. A container may show in a controller's hierarchy only.
+  /// On a hybrid host systemd's own v1 hierarchy (`name=systemd`) and the v2 one (`0::`) say the same, or v2 is
+  /// empty, or somebody has moved a process in one of them alone, as version 1 lets a user do below his own groups. So
+  /// one hierarchy says everything: that with a user's manager before all others, then the first with a container, which
+  /// may show in a controller's hierarchy only, then the first of systemd's with a unit. Of two managers none is
+  /// believed.
   init(parsing text: String) {
     // By bytes, as the kernel does: a combining mark after a separator would make another character of it.
+    var places: [(place: Place, isSystemds: Bool)] = []
     for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
       let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
         .map { Substring($0) }
       guard fields.count == 3, fields[2].utf8.first == UInt8(ascii: "/") else { continue }
-      let place = Self.place(of: fields[2])
-      container = container ?? place.container
-      if engine == nil { engine = place.engine }
       let isUnified = fields[0] == "0" && fields[1].isEmpty
       if isUnified { unifiedPath = String(fields[2]) }
       if fields[1] == "name=systemd" { systemdPath = String(fields[2]) }
-      if isUnified || fields[1] == "name=systemd" {
-        if unit == nil {
-          userManager = place.userManager
-          isUserManagersOwn = place.isUserManagersOwn
-        }
-        unit = unit ?? place.unit
-      }
+      places.append((Self.place(of: fields[2]), isUnified || fields[1] == "name=systemd"))
     }
+    let managers = Set(places.compactMap(\.place.userManager))
+    let telling =
+      places.first { $0.place.userManager != nil } ?? places.first { $0.place.container != nil }
+      ?? places.first { $0.isSystemds && $0.place.unit != nil }
+    guard let (place, isSystemds) = telling else { return }
+    userManager = place.userManager
+    guard managers.count < 2 else { return }
+    isUserManagersOwn = place.isUserManagersOwn && isSystemds
+    (container, engine) = (place.container, place.engine)
+    if isSystemds { unit = place.unit }
   }
 
   /// The path, where it lies inside of the reader's cgroup namespace: what lies outside is written from the inside,
@@ -141,7 +146,10 @@ struct ControlGroup: Sendable, Hashable {
     var slices: [String] = []
     let components = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }.filter { $0 != ".." }
     for component in components {
-      if let container = containerName(component, after: previous) {
+      // Below its own group a service with `Delegate=` names groups as it likes, and below the manager of a user he does,
+      // whose those names are.
+      let isEngines = !place.metUnit || place.userManager != nil || place.isBelowEngine
+      if isEngines, let container = containerName(component, after: previous) {
         place.container = container
         place.engine = engine(component, after: previous, in: path)
         return place
@@ -156,6 +164,7 @@ struct ControlGroup: Sendable, Hashable {
         place.isUserManagersOwn = components.dropFirst(3) == ["init.scope"]
       } else if isUnit(name), !place.metUnit {
         place.metUnit = true
+        place.isBelowEngine = slices == ["system.slice"] && engineUnits.contains(name)
         place.unit = isWorthNaming(name) ? name : nil
       }
       slices.append(component)
@@ -184,7 +193,15 @@ struct ControlGroup: Sendable, Hashable {
     var engine: String?
     /// Below the first unit, named or not.
     var metUnit = false
+    /// That unit is a container engine's, which puts its containers below its own group (cgroupfs driver).
+    var isBelowEngine = false
   }
+
+  private static let engineUnits: Set<String> = [
+    "docker.service", "snap.docker.dockerd.service", "containerd.service", "crio.service", "kubelet.service",
+    "k3s.service", "k3s-agent.service", "rke2-server.service", "rke2-agent.service", "podman.service", "lxc.service",
+    "snap.lxd.daemon.service", "incus.service",
+  ]
 
   /// The uid of `user@UID.service`.
   private static func userManager(_ name: String) -> UInt32? {

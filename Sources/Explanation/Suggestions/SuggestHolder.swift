@@ -91,9 +91,13 @@ struct Holders {
     pids = met
     if let named = Self.socketUnit(sockets, processes, host) {
       (name, command) = named
+    } else if let passed = Self.passed(sockets) {
+      (name, command, isDecisive) = (passed, nil, false)
     } else if let (name, command) = Self.managed(sockets, processes, host) {
       (self.name, self.command, isDecisive) = (name, command, false)
-    } else if let named = Self.container(sockets, processes, host) ?? Self.units(processes, host) {
+    } else if let named = Self.container(sockets, processes, host) {
+      (name, command, isDecisive) = (named.0, named.1, named.1 != nil)
+    } else if let named = Self.units(processes, host) {
       (name, command) = named
     } else if let login = processes.first, processes.count == 1, login.servesLogin {
       (verb, name) = (
@@ -121,6 +125,23 @@ struct Holders {
     return host.systemctl("stop", units, manager: activation.userManager).map { (units.listed(), $0) }
   }
 
+  /// A socket that a holder neither made nor inherited: somebody handed it on (unix(7), SCM_RIGHTS), and to end that
+  /// holder, which may be a service of the system, ends more than the socket.
+  ///
+  /// A server has its socket from root, from itself or from what started it. In a container the root that gave up its
+  /// rights has another number. A connection was made by whoever accepted it.
+  private static func passed(_ sockets: [SocketObservation]) -> String? {
+    for socket in sockets where socket.remote == nil {
+      guard let maker = socket.uid, maker != 0 else { continue }
+      let foreign = socket.processes.first { process in
+        guard let uid = process.uid, uid != maker, process.container == nil else { return false }
+        return !(process.parents ?? []).contains { $0.uid == maker }
+      }
+      if let foreign { return "the socket that uid \(maker) made and \(foreign.text) got from somebody" }
+    }
+    return nil
+  }
+
   /// A holder that is never to be ended by hand: a service manager, a container's first process seen from inside, a
   /// pod, what a supervisor starts again, what holds the port for a container that is not known. The command shows what
   /// is to be done instead.
@@ -140,7 +161,9 @@ struct Holders {
     if let first = processes.first(where: { $0.pid == 1 }) {
       return ("what runs \(first.text), the first process of this pid namespace", nil)
     }
-    if let pod = processes.first(where: { $0.container != nil && $0.containerEngine == "kubernetes" }),
+    if let pod = processes.first(where: {
+      $0.container != nil && $0.containerEngine == "kubernetes" && $0.userManager == nil
+    }),
       let container = pod.container
     {
       let short = shortContainer(container)
@@ -158,7 +181,7 @@ struct Holders {
 
   private static func container(
     _ sockets: [SocketObservation], _ processes: [ProcessRecord], _ host: HostFacts
-  ) -> (String, Command)? {
+  ) -> (String, Command?)? {
     guard let first = processes.first, let engine = first.containerEngine,
       processes.allSatisfy({ $0.containerEngine == engine && $0.userManager == first.userManager })
     else { return nil }
@@ -172,7 +195,7 @@ struct Holders {
     default: return nil
     }
     let names = Set(processes.compactMap(\.containerText)).sorted().listed()
-    return host.engine(stop, of: first.userManager).map { (names, $0) }
+    return asked(names, stop, of: first.userManager, host)
   }
 
   /// What holds the port for a container and does not tell for which: the filter of docker(1) takes a port on any
@@ -192,10 +215,17 @@ struct Holders {
       ? ["docker", "ps", "--filter", "publish=\(published)"]
       : helper.program == "rootlesskit" ? nil : ["podman", "ps"]
     let place = helper.forwardsTo.map { " at \($0.address)" } ?? ""
-    return (
-      "the container\(place) for which \(helper.text) holds the port",
-      list.flatMap { host.engine($0, of: helper.userManager) }
-    )
+    let name = "the container\(place) for which \(helper.text) holds the port"
+    return list.map { asked(name, $0, of: helper.userManager, host) } ?? (name, nil)
+  }
+
+  /// What the engine is asked to do; of one that another user runs for himself it is said whose the container is.
+  private static func asked(
+    _ name: String, _ words: [String], of user: UInt32?, _ host: HostFacts
+  ) -> (String, Command?) {
+    let command = host.engine(words, of: user)
+    guard command == nil, let user, let program = words.first else { return (name, command) }
+    return ("\(name), with \(program) as uid \(user)", nil)
   }
 
   private static func units(_ processes: [ProcessRecord], _ host: HostFacts) -> (String, Command)? {
@@ -352,6 +382,8 @@ extension ProcessRecord {
   fileprivate var isWhatUnitIsFor: Bool {
     guard let unit, unit.hasSuffix(".service"), let main = unitMain else { return false }
     if main.pid == pid { return true }
+    // The monitor of a container that the unit is (podman-systemd.unit(5)).
+    if main.command == "conmon", main.executable?.hasSuffix("/conmon") == true { return true }
     guard let executable, executable == main.executable, command == main.command else { return false }
     let startsOthers: Set<String> = [
       "sshd", "sshd-session", "dropbear", "login", "cron", "crond", "atd", "tmux", "screen", "emacs", "dockerd",

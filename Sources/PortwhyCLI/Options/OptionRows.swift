@@ -114,11 +114,14 @@ extension OptionSection {
           .Ar PREDICATE
           is one of
           .Cm unit= Ns Ar NAME
-          (of systemd),
+          (of the system's service manager; of a user's,
+          .Cm unit= Ns Ar NAME Ns @ Ns Ar UID
+          with the full name),
           .Cm user= Ns Ar USER
           (of the process, name or number),
           .Cm container= Ns Ar NAME
-          (or the beginning of its id),
+          (or the beginning of its id; of an engine that a user runs for himself,
+          .Cm container= Ns Ar NAME Ns @ Ns Ar UID ) ,
           .Cm exe= Ns Ar PATH
           (of the program, also one that was replaced meanwhile),
           .Cm cwd= Ns Ar PATH

@@ -79,8 +79,22 @@ private let otherID = String(repeating: "0a", count: 32)
       says: "podman's monitor, which holds published ports", text: "0::/machine.slice/libpod-conmon-\(id).scope",
       container: id),
     Row(
-      says: "podman started by a unit of this host", text: "0::/system.slice/web.service/libpod-payload-\(id)",
-      unit: "web.service", container: id),
+      says: "podman started by a unit of this host, which may have made up the name",
+      text: "0::/system.slice/web.service/libpod-payload-\(id)", unit: "web.service"),
+    Row(
+      says: "a service that names groups below its own", text: "0::/system.slice/ci.service/docker-\(id).scope",
+      unit: "ci.service"),
+    Row(says: "a login session likewise", text: "0::/user.slice/user-1.slice/session-3.scope/docker/\(id)"),
+    Row(
+      says: "an engine that puts its containers below its own service",
+      text: "0::/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:\(id)",
+      unit: "containerd.service", container: id),
+    Row(
+      says: "an engine's name below a service",
+      text: "0::/system.slice/ci.service/system.slice/docker.service/docker/\(id)", unit: "ci.service"),
+    Row(
+      says: "hybrid: the container's hierarchy names the unit too, and that has none",
+      text: "1:name=systemd:/docker/\(id)\n0::/system.slice/containerd.service", container: id),
     Row(
       says: "podman of a user",
       text: "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-\(id).scope/container",

@@ -29,12 +29,12 @@ private let nobodysPid: Int32 = 99_000_000
       let id = String(repeating: "ab", count: 32)
       proc.process(
         nobodysPid, [("3", "socket:[5]")], command: Array("a\u{1b}\nb".utf8) + [0xff, 0x0a],
-        executable: "/opt/old server (deleted)", controlGroup: "0::/system.slice/a.service/x-\(id)\n")
+        executable: "/opt/old server (deleted)", controlGroup: "0::/system.slice/docker.service/x-\(id)\n")
       var sockets = [observation(inode: 5)]
       _ = ProcessReader(procRoot: proc.root).examine(&sockets)
       var expected = ProcessRecord(
         pid: nobodysPid, command: "a\u{1b}\nb\u{fffd}", executable: "/opt/old server (deleted)",
-        descriptors: [3], unit: "a.service", container: id)
+        descriptors: [3], unit: "docker.service", container: id)
       // The directory is that of whoever runs the test.
       expected.uid = geteuid()
       #expect(sockets[0].processes == [expected])

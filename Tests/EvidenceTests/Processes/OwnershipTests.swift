@@ -97,6 +97,24 @@ struct OwnershipTests {
         == "x.service")
   }
 
+  @Test("one hierarchy says all, and any that knows a user's manager comes first")
+  func hybrid() {
+    let id = String(repeating: "0f", count: 32)
+    let user = "/user.slice/user-1000.slice"
+    let own = "1:name=systemd:\(user)/user@1000.service/docker-\(id).scope\n"
+    for other in ["\(user)/session-3.scope", "/system.slice/web.service", "/docker/\(id)", "/"] {
+      for text in [own + "0::\(other)\n", "0::\(other)\n" + own] {
+        let group = ControlGroup(parsing: text)
+        #expect(group.container == id && group.userManager == 1000 && group.unit == nil, "\(text)")
+      }
+    }
+    let controller = ControlGroup(
+      parsing: "4:pids:\(user)/user@1000.service/a.service\n0::/system.slice/web.service\n")
+    #expect(controller.userManager == 1000 && controller.unit == nil && controller.managerOf == nil)
+    let two = ControlGroup(parsing: own + "0::/user.slice/user-7.slice/user@7.service/app.slice/a.service\n")
+    #expect(two.userManager != nil && two.unit == nil && two.container == nil && two.engine == nil)
+  }
+
   @Test("the arguments of another program are not read, even if it has the name")
   func impostor() throws {
     try withFakeProc { proc in

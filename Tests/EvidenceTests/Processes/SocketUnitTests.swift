@@ -40,6 +40,11 @@ struct SocketUnitTests {
       files.unit("usr/lib/systemd/system/other.socket", "[Socket]\nListenStream=/run/x\nListenDatagram=22\n")
       #expect(files.activation(held(22)) == SocketActivation(unit: "ssh.socket", activates: "ssh.service"))
       #expect(files.activation(held(23)) == nil)
+      var passed = held(22)
+      passed.uid = 0
+      #expect(files.activation(passed)?.unit == "ssh.socket")
+      passed.uid = 65534
+      #expect(files.activation(passed) == nil, "from a service that had systemd keep it")
       #expect(
         files.activation(held(22, transport: .udp))
           == SocketActivation(unit: "other.socket", activates: "other.service"))
