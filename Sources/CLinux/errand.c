@@ -355,6 +355,15 @@ int portwhy_start_copying(struct portwhy_errand *errand, int kind, int descripto
   return 0;
 }
 
+int portwhy_start_netlink(struct portwhy_errand *errand, const struct portwhy_netlink_request *requests,
+                          uint32_t count) {
+  int is_child;
+  int error = start(errand, PORTWHY_ERRAND_NETLINK, 0, -1, &is_child);
+  if (!is_child) return error;
+  finish(errand, ask_kernel_all(requests, count));
+  return 0;
+}
+
 /* ---- asking without a child ---- */
 
 /* What a thread and who started it share; the last of the two frees it. */
@@ -445,16 +454,6 @@ static void leave_thread(struct portwhy_errand *errand) {
   if (!__atomic_load_n(&errand->state->finished, __ATOMIC_ACQUIRE)) atomic_store(&stuck_thread, 1);
   close(errand->pipe);
   let_go_of(errand->thread);
-}
-
-
-int portwhy_start_netlink(struct portwhy_errand *errand, const struct portwhy_netlink_request *requests,
-                          uint32_t count) {
-  int is_child;
-  int error = start(errand, PORTWHY_ERRAND_NETLINK, 0, -1, &is_child);
-  if (!is_child) return error;
-  finish(errand, ask_kernel_all(requests, count));
-  return 0;
 }
 
 /* ---- waiting for one ---- */

@@ -199,6 +199,26 @@ struct HostileLockTests {
     }
   }
 
+  @Test("a command that binds a file which cannot be closed leaves no portwhy behind")
+  func boundFile() throws {
+    try inNamespace { port, _, _ in
+      // The file system lives until this pipe is closed.
+      let input = try makePipe()
+      defer {
+        close(input.read)
+        close(input.write)
+      }
+      let ending = try runReading(input.read, ["--", testDirectory + "/hostile", "bind", "\(port)"])
+      if ending.status == 2 { return print("skipped: this host has no FUSE for users") }
+      #expect(ending.status == 0, "\(ending.errors)")
+    }
+  }
+
+  /// portwhy with this standard input.
+  private func runReading(_ descriptor: Int32, _ arguments: [String]) throws -> Ending {
+    try portwhy(arguments, Start(input: .file("/proc/\(getpid())/fd/\(descriptor)")))
+  }
+
   @Test(
     "SIGINT ends a look and a watch at once, a pipe closes with them, and no process stays behind", arguments: [0, 2])
   func interrupted(looks: Int) throws {

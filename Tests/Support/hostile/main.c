@@ -6,7 +6,6 @@
  *   race   has a descriptor that is now a listener on the port, now a file that cannot be closed
  *   fdinfo has descriptors that are now a listener on the port, now an epoll(7) instance whose lock is held
  *   bind   calls bind(2) on a file that cannot be closed, and ends; the file system lives on
- *   turns  the same with a descriptor that is now a socket, now that file
  *
  * A socket is locked while send(2) copies from memory. That memory is a page of a file in a FUSE file system of its own,
  * whose server, a child of this program, never answers a READ or a FLUSH of others; see fuse(4) and linux/fuse.h. It starts
@@ -305,36 +304,9 @@ static void turn_into_epoll(int listener, int file, int told) {
 
 /* ---- bind(2) of a file ---- */
 
-struct binding {
-  int descriptor, port, times;
-};
-
-static void *bind_it(void *raw) {
-  struct binding *binding = raw;
-  struct sockaddr_in name = loopback(binding->port);
-  for (int time = 0; time < binding->times; time++)
-    bind(binding->descriptor, (struct sockaddr *)&name, sizeof name);
-  __atomic_store_n(&binding->times, 0, __ATOMIC_RELEASE);
-  return 0;
-}
-
-static void bind_file(int file, int port, int turns) {
-  struct binding binding = {file, port, turns ? 300 : 1};
-  if (!turns) {
-    bind_it(&binding);
-    _exit(0);
-  }
-  int stable = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  require(stable >= 0, "socket");
-  binding.descriptor = fcntl(stable, F_DUPFD_CLOEXEC, 900);
-  pthread_t thread;
-  require(pthread_create(&thread, 0, bind_it, &binding) == 0, "pthread_create");
-  /* Only this thread may close the file. */
-  while (__atomic_load_n(&binding.times, __ATOMIC_ACQUIRE) > 0) {
-    dup2(file, binding.descriptor);
-    dup2(stable, binding.descriptor);
-  }
-  pthread_join(thread, 0);
+static void bind_file(int file, int port) {
+  struct sockaddr_in name = loopback(port);
+  bind(file, (struct sockaddr *)&name, sizeof name);
   _exit(0);
 }
 
@@ -373,7 +345,6 @@ int main(int count, char **words) {
   if (count != 3) return 64;
   const char *mode = words[1];
   int port = atoi(words[2]), told;
-  int binds_once = strcmp(mode, "bind") == 0, turns = strcmp(mode, "turns") == 0;
   int is_fdinfo = strcmp(mode, "fdinfo") == 0;
   if (is_fdinfo) leave_parent();
   make_device();
@@ -382,9 +353,9 @@ int main(int count, char **words) {
   require(setegid(nobody) == 0 && seteuid(nobody) == 0, "seteuid");
   struct sending sending = {-1, 0, port, 0};
   int is_race = strcmp(mode, "race") == 0, listener = -1;
-  if (binds_once || turns) {
+  if (strcmp(mode, "bind") == 0) {
     require(seteuid(0) == 0, "seteuid");
-    bind_file(open_slow_file(&told, 1), port, turns);
+    bind_file(open_slow_file(&told, 1), port);
   }
   if (strcmp(mode, "udp") == 0) {
     sending.descriptor = bound(SOCK_DGRAM, 0, port);
