@@ -1,5 +1,6 @@
-/* A child process that does what may have to wait for another: a user can hold the lock of his socket or the kernel's lock
- * of all interfaces (RTNL), or keep close(2) from returning, for as long as he likes, and no such wait ends at a signal.
+/* A child process that does what may have to wait for another: a user can hold the lock of his socket or the kernel's
+ * lock of all interfaces (RTNL), or keep close(2) from returning, for as long as he likes, and no such wait ends at a
+ * signal.
  * Everything the child does is async-signal-safe, so a program with threads may start one. */
 #ifndef PORTWHY_ERRAND_H
 #define PORTWHY_ERRAND_H

@@ -113,9 +113,9 @@ package enum UnseenReason: String, Sendable, Hashable {
 
 /// Duplicates the descriptor of a thread, pidfd_getfd(2), where it is a socket; throws what the kernel said.
 ///
-/// close(2) of a duplicate of any other file may wait for whoever serves it (FUSE_FLUSH), and no signal ends that wait: what
-/// the link in /proc calls no socket is not duplicated. Who turns a socket into such a file between the two calls is not
-/// found out.
+/// close(2) of a duplicate of any other file may wait for whoever serves it (FUSE_FLUSH), and no signal ends that wait:
+/// what the link in /proc calls no socket is not duplicated. Who turns a socket into such a file between the two calls
+/// is not found out.
 func duplicateDescriptor(_ descriptor: Int32, of thread: Int32) throws(SystemError) -> Int32 {
   if let target = linkTarget("/proc/\(thread)/fd/\(descriptor)"), !target.hasPrefix("socket:[") {
     throw SystemError(rawValue: ENOTSOCK)

@@ -103,8 +103,8 @@ struct Datagram {
 // A socket is opened for each request, so that it belongs to the network namespace of the calling thread and never holds
 // the rest of an older answer.
 extension NetlinkTransport {
-  /// The running kernel: sock_diag over a libmnl socket; rtnetlink and generic netlink by a child that is not waited for,
-  /// because they wait for a lock (`rtnl_lock`) that every user can hold.
+  /// The running kernel: sock_diag over a libmnl socket; rtnetlink and generic netlink by a child that is not waited
+  /// for, because they wait for a lock (`rtnl_lock`) that every user can hold.
   package static let kernel = NetlinkTransport(
     exchange: { request, handler throws(NetlinkError) in
       guard request.family == .sockDiag else {

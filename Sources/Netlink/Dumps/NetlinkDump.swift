@@ -240,8 +240,8 @@ package struct NetlinkTransport: Sendable {
   /// Returns when the handler answers `.complete`, or when there are no more datagrams (a recording may end).
   package var exchange: @Sendable (NetlinkRequest, Handler) throws(NetlinkError) -> Void
 
-  /// Asks several requests at once, where that costs less than one after the other; what it gives has their answers, and
-  /// asks whatever else it is asked.
+  /// Asks several requests at once, where that costs less than one after the other; what it gives has their answers,
+  /// and asks whatever else it is asked.
   package var together: (@Sendable ([NetlinkRequest]) -> NetlinkTransport)?
 
   /// Any function that asks and hands each datagram of the answer on: the seam of the tests.

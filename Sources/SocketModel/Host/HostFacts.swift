@@ -399,8 +399,8 @@ package struct SilentSource: Sendable, Hashable {
   /// The BPF iterator that it was, `tcp` or `udp`: it locks every socket of the network namespace in its turn, and somebody
   /// keeps one locked; nil for a process.
   package var iterator: String?
-  /// The kernel's interface that it was, `rtnetlink` or `generic netlink`, whose lock somebody holds; nil for a process or
-  /// an iterator.
+  /// The kernel's interface that it was, `rtnetlink` or `generic netlink`, whose lock somebody holds; nil for a process
+  /// or an iterator.
   package var netlink: String?
 
   /// A descriptor of this process.

@@ -12,8 +12,8 @@
  * as root, for sockets and /dev/fuse, and does the rest as the user nobody. "ready" is printed when the lock is held (or the
  * race is on); it ends with its standard input. Exit status 2: this host has no FUSE, 3: no MPTCP.
  *
- * hostile routes PROGRAM [WORD…] runs a program that gets no answer over NETLINK_ROUTE and NETLINK_GENERIC, as if somebody
- * held the RTNL; that one is of the whole host, so it is not held: a filter keeps socket(2) waiting. */
+ * hostile routes PROGRAM [WORD…] runs a program that gets no answer over NETLINK_ROUTE and NETLINK_GENERIC, as if
+ * somebody held the RTNL; that one is of the whole host, so it is not held: a filter keeps socket(2) waiting. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -150,8 +150,8 @@ static void end_with_input(int signal) {
   _exit(0);
 }
 
-/* Becomes nobody with namespaces of his own, mounts the file system and opens the file. `outlives`: the file system ends
- * with the standard input and not with this process. */
+/* Becomes nobody with namespaces of his own, mounts the file system and opens the file. `outlives`: the file system
+ * ends with the standard input and not with this process. */
 static int open_slow_file(int *told, int outlives) {
   int ends[2];
   require(setgid(nobody) == 0 && setuid(nobody) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0, "setuid");
