@@ -81,6 +81,7 @@ struct Gathering {
     } catch {
       throw PortwhyError(error)
     }
+    noteSilentRoutes()
     try findBoundSockets(ports, bpf, wanted)
     ownerSearch = OwnerSearch(bpf: bpf, names: !verdictOnly, detail: detail)
     if ownersMayWait {
@@ -250,7 +251,18 @@ struct Gathering {
     let lacking = more.subtracting(needs)
     guard !lacking.isEmpty else { return }
     needs.formUnion(lacking)
-    do throws(NetlinkError) { host.fill(from: try HostReader().read(lacking)) } catch { throw PortwhyError(error) }
+    do throws(NetlinkError) {
+      let later = try HostReader().read(lacking)
+      host.fill(from: later)
+      host.routesAreSilent = later.routesAreSilent
+    } catch {
+      throw PortwhyError(error)
+    }
+    noteSilentRoutes()
+  }
+
+  private mutating func noteSilentRoutes() {
+    if host.routesAreSilent { visibility.add(silent: .routes) }
   }
 
   /// Reads which addresses the host has, each looked up as bind(2) does, to offer one instead of a wildcard.
@@ -262,8 +274,10 @@ struct Gathering {
     }
     let known = Set(host.ipv4Lookups?.map(\.destination) ?? [])
     do throws(NetlinkError) {
-      let found = try HostReader().ipv4Lookups(own.prefix(8).filter { !known.contains($0) })
+      let asked = own.prefix(8).filter { !known.contains($0) }
+      let found = try HostReader().ipv4Lookups(asked, isSilent: &host.routesAreSilent)
       host.ipv4Lookups = found.map { (host.ipv4Lookups ?? []) + $0 } ?? host.ipv4Lookups
+      noteSilentRoutes()
     } catch {
       throw PortwhyError(error)
     }
@@ -289,14 +303,16 @@ struct Gathering {
     if search.names {
       reader.readSurroundings(&all)
       reader.findActivations(&all)
-      findKernelOwners(&all)
+      if let silent = findKernelOwners(&all) { visibility.add(silent: silent) }
     }
     all = withoutUnmappedUsers(all, overflow: host.overflowUID)
     for transport in sockets.transports { sockets[transport] = all.filter { $0.transport == transport } }
     visibility.unreadableProcesses = seen.unreadableProcesses
     visibility.silent = visibility.silent ?? seen.silent
     for reason in seen.reasons { visibility.add(reason) }
-    if visibility.reasons.isEmpty, all.contains(where: { $0.owner == .hidden }) {
+    // Who holds a socket is not asked over rtnetlink.
+    let isExplained = visibility.reasons.contains { $0 != .noAnswer || visibility.silent?.netlink == nil }
+    if !isExplained, all.contains(where: { $0.owner == .hidden }) {
       visibility.add(.noHolder)
       if reader.isInPIDNamespace { visibility.add(.pidNamespace) }
     }

@@ -212,16 +212,23 @@ extension Knowledge {
 ///
 /// Only what the kernel itself says counts: a tunnel that is up, a port of its NFS server. Such sockets are bound by
 /// uid 0, where their kind binds them, and not connected; what fits nothing stays hidden.
-func findKernelOwners(_ sockets: inout [SocketObservation]) {
+/// - Returns: what of it did not answer in time.
+func findKernelOwners(_ sockets: inout [SocketObservation]) -> SilentSource? {
   let candidates = sockets.indices.filter { sockets[$0].mayBeKernels }
-  guard !candidates.isEmpty else { return }
+  guard !candidates.isEmpty else { return nil }
   var ports: [KernelPort] = []
+  var silent: SilentSource?
   if candidates.contains(where: { sockets[$0].transport == .udp }) {
-    ports += (try? KernelPortDump().tunnelPorts()) ?? []
-    ports += KernelPortDump().synchronisationPorts()
+    do throws(NetlinkError) {
+      ports += try KernelPortDump().tunnelPorts()
+    } catch .noAnswer {
+      silent = .routes
+    } catch {}
+    do throws(NetlinkError) { ports += try KernelPortDump().synchronisationPorts() } catch { silent = .routes }
   }
   ports += HostReader().kernelServicePorts()
   nameKernelOwners(&sockets, ports)
+  return silent
 }
 
 /// The same with what the kernel said.

@@ -2,6 +2,7 @@
 #include "errand.h"
 #include "processes.h"
 #include <errno.h>
+#include <linux/netlink.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -135,6 +136,15 @@ static void ask_all(struct portwhy_errand *errand, const struct portwhy_socket_q
   if (process >= 0) close(process);
 }
 
+static int write_all(const void *bytes, size_t count) {
+  for (size_t sent = 0; sent < count;) {
+    ssize_t more = write(0, (const char *)bytes + sent, count - sent);
+    if (more < 0 && errno != EINTR) return errno;
+    if (more > 0) sent += (size_t)more;
+  }
+  return 0;
+}
+
 /* An iterator gives up a read(2) after a million objects without a record, with EAGAIN; the next goes on there. */
 static int copy_all(struct portwhy_errand *errand, uint64_t limit) {
   static char bytes[1 << 16];
@@ -145,12 +155,96 @@ static int copy_all(struct portwhy_errand *errand, uint64_t limit) {
     if (got < 0) return errno;
     if (got == 0) return 0;
     limit -= (uint64_t)got;
-    for (ssize_t sent = 0; sent < got;) {
-      ssize_t more = write(0, bytes + sent, (size_t)(got - sent));
-      if (more < 0 && errno != EINTR) return errno;
-      if (more > 0) sent += more;
-    }
+    int error = write_all(bytes, (size_t)got);
+    if (error != 0) return error;
     __atomic_add_fetch(&errand->state->step, 1, __ATOMIC_RELEASE);
+  }
+  return 0;
+}
+
+/* Whether a datagram has the end of a dump. */
+static int ends_dump(const char *bytes, size_t count) {
+  struct nlmsghdr head;
+  for (size_t place = 0; count - place >= sizeof head;) {
+    memcpy(&head, bytes + place, sizeof head);
+    if (head.nlmsg_type == NLMSG_DONE || head.nlmsg_type == NLMSG_ERROR) return 1;
+    if (head.nlmsg_len < sizeof head || NLMSG_ALIGN(head.nlmsg_len) > count - place) return 0;
+    place += NLMSG_ALIGN(head.nlmsg_len);
+  }
+  return 0;
+}
+
+static ssize_t receive(int descriptor, void *bytes, size_t size, int flags) {
+  ssize_t got;
+  do got = recv(descriptor, bytes, size, flags | MSG_TRUNC);
+  while (got < 0 && errno == EINTR);
+  return got;
+}
+
+/* A dump never fills more than 32 KiB (`max_recvmsg_len`); one message alone can be longer: that of an interface with
+ * thousands of alternative names. No message of the kernel's is longer than `largest`. */
+static int copy_answer(int descriptor, int is_dump, struct portwhy_netlink_frame *frame) {
+  enum { usual = 32 << 10, largest = 16 << 20 };
+  static char usual_bytes[usual];
+  static char *bytes = usual_bytes;
+  static size_t size = usual;
+  frame->step = PORTWHY_NETLINK_RECEIVE;
+  while (1) {
+    ssize_t next = receive(descriptor, bytes, size, MSG_PEEK);
+    if (next > (ssize_t)size && next <= largest) {
+      void *longer = mmap(0, (size_t)next, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (longer == MAP_FAILED) return errno;
+      bytes = longer;
+      size = (size_t)next;
+    }
+    ssize_t got = next < 0 ? next : receive(descriptor, bytes, size, 0);
+    if (got < 0) return errno;
+    if (got > (ssize_t)size) return EMSGSIZE;
+    frame->length = (uint32_t)got;
+    int error = write_all(frame, sizeof *frame);
+    if (error == 0) error = write_all(bytes, (size_t)got);
+    if (error != 0) return error;
+    if (!is_dump || ends_dump(bytes, (size_t)got)) return 0;
+  }
+}
+
+static int ask_kernel(const struct portwhy_netlink_request *request, struct portwhy_netlink_frame *frame) {
+  frame->step = PORTWHY_NETLINK_SOCKET;
+  int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, request->bus);
+  if (descriptor < 0) return errno;
+  /* Before Linux 4.20 there is no such option; the answer is then longer and filtered by who asked. */
+  int one = 1;
+  if (request->is_strict) setsockopt(descriptor, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof one);
+  /* Any process may send to a netlink port; to one that is connected to port 0 only the kernel (`netlink_connect`). */
+  struct sockaddr_nl name = {.nl_family = AF_NETLINK};
+  socklen_t length = sizeof name;
+  frame->step = PORTWHY_NETLINK_CONNECT;
+  int error = 0;
+  if (connect(descriptor, (struct sockaddr *)&name, sizeof name) != 0 ||
+      getsockname(descriptor, (struct sockaddr *)&name, &length) != 0) {
+    error = errno;
+  } else {
+    frame->port = name.nl_pid;
+    frame->step = PORTWHY_NETLINK_SEND;
+    ssize_t sent;
+    do sent = send(descriptor, request->bytes, request->length, 0);
+    while (sent < 0 && errno == EINTR);
+    struct nlmsghdr head;
+    memcpy(&head, request->bytes, sizeof head);
+    int is_dump = (head.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+    error = sent < 0 ? errno : copy_answer(descriptor, is_dump, frame);
+  }
+  close(descriptor);
+  return error;
+}
+
+static int ask_kernel_all(const struct portwhy_netlink_request *requests, uint32_t count) {
+  for (uint32_t number = 0; number < count; number++) {
+    struct portwhy_netlink_frame frame = {.request = number};
+    frame.error = ask_kernel(requests + number, &frame);
+    frame.length = 0;
+    int error = write_all(&frame, sizeof frame);
+    if (error != 0) return error;
   }
   return 0;
 }
@@ -179,24 +273,25 @@ static void keep_only(int pipe, int source) {
 
 /* ---- starting one ---- */
 
-/* The child that did not end when it was told to. */
-static _Atomic int32_t stuck;
+/* The child of each kind that did not end when it was told to. */
+static _Atomic int32_t stuck[PORTWHY_ERRAND_KINDS];
 
-static int is_blocked_by_stuck(void) {
-  int32_t process = atomic_exchange(&stuck, 0);
+static int is_blocked_by_stuck(int kind) {
+  int32_t process = atomic_exchange(&stuck[kind], 0);
   if (process == 0) return 0;
   if (waitpid(process, 0, WNOHANG | __WALL) != 0) return 0;
-  atomic_store(&stuck, process);
+  atomic_store(&stuck[kind], process);
   return 1;
 }
 
 /* clone(2) as fork(2) does it, but without SIGCHLD, which is the caller's business, and without what libc and others do
  * around fork(3), which may wait for locks of other threads. */
-static int start(struct portwhy_errand *errand, uint32_t slots, int source, int *is_child) {
+static int start(struct portwhy_errand *errand, int kind, uint32_t slots, int source, int *is_child) {
   int ends[2];
   *is_child = 0;
   memset(errand, 0, sizeof *errand);
-  if (is_blocked_by_stuck()) return EBUSY;
+  errand->kind = kind;
+  if (is_blocked_by_stuck(kind)) return EBUSY;
   size_t head = 64;
   errand->size = head + slots * sizeof(struct portwhy_socket_answer);
   void *shared = mmap(0, errand->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -245,18 +340,27 @@ static void finish(struct portwhy_errand *errand, int error) {
 int portwhy_start_asking(struct portwhy_errand *errand, const struct portwhy_socket_question *questions,
                          uint32_t count, uint32_t slots, int wants) {
   int is_child;
-  int error = start(errand, slots, -1, &is_child);
+  int error = start(errand, PORTWHY_ERRAND_SOCKETS, slots, -1, &is_child);
   if (!is_child) return error;
   ask_all(errand, questions, count, wants);
   finish(errand, 0);
   return 0;
 }
 
-int portwhy_start_copying(struct portwhy_errand *errand, int descriptor, uint64_t limit) {
+int portwhy_start_copying(struct portwhy_errand *errand, int kind, int descriptor, uint64_t limit) {
   int is_child;
-  int error = start(errand, 0, descriptor, &is_child);
+  int error = start(errand, kind, 0, descriptor, &is_child);
   if (!is_child) return error;
   finish(errand, copy_all(errand, limit));
+  return 0;
+}
+
+int portwhy_start_netlink(struct portwhy_errand *errand, const struct portwhy_netlink_request *requests,
+                          uint32_t count) {
+  int is_child;
+  int error = start(errand, PORTWHY_ERRAND_NETLINK, 0, -1, &is_child);
+  if (!is_child) return error;
+  finish(errand, ask_kernel_all(requests, count));
   return 0;
 }
 
@@ -455,7 +559,7 @@ void portwhy_end_errand(struct portwhy_errand *errand) {
   pid_t ended;
   while ((ended = waitpid(errand->process, 0, options)) < 0 && errno == EINTR) {
   }
-  if (ended == 0) atomic_store(&stuck, errand->process);
+  if (ended == 0) atomic_store(&stuck[errand->kind], errand->process);
   munmap(errand->state, errand->size);
   errand->process = 0;
 }

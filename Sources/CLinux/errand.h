@@ -1,6 +1,7 @@
-/* A child process that does what may have to wait for another: a user can hold the lock of his socket, or keep close(2)
- * from returning, for as long as he likes, and neither wait ends at a signal. Everything the child does is
- * async-signal-safe, so a program with threads may start one. */
+/* A child process that does what may have to wait for another: a user can hold the lock of his socket or the kernel's
+ * lock of all interfaces (RTNL), or keep close(2) from returning, for as long as he likes, and no such wait ends at a
+ * signal.
+ * Everything the child does is async-signal-safe, so a program with threads may start one. */
 #ifndef PORTWHY_ERRAND_H
 #define PORTWHY_ERRAND_H
 
@@ -48,6 +49,7 @@ struct portwhy_errand {
   struct portwhy_errand_state *state;
   struct portwhy_socket_answer *answers;
   size_t size;
+  int kind;
   uint64_t slept;  /* nanoseconds that it waited for others, as far as it was watched */
   void *thread;    /* what a thread of this process shares; 0 for a child */
 };
@@ -58,8 +60,11 @@ struct portwhy_errand_state {
   int32_t error;      /* the errno that ended it, 0 for none */
 };
 
+/* What keeps one kind of errand waiting need not keep another. */
+enum { PORTWHY_ERRAND_SOCKETS, PORTWHY_ERRAND_FILES, PORTWHY_ERRAND_NETLINK, PORTWHY_ERRAND_KINDS };
+
 /* Starts a child that asks the questions, in their order, into `slots` answers; 0, or errno. EBUSY where an earlier child
- * is still stuck. */
+ * of that kind is still stuck. */
 int portwhy_start_asking(struct portwhy_errand *errand, const struct portwhy_socket_question *questions,
                          uint32_t count, uint32_t slots, int wants);
 
@@ -72,7 +77,31 @@ int portwhy_start_asking_here(struct portwhy_errand *errand, const struct portwh
 int portwhy_descends(int32_t process);
 
 /* Starts a child that reads `descriptor` to its end, but no more than `limit` bytes, into `errand->pipe`. 0, or errno. */
-int portwhy_start_copying(struct portwhy_errand *errand, int descriptor, uint64_t limit);
+int portwhy_start_copying(struct portwhy_errand *errand, int kind, int descriptor, uint64_t limit);
+
+/* A netlink(7) message to the kernel; `is_strict` for NETLINK_GET_STRICT_CHK. */
+struct portwhy_netlink_request {
+  int32_t bus;
+  int32_t is_strict;
+  const void *bytes;
+  uint32_t length;
+};
+
+/* What stands in the pipe before each datagram; one without bytes ends the answer to a request. */
+struct portwhy_netlink_frame {
+  uint32_t request;  /* its number */
+  uint32_t length;   /* of the bytes that follow */
+  uint32_t port;     /* the port id of the socket that asked */
+  int32_t error;     /* the errno that ended the answer, 0 for none */
+  int32_t step;      /* of which call */
+};
+
+enum { PORTWHY_NETLINK_SOCKET, PORTWHY_NETLINK_CONNECT, PORTWHY_NETLINK_SEND, PORTWHY_NETLINK_RECEIVE };
+
+/* Starts a child that asks the kernel each of the requests, over a socket of its own from the calling thread's network
+ * namespace, and writes what it answers into `errand->pipe`. 0, or errno. */
+int portwhy_start_netlink(struct portwhy_errand *errand, const struct portwhy_netlink_request *requests,
+                          uint32_t count);
 
 /* Waits until the pipe can be read or has ended: 1. 0 where the child has slept for `milliseconds` in all: the time in
  * which it runs, or could if a processor were free, does not count. */
@@ -85,7 +114,7 @@ int portwhy_await_thread(int32_t thread, int descriptor, uint32_t milliseconds);
 int32_t portwhy_thread_number(void);
 
 /* Lets go of the child and the memory. One that is not done is killed; if it does not end it is remembered, and no
- * other is started beside it. */
+ * other of its kind is started beside it. */
 void portwhy_end_errand(struct portwhy_errand *errand);
 
 #endif

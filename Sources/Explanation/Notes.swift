@@ -195,6 +195,9 @@ extension Note {
         "\(source?.command ?? "")(\(pid)) keeps whoever looks at its descriptors waiting"
       } else if let iterator = source?.iterator {
         "a process keeps a \(iterator.uppercased()) socket of this network namespace locked, on whatever port"
+      } else if source?.netlink != nil {
+        "a process keeps the kernel's lock of all interfaces (RTNL), and with it what tells interfaces, addresses and"
+          + " routes"
       } else {
         "what an earlier look asked has not answered yet"
       }

@@ -11,7 +11,8 @@ package func output(of path: String, _ arguments: [String]) -> String? {
   // A program that did not finish is stopped; it is our own child and not waited for yet, so the number is its own.
   if text == nil { kill(pid, SIGKILL) }
   var status: Int32 = 0
-  while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+  // One that has closed its output ends; one that somebody keeps in the kernel (nft by the RTNL) is not waited for.
+  while waitpid(pid, &status, text == nil ? WNOHANG : 0) < 0 && errno == EINTR {}
   guard status == 0, let text, !text.isEmpty else { return nil }
   return String(decoding: text, as: UTF8.self)
 }
@@ -350,11 +351,26 @@ package enum Errand {
 
   /// Reads a descriptor to its end and hands over its bytes, any number of whole records at a time.
   package static func read(
-    _ descriptor: borrowing Descriptor, recordsOf byteCount: Int = 1, atMost limit: UInt64 = .max,
-    _ body: (RawSpan) -> Void
+    _ descriptor: borrowing Descriptor, recordsOf byteCount: Int = 1, _ body: (RawSpan) -> Void
   ) throws(ErrandError) {
     var errand = portwhy_errand()
-    let error = portwhy_start_copying(&errand, descriptor.number, limit)
+    let error = portwhy_start_copying(&errand, Int32(PORTWHY_ERRAND_SOCKETS), descriptor.number, .max)
+    try collect(&errand, error, recordsOf: byteCount, body)
+  }
+
+  /// The first bytes of a file of /proc that calls what belongs to another process: its memory, its descriptors.
+  package static func contents(of file: borrowing Descriptor, atMost limit: UInt64) throws(ErrandError) -> [UInt8] {
+    var errand = portwhy_errand()
+    let error = portwhy_start_copying(&errand, Int32(PORTWHY_ERRAND_FILES), file.number, limit)
+    var text: [UInt8] = []
+    try collect(&errand, error) { bytes in bytes.withUnsafeBytes { text.append(contentsOf: $0) } }
+    return text
+  }
+
+  /// Hands over what a child that was started with this error writes into its pipe, and ends it.
+  private static func collect(
+    _ errand: inout portwhy_errand, _ error: Int32, recordsOf byteCount: Int = 1, _ body: (RawSpan) -> Void
+  ) throws(ErrandError) {
     guard error == 0, let state = errand.state else {
       throw error == EBUSY ? .noAnswer : .failed(SystemError(rawValue: error))
     }
@@ -381,4 +397,99 @@ package enum Errand {
     if isSilent || state.pointee.finished == 0 { throw .noAnswer }
     if state.pointee.error != 0 { throw .failed(SystemError(rawValue: state.pointee.error)) }
   }
+
+  /// Asks the kernel over netlink(7), from the calling thread's network namespace.
+  /// - Returns: the answer to each request, in their order; nil where it did not come in time.
+  package static func converse(_ requests: [NetlinkMessageToKernel]) throws(ErrandError) -> [NetlinkConversation?] {
+    // The messages one after the other, at a place that stays.
+    let bytes = requests.flatMap(\.bytes)
+    var received: [UInt8] = []
+    var failure: ErrandError?
+    bytes.withUnsafeBytes { all in
+      var place = 0
+      let words = requests.map { request in
+        defer { place += request.bytes.count }
+        return portwhy_netlink_request(
+          bus: request.bus, is_strict: request.isStrict ? 1 : 0, bytes: all.baseAddress.map { $0 + place },
+          length: UInt32(clamping: request.bytes.count))
+      }
+      var errand = portwhy_errand()
+      let error = portwhy_start_netlink(&errand, words, UInt32(clamping: words.count))
+      do throws(ErrandError) {
+        try collect(&errand, error) { bytes in bytes.withUnsafeBytes { received.append(contentsOf: $0) } }
+      } catch {
+        failure = error
+      }
+    }
+    if let failure, failure != .noAnswer { throw failure }
+    return conversations(in: received, count: requests.count)
+  }
+
+  /// Takes apart what `ask_kernel_all` writes.
+  private static func conversations(in bytes: [UInt8], count: Int) -> [NetlinkConversation?] {
+    var whole = [NetlinkConversation?](repeating: nil, count: count)
+    var current = NetlinkConversation()
+    let size = MemoryLayout<portwhy_netlink_frame>.size
+    bytes.withUnsafeBytes { all in
+      var place = 0
+      while all.count - place >= size {
+        let frame = all.loadUnaligned(fromByteOffset: place, as: portwhy_netlink_frame.self)
+        place += size
+        current.port = frame.port
+        let length = Int(frame.length)
+        if length > 0, all.count - place >= length {
+          current.datagrams.append([UInt8](all[place..<place + length]))
+          place += length
+        } else if length == 0, whole.indices.contains(Int(frame.request)) {
+          if frame.error != 0 {
+            current.failure = (.init(frame.step), SystemError(rawValue: frame.error))
+          }
+          whole[Int(frame.request)] = current
+          current = NetlinkConversation()
+        } else {
+          return
+        }
+      }
+    }
+    return whole
+  }
+}
+
+/// A message for the kernel, and how it is sent.
+package struct NetlinkMessageToKernel: Sendable {
+  /// The netlink family of socket(2).
+  package var bus: Int32
+  /// NETLINK_GET_STRICT_CHK.
+  package var isStrict: Bool
+  package var bytes: [UInt8]
+
+  package init(bus: Int32, isStrict: Bool, bytes: [UInt8]) {
+    self.bus = bus
+    self.isStrict = isStrict
+    self.bytes = bytes
+  }
+}
+
+/// What the kernel answered to one message.
+package struct NetlinkConversation: Sendable {
+  /// A system call that failed.
+  package enum Step: Sendable {
+    case socket, connect, send, receive
+
+    init(_ number: Int32) {
+      switch number {
+      case Int32(PORTWHY_NETLINK_SOCKET): self = .socket
+      case Int32(PORTWHY_NETLINK_CONNECT): self = .connect
+      case Int32(PORTWHY_NETLINK_SEND): self = .send
+      default: self = .receive
+      }
+    }
+  }
+
+  /// In the order in which they came.
+  package var datagrams: [[UInt8]] = []
+  /// The port id of the socket that asked.
+  package var port: UInt32 = 0
+  /// What ended it early; nil where nothing did.
+  package var failure: (step: Step, error: SystemError)?
 }

@@ -111,8 +111,15 @@ package enum UnseenReason: String, Sendable, Hashable {
   case tooSlow = "too-slow"
 }
 
-/// Duplicates the descriptor of a thread, pidfd_getfd(2); throws what the kernel said.
+/// Duplicates the descriptor of a thread, pidfd_getfd(2), where it is a socket; throws what the kernel said.
+///
+/// close(2) of a duplicate of any other file may wait for whoever serves it (FUSE_FLUSH), and no signal ends that wait:
+/// what the link in /proc calls no socket is not duplicated. Who turns a socket into such a file between the two calls
+/// is not found out.
 func duplicateDescriptor(_ descriptor: Int32, of thread: Int32) throws(SystemError) -> Int32 {
+  if let target = linkTarget("/proc/\(thread)/fd/\(descriptor)"), !target.hasPrefix("socket:[") {
+    throw SystemError(rawValue: ENOTSOCK)
+  }
   // A thread may have descriptors of its own (CLONE_FILES); before Linux 6.9 only the process can be asked.
   var handle = portwhy_open_thread(thread)
   if handle < 0, errno == EINVAL {
@@ -130,8 +137,9 @@ func duplicateDescriptor(_ descriptor: Int32, of thread: Int32) throws(SystemErr
 
 /// The inode of a TCP or UDP socket; nil for any other file and socket.
 func portedSocket(_ descriptor: Int32) -> UInt64? {
-  guard let inode = socketInode(descriptor), let domain = option(SOL_SOCKET, SO_DOMAIN, of: descriptor),
-    domain == AF_INET || domain == AF_INET6, let protocolNumber = option(SOL_SOCKET, SO_PROTOCOL, of: descriptor)
+  // The first question is one that no file system hears of.
+  guard let domain = option(SOL_SOCKET, SO_DOMAIN, of: descriptor), domain == AF_INET || domain == AF_INET6,
+    let inode = socketInode(descriptor), let protocolNumber = option(SOL_SOCKET, SO_PROTOCOL, of: descriptor)
   else { return nil }
   let mptcp: Int32 = 262
   let known = [Int32(IPPROTO_TCP), Int32(IPPROTO_UDP), mptcp]

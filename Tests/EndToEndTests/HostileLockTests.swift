@@ -152,6 +152,73 @@ struct HostileLockTests {
     }
   }
 
+  @Test("a descriptor that turns into one whose fdinfo waits for its holder ends no look", arguments: 1...4)
+  func fdinfo(_ run: Int) throws {
+    try inNamespace { port, _, _ in
+      _ = try withHostileUser("fdinfo", port) { _ in
+        let answer = try Answer(["0.0.0.0:\(port)"])
+        #expect(answer.verdict == "fails" && answer.violations() == [])
+      }
+    }
+  }
+
+  /// portwhy, which gets no answer over rtnetlink.
+  private let withoutRoutes = Start(through: [testDirectory + "/hostile", "routes"])
+
+  @Test("where the kernel does not answer over rtnetlink, what is sure stays, and the rest is not known for that")
+  func silentRoutes() throws {
+    try inNamespace { used, free, other in
+      try withServer("our $s = listener($port);", port: used) { server in
+        let answer = try Answer(["127.0.0.1:\(used)"], withoutRoutes)
+        #expect(answer.violations() == [] && answer.pids == [Int(server.pid)])
+        #expect(binds(answer).allSatisfy { $0 != "ok" }, "no address is in question where the port is")
+        #expect(reasons(answer) == ["no-answer"] && answer.notes.contains("no-answer"))
+        #expect(answer.document["visibility"]?["silent"]?["netlink"]?.text == "rtnetlink")
+        let screen = try portwhy(["127.0.0.1:\(used)"], withoutRoutes)
+        #expect(screen.output.contains("a process keeps the kernel's lock of all interfaces (RTNL)"))
+        for question in [["--device", "lo", "\(free)"], ["192.0.2.1:\(free)"], ["[2001:db8::1]:\(free)"]] {
+          let answer = try Answer(question, withoutRoutes)
+          #expect(answer.verdict == "undetermined" && answer.violations() == [], "\(question)")
+          #expect(reasons(answer) == ["no-answer"], "\(question)")
+        }
+        let wildcard = try Answer(["0.0.0.0:\(used)"], withoutRoutes)
+        #expect(binds(wildcard) == Array(repeating: "EADDRINUSE", count: 4) && wildcard.violations() == [])
+        let names = try portwhy(["---complete", "interfaces", ""], withoutRoutes)
+        #expect(names.status == 0 && names.output.isEmpty)
+        #expect(try Answer(["-u", "\(free)"], withoutRoutes).violations() == [])
+      }
+      let here = "our $s = bound($port, AF_INET, [], SOCK_DGRAM); our $t = listener($port);"
+      try withServer(here.replacing("bound($port", with: "bound(0, AF_INET, []); our $u = bound($port"), port: other)
+      {
+        _ in
+        for question in [["\(other)"], ["-u", "\(other)"], ["--free", "\(other)-\(other + 3)"]] {
+          let ending = try portwhy(question, withoutRoutes)
+          #expect((0...2).contains(ending.status), "\(question): \(ending.errors)")
+        }
+      }
+    }
+  }
+
+  @Test("a command that binds a file which cannot be closed leaves no portwhy behind")
+  func boundFile() throws {
+    try inNamespace { port, _, _ in
+      // The file system lives until this pipe is closed.
+      let input = try makePipe()
+      defer {
+        close(input.read)
+        close(input.write)
+      }
+      let ending = try runReading(input.read, ["--", testDirectory + "/hostile", "bind", "\(port)"])
+      if ending.status == 2 { return print("skipped: this host has no FUSE for users") }
+      #expect(ending.status == 0, "\(ending.errors)")
+    }
+  }
+
+  /// portwhy with this standard input.
+  private func runReading(_ descriptor: Int32, _ arguments: [String]) throws -> Ending {
+    try portwhy(arguments, Start(input: .file("/proc/\(getpid())/fd/\(descriptor)")))
+  }
+
   @Test(
     "SIGINT ends a look and a watch at once, a pipe closes with them, and no process stays behind", arguments: [0, 2])
   func interrupted(looks: Int) throws {

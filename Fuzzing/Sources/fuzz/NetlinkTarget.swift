@@ -26,7 +26,7 @@ func fuzzNetlink(_ input: inout FuzzInput) {
       require(found.destination == address, "the answer is about what was asked")
     }
   case 8: _ = answer(try KernelPortDump(transport: player.transport).tunnelPorts())
-  case 9: _ = KernelPortDump(transport: player.transport).synchronisationPorts()
+  case 9: _ = answer(try KernelPortDump(transport: player.transport).synchronisationPorts())
   default: fuzzAnnouncements(recording)
   }
   // Two requests for tables and families, five attempts each; for kernel ports three kinds of request.

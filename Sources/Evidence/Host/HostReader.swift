@@ -226,29 +226,52 @@ package struct HostReader: Sendable {
   private func readNetwork(
     _ needs: HostNeeds, _ lookups: [IPv4Address], _ facts: inout HostFacts
   ) throws(NetlinkError) {
-    if !needs.isDisjoint(with: [.interfaces, .ipv4LocalRoutes]) {
-      facts.interfaces = try present { () throws(NetlinkError) in try routes.interfaces() }
+    var requests: [RouteDumpRequest] = []
+    if !needs.isDisjoint(with: [.interfaces, .ipv4LocalRoutes]) { requests.append(.interfaces) }
+    if needs.contains(.ipv6Addresses) { requests.append(.ipv6Addresses) }
+    if needs.contains(.ipv4LocalRoutes) {
+      requests += [.ipv4Routes(table: 255), .ipv4Rules] + lookups.map(RouteDumpRequest.ipv4Lookup)
+    }
+    let routes = routes.asking(requests)
+    var isSilent = false
+    if requests.contains(.interfaces) {
+      facts.interfaces = try present(&isSilent) { () throws(NetlinkError) in try routes.interfaces() }
     }
     if needs.contains(.ipv6Addresses) {
-      facts.ipv6Addresses = try present { () throws(NetlinkError) in try routes.ipv6Addresses() }
+      facts.ipv6Addresses = try present(&isSilent) { () throws(NetlinkError) in try routes.ipv6Addresses() }
     }
     if needs.contains(.ipv4LocalRoutes), let interfaces = facts.interfaces {
-      try readTables([255] + Set(interfaces.compactMap(\.vrfTable)).subtracting([255]).sorted(), &facts)
-      facts.ipv4RulesAreDefault = try present { () throws(NetlinkError) in try routes.ipv4RulesAreDefault() }
-      facts.ipv4Lookups = try ipv4Lookups(lookups)
+      let tables = [255] + Set(interfaces.compactMap(\.vrfTable)).subtracting([255]).sorted()
+      try present(&isSilent) { () throws(NetlinkError) in try readTables(tables, routes, &facts) }
+      facts.ipv4RulesAreDefault = try present(&isSilent) { () throws(NetlinkError) in
+        try routes.ipv4RulesAreDefault()
+      }
+      facts.ipv4Lookups = try ipv4Lookups(lookups, routes, &isSilent)
     }
+    facts.routesAreSilent = isSilent
   }
 
-  /// The routes to these addresses, for `HostFacts.ipv4Lookups`; nil where the kernel has no rtnetlink for this reader.
-  package func ipv4Lookups(_ addresses: [IPv4Address]) throws(NetlinkError) -> [RouteLookup]? {
-    try present { () throws(NetlinkError) in
+  /// The routes to these addresses, for `HostFacts.ipv4Lookups`; nil where the kernel has no rtnetlink for this reader,
+  /// or does not answer in time.
+  package func ipv4Lookups(
+    _ addresses: [IPv4Address], isSilent: inout Bool
+  ) throws(NetlinkError) -> [RouteLookup]? {
+    try ipv4Lookups(addresses, routes.asking(addresses.map(RouteDumpRequest.ipv4Lookup)), &isSilent)
+  }
+
+  private func ipv4Lookups(
+    _ addresses: [IPv4Address], _ routes: RouteDump, _ isSilent: inout Bool
+  ) throws(NetlinkError) -> [RouteLookup]? {
+    try present(&isSilent) { () throws(NetlinkError) in
       var found: [RouteLookup] = []
       for address in addresses { if let route = try routes.ipv4Lookup(address) { found.append(route) } }
       return found
     }
   }
 
-  private func readTables(_ tables: [UInt32], _ facts: inout HostFacts) throws(NetlinkError) {
+  private func readTables(
+    _ tables: [UInt32], _ routes: RouteDump, _ facts: inout HostFacts
+  ) throws(NetlinkError) {
     var all: [LocalRoute] = []
     var absent: [UInt32] = []
     for table in tables {
@@ -263,11 +286,16 @@ package struct HostReader: Sendable {
     if facts.kernel >= KernelVersion(major: 5, minor: 0) { facts.ipv4AbsentTables = absent }
   }
 
-  /// What `read` gives; nil where the kernel has no rtnetlink for this reader.
-  private func present<Value>(_ read: () throws(NetlinkError) -> Value) throws(NetlinkError) -> Value? {
+  /// What `read` gives; nil where the kernel has no rtnetlink for this reader, or does not answer in time.
+  private func present<Value>(
+    _ isSilent: inout Bool, _ read: () throws(NetlinkError) -> Value
+  ) throws(NetlinkError) -> Value? {
     do throws(NetlinkError) {
       return try read()
     } catch .interfaceMissing {
+      return nil
+    } catch .noAnswer {
+      isSilent = true
       return nil
     }
   }

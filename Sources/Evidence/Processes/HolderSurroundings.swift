@@ -191,18 +191,23 @@ private struct Surroundings: ~Copyable {
 
   // MARK: Whether it uses the socket
 
-  /// FD_CLOEXEC of its descriptors of the socket (proc_pid_fdinfo(5)): false where one of them has it not.
+  /// FD_CLOEXEC of its descriptors of the socket (proc_pid_fdinfo(5)): false where one of them has it not; nil for more
+  /// of them than are worth the time.
+  ///
+  /// The number may mean another file by now, whose own function (`show_fdinfo`) takes locks that its holder can keep.
   private borrowing func closesOnExec(_ record: ProcessRecord) -> Bool? {
-    var answer: Bool?
+    guard !record.descriptors.isEmpty, record.descriptors.count <= 64 else { return nil }
     for number in record.descriptors {
-      guard let text = try? proc.contents(of: "\(record.pid)/fdinfo/\(number)") else { return nil }
+      guard let file = try? Descriptor(file: "\(record.pid)/fdinfo/\(number)", in: proc),
+        let text = try? Errand.contents(of: file, atMost: 4 << 10)
+      else { return nil }
       let line = text.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "flags:".utf8) }
       guard let digits = line?.split(separator: UInt8(ascii: "\t")).last,
         let flags = UInt32(String(decoding: digits, as: UTF8.self), radix: 8)
       else { return nil }
-      answer = (answer ?? true) && flags & 0o2000000 != 0  // O_CLOEXEC
+      if flags & 0o2000000 == 0 { return false }  // O_CLOEXEC
     }
-    return answer
+    return true
   }
 
   /// The kernel function it sleeps in (proc_pid_wchan(5)); nil where it runs or that may not be known.

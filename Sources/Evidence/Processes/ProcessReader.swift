@@ -195,12 +195,9 @@ extension VisitedProcess {
   func forwardedEndpoint(_ record: ProcessRecord) -> Endpoint? {
     guard let executable = record.executable, executable.split(separator: "/").last == "docker-proxy",
       let owner = uid(), owner == 0 || (owner == record.userManager && record.unit == "docker.service"),
-      let file = try? Descriptor(file: "../cmdline", in: directory)
+      let file = try? Descriptor(file: "../cmdline", in: directory),
+      let text = try? Errand.contents(of: file, atMost: 16 << 10)
     else { return nil }
-    var text: [UInt8] = []
-    try? Errand.read(file, atMost: 16 << 10) { bytes in
-      for place in 0..<bytes.byteCount { text.append(bytes.byte(at: place)) }
-    }
     return dockerProxyTarget(arguments: text.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
   }
 

@@ -151,6 +151,14 @@ package struct RouteDump: Sendable {
 
   package init(transport: NetlinkTransport = .kernel) { self.transport = transport }
 
+  /// A reader that has been given the answers to these requests, and asks for all others.
+  package func asking(_ requests: [RouteDumpRequest]) -> RouteDump {
+    guard !requests.isEmpty, let together = transport.together else { return self }
+    return RouteDump(
+      transport: together(
+        requests.map { NetlinkRequest(family: .route, bytes: $0.encoded(sequence: 1), isStrict: $0.isStrict) }))
+  }
+
   /// Every interface, in the kernel's order.
   package func interfaces() throws(NetlinkError) -> [NetworkInterface] {
     try dump(.interfaces) { (bytes, payload) throws(WireError) in try NetworkInterface(parsing: bytes, payload) }
@@ -170,7 +178,7 @@ package struct RouteDump: Sendable {
   /// The same, nil for a table that was never made; kernels before 5.0 answer as if it were empty.
   package func ipv4Routes(table: UInt32) throws(NetlinkError) -> [LocalRoute]? {
     do throws(NetlinkError) {
-      return try dump(.ipv4Routes(table: table), isStrict: true) { (bytes, payload) throws(WireError) in
+      return try dump(.ipv4Routes(table: table)) { (bytes, payload) throws(WireError) in
         guard let route = try LocalRoute(parsing: bytes, payload), route.table == table else { return nil }
         return route
       }
@@ -210,11 +218,12 @@ package struct RouteDump: Sendable {
   }
 
   private func dump<Value>(
-    _ request: RouteDumpRequest, isStrict: Bool = false, isSingle: Bool = false,
+    _ request: RouteDumpRequest, isSingle: Bool = false,
     decode: (Span<UInt8>, Range<Int>) throws(WireError) -> Value?
   ) throws(NetlinkError) -> [Value] {
     let dump = NetlinkDump(
-      family: .route, replyType: request.replyType, isStrict: isStrict, isSingle: isSingle, transport: transport)
+      family: .route, replyType: request.replyType, isStrict: request.isStrict, isSingle: isSingle,
+      transport: transport)
     return try dump.values(request: request.encoded, decode: decode)
   }
 }
@@ -237,7 +246,7 @@ package struct KernelPortDump: Sendable {
       if let port = tunnel.port { ports.append(Self.port(port, tunnel)) }
     }
     let wireguard = tunnels.filter { $0.kind == "wireguard" }
-    return ports + (wireguard.isEmpty ? [] : wireguardPorts(wireguard))
+    return ports + (wireguard.isEmpty ? [] : try wireguardPorts(wireguard))
   }
 
   private static func port(_ port: Port, _ tunnel: TunnelInterface) -> KernelPort {
@@ -248,36 +257,47 @@ package struct KernelPortDump: Sendable {
 
   /// The UDP port of IPVS's backup daemon, where there is one; only CAP_NET_ADMIN may ask. With
   /// `net.ipv4.vs.sync_ports` above 1 the further ports are not told.
-  package func synchronisationPorts() -> [KernelPort] {
-    guard let family = genericFamily("IPVS") else { return [] }
-    let dump = NetlinkDump(family: .generic, replyType: family, transport: transport)
-    let request = GenericRequest.ipvsDaemons(family: family)
-    let backups = try? dump.values(request: request.encoded) { (bytes, payload) throws(WireError) in
+  package func synchronisationPorts() throws(NetlinkError) -> [KernelPort] {
+    guard let family = try genericFamily("IPVS") else { return [] }
+    let backups = try values(.ipvsDaemons(family: family), family) { (bytes, payload) throws(WireError) in
       try GenericRequest.ipvsBackup(parsing: bytes, payload)
     }
-    return (backups ?? []).map {
+    return backups.map {
       KernelPort(transport: .udp, port: $0.port, owner: KernelOwner(kind: .ipvs, interface: $0.interface))
     }
   }
 
-  /// What may not be read is no evidence.
-  private func genericFamily(_ name: String) -> MessageType? {
-    let control = NetlinkDump(family: .generic, replyType: GenericRequest.families.type, transport: transport)
-    let found = try? control.values(request: GenericRequest.families.encoded) { (bytes, payload) throws(WireError) in
+  private func genericFamily(_ name: String) throws(NetlinkError) -> MessageType? {
+    let type = GenericRequest.families.type
+    return try values(.families, type) { (bytes, payload) throws(WireError) in
       try GenericRequest.familyNumber(of: name, parsing: bytes, payload)
-    }
-    return found?.first
+    }.first
   }
 
-  private func wireguardPorts(_ tunnels: [TunnelInterface]) -> [KernelPort] {
-    guard let family = genericFamily("wireguard") else { return [] }
+  /// What may not be read is no evidence; only that nobody answered is an error.
+  private func values<Value>(
+    _ request: GenericRequest, _ family: MessageType,
+    _ decode: (Span<UInt8>, Range<Int>) throws(WireError) -> Value?
+  ) throws(NetlinkError) -> [Value] {
     let dump = NetlinkDump(family: .generic, replyType: family, transport: transport)
-    return tunnels.compactMap { tunnel in
+    do throws(NetlinkError) {
+      return try dump.values(request: request.encoded, decode: decode)
+    } catch {
+      if case .noAnswer = error { throw error }
+      return []
+    }
+  }
+
+  private func wireguardPorts(_ tunnels: [TunnelInterface]) throws(NetlinkError) -> [KernelPort] {
+    guard let family = try genericFamily("wireguard") else { return [] }
+    var found: [KernelPort] = []
+    for tunnel in tunnels {
       let request = GenericRequest.wireguardDevice(family: family, interface: tunnel.index)
-      let ports = try? dump.values(request: request.encoded) { (bytes, payload) throws(WireError) in
+      let ports = try values(request, family) { (bytes, payload) throws(WireError) in
         try GenericRequest.wireguardPort(parsing: bytes, payload)
       }
-      return ports?.first.map { Self.port($0, tunnel) }
+      if let port = ports.first { found.append(Self.port(port, tunnel)) }
     }
+    return found
   }
 }

@@ -103,50 +103,80 @@ struct Datagram {
 // A socket is opened for each request, so that it belongs to the network namespace of the calling thread and never holds
 // the rest of an older answer.
 extension NetlinkTransport {
-  /// The running kernel, over a libmnl socket.
-  package static let kernel = NetlinkTransport { request, handler throws(NetlinkError) in
-    let socket = try openSocket(request.family)
-    // Before Linux 4.20 there is no such option; the answer is then longer and filtered by who asked.
-    if request.isStrict { try? socket.set(Int32(NETLINK_GET_STRICT_CHK), 1) }
-    do throws(SystemError) { try socket.send(request.bytes) } catch { throw .systemCall("sendto", error) }
-    try receive(from: socket, request.family, handler)
+  /// The running kernel: sock_diag over a libmnl socket; rtnetlink and generic netlink by a child that is not waited
+  /// for, because they wait for a lock (`rtnl_lock`) that every user can hold.
+  package static let kernel = NetlinkTransport(
+    exchange: { request, handler throws(NetlinkError) in
+      guard request.family == .sockDiag else {
+        return try byChild([request]).exchange(request, handler)
+      }
+      try directly(request, handler)
+    },
+    together: { requests in byChild(requests) })
+
+  /// Has the child ask all of this, and answers what it was told.
+  private static func byChild(_ requests: [NetlinkRequest]) -> NetlinkTransport {
+    let messages = requests.map {
+      NetlinkMessageToKernel(bus: $0.family.bus, isStrict: $0.isStrict, bytes: $0.bytes)
+    }
+    let told: Result<[NetlinkConversation?], ErrandError>
+    do throws(ErrandError) { told = .success(try Errand.converse(messages)) } catch { told = .failure(error) }
+    return NetlinkTransport { request, handler throws(NetlinkError) in
+      guard let number = requests.firstIndex(of: request) else {
+        return try kernel.exchange(request, handler)
+      }
+      switch told {
+      case .success(let conversations):
+        guard let conversation = conversations[number] else { throw .noAnswer(request.family) }
+        try replay(conversation, request.family, handler)
+      case .failure(.noAnswer): throw .noAnswer(request.family)
+      // Without another process (RLIMIT_NPROC) there is nobody to ask.
+      case .failure(.failed(let error)): throw .interfaceMissing(request.family, error)
+      }
+    }
   }
 
-  /// A netlink_dump() never fills more than 32 KiB (`max_recvmsg_len`): less would only mean more system calls. One
-  /// message alone can be longer: that of an interface with thousands of alternative names.
+  private static func replay(
+    _ conversation: NetlinkConversation, _ family: NetlinkFamily, _ handler: Handler
+  ) throws(NetlinkError) {
+    let origin = DatagramOrigin(receiver: conversation.port)
+    for datagram in conversation.datagrams {
+      if try handler(datagram.span, origin) == .complete { return }
+    }
+    guard let failure = conversation.failure else { return }
+    switch failure.step {
+    case .socket: throw NetlinkError(family, socket: failure.error)
+    case .connect: throw .systemCall("connect", failure.error)
+    case .send: throw .systemCall("sendto", failure.error)
+    case .receive: throw .systemCall("recvfrom", failure.error)
+    }
+  }
+
+  private static func directly(_ request: NetlinkRequest, _ handler: Handler) throws(NetlinkError) {
+    let socket = try openSocket(request.family)
+    do throws(SystemError) { try socket.send(request.bytes) } catch { throw .systemCall("sendto", error) }
+    try receive(from: socket, handler)
+  }
+
+  /// A netlink_dump() never fills more than 32 KiB (`max_recvmsg_len`): less would only mean more system calls. What
+  /// sock_diag says of one socket has an upper limit far below.
   private static let usualSize = 32 << 10
-  /// No message of the kernel's is longer.
-  private static let largestSize = 16 << 20
 
   private static func openSocket(_ family: NetlinkFamily) throws(NetlinkError) -> MnlSocket {
-    let bus =
-      switch family {
-      case .sockDiag: NETLINK_SOCK_DIAG
-      case .route: NETLINK_ROUTE
-      case .generic: NETLINK_GENERIC
-      }
     let socket: MnlSocket
-    do throws(SystemError) { socket = try MnlSocket(bus) } catch { throw NetlinkError(family, socket: error) }
+    do throws(SystemError) { socket = try MnlSocket(family.bus) } catch { throw NetlinkError(family, socket: error) }
     do throws(SystemError) { try socket.bind() } catch { throw .systemCall("bind", error) }
     return socket
   }
 
   private static func receive(
-    from socket: borrowing MnlSocket, _ family: NetlinkFamily, _ handler: Handler
+    from socket: borrowing MnlSocket, _ handler: Handler
   ) throws(NetlinkError) {
     let receiver = socket.portID
-    // What sock_diag says of a socket has an upper limit far below; of the others the size is asked for first.
-    let mayBeLong = family != .sockDiag
-    var buffer = DatagramBuffer(byteCount: usualSize)
+    let buffer = DatagramBuffer(byteCount: usualSize)
     while true {
       let datagram: Datagram
       do throws(SystemError) {
-        if mayBeLong {
-          let next = try socket.receive(into: buffer, .peek)
-          if next.sender == 0, next.length > buffer.count, next.length <= largestSize {
-            buffer = DatagramBuffer(byteCount: next.length)
-          }
-        }
         datagram = try socket.receive(into: buffer)
       } catch {
         throw .systemCall("recvfrom", error)
@@ -162,6 +192,17 @@ extension NetlinkTransport {
         try handler(bytes, origin)
       }
       if progress == .complete { return }
+    }
+  }
+}
+
+extension NetlinkFamily {
+  /// Its number for socket(2).
+  fileprivate var bus: Int32 {
+    switch self {
+    case .sockDiag: NETLINK_SOCK_DIAG
+    case .route: NETLINK_ROUTE
+    case .generic: NETLINK_GENERIC
     }
   }
 }

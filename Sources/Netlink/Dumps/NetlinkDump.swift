@@ -161,6 +161,8 @@ package enum NetlinkError: Error, Sendable, Hashable, CustomStringConvertible {
   case systemCall(String, SystemError)
   /// The reply is cut off or is not what the kernel's headers promise.
   case malformedReply(WireError)
+  /// The kernel waits for another process (RTNL, `genl_mutex`), and was not waited for.
+  case noAnswer(NetlinkFamily)
   /// What was read changed each time while it was read (NLM_F_DUMP_INTR, ENOBUFS).
   case staysInterrupted(NetlinkFamily)
 
@@ -188,6 +190,7 @@ package enum NetlinkError: Error, Sendable, Hashable, CustomStringConvertible {
     case .refused(let family, let error): "\(family.rawValue) refused the request: \(error)"
     case .systemCall(let name, let error): "\(name): \(error)"
     case .malformedReply(let error): "malformed netlink reply: \(error)"
+    case .noAnswer(let family): "\(family.rawValue) gave no answer in time"
     case .staysInterrupted(let family): "\(family.rawValue) kept changing while it was read"
     }
   }
@@ -237,8 +240,16 @@ package struct NetlinkTransport: Sendable {
   /// Returns when the handler answers `.complete`, or when there are no more datagrams (a recording may end).
   package var exchange: @Sendable (NetlinkRequest, Handler) throws(NetlinkError) -> Void
 
+  /// Asks several requests at once, where that costs less than one after the other; what it gives has their answers,
+  /// and asks whatever else it is asked.
+  package var together: (@Sendable ([NetlinkRequest]) -> NetlinkTransport)?
+
   /// Any function that asks and hands each datagram of the answer on: the seam of the tests.
-  package init(exchange: @escaping @Sendable (NetlinkRequest, Handler) throws(NetlinkError) -> Void) {
+  package init(
+    exchange: @escaping @Sendable (NetlinkRequest, Handler) throws(NetlinkError) -> Void,
+    together: (@Sendable ([NetlinkRequest]) -> NetlinkTransport)? = nil
+  ) {
     self.exchange = exchange
+    self.together = together
   }
 }

@@ -135,6 +135,9 @@ package enum RouteDumpRequest: Sendable, Hashable {
   /// RTM_GETROUTE without NLM_F_DUMP: the route a packet to this address would take; one message answers.
   case ipv4Lookup(IPv4Address)
 
+  /// NETLINK_GET_STRICT_CHK: the kernel applies what is asked for.
+  var isStrict: Bool { if case .ipv4Routes = self { true } else { false } }
+
   /// The type of the messages that answer.
   package var replyType: MessageType {
     switch self {

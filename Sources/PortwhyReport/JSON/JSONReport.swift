@@ -116,6 +116,7 @@ extension SilentSource: JSONObject {
     try form.field("pid", &pid)
     try form.field("command", &command)
     try form.field("iterator", &iterator)
+    try form.field("netlink", &netlink, else: String?.none)
   }
 }
 

@@ -66,6 +66,9 @@ package struct HostFacts: Sendable, Hashable {
   package var ipv4RulesAreDefault: Bool?
   /// What the kernel answered for the addresses of the attempts.
   package var ipv4Lookups: [RouteLookup]?
+  /// The kernel was asked for interfaces, addresses or routes and did not answer in time: what is nil of these was not
+  /// waited for.
+  package var routesAreSilent = false
   /// Security modules in force that can refuse a bind and that sock_diag does not show (`/sys/kernel/security/lsm`).
   package var securityModules: [String]?
   /// Those of `securityModules` that the host shows to enforce: SELinux by its switch.
@@ -356,6 +359,12 @@ public struct Visibility: Sendable, Hashable {
     if !reasons.contains(reason) { reasonWords.append(.known(reason)) }
   }
 
+  /// Adds that something did not answer in time: the first is named.
+  package mutating func add(silent source: SilentSource) {
+    silent = silent ?? source
+    add(.noAnswer)
+  }
+
   /// Whether everything that was looked for could be looked at.
   public var isComplete: Bool { unreadableProcesses == 0 && boundSocketsComplete && reasonWords.isEmpty }
 }
@@ -390,6 +399,9 @@ package struct SilentSource: Sendable, Hashable {
   /// The BPF iterator that it was, `tcp` or `udp`: it locks every socket of the network namespace in its turn, and somebody
   /// keeps one locked; nil for a process.
   package var iterator: String?
+  /// The kernel's interface that it was, `rtnetlink` or `generic netlink`, whose lock somebody holds; nil for a process
+  /// or an iterator.
+  package var netlink: String?
 
   /// A descriptor of this process.
   package static func process(_ pid: Int32, command: String) -> Self { Self(pid: pid, command: command) }
@@ -397,10 +409,14 @@ package struct SilentSource: Sendable, Hashable {
   /// A BPF iterator.
   package static func iterator(_ name: String) -> Self { Self(iterator: name) }
 
-  init(pid: Int32? = nil, command: String? = nil, iterator: String? = nil) {
+  /// What the kernel tells of interfaces, addresses and routes.
+  package static let routes = Self(netlink: "rtnetlink")
+
+  init(pid: Int32? = nil, command: String? = nil, iterator: String? = nil, netlink: String? = nil) {
     self.pid = pid
     self.command = command
     self.iterator = iterator
+    self.netlink = netlink
   }
 
   /// Nothing in particular: what a reader fills in.

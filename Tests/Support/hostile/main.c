@@ -4,32 +4,44 @@
  *   udp    holds the lock of a socket that is bound to the port
  *   mptcp  holds the lock of an MPTCP connection to the port; it is told by its process's descriptor alone
  *   race   has a descriptor that is now a listener on the port, now a file that cannot be closed
+ *   fdinfo has descriptors that are now a listener on the port, now an epoll(7) instance whose lock is held
+ *   bind   calls bind(2) on a file that cannot be closed, and ends; the file system lives on
  *
  * A socket is locked while send(2) copies from memory. That memory is a page of a file in a FUSE file system of its own,
  * whose server, a child of this program, never answers a READ or a FLUSH of others; see fuse(4) and linux/fuse.h. It starts
  * as root, for sockets and /dev/fuse, and does the rest as the user nobody. "ready" is printed when the lock is held (or the
- * race is on); it ends with its standard input. Exit status 2: this host has no FUSE, 3: no MPTCP. */
+ * race is on); it ends with its standard input. Exit status 2: this host has no FUSE, 3: no MPTCP.
+ *
+ * hostile routes PROGRAM [WORD…] runs a program that gets no answer over NETLINK_ROUTE and NETLINK_GENERIC, as if
+ * somebody held the RTNL; that one is of the whole host, so it is not held: a filter keeps socket(2) waiting. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/fuse.h>
+#include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stddef.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { nobody = 65534, file_size = 1 << 20, ipproto_mptcp = 262 };
@@ -38,6 +50,12 @@ static void require(int holds, const char *what) {
   if (holds) return;
   perror(what);
   exit(1);
+}
+
+static int input_has_ended(void) {
+  struct pollfd input = {0, POLLIN, 0};
+  char byte;
+  return poll(&input, 1, 0) > 0 && read(0, &byte, 1) <= 0;
 }
 
 /* ---- the file system: a root directory, and in it one file by any name ---- */
@@ -127,8 +145,14 @@ static void write_file(const char *path, const char *text) {
   close(file);
 }
 
-/* Becomes nobody with namespaces of his own, mounts the file system and opens the file. */
-static int open_slow_file(int *told) {
+static void end_with_input(int signal) {
+  (void)signal;
+  _exit(0);
+}
+
+/* Becomes nobody with namespaces of his own, mounts the file system and opens the file. `outlives`: the file system
+ * ends with the standard input and not with this process. */
+static int open_slow_file(int *told, int outlives) {
   int ends[2];
   require(setgid(nobody) == 0 && setuid(nobody) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0, "setuid");
   if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) exit(2);
@@ -147,7 +171,18 @@ static int open_slow_file(int *told) {
   require(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
   pid_t own = getpid();
   if (fork() == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (outlives) {
+      /* SIGIO at the end of the input; nothing that is read to its end is kept open. */
+      setsid();
+      signal(SIGIO, end_with_input);
+      fcntl(0, F_SETOWN, getpid());
+      fcntl(0, F_SETFL, O_ASYNC);
+      close(1);
+      close(2);
+      if (input_has_ended()) _exit(0);
+    } else {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
     /* The last end of the pipe closes with the test's input. */
     close(ends[0]);
     serve(device, own, ends[1]);
@@ -210,33 +245,130 @@ static void ready(void) {
   fflush(stdout);
 }
 
-static int input_has_ended(void) {
-  struct pollfd input = {0, POLLIN, 0};
+/* ---- an epoll instance ---- */
+
+struct waiting {
+  int instance;
+  void *page;
+};
+
+/* epoll_wait(2) writes its events with `ep->mtx` held. */
+static void *wait_slowly(void *raw) {
+  struct waiting *waiting = raw;
+  epoll_wait(waiting->instance, waiting->page, 64, -1);
+  return 0;
+}
+
+/* An orphan of another session: whose parent has gone is looked at more closely. */
+static void leave_parent(void) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  pid_t first = fork();
+  if (first != 0) {
+    int status = 0;
+    close(1);
+    for (pid_t ended = 0; ended >= 0;) {
+      int how = 0;
+      ended = waitpid(-1, &how, 0);
+      if (ended > 0 && ended != first) status = WIFEXITED(how) ? WEXITSTATUS(how) : 1;
+    }
+    _exit(status);
+  }
+  setsid();
+  pid_t between = getpid();
+  if (fork() != 0) _exit(0);
+  while (getppid() == between) usleep(1000);
+}
+
+static void turn_into_epoll(int listener, int file, int told) {
+  enum { first = 300, count = 40 };
+  struct waiting waiting = {epoll_create1(EPOLL_CLOEXEC), 0};
+  int ends[2];
+  struct epoll_event event = {.events = EPOLLIN};
   char byte;
-  return poll(&input, 1, 0) > 0 && read(0, &byte, 1) <= 0;
+  pthread_t thread;
+  require(waiting.instance >= 0 && pipe2(ends, O_CLOEXEC) == 0 && write(ends[1], "x", 1) == 1, "epoll_create1");
+  require(epoll_ctl(waiting.instance, EPOLL_CTL_ADD, ends[0], &event) == 0, "epoll_ctl");
+  waiting.page = mmap(0, file_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+  require(waiting.page != MAP_FAILED, "mmap");
+  require(pthread_create(&thread, 0, wait_slowly, &waiting) == 0, "pthread_create");
+  require(read(told, &byte, 1) == 1, "the READ of the page");
+  ready();
+  /* Half of them are the listener at any moment. */
+  while (!input_has_ended())
+    for (int number = 0; number < count; number++) {
+      dup2(listener, first + number);
+      dup2(waiting.instance, first + (number + count / 2) % count);
+    }
+  _exit(0);
+}
+
+/* ---- bind(2) of a file ---- */
+
+static void bind_file(int file, int port) {
+  struct sockaddr_in name = loopback(port);
+  bind(file, (struct sockaddr *)&name, sizeof name);
+  _exit(0);
+}
+
+/* ---- no answer of the kernel ---- */
+
+static int hold_routes(char **words) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 6),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 4),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NETLINK_ROUTE, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NETLINK_GENERIC, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+  /* The descriptors are shared until execve(2): this process keeps the one that nobody reads. */
+  pid_t child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+  require(child >= 0, "clone");
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program) < 0) _exit(90);
+    execv(words[0], words);
+    _exit(91);
+  }
+  int status;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 int main(int count, char **words) {
+  if (count > 2 && strcmp(words[1], "routes") == 0) return hold_routes(words + 2);
   if (count != 3) return 64;
   const char *mode = words[1];
   int port = atoi(words[2]), told;
+  int is_fdinfo = strcmp(mode, "fdinfo") == 0;
+  if (is_fdinfo) leave_parent();
   make_device();
   signal(SIGPIPE, SIG_IGN);
   /* Sockets belong to who made them: nobody. */
   require(setegid(nobody) == 0 && seteuid(nobody) == 0, "seteuid");
   struct sending sending = {-1, 0, port, 0};
   int is_race = strcmp(mode, "race") == 0, listener = -1;
+  if (strcmp(mode, "bind") == 0) {
+    require(seteuid(0) == 0, "seteuid");
+    bind_file(open_slow_file(&told, 1), port);
+  }
   if (strcmp(mode, "udp") == 0) {
     sending.descriptor = bound(SOCK_DGRAM, 0, port);
     sending.flags = MSG_MORE;
   } else {
     int protocol = strcmp(mode, "mptcp") == 0 ? ipproto_mptcp : 0;
     listener = bound(SOCK_STREAM, protocol, port);
-    if (is_race) require(listen(listener, 8) == 0, "listen");
+    if (is_race || is_fdinfo) require(listen(listener, 8) == 0, "listen");
     else sending.descriptor = accepted(listener, port, protocol);
   }
   require(seteuid(0) == 0, "seteuid");
-  int file = open_slow_file(&told);
+  int file = open_slow_file(&told, 0);
+  if (is_fdinfo) turn_into_epoll(listener, file, told);
   if (is_race) {
     int stable = fcntl(listener, F_DUPFD_CLOEXEC, 900);
     ready();
