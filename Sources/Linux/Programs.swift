@@ -488,7 +488,7 @@ package struct NetlinkConversation: Sendable {
 
   /// In the order in which they came.
   package var datagrams: [[UInt8]] = []
-  /// The port id of the socket that asked.
+  /// Who asked, by the number of its port.
   package var port: UInt32 = 0
   /// What ended it early; nil where nothing did.
   package var failure: (step: Step, error: SystemError)?
