@@ -34,7 +34,8 @@ private func ask(
         asked.evidence += 1
         return EvidenceMerge(sockets: dump, buckets: [bucket])
       },
-      bucket: { _, _, _, _ in hasBucket ? bucket : nil },
+      // An iterator that finds the holders, as where many files are open, finds the real bucket too.
+      holders: { _, _, _ in nil }, bucket: { _, _, _, _ in hasBucket ? bucket : nil },
       bind: { _, options, _ in
         asked.binds.append(options)
         return .answered(answers(options))

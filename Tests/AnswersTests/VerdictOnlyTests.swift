@@ -90,7 +90,7 @@ struct VanishedTests {
       defer { for descriptor in held { close(descriptor) } }
       let sources = EvidenceSources(
         evidence: { _, _, dump, _, _, _ in EvidenceMerge(sockets: dump, buckets: [], vanished: 2) },
-        bucket: { _, _, _, _ in nil })
+        holders: { _, _, _ in nil }, bucket: { _, _, _, _ in nil })
       let ports = port...port.advanced(by: 1)
       let item = QuestionItem(addresses: [.address(.v4(.loopback), zone: nil)], ports: ports, transport: .tcp)
       let question = Question(items: [item], plan: Plan(uid: 0))
