@@ -34,8 +34,11 @@ struct Ending: Sendable, Hashable {
   var output: String
   var errors: String
 
-  /// What was printed, but for how long ago a process was started, in whatever unit.
-  var untimed: String { output.replacing(/since \d+ (second|minute|hour|day)s?/, with: "since then") }
+  /// What was printed, but for how long ago a process was started, in whatever unit, and for where the lines break: the width
+  /// of that time moves it.
+  var untimed: String {
+    output.replacing(/since \d+ (second|minute|hour|day)s?/, with: "since then").replacing(/\s+/, with: " ")
+  }
 
   /// The first two lines, each with what hangs below it.
   var headline: String {
