@@ -93,9 +93,10 @@ private func fuzzContainerFiles(_ input: inout FuzzInput) {
   let texts = containerFiles.map { _ in input.part() }
   for (file, text) in zip(containerFiles, texts) { files.write(file, text) }
   guard let root = try? Descriptor(directory: files.path) else { return require(false, "the root is there") }
-  if let label = ContainerLabel(of: "c0", engine: engine, in: root) {
+  if let label = ContainerLabel(of: containerID, engine: engine, in: root) {
     require(label.name != nil || label.image != nil, "a label says something")
   }
+  require(Publication.all(in: root).values.allSatisfy { $0 == containerID }, "there is one container")
   for text in texts {
     // Two readers of JSON: what the one for reports takes, the other takes as well.
     var cursor = JSONCursor(bytes: text)
@@ -106,10 +107,13 @@ private func fuzzContainerFiles(_ input: inout FuzzInput) {
   }
 }
 
+/// 64 digits, as engines have them.
+private let containerID = String(repeating: "c0", count: 32)
+
 private let containerFiles = [
-  "var/lib/docker/containers/c0/config.v2.json",
+  "var/lib/docker/containers/\(containerID)/config.v2.json",
   "var/lib/containers/storage/overlay-containers/containers.json",
-  "run/containerd/io.containerd.runtime.v2.task/k8s.io/c0/config.json",
+  "run/containerd/io.containerd.runtime.v2.task/k8s.io/\(containerID)/config.json",
 ]
 
 /// Where units and containers have their files; the user whose units are read is at home there.

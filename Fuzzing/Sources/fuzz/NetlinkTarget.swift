@@ -64,6 +64,10 @@ private func fuzzSockets(_ player: Player, _ transport: TransportProtocol, _ por
 private func fuzzGlances(_ player: Player) {
   let glances = answer(try SocketDump(transport: player.transport).glances(.tcp, .holding, ports: 8000...8010))
   for glance in glances ?? [] { require((8000...8010).contains(glance.port.rawValue), "a port asked for") }
+  for transport in TransportProtocol.allCases {
+    let holders = answer(try SocketDump(transport: player.transport).holders(transport))
+    require((holders ?? []).allSatisfy { $0.transport == transport }, "sockets of the protocol asked for")
+  }
 }
 
 /// An answer has as many interfaces as the kernel's last dump has messages before its end: nothing left out, nothing of

@@ -23,6 +23,9 @@ func fuzzReport(_ input: inout FuzzInput) {
   }
   checkJSON(saved)
   show(saved.report, users: saved.users)
+  var visibility = saved.report.visibility
+  visibility.add(silent: .iterator("tcp"))
+  require(visibility.silent != nil && visibility.reasons.contains(.noAnswer), "who is silent keeps a reason")
   let asked = question(choice, number / (baseReports.count + 1), saved.report)
   if let answer = try? Portwhy.answer(from: saved.report, asked) {
     show(answer, users: saved.users)
