@@ -12,9 +12,10 @@ public enum Portwhy {
   ///
   /// It waits for no other process: what may have to is done by a child (clone(2), without SIGCHLD and without what
   /// pthread_atfork(3) runs), which executes async-signal-safe C alone, holds no descriptor of the caller and is left behind
-  /// after half a second of waiting; at most one is at any time. So it may be called in a program with threads. The child's
-  /// memory is copied on write: in a program of 100 MB clone(2) takes some 20 ms. Descriptors of the calling program itself
-  /// are asked without a child. A thread that is started before an ok has all signals blocked and lives as long as one dump.
+  /// after half a second of waiting; of each kind (sockets, files, rtnetlink) at most one is at any time. So it may be called
+  /// in a program with threads. The child's memory is copied on write: in a program of 100 MB clone(2) takes some 20 ms.
+  /// Descriptors of the calling program itself are asked without a child. A thread that is started before an ok has all
+  /// signals blocked and lives as long as one dump.
   public static func answer(_ question: Question) throws(PortwhyError) -> Report {
     guard let namespace = question.namespace else { return try answerHere(question) }
     return try namespace.look { () throws(PortwhyError) in try answerHere(question) }

@@ -12,9 +12,9 @@ import SocketModel
 
 /// What the tables are asked again before an ok.
 enum SecondLook {
-  /// Where sockets move all the time: each round asks for listeners, the quickest
-  /// to ask for, a few times, and then for everything. A socket that is connected and disconnected all the time is
-  /// missed by one walk in four: by seven in a row once in 16,000 looks. Each round takes as long as a dump.
+  /// Where sockets move all the time: each round asks for listeners, the quickest to ask for, a few times, and then for
+  /// everything. A socket that is connected and disconnected all the time is missed by one walk in four: by seven in a row
+  /// once in 16,000 looks. Each round takes as long as a dump.
   static let rounds = 6
   static let looksForListeners = 4
   /// How many of the rounds hope for stillness. Where two have not met it a third is not likely to.
