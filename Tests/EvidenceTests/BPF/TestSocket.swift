@@ -1,8 +1,9 @@
 import CBPFTests
 import Glibc
+import KernelLab
 import SocketModel
 
-/// A socket of a test, closed when it goes.
+/// A socket of a test, closed for good when it goes.
 final class TestSocket {
   private(set) var descriptor: Int32
 
@@ -15,7 +16,7 @@ final class TestSocket {
   deinit { close() }
 
   func close() {
-    if descriptor >= 0 { _ = Glibc.close(descriptor) }
+    if descriptor >= 0 { closeForGood(descriptor) }
     descriptor = -1
   }
 

@@ -137,7 +137,7 @@ extension NetworkNamespace {
         }
       } catch {
         outcomes.append(.notBuilt(error))
-        for descriptor in builder.sockets.all { SystemCalls.close(descriptor) }
+        for descriptor in builder.sockets.all { closeForGood(descriptor) }
         builder.sockets = HolderSockets()
       }
       sockets.append(builder.sockets)

@@ -35,7 +35,7 @@ package struct HeldSockets: ~Copyable {
   /// The kernel keeps them for 60 s (TCP_TIMEWAIT_LEN).
   package static func leaveTimeWait(_ count: Int, on port: Port) throws(SystemError) {
     let listener = try listener(.v4(.loopback), port)
-    defer { SystemCalls.close(listener) }
+    defer { closeForGood(listener) }
     try leaveTimeWait(count, listener, port)
   }
 

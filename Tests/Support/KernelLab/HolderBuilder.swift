@@ -47,7 +47,7 @@ struct HolderBuilder {
       try buildNeighbours(count)
     case .visitor:
       try bindMain()
-      if let main = sockets.main { SystemCalls.close(main) }
+      if let main = sockets.main { closeForGood(main) }
       sockets.main = nil
     }
     try change(.end, sockets.main)

@@ -22,7 +22,7 @@ extension HolderBuilder {
     try change(.connection, sockets.connection)
     sockets.connection = try ConnectionDriver(own: sockets.connection, peer: sockets.peer).drive(to: state)
     if !listenerStays {
-      SystemCalls.close(listener)
+      closeForGood(listener)
       sockets.main = nil
     }
   }
@@ -40,7 +40,7 @@ extension HolderBuilder {
       if arrives(at: listener, before) { return }
       guard let stray = sockets.peer else { break }
       try? SystemCalls.setOption(stray, .linger, bytes: nativeBytes(Int32(1)) + nativeBytes(Int32(0)))
-      SystemCalls.close(stray)
+      closeForGood(stray)
       sockets.peer = nil
     }
     throw CallFailure(.arrival, .tryAgain)

@@ -37,7 +37,7 @@ extension HolderBuilder {
       } catch {
         guard error == .addressInUse else { throw CallFailure(.bind, error) }
         sockets.crowd.removeLast()
-        SystemCalls.close(descriptor)
+        closeForGood(descriptor)
       }
     }
   }
