@@ -102,14 +102,6 @@ extension Policies {
 }
 
 extension Diagnosis {
-  /// The headline's words for what only a call that was made could tell; nil where the rules explain what it met.
-  package var ofCall: String? {
-    switch cause {
-    case .refusedByPolicy?, .goneMeanwhile?, .alreadyBound?: cause?.entry.text.title
-    default: notes.contains { $0.kind == .unexplained } ? "what made the call fail is not known" : nil
-    }
-  }
-
   /// Adds that what is in the way was started by the command whose call failed.
   package mutating func addOwnTree(_ holder: ProcessRecord) {
     notes.removeAll { $0.kind == .olderCopy }

@@ -272,3 +272,13 @@ extension ProcessRecord {
     return "in ~\(workingDirectory.dropFirst(home.count))"
   }
 }
+
+extension Diagnosis {
+  /// The headline's words for what only a call that was made could tell; nil where the rules explain what it met.
+  package var ofCall: String? {
+    switch cause {
+    case .refusedByPolicy?, .goneMeanwhile?, .alreadyBound?: cause?.entry.text.title
+    default: notes.contains { $0.kind == .unexplained } ? "what made the call fail is not known" : nil
+    }
+  }
+}
