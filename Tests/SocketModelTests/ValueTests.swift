@@ -22,6 +22,7 @@ struct KernelVersionTests {
       ("6.1.50", "#1 SMP Debian 6.1.99-1", 6, 1, 50), ("6.1.0", "#1 SMP Debian 6.2.99-1", 6, 1, nil),
       ("6.1.0", "#1 SMP Debian ", 6, 1, nil), ("7.2-rc3", "", 7, 2, nil), ("6.18.44.1", "", 6, 18, 44),
       ("6.1-rc3.5", "", 6, 1, nil), ("6.1.0", "#1 SMP Debian 6.1x.99-1", 6, 1, nil),
+      ("6.1.0", "#1 SMP Debian 6.1.00192-2", 6, 1, 192),
     ] as [(String, String, Int, Int, Int?)])
   func versions(release: String, version: String, major: Int, minor: Int, stable: Int?) throws {
     let kernel = try #require(KernelVersion(release: release, version: version))
