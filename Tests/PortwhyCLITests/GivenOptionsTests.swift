@@ -139,6 +139,9 @@ struct GivenOptionsTests {
     }
     #expect(Shown.hidingSecrets("no \"a@b\" here") == "no \"…@…\" here")
     #expect(Shown.hidingSecrets("no \"ab\" here") == "no \"ab\" here")
+    // A letter that joins the quote before it, or after which a quote stands.
+    #expect(Shown.hidingSecrets("no \"\u{301}a@b\u{301}\" here") == "no \"…@…\" here")
+    #expect(Shown.hidingSecrets("no \"a@b\"\u{301} here") == "no \"…@…\"\u{301} here")
   }
 
   @Test("of a half typed line are taken as far as they are right")

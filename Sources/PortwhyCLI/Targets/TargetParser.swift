@@ -177,10 +177,11 @@ struct Shown: CustomStringConvertible {
 
   /// A message of others, whose one quoted part is hidden where it holds an `@`.
   static func hidingSecrets(_ message: String) -> String {
-    let quote: Character = "\""
-    guard let first = message.firstIndex(of: quote), let last = message.lastIndex(of: quote), first < last,
+    // By bytes: a letter that joins the one before it would make a quote another character.
+    let quote = UInt8(ascii: "\"")
+    guard let first = message.utf8.firstIndex(of: quote), let last = message.utf8.lastIndex(of: quote), first < last,
       holdsSecret(String(message[first...last]))
     else { return message }
-    return message[..<first] + hidden + message[message.index(after: last)...]
+    return message[..<first] + hidden + message[message.utf8.index(after: last)...]
   }
 }
