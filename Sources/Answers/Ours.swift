@@ -112,8 +112,7 @@ extension TargetReport {
       !open.isEmpty && others.isEmpty
       && open.allSatisfy { claim.explains($0, planned: plan.options, without: snapshot) }
     ours = OursFinding(
-      matched: predicates.filter { predicate in inTheWay.contains { claim.matches(predicate, $0) } }.map(
-        \.description),
+      matched: predicates.filter { claim.matches($0, oneOf: inTheWay) }.map(\.description),
       decides: decides)
     notes.removeAll { $0.kind == .notOurs }
     if decides {
@@ -156,7 +155,18 @@ extension TargetReport {
 /// What is one's own among the sockets of a port.
 private struct OursClaim {
   let predicates: [OursPredicate]
-  let sockets: [SocketObservation]
+  private let sockets: [SocketObservation]
+  private let listeners: Listeners
+  /// Those that are somebody else's.
+  private var foreignListeners: Listeners
+
+  init(predicates: [OursPredicate], sockets: [SocketObservation]) {
+    self.predicates = predicates
+    self.sockets = sockets
+    listeners = Listeners(sockets) { $0.owner != .none }
+    foreignListeners = listeners
+    foreignListeners = Listeners(sockets) { $0.owner != .none && !isOurs($0) }
+  }
 
   /// Every process that holds the socket matches; a socket without one goes with its listener or its unit.
   func isOurs(_ socket: SocketObservation) -> Bool {
@@ -173,15 +183,17 @@ private struct OursClaim {
 
   /// All that could have accepted it, and there is one.
   private func listenersAreOurs(of socket: SocketObservation) -> Bool {
-    let listeners = sockets.filter { $0.state == .listen && $0.owner != .none && $0.mayHaveAccepted(socket) }
-    return !listeners.isEmpty && listeners.allSatisfy(isOurs)
+    listeners.first(of: socket) != nil && foreignListeners.first(of: socket) == nil
   }
 
-  /// Whether the predicate is a reason why a socket is one's own.
-  func matches(_ predicate: OursPredicate, _ socket: SocketObservation) -> Bool {
-    predicate.matchesMaker(of: socket) || socket.processes.contains { predicate.matches($0, of: socket) }
-      || socket.owner == .none
-        && sockets.contains { $0.state == .listen && $0.mayHaveAccepted(socket) && matches(predicate, $0) }
+  /// Whether the predicate is a reason why one of these sockets is one's own.
+  func matches(_ predicate: OursPredicate, oneOf inTheWay: [SocketObservation]) -> Bool {
+    func isReason(_ socket: SocketObservation) -> Bool {
+      predicate.matchesMaker(of: socket) || socket.processes.contains { predicate.matches($0, of: socket) }
+    }
+    if inTheWay.contains(where: isReason) { return true }
+    let listeners = Listeners(sockets, where: isReason)
+    return inTheWay.contains { $0.owner == .none && listeners.first(of: $0) != nil }
   }
 
   /// Without one's own sockets the bind works, as far as can be seen.

@@ -93,14 +93,13 @@ func editDistance<Letter: Equatable>(_ first: [Letter], _ second: [Letter]) -> I
 package struct OwnerWords {
   private var sockets: [SocketObservation]
   private var showsAll: Bool
-  /// Indices into `sockets`.
-  private var listeners: [Int]
+  private var listeners: Listeners
 
   /// - Parameter showsAll: every process, and container ids whole.
   package init(_ sockets: [SocketObservation], showsAll: Bool) {
     self.sockets = sockets
     self.showsAll = showsAll
-    listeners = sockets.indices.filter { sockets[$0].state == .listen }
+    listeners = Listeners(sockets)
   }
 
   package func text(_ socket: SocketObservation) -> String {
@@ -128,13 +127,15 @@ package struct OwnerWords {
   /// `nginx (pids 812, 813, … 40 processes) in nginx.service, curl (pid 77)`: one entry for each command and place.
   private func processes(_ records: [ProcessRecord]) -> String {
     var groups: [(name: String, place: String, pids: [Int32])] = []
+    var known: [[String]: Int] = [:]
     for record in records {
       let place = place(record)
-      if let index = groups.firstIndex(where: { $0.name == record.command && $0.place == place }) {
-        groups[index].pids.append(record.pid)
-      } else {
-        groups.append((record.command, place, [record.pid]))
+      let index = known[[record.command, place], default: groups.count]
+      if index == groups.count {
+        known[[record.command, place]] = index
+        groups.append((record.command, place, []))
       }
+      groups[index].pids.append(record.pid)
     }
     let shown = showsAll ? groups[...] : groups.prefix(3)
     let rest = groups.count - shown.count
@@ -176,12 +177,7 @@ package struct OwnerWords {
   private func listener(of socket: SocketObservation) -> String {
     var index: Int?
     if case .inferred(_, let from, _) = socket.reuseaddr { index = from }
-    if index == nil {
-      let fitting = listeners.filter {
-        sockets[$0].local.port == socket.local.port && sockets[$0].mayHaveAccepted(socket)
-      }
-      if fitting.count == 1 { index = fitting.first }
-    }
+    index = index ?? listeners.only(of: socket)
     guard let index, sockets.indices.contains(index), let first = sockets[index].processes.first else { return "" }
     return " of \(first.text)"
   }
@@ -332,8 +328,8 @@ package enum ErrorWords {
 ///   - sockets: those that are not, with the holders alone that do not match.
 ///   - predicates: as they were given.
 package func notOursNote(_ sockets: [SocketObservation], _ predicates: [String]) -> Note? {
-  var holders: [String] = []
-  for socket in sockets where !holders.contains(socket.foreignText) { holders.append(socket.foreignText) }
+  var named: Set<String> = []
+  let holders = sockets.map(\.foreignText).filter { named.insert($0).inserted }
   guard !holders.isEmpty else { return nil }
   let (are, `do`) = holders.count > 1 ? ("are", "do") : ("is", "does")
   let isHidden = sockets.allSatisfy { $0.owner == .hidden }
