@@ -50,12 +50,20 @@ package enum OursPredicate: Sendable, Hashable, CustomStringConvertible {
       let (name, manager) = Self.whose(name)
       return process.userManager == manager
         && (process.containerName == name || process.container.map { $0.hasPrefix(name) } ?? false)
-    case .executable(let path): return process.executable == path || process.executable == path + " (deleted)"
-    case .workingDirectory(let path): return process.workingDirectory == path
+    case .executable, .workingDirectory: return names(process) && process.hasHostPaths == true
     case .process(let pid), .processFile(_, let pid?):
       return process.pid == pid || process.parent == pid
         || process.parents?.contains { $0.pid == pid && pid != 1 } ?? false
     case .processFile(_, nil): return false
+    }
+  }
+
+  /// Whether the process itself calls its program or directory so.
+  func names(_ process: ProcessRecord) -> Bool {
+    switch self {
+    case .executable(let path): process.executable == path || process.executable == path + " (deleted)"
+    case .workingDirectory(let path): process.workingDirectory == path
+    default: false
     }
   }
 
@@ -117,8 +125,10 @@ extension TargetReport {
     notes.removeAll { $0.kind == .notOurs }
     if decides {
       sayOurs(host, visibility)
-    } else if let note = notOursNote(others.map(claim.foreign), predicates.map(\.description)) {
-      notes.append(note)
+    } else {
+      let foreign = others.map(claim.foreign)
+      let isDoubted = foreign.contains { $0.processes.contains { process in predicates.contains { $0.names(process) } } }
+      if let note = notOursNote(foreign, predicates.map(\.description), isDoubted: isDoubted) { notes.append(note) }
     }
   }
 

@@ -261,7 +261,7 @@ extension ProcessRecord {
 
 extension ParentProcess {
   /// As `ProcessRecord.text`.
-  var text: String { "\(command) (pid \(pid))" }
+  var text: String { "\(commandText(command)) (pid \(pid))" }
 }
 
 extension Endpoint {

@@ -22,6 +22,7 @@ public struct ProcessRecord: Sendable, Hashable {
     var uid: UInt32?
     var startedAt: Double?
     var workingDirectory: String?
+    var hasHostPaths: Bool?
     var parents: [ParentProcess]?
     var isServiceManager: Bool = false
     var isParentGone: Bool?
@@ -102,6 +103,12 @@ public struct ProcessRecord: Sendable, Hashable {
   package var workingDirectory: String? {
     get { facts[0].workingDirectory }
     set { facts[0].workingDirectory = newValue }
+  }
+  /// Whether `executable` and `workingDirectory` are names of this host: false where a user may have mounted there what he
+  /// likes, nil where that was not read or cannot be told.
+  package var hasHostPaths: Bool? {
+    get { facts[0].hasHostPaths }
+    set { facts[0].hasHostPaths = newValue }
   }
   /// What started it, its parent first, up to the service manager or as far as it is visible; nil where it was not read.
   package var parents: [ParentProcess]? {
