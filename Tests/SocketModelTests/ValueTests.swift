@@ -17,7 +17,7 @@ struct ListenersTests {
     let address = IPAddress(address) ?? .v4(.any)
     return SocketObservation(
       transport: .tcp, family: address.family, local: Endpoint(address: address, port: Port(port)), remote: nil,
-      state: state, uid: 0, inode: 1, cookie: 1)
+      state: state, reuseaddr: .known(true, .getsockopt), reuseport: .known(false, .getsockopt), inode: 1)
   }
 
   @Test("a connection may come from a listener on its address or on the wildcard of its family")
