@@ -296,25 +296,6 @@ func withInferredFlags(_ sockets: [SocketObservation]) -> [SocketObservation] {
   }
 }
 
-/// The listeners of a port by their address: a port may have thousands of each.
-private struct Listeners {
-  private var byAddress: [IPAddress: Int] = [:]
-  private var wildcards: [AddressFamily: Int] = [:]
-
-  init(_ sockets: [SocketObservation]) {
-    for (index, socket) in sockets.enumerated() where socket.state == .listen {
-      if byAddress[socket.local.address] == nil { byAddress[socket.local.address] = index }
-      if socket.local.address.isUnspecified, wildcards[socket.family] == nil { wildcards[socket.family] = index }
-    }
-  }
-
-  /// The first that may have accepted the connection (`mayHaveAccepted`).
-  func first(of child: SocketObservation) -> Int? {
-    let candidates = [byAddress[child.local.address], wildcards[child.family]]
-    return candidates.compactMap { $0 }.min()
-  }
-}
-
 extension SocketObservation {
   /// A connection of which a flag is not known.
   fileprivate var mayInherit: Bool {

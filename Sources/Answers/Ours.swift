@@ -50,12 +50,20 @@ package enum OursPredicate: Sendable, Hashable, CustomStringConvertible {
       let (name, manager) = Self.whose(name)
       return process.userManager == manager
         && (process.containerName == name || process.container.map { $0.hasPrefix(name) } ?? false)
-    case .executable(let path): return process.executable == path || process.executable == path + " (deleted)"
-    case .workingDirectory(let path): return process.workingDirectory == path
+    case .executable, .workingDirectory: return names(process) && process.hasHostPaths == true
     case .process(let pid), .processFile(_, let pid?):
       return process.pid == pid || process.parent == pid
         || process.parents?.contains { $0.pid == pid && pid != 1 } ?? false
     case .processFile(_, nil): return false
+    }
+  }
+
+  /// Whether the process itself calls its program or directory so.
+  func names(_ process: ProcessRecord) -> Bool {
+    switch self {
+    case .executable(let path): process.executable == path || process.executable == path + " (deleted)"
+    case .workingDirectory(let path): process.workingDirectory == path
+    default: false
     }
   }
 
@@ -112,14 +120,15 @@ extension TargetReport {
       !open.isEmpty && others.isEmpty
       && open.allSatisfy { claim.explains($0, planned: plan.options, without: snapshot) }
     ours = OursFinding(
-      matched: predicates.filter { predicate in inTheWay.contains { claim.matches(predicate, $0) } }.map(
-        \.description),
+      matched: predicates.filter { claim.matches($0, oneOf: inTheWay) }.map(\.description),
       decides: decides)
     notes.removeAll { $0.kind == .notOurs }
     if decides {
       sayOurs(host, visibility)
-    } else if let note = notOursNote(others.map(claim.foreign), predicates.map(\.description)) {
-      notes.append(note)
+    } else {
+      let foreign = others.map(claim.foreign)
+      let isDoubted = foreign.contains { $0.processes.contains { process in predicates.contains { $0.names(process) } } }
+      if let note = notOursNote(foreign, predicates.map(\.description), isDoubted: isDoubted) { notes.append(note) }
     }
   }
 
@@ -156,7 +165,18 @@ extension TargetReport {
 /// What is one's own among the sockets of a port.
 private struct OursClaim {
   let predicates: [OursPredicate]
-  let sockets: [SocketObservation]
+  private let sockets: [SocketObservation]
+  private let listeners: Listeners
+  /// Those that are somebody else's.
+  private var foreignListeners: Listeners
+
+  init(predicates: [OursPredicate], sockets: [SocketObservation]) {
+    self.predicates = predicates
+    self.sockets = sockets
+    listeners = Listeners(sockets) { $0.owner != .none }
+    foreignListeners = listeners
+    foreignListeners = Listeners(sockets) { $0.owner != .none && !isOurs($0) }
+  }
 
   /// Every process that holds the socket matches; a socket without one goes with its listener or its unit.
   func isOurs(_ socket: SocketObservation) -> Bool {
@@ -173,15 +193,17 @@ private struct OursClaim {
 
   /// All that could have accepted it, and there is one.
   private func listenersAreOurs(of socket: SocketObservation) -> Bool {
-    let listeners = sockets.filter { $0.state == .listen && $0.owner != .none && $0.mayHaveAccepted(socket) }
-    return !listeners.isEmpty && listeners.allSatisfy(isOurs)
+    listeners.first(of: socket) != nil && foreignListeners.first(of: socket) == nil
   }
 
-  /// Whether the predicate is a reason why a socket is one's own.
-  func matches(_ predicate: OursPredicate, _ socket: SocketObservation) -> Bool {
-    predicate.matchesMaker(of: socket) || socket.processes.contains { predicate.matches($0, of: socket) }
-      || socket.owner == .none
-        && sockets.contains { $0.state == .listen && $0.mayHaveAccepted(socket) && matches(predicate, $0) }
+  /// Whether the predicate is a reason why one of these sockets is one's own.
+  func matches(_ predicate: OursPredicate, oneOf inTheWay: [SocketObservation]) -> Bool {
+    func isReason(_ socket: SocketObservation) -> Bool {
+      predicate.matchesMaker(of: socket) || socket.processes.contains { predicate.matches($0, of: socket) }
+    }
+    if inTheWay.contains(where: isReason) { return true }
+    let listeners = Listeners(sockets, where: isReason)
+    return inTheWay.contains { $0.owner == .none && listeners.first(of: $0) != nil }
   }
 
   /// Without one's own sockets the bind works, as far as can be seen.

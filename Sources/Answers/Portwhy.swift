@@ -304,10 +304,17 @@ struct DeepFindings {
         ports.transports.flatMap { (try? SocketDump().sockets($0, ports: ports[$0])) ?? [] }
       }
       // Connections are no use of the port that somebody looks for.
-      var sockets = (found ?? []).filter { $0.remote == nil }
-      guard !sockets.isEmpty else { continue }
-      _ = reader.examine(&sockets)
-      elsewhere.append((namespace, sockets))
+      let sockets = (found ?? []).filter { $0.remote == nil }
+      if !sockets.isEmpty { elsewhere.append((namespace, sockets)) }
+    }
+    // Who holds them is asked once: it takes a look at every file of the host.
+    var all = elsewhere.flatMap(\.sockets)
+    _ = reader.examine(&all, asks: { _ in false })
+    var rest = all[...]
+    for index in elsewhere.indices {
+      let count = elsewhere[index].sockets.count
+      elsewhere[index].sockets = Array(rest.prefix(count))
+      rest = rest.dropFirst(count)
     }
   }
 

@@ -123,6 +123,8 @@ static void ask_all(struct portwhy_errand *errand, const struct portwhy_socket_q
     if (place == 0 || question->process != questions[place - 1].process || (process < 0 && refusal == 0)) {
       if (process >= 0) close(process);
       process = portwhy_pidfd_open(question->process);
+      /* A thread, which may have descriptors of its own, since 6.9 (PIDFD_THREAD). */
+      if (process < 0) process = (int)syscall(SYS_pidfd_open, question->process, 0200);
       refusal = process < 0 ? errno : 0;
     }
     struct portwhy_socket_answer told = *answer;

@@ -129,14 +129,14 @@ package struct Situation: Sendable, Hashable {
   /// The sockets of the port, as given to the rules.
   package var snapshot: Snapshot {
     didSet {
-      listeners = snapshot.listeners
+      listeners = Listeners(snapshot.sockets)
       blockingSockets = inTheWay
     }
   }
   /// The sockets in the way of the planned bind; nearly every sentence asks for them.
   private(set) var blockingSockets: [SocketObservation] = []
   /// Every socket's role asks for it.
-  private var listeners: [SocketObservation]
+  private var listeners: Listeners
   /// Other ports, and every socket on them, for a free one to offer; nil where they were not looked at.
   package var nearby: NearbyPorts?
   /// The planned server's runtime (`--runtime`); nil where it was not said.
@@ -155,7 +155,7 @@ package struct Situation: Sendable, Hashable {
     self.outcomes = outcomes
     self.planned = planned
     self.snapshot = snapshot
-    self.listeners = snapshot.listeners
+    self.listeners = Listeners(snapshot.sockets)
     self.nearby = nearby
     self.runtime = runtime
     self.questionOptions = questionOptions

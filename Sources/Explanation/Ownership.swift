@@ -6,23 +6,40 @@ package import SocketModel
 
 /// What the reader should know of the owners of the sockets in the way.
 func ownershipNotes(_ situation: Situation) -> [Note] {
-  var notes: [Note] = []
-  for socket in situation.blockingSockets {
-    for note in socket.ownershipNotes where !notes.contains(note) { notes.append(note) }
-  }
-  return notes
+  let sockets = situation.blockingSockets
+  var told: Set<Note> = []
+  return (sockets.flatMap(\.ownershipNotes) + forwardingNotes(sockets)).filter { told.insert($0).inserted }
 }
 
 /// Where the port is changed, if it is not in the configuration one would look at first.
 func whereToChange(_ situation: Situation) -> [Suggestion] {
-  var suggestions: [Suggestion] = []
-  for socket in situation.blockingSockets {
-    guard let suggestion = socket.whereToChange(situation.snapshot.host), !suggestions.contains(suggestion) else {
-      continue
-    }
-    suggestions.append(suggestion)
+  var told: Set<Suggestion> = []
+  return situation.blockingSockets.compactMap { $0.whereToChange(situation.snapshot.host) }.filter {
+    told.insert($0).inserted
   }
-  return suggestions
+}
+
+/// What the holders forward by ssh(1): a sentence for each kind of forwarding, however many hold a socket of it.
+private func forwardingNotes(_ sockets: [SocketObservation]) -> [Note] {
+  var kinds: [String] = []
+  var holders: [String: [ProcessRecord]] = [:]
+  var known: [String: Set<Int32>] = [:]
+  for socket in sockets {
+    for process in socket.processes {
+      guard let what = process.forwarding(socket.local), known[what, default: []].insert(process.pid).inserted else {
+        continue
+      }
+      if holders[what] == nil { kinds.append(what) }
+      holders[what, default: []].append(process)
+    }
+  }
+  return kinds.map { what in
+    let names = holders[what, default: []].map(\.text)
+    let (forwards, its) = names.count > 1 ? ("forward", "the end of each") : ("forwards", "its end")
+    return Note(
+      kind: .loginForwarding,
+      text: "\(names.listed()) \(forwards) \(what): \(its) is the end of the whole session")
+  }
 }
 
 extension SocketObservation {
@@ -62,7 +79,6 @@ extension SocketObservation {
             + " and \(many ? "wait" : "waits") for no connection on it: SOCK_CLOEXEC in the server prevents this"))
     case nil: break
     }
-    notes += processes.compactMap { $0.forwardingNote(local) }
     notes += processes.compactMap(\.supervisorNote).prefix(1)
     notes += processes.compactMap(\.stoppedNote).prefix(1)
     if owner == .hidden, let guess = hiddenGuess { notes.append(guess) }
@@ -186,20 +202,11 @@ extension ProcessRecord {
   private static let loginServers: [String] = ["sshd", "sshd-session", "dropbear"]
 
   /// What it is for, where that is a forwarding of ssh(1).
-  fileprivate func forwardingNote(_ local: Endpoint) -> Note? {
-    let what: String
-    if servesLogin {
-      let login = "an ssh login\(uid.map { " of uid \($0)" } ?? "")"
-      what =
-        local.isX11Display
-        ? "forwards X11 for \(login) (ssh -X, display :\(local.port.rawValue - 6000))"
-        : "forwards the port for \(login) (ssh -R)"
-    } else if program == "ssh" {
-      what = "forwards the port to another host (ssh -L or -D)"
-    } else {
-      return nil
-    }
-    return Note(kind: .loginForwarding, text: "\(text) \(what): its end is the end of the whole session")
+  fileprivate func forwarding(_ local: Endpoint) -> String? {
+    guard servesLogin else { return program == "ssh" ? "the port to another host (ssh -L or -D)" : nil }
+    let login = "an ssh login\(uid.map { " of uid \($0)" } ?? "")"
+    return local.isX11Display
+      ? "X11 for \(login) (ssh -X, display :\(local.port.rawValue - 6000))" : "the port for \(login) (ssh -R)"
   }
 
   /// The program: the base name of its executable, else its short name.
@@ -254,7 +261,7 @@ extension ProcessRecord {
 
 extension ParentProcess {
   /// As `ProcessRecord.text`.
-  var text: String { "\(command) (pid \(pid))" }
+  var text: String { "\(commandText(command)) (pid \(pid))" }
 }
 
 extension Endpoint {
@@ -281,11 +288,11 @@ package enum SocketRole: Sendable, Hashable, CaseIterable {
 
   /// What the socket is to the port, or to an attempt.
   package init(_ socket: SocketObservation, in snapshot: Snapshot) {
-    self.init(socket, host: snapshot.host, listeners: snapshot.listeners)
+    self.init(socket, host: snapshot.host, listeners: Listeners(snapshot.sockets))
   }
 
   /// The same, for many sockets of one snapshot.
-  init(_ socket: SocketObservation, host: HostFacts, listeners: [SocketObservation]) {
+  init(_ socket: SocketObservation, host: HostFacts, listeners: Listeners) {
     switch socket.state {
     case _ where socket.transport == .udp: self = .udp
     case .listen: self = .listener
@@ -295,8 +302,7 @@ package enum SocketRole: Sendable, Hashable, CaseIterable {
     case .synSent: self = .client
     case _ where socket.remote == socket.local: self = .selfConnection
     default:
-      let isAccepted = listeners.contains { $0.mayHaveAccepted(socket) }
-      self = !isAccepted && SocketRole.looksOutgoing(socket, host) ? .client : .serverConnection
+      self = listeners.first(of: socket) == nil && SocketRole.looksOutgoing(socket, host) ? .client : .serverConnection
     }
   }
 
@@ -324,14 +330,6 @@ package enum SocketRole: Sendable, Hashable, CaseIterable {
     case .serverConnection: .leftoverConnection
     case .timeWait: .timeWait
     }
-  }
-}
-
-extension Snapshot {
-  /// The listening sockets, of those with one address one.
-  var listeners: [SocketObservation] {
-    var addresses: Set<IPAddress> = []
-    return sockets.filter { $0.state == .listen && addresses.insert($0.local.address).inserted }
   }
 }
 

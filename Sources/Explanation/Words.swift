@@ -24,9 +24,20 @@ extension Endpoint {
   }
 }
 
+/// A short command name, in quotes where it could be read as more than that: anybody may call himself `nginx (pid 1),`.
+func commandText(_ name: String) -> String {
+  guard name.utf8.contains(where: { " (),\"".utf8.contains($0) }) else { return name }
+  var quoted = "\""
+  for scalar in name.unicodeScalars {
+    if scalar == "\"" { quoted += "\\" }
+    quoted.unicodeScalars.append(scalar)
+  }
+  return quoted + "\""
+}
+
 extension ProcessRecord {
   /// `nginx (pid 812)`.
-  package var text: String { "\(command) (pid \(pid))" }
+  package var text: String { "\(commandText(command)) (pid \(pid))" }
 }
 
 extension KernelOwner {
@@ -43,7 +54,7 @@ extension SocketObservation {
     switch owner {
     case .process:
       guard let first = processes.first else { return "a process" }
-      if let activation { return "\(first.command) (pid \(first.pid), for \(activation.unit))" }
+      if let activation { return "\(commandText(first.command)) (pid \(first.pid), for \(activation.unit))" }
       if processes.count == 1 { return first.servesLogin ? "\(first.text), for an ssh login," : first.text }
       return "\(first.text) and \(processes.count - 1) more"
     case .kernel: return kernelText(kernelOwner)
@@ -93,14 +104,13 @@ func editDistance<Letter: Equatable>(_ first: [Letter], _ second: [Letter]) -> I
 package struct OwnerWords {
   private var sockets: [SocketObservation]
   private var showsAll: Bool
-  /// Indices into `sockets`.
-  private var listeners: [Int]
+  private var listeners: Listeners
 
   /// - Parameter showsAll: every process, and container ids whole.
   package init(_ sockets: [SocketObservation], showsAll: Bool) {
     self.sockets = sockets
     self.showsAll = showsAll
-    listeners = sockets.indices.filter { sockets[$0].state == .listen }
+    listeners = Listeners(sockets)
   }
 
   package func text(_ socket: SocketObservation) -> String {
@@ -128,17 +138,19 @@ package struct OwnerWords {
   /// `nginx (pids 812, 813, … 40 processes) in nginx.service, curl (pid 77)`: one entry for each command and place.
   private func processes(_ records: [ProcessRecord]) -> String {
     var groups: [(name: String, place: String, pids: [Int32])] = []
+    var known: [[String]: Int] = [:]
     for record in records {
       let place = place(record)
-      if let index = groups.firstIndex(where: { $0.name == record.command && $0.place == place }) {
-        groups[index].pids.append(record.pid)
-      } else {
-        groups.append((record.command, place, [record.pid]))
+      let index = known[[record.command, place], default: groups.count]
+      if index == groups.count {
+        known[[record.command, place]] = index
+        groups.append((record.command, place, []))
       }
+      groups[index].pids.append(record.pid)
     }
     let shown = showsAll ? groups[...] : groups.prefix(3)
     let rest = groups.count - shown.count
-    return shown.map { "\($0.name) (\(pids($0.pids)))\($0.place)" }.joined(separator: ", ")
+    return shown.map { "\(commandText($0.name)) (\(pids($0.pids)))\($0.place)" }.joined(separator: ", ")
       + (rest > 0 ? ", … and \(rest) more" : "")
   }
 
@@ -176,12 +188,7 @@ package struct OwnerWords {
   private func listener(of socket: SocketObservation) -> String {
     var index: Int?
     if case .inferred(_, let from, _) = socket.reuseaddr { index = from }
-    if index == nil {
-      let fitting = listeners.filter {
-        sockets[$0].local.port == socket.local.port && sockets[$0].mayHaveAccepted(socket)
-      }
-      if fitting.count == 1 { index = fitting.first }
-    }
+    index = index ?? listeners.only(of: socket)
     guard let index, sockets.indices.contains(index), let first = sockets[index].processes.first else { return "" }
     return " of \(first.text)"
   }
@@ -331,15 +338,17 @@ package enum ErrorWords {
 /// - Parameters:
 ///   - sockets: those that are not, with the holders alone that do not match.
 ///   - predicates: as they were given.
-package func notOursNote(_ sockets: [SocketObservation], _ predicates: [String]) -> Note? {
-  var holders: [String] = []
-  for socket in sockets where !holders.contains(socket.foreignText) { holders.append(socket.foreignText) }
+///   - isDoubted: one of them has the path that was given, as far as its own mounts go.
+package func notOursNote(_ sockets: [SocketObservation], _ predicates: [String], isDoubted: Bool = false) -> Note? {
+  var named: Set<String> = []
+  let holders = sockets.map(\.foreignText).filter { named.insert($0).inserted }
   guard !holders.isEmpty else { return nil }
   let (are, `do`) = holders.count > 1 ? ("are", "do") : ("is", "does")
   let isHidden = sockets.allSatisfy { $0.owner == .hidden }
   let reason =
     isHidden ? "a holder that cannot be seen never is" : "\(`do`) not match \(predicates.listed(atMost: 8, "or"))"
-  return Note(kind: .notOurs, text: "\(holders.listed(atMost: 3)) \(are) not ours: \(reason)")
+  let doubt = isDoubted ? ", and its path is not known to be this host's: users mount what they like for themselves" : ""
+  return Note(kind: .notOurs, text: "\(holders.listed(atMost: 3)) \(are) not ours: \(reason)\(doubt)")
 }
 
 /// `ours (unit=nginx.service)`: what stands for `taken` where the port is one's own.
@@ -354,7 +363,7 @@ extension SocketObservation {
       guard let first = processes.first else { return "a process" }
       let place = first.container.map { "container " + shortContainer($0) } ?? first.unit
       let rest = processes.count == 1 ? "" : " and \(processes.count - 1) more"
-      return "\(first.command) (pid \(first.pid)\(place.map { ", " + $0 } ?? ""))\(rest)"
+      return "\(commandText(first.command)) (pid \(first.pid)\(place.map { ", " + $0 } ?? ""))\(rest)"
     case .none: return state == .timeWait ? "TIME_WAIT without a listener" : "\(state) without a process"
     case .kernel, .hidden: return holderText
     }

@@ -217,6 +217,19 @@ extension Descriptor {
   }
 }
 
+extension Descriptor {
+  /// The number of the mount on which what lies below this directory is, as mountinfo has it; nil where it is not told.
+  package borrowing func mount(of path: String) -> UInt64? {
+    let number = portwhy_mount_number(number, path)
+    return number == 0 ? nil : number
+  }
+
+  /// The user namespace that owns the namespace that this descriptor is of (ioctl_ns(2)).
+  package borrowing func owningUserNamespace() throws(SystemError) -> FileStatus {
+    try Descriptor(owning: portwhy_ns_get_userns(number)).status()
+  }
+}
+
 /// Whether there is such a file or directory, as far as the reader may see (access(2)).
 package func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 

@@ -73,6 +73,13 @@ package func interfaceIndex(named name: String) throws(SystemError) -> Interface
   return index
 }
 
+/// if_indextoname(3); nil where there is none.
+package func interfaceName(_ index: InterfaceIndex) -> String? {
+  var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+  return name.withUnsafeMutableBufferPointer { if_indextoname(index.rawValue, $0.baseAddress) == nil ? nil : true } == nil
+    ? nil : String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
 /// IPV6_V6ONLY of a new socket, which is net.ipv6.bindv6only where /proc does not show it; nil without IPv6.
 package func freshSocketIsV6only() -> Bool? {
   guard let socket = try? Descriptor(newSocketOf: .ipv6, .udp) else { return nil }

@@ -155,9 +155,10 @@ package enum SystemCalls {
     return descriptor >= 0 ? .opened(descriptor) : .failed(String(cString: strerror(errno)))
   }
 
-  /// Opens a file to write behind what it has; it is made where it is missing.
+  /// Opens a file to write behind what it has; it is made where it is missing. A FIFO that nobody reads is not waited for.
   package static func openForAppending(_ path: String) -> OpenResult {
-    let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o666)
+    let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0o666)
+    if descriptor >= 0 { _ = fcntl(descriptor, F_SETFL, O_APPEND) }
     return descriptor >= 0 ? .opened(descriptor) : .failed(String(cString: strerror(errno)))
   }
 

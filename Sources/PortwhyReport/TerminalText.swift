@@ -6,7 +6,10 @@ package enum TerminalText {
   /// Whether a character controls the terminal, breaks the line, hides or turns the direction of what follows.
   package static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.value >= 0x20 && scalar.value < 0x7f { return false }
+    // Letters and marks that show nothing, and blanks that are none to a shell: U+3164, U+FE0F, U+034F, U+2800, U+00A0.
+    if scalar.properties.isDefaultIgnorableCodePoint || scalar.value == 0x2800 { return true }
     return switch scalar.properties.generalCategory {
+    case .spaceSeparator: scalar.value != 0x20
     case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true
     default: false
     }

@@ -17,6 +17,15 @@ extension FailedCall {
     addressChanged = run.call.function == .bind && run.call.addressBytes() != run.address
     descriptor = run.call.descriptor
     madeAt = Clock.microseconds
+    if isOthers(run.call.thread) {
+      guard let asked = run.asked() else { return }
+      socket = asked.asOwn(namespace: ownNamespace)
+      if run.call.function == .listen { address = asked.address }
+      if let cookie = asked.answer.namespaceCookie, ownNamespace != 0, cookie != ownNamespace {
+        namespace = NamespaceHandle(openNamespace("/proc/\(run.call.thread)/ns/net"))
+      }
+      return
+    }
     guard let own = run.duplicate() else { return }
     socket = try? OwnSocket(descriptor: own.number)
     if run.call.function == .listen { address = CallAddress(localName(of: own.number)) }
@@ -32,23 +41,36 @@ extension FailedCall {
 extension WorkedCall {
   /// nil where the socket is another by now.
   init?(_ run: RunningCall) {
-    guard let own = run.duplicate(), let socket = try? OwnSocket(descriptor: own.number),
-      let address = CallAddress(localName(of: own.number)), let caller = Caller(thread: run.call.thread)
+    let found: (transport: TransportProtocol?, address: CallAddress?)
+    if isOthers(run.call.thread) {
+      let asked = run.asked()
+      found = (asked?.answer.transport, asked?.address)
+    } else {
+      guard let own = run.duplicate() else { return nil }
+      found = ((try? OwnSocket(descriptor: own.number))?.transport, CallAddress(localName(of: own.number)))
+    }
+    guard let transport = found.transport, let address = found.address, let caller = Caller(thread: run.call.thread)
     else { return nil }
     function = run.call.function
     process = caller.process
     command = caller.command
-    transport = socket.transport
+    self.transport = transport
     self.address = address
     inode = run.inode
   }
 }
 
 extension RunningCall {
+  /// The socket of the call, asked, if the descriptor still is that.
+  fileprivate func asked() -> ForeignSocket? {
+    guard let asked = try? ForeignSocket(call.descriptor, of: call.thread), asked.inode == inode else { return nil }
+    return asked
+  }
+
   /// A duplicate of the socket of the call, if the descriptor still is that.
   fileprivate func duplicate() -> OwnedDescriptor? {
     guard let number = try? duplicateDescriptor(call.descriptor, of: call.thread),
-      let own = OwnedDescriptor(number), socketInode(number) == inode
+      let own = OwnedDescriptor(number), portedSocket(number) == inode
     else { return nil }
     return own
   }

@@ -1,6 +1,7 @@
 import CLinux
 package import Evidence
 import Glibc
+import Linux
 package import SocketModel
 
 /// A system call of the filter, taken apart.
@@ -64,15 +65,19 @@ struct WaitingCall: Sendable {
   /// Looks at what is to be bound. May block for ever: see `LookingThread`.
   static func look(_ notification: Notification, listener: Int32) -> Look {
     guard let call = SeenCall(notification.value) else { return .nothing }
-    let socket: Int32
+    let inode: UInt64?
     do throws(SystemError) {
-      socket = try duplicateDescriptor(call.descriptor, of: call.thread)
+      if isOthers(call.thread) {
+        inode = try ForeignSocket(call.descriptor, of: call.thread).portedInode
+      } else {
+        let socket = try duplicateDescriptor(call.descriptor, of: call.thread)
+        inode = portedSocket(socket)
+        // A duplicate that outlives the program's own descriptor would keep the port: it is not kept over the call.
+        close(socket)
+      }
     } catch {
       return error == .notPermitted ? .notPermitted : .nothing
     }
-    let inode = portedSocket(socket)
-    // A duplicate that outlives the program's own descriptor would keep the port: it is not kept over the call.
-    close(socket)
     guard let inode else { return .nothing }
     let address = call.addressBytes()
     // What was read by the thread's number was another's if the call is not waited for any more.
@@ -111,11 +116,60 @@ package enum UnseenReason: String, Sendable, Hashable {
   case tooSlow = "too-slow"
 }
 
-/// Duplicates the descriptor of a thread, pidfd_getfd(2), where it is a socket; throws what the kernel said.
+/// Whether the thread runs as another user than this process, who could keep for good what looks at his descriptors: by
+/// FUSE_FLUSH in close(2), or by the lock of a socket. No signal ends these waits, and this process would not end. Of
+/// one's own user nobody has to be afraid: he can stop this process in any case.
+func isOthers(_ thread: Int32) -> Bool {
+  var status = stat()
+  // The directory of a process belongs to its effective uid even where its files are root's (`task_dump_owner`).
+  return stat("/proc/\(thread)", &status) != 0 || status.st_uid != geteuid()
+}
+
+/// A socket of another user's process, asked by a child that may be left behind (`Errand`).
+struct ForeignSocket {
+  let answer: SocketAnswer
+  let inode: UInt64
+
+  init(_ descriptor: Int32, of thread: Int32) throws(SystemError) {
+    guard let target = linkTarget("/proc/\(thread)/fd/\(descriptor)") else { throw SystemError(rawValue: errno) }
+    guard target.hasPrefix("socket:["), let inode = UInt64(target.dropFirst(8).dropLast()) else {
+      throw SystemError(rawValue: ENOTSOCK)
+    }
+    // Before Linux 6.9 only the process can be asked, not a thread.
+    let process = StatusFile(fileContents("/proc/\(thread)/status") ?? []).number("Tgid:")
+    let questions = [thread, process.map { Int32(truncatingIfNeeded: $0) } ?? thread].map {
+      SocketQuestion(pid: $0, descriptor: descriptor, inode: inode, slot: 0)
+    }
+    switch Errand.ask(questions, slots: 1, place: true).answers[0] {
+    case .told(let answer): self.answer = answer
+    case .refused(let error, _): throw error
+    case .notAsked: throw SystemError(rawValue: ETIMEDOUT)
+    }
+    self.inode = inode
+  }
+
+  /// The inode of a TCP or UDP socket; nil for any other.
+  var portedInode: UInt64? { answer.family != nil && hasPorts(answer.protocolNumber) ? inode : nil }
+
+  /// getsockname(2).
+  var address: CallAddress? { answer.local.map { CallAddress(endpoint: $0.endpoint) } }
+
+  /// nil where it is in another network namespace and bound to a device, whose name is not known there.
+  func asOwn(namespace: UInt64) -> OwnSocket? {
+    var name: String?
+    if let device = answer.device {
+      guard answer.namespaceCookie == nil || answer.namespaceCookie == namespace else { return nil }
+      name = interfaceName(device)
+    }
+    return OwnSocket(answer, inode: inode, device: name)
+  }
+}
+
+/// Duplicates the descriptor of a thread, pidfd_getfd(2), where it is a socket; throws what the kernel said. For threads of
+/// this process's own user (`isOthers`).
 ///
-/// close(2) of a duplicate of any other file may wait for whoever serves it (FUSE_FLUSH), and no signal ends that wait:
-/// what the link in /proc calls no socket is not duplicated. Who turns a socket into such a file between the two calls
-/// is not found out.
+/// close(2) of a duplicate of any other file may wait for whoever serves it (FUSE_FLUSH): what the link in /proc calls no
+/// socket is not duplicated.
 func duplicateDescriptor(_ descriptor: Int32, of thread: Int32) throws(SystemError) -> Int32 {
   if let target = linkTarget("/proc/\(thread)/fd/\(descriptor)"), !target.hasPrefix("socket:[") {
     throw SystemError(rawValue: ENOTSOCK)
@@ -141,9 +195,12 @@ func portedSocket(_ descriptor: Int32) -> UInt64? {
   guard let domain = option(SOL_SOCKET, SO_DOMAIN, of: descriptor), domain == AF_INET || domain == AF_INET6,
     let inode = socketInode(descriptor), let protocolNumber = option(SOL_SOCKET, SO_PROTOCOL, of: descriptor)
   else { return nil }
+  return hasPorts(protocolNumber) ? inode : nil
+}
+
+private func hasPorts(_ protocolNumber: Int32) -> Bool {
   let mptcp: Int32 = 262
-  let known = [Int32(IPPROTO_TCP), Int32(IPPROTO_UDP), mptcp]
-  return known.contains(protocolNumber) ? inode : nil
+  return [Int32(IPPROTO_TCP), Int32(IPPROTO_UDP), mptcp].contains(protocolNumber)
 }
 
 /// Who made a call, as /proc/TID tells while the thread stands still.

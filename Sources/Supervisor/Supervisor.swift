@@ -86,7 +86,7 @@ package final class Supervisor {
     guard portwhy_receive(listener, &notification) == 0 else { return }
     let (waiting, listener) = (Notification(value: notification), listener)
     switch looks.find({ WaitingCall.look(waiting, listener: listener) }) {
-    case .call(let call): seize(call)
+    case .call(let call): seize(call, notification.id)
     case .nothing: break
     case .notPermitted: missed(notification, .notPermitted)
     case nil: missed(notification, .tooSlow)
@@ -101,13 +101,15 @@ package final class Supervisor {
   }
 
   /// Has the thread stand still when the call has been made.
-  private func seize(_ waiting: WaitingCall) {
+  private func seize(_ waiting: WaitingCall, _ id: UInt64) {
     let thread = waiting.call.thread
     guard seized(thread) else {
       delegate?.unseen(waiting.call.function, thread: thread, .notPermitted)
       return
     }
     _ = portwhy_interrupt(thread)
+    // If the call is not waited for any more, the number may be another's by now; that is let go when it stops.
+    guard portwhy_still_waits(listener, id) != 0 else { return }
     running[thread] = RunningCall(
       call: waiting.call, address: waiting.address, inode: waiting.inode, startedAt: Clock.microseconds)
   }

@@ -15,6 +15,7 @@ private func process(
     pid: pid, command: "server", executable: executable, descriptors: [3], unit: unit, container: container)
   record.parent = parent
   record.workingDirectory = cwd
+  record.hasHostPaths = true
   return record
 }
 
@@ -70,6 +71,20 @@ struct OursTests {
   func deleted() {
     let old = process(9, executable: "/usr/bin/portal (deleted)")
     #expect(judged([socket([old])], [.executable("/usr/bin/portal")]).isOurs)
+  }
+
+  @Test("is no program or directory whose path a user may have mounted himself, and the note says so")
+  func mounted() {
+    for isHosts in [false, nil] {
+      var mounted = mine
+      mounted.hasHostPaths = isHosts
+      for predicate in [OursPredicate.executable("/usr/bin/portal"), .workingDirectory("/srv")] {
+        let target = judged([socket([mounted])], [predicate])
+        #expect(!target.isOurs && target.ours?.matched == [])
+        #expect(target.notes.contains { $0.kind == .notOurs && $0.text.contains("not known to be this host's") })
+      }
+      #expect(judged([socket([mounted])], [.process(812)]).isOurs)
+    }
   }
 
   @Test("is a socket that systemd holds for the service")

@@ -340,6 +340,16 @@ struct OwnershipTests {
     #expect(!process(9, "nginx", unit: "sshd@7-10.0.0.1:22-10.0.0.2:50000.service").servesLogin)
   }
 
+  @Test("what many hold is forwarded in one sentence")
+  func forwardings() {
+    let notes = explanation([listener([7, 8, 9].map { process($0, "ssh", executable: "/usr/bin/ssh") })]).notes
+    #expect(
+      notes.filter { $0.kind == .loginForwarding }.map(\.text) == [
+        "ssh (pid 7), ssh (pid 8) and 1 more forward the port to another host (ssh -L or -D): the end of each is the end of"
+          + " the whole session"
+      ])
+  }
+
   @Test("a login's sshd is no daemon: the login is named, and what moves its forwarding")
   func login() {
     var session = process(9, "sshd", executable: "/usr/sbin/sshd")

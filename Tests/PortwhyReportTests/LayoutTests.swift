@@ -65,4 +65,17 @@ struct LayoutTests {
     #expect(owner("0.0.0.0", "fd00::5") == "none, in the accept queue")
     #expect(owner("::", "10.0.0.5") == "none, in the accept queue")
   }
+
+  @Test(
+    "puts a name in quotes that could be read as a name and a number, or as two",
+    arguments: [
+      ("nginx", "nginx (pid 7)"), ("nginx (pid 1),x", "\"nginx (pid 1),x\" (pid 7)"), ("a b", "\"a b\" (pid 7)"),
+      ("a\" (pid 1), \"b", "\"a\\\" (pid 1), \\\"b\" (pid 7)"),
+    ])
+  func names(_ name: String, _ text: String) {
+    let held = socket(
+      .listen, "0.0.0.0", 8080, inode: 1, owner: .process,
+      processes: [ProcessRecord(pid: 7, command: name, descriptors: [3])])
+    #expect(ScreenStyle().owners([held])(held) == text)
+  }
 }

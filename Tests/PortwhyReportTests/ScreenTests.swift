@@ -67,6 +67,10 @@ struct ScreenTests {
       #expect(harmful.isEmpty)
     }
     #expect(TerminalText.escaped("e\u{1b}v\n\u{9b}\u{202e}é\\x2d") == "e\\x1bv\\x0a\\x9b\\u{202e}é\\x2d")
+    // What shows nothing, or only a blank.
+    for invisible: Unicode.Scalar in ["\u{fe0f}", "\u{3164}", "\u{2800}", "\u{34f}", "\u{a0}", "\u{3000}"] {
+      #expect(TerminalText.isHarmful(invisible), "\(invisible.value)")
+    }
   }
 
   @Test("shows every socket with -v")

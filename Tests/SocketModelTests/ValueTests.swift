@@ -12,6 +12,28 @@ struct PortTests {
   }
 }
 
+struct ListenersTests {
+  private func socket(_ address: String, _ state: SocketState, port: UInt16 = 80) -> SocketObservation {
+    let address = IPAddress(address) ?? .v4(.any)
+    return SocketObservation(
+      transport: .tcp, family: address.family, local: Endpoint(address: address, port: Port(port)), remote: nil,
+      state: state, reuseaddr: .known(true, .getsockopt), reuseport: .known(false, .getsockopt), inode: 1)
+  }
+
+  @Test("a connection may come from a listener on its address or on the wildcard of its family")
+  func places() {
+    let sockets = ["10.0.0.1", "::", "10.0.0.2", "0.0.0.0", "10.0.0.2"].map { socket($0, .listen) }
+    let listeners = Listeners(sockets)
+    func found(_ address: String, port: UInt16 = 80) -> [Int?] {
+      let child = socket(address, .established, port: port)
+      return [listeners.first(of: child), listeners.only(of: child)]
+    }
+    #expect(found("10.0.0.1") == [0, nil] && found("10.0.0.2") == [2, nil] && found("10.0.0.3") == [3, 3])
+    #expect(found("fd00::1") == [1, 1] && found("10.0.0.1", port: 81) == [nil, nil])
+    #expect(Listeners(sockets) { $0.family == .ipv6 }.first(of: socket("10.0.0.1", .established)) == nil)
+  }
+}
+
 struct KernelVersionTests {
   @Test(
     "a version is read from uname(2), the stable release from Debian's package where the release does not tell",

@@ -17,11 +17,12 @@ struct OrdinarySocket {
   /// One of them: for a UDP socket the one that bind(2) examines first, for TCP the one that was made last.
   var observation: SocketObservation
   let role: Role
-  private let count: Int
   private let usual: UsualOptions?
   /// IPV6_V6ONLY of the listener that has gone, where the other remains of it tell.
   private let v6onlyOfRemains: Bool?
   private let hostsV6only: Bool
+  /// Another socket of the same role receives at its address.
+  private let isShared: Bool
 
   /// The sockets of one transport by kind, in their order.
   static func kinds(
@@ -61,23 +62,12 @@ struct OrdinarySocket {
       }
     }
     let remains = v6onlyOfRemains(found.map(\.socket))
-    return found.map {
+    let receivers = Receivers(found.map { ($0.role, SocketFacts($0.socket)) })
+    return found.indices.map {
       OrdinarySocket(
-        observation: $0.socket, role: $0.role, count: $0.count, usual: $0.usual, v6onlyOfRemains: remains,
-        hostsV6only: host.bindv6only ?? false)
+        observation: found[$0].socket, role: found[$0].role, usual: found[$0].usual, v6onlyOfRemains: remains,
+        hostsV6only: host.bindv6only ?? false, isShared: found[$0].count > 1 || receivers.share($0))
     }
-  }
-
-  private init(
-    observation: SocketObservation, role: Role, count: Int, usual: UsualOptions?, v6onlyOfRemains: Bool?,
-    hostsV6only: Bool
-  ) {
-    self.observation = observation
-    self.role = role
-    self.count = count
-    self.usual = usual
-    self.v6onlyOfRemains = v6onlyOfRemains
-    self.hostsV6only = hostsV6only
   }
 
   /// A listener on `::` that served IPv4 too has left IPv4-mapped connections; one beside AF_INET connections had the
@@ -92,17 +82,13 @@ struct OrdinarySocket {
   // MARK: - Filling in
 
   /// Fills in the options that are not known, and the user, but for those of a child whose listener is there.
-  ///
-  /// - Parameter place: where it stands among `all`.
-  mutating func fill(
-    at place: Int, among all: [OrdinarySocket], _ attempt: BindAttempt, _ may: (Assumption) -> Bool
-  ) {
+  mutating func fill(_ attempt: BindAttempt, _ may: (Assumption) -> Bool) {
     if observation.uid == nil, SocketFacts(observation).state != .timeWait, may(.otherUser) {
       observation.uid = attempt.uid ^ 1
     }
     if case .child(listener: .some) = role { return }
-    guard observation.lacksOptions, let guess = guess(at: place, among: all) else { return }
-    if observation.state == .listen, observation.reuseport.sure == nil, shares(at: place, all) {
+    guard observation.lacksOptions, let guess else { return }
+    if observation.state == .listen, observation.reuseport.sure == nil, isShared {
       // Both could be bound only with SO_REUSEPORT on both.
       if may(.optionsUnchanged) { observation.reuseport = .known(true, .sockDiag) }
     }
@@ -130,9 +116,10 @@ struct OrdinarySocket {
   }
 
   /// Fills in the family of the bucket on 0.0.0.0 or ::ffff:0.0.0.0 as the sockets that are there would have made it.
-  mutating func fillBucketFamily(from all: [OrdinarySocket], _ may: (Assumption) -> Bool) {
+  ///
+  /// - Parameter sharers: those on that wildcard.
+  mutating func fillBucketFamily(from sharers: [SocketObservation], _ may: (Assumption) -> Bool) {
     guard observation.addressBucketFamily == nil, isOnIPv4Wildcard else { return }
-    let sharers = all.filter(\.isOnIPv4Wildcard).map(\.observation)
     let isMixed = Set(sharers.map(\.family)).count > 1
     guard let first = sharers.min(by: { $0.inode ?? 0 < $1.inode ?? 0 }),
       !isMixed || may(.orderOfInodes), may(.noEarlierSockets)
@@ -140,9 +127,9 @@ struct OrdinarySocket {
     observation.addressBucketFamily = first.family
   }
 
-  private var isOnIPv4Wildcard: Bool { observation.local.address.asReceiveAddress.mapped == .any }
+  var isOnIPv4Wildcard: Bool { observation.local.address.asReceiveAddress.mapped == .any }
 
-  private func guess(at place: Int, among all: [OrdinarySocket]) -> (options: UsualOptions, because: Assumption)? {
+  private var guess: (options: UsualOptions, because: Assumption)? {
     if let usual, role != .client {
       var options = usual
       options.v6only = usual.v6only ?? hostsV6only
@@ -155,23 +142,83 @@ struct OrdinarySocket {
     case .client: return (UsualOptions(reuseaddr: false, reuseport: false, v6only: hostsV6only), .usualOptions)
     case .udp:
       // Who shares a port by which option nothing tells.
-      guard !observation.local.address.isMulticast, !shares(at: place, all) else { return nil }
+      guard !observation.local.address.isMulticast, !isShared else { return nil }
       return (UsualOptions(reuseaddr: false, reuseport: false, v6only: hostsV6only), .usualOptions)
     }
   }
+}
 
-  /// Whether another socket of the same role receives at its address.
-  private func shares(at place: Int, _ all: [OrdinarySocket]) -> Bool {
-    count > 1 || all.indices.contains { $0 != place && all[$0].role == role && overlaps(all[$0]) }
+/// The sockets that receive, each role's by address and device: to compare each with each would take hours where one user
+/// has thousands of them.
+private struct Receivers {
+  /// Nil for whatever address, and whatever device.
+  private struct Key: Hashable {
+    var role: OrdinarySocket.Role
+    var address: IPv6Address?
+    var device: InterfaceIndex??
   }
 
-  /// Whether both receive at one address, whatever is not known of them.
-  private func overlaps(_ other: OrdinarySocket) -> Bool {
-    let (mine, theirs) = (SocketFacts(observation), SocketFacts(other.observation))
+  /// What the comparison of addresses looks at besides the address itself.
+  private struct Kind: Hashable {
+    var family: AddressFamily
+    var ipv6only: Bool?
+    var isMapped: Bool
+    var isWildcard: Bool
+  }
+
+  private let sockets: [(role: OrdinarySocket.Role, facts: SocketFacts)]
+  /// Two of each kind stand for all of it: one of them is not the socket that is asked about.
+  private var samples: [Key: [Kind: [Int]]] = [:]
+
+  init(_ sockets: [(role: OrdinarySocket.Role, facts: SocketFacts)]) {
+    self.sockets = sockets
+    for (index, socket) in sockets.enumerated() {
+      let (address, device) = (socket.facts.receiveAddress, socket.facts.boundDevice)
+      let kind = Kind(
+        family: socket.facts.family, ipv6only: socket.facts.ipv6only, isMapped: address.mapped != nil,
+        isWildcard: socket.facts.isWildcard)
+      for address in [address, nil] {
+        for device in [.some(device), nil] as [InterfaceIndex??] {
+          let key = Key(role: socket.role, address: address, device: device)
+          if samples[key, default: [:]][kind, default: []].count < 2 {
+            samples[key, default: [:]][kind, default: []].append(index)
+          }
+        }
+      }
+    }
+  }
+
+  /// Whether another one of its role receives at the address of this one, whatever is not known of them.
+  func share(_ index: Int) -> Bool {
+    let (role, mine) = sockets[index]
+    let addresses: [IPv6Address?] =
+      mine.isWildcard ? [nil] : [mine.receiveAddress, .any, IPv6Address(mapping: .any)]
+    let devices: [InterfaceIndex??] = mine.boundDevice == nil ? [nil] : [.some(mine.boundDevice), .some(nil)]
+    return addresses.contains { address in
+      devices.contains { device in
+        samples[Key(role: role, address: address, device: device)]?.values.contains {
+          $0.contains { $0 != index && overlap(mine, sockets[$0].facts) }
+        } ?? false
+      }
+    }
+  }
+
+  private func overlap(_ mine: SocketFacts, _ theirs: SocketFacts) -> Bool {
     if let device = mine.boundDevice, let device2 = theirs.boundDevice, device != device2 { return false }
-    return overPossibleWorlds(of: mine, plannedUID: 0) { sk in
-      overPossibleWorlds(of: theirs, plannedUID: 0) { inetReceiveAddressesEqual(sk, $0) }.sure == true
+    return overPossibleWorlds(of: mine.address, plannedUID: 0) { sk in
+      overPossibleWorlds(of: theirs.address, plannedUID: 0) { inetReceiveAddressesEqual(sk, $0) }.sure == true
     }.sure == true
+  }
+}
+
+extension SocketFacts {
+  fileprivate var isWildcard: Bool { receiveAddress == .any || receiveAddress.mapped == .any }
+
+  /// With what no comparison of addresses looks at as if it were known.
+  fileprivate var address: SocketFacts {
+    var facts = self
+    (facts.reuse, facts.reuseport, facts.uid) = (false, false, 0)
+    return facts
   }
 }
 

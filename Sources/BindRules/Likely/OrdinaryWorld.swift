@@ -56,14 +56,15 @@ struct OrdinaryWorld {
     }
     if attempt.transport == .udp, may(.chainOfThePort) { reading.traits.udpChainIsCrowded = count > 10 }
     var sockets = kinds
-    for index in sockets.indices { sockets[index].fill(at: index, among: kinds, attempt, may) }
+    for index in sockets.indices { sockets[index].fill(attempt, may) }
     // A child has what its listener has, as that is known or filled in.
     for index in sockets.indices { sockets[index].inherit(from: sockets, may) }
     if attempt.transport == .tcp, snapshot.host.mayHaveVRFs != false {
       for index in sockets.indices { sockets[index].fillDomain(reading.snapshot.host, may) }
     }
     if attempt.transport == .tcp, reading.traits.bucketSearches.contains(.byAddressWithoutMappedWildcards) {
-      for index in sockets.indices { sockets[index].fillBucketFamily(from: kinds, may) }
+      let sharers = kinds.filter(\.isOnIPv4Wildcard).map(\.observation)
+      for index in sockets.indices { sockets[index].fillBucketFamily(from: sharers, may) }
     }
     reading.snapshot.sockets = sockets.map(\.observation)
     if attempt.transport == .udp, !snapshot.isChainOrdered, let ordered = chainOrder(sockets), may(.orderOfInodes) {

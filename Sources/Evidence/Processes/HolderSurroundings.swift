@@ -12,37 +12,49 @@ extension ProcessReader {
     guard sockets.contains(where: { !$0.processes.isEmpty }), let proc = try? Descriptor(directory: procRoot),
       let root = try? Descriptor(directory: fileRoot)
     else { return }
-    if sockets.contains(where: { $0.processes.count > ProcessRecord.fewProcesses }) { tellGroups(&sockets, proc) }
+    let areMany = sockets.contains { $0.processes.count > ProcessRecord.fewProcesses }
+    let groups = areMany ? ProcessGroups(proc) : nil
     var surroundings = Surroundings(proc: proc, root: root)
+    var told: [Int32: ProcessRecord] = [:]
     for index in sockets.indices {
+      var processes = sockets[index].processes
+      if processes.count > ProcessRecord.fewProcesses { groups?.tell(&processes) }
       let socket = (sockets[index].local, sockets[index].transport)
-      for place in sockets[index].processes.indices {
-        surroundings.tell(&sockets[index].processes[place], of: socket)
+      for place in processes.indices { surroundings.tell(&processes[place], of: socket) }
+      if sockets[index].remote == nil, processes.contains(where: { $0.isParentGone == true }) {
+        for place in processes.indices { surroundings.tellUse(&processes[place]) }
       }
-      guard sockets[index].remote == nil, sockets[index].processes.contains(where: { $0.isParentGone == true }) else {
-        continue
+      // Hundreds of processes may share thousands of sockets.
+      for place in processes.indices {
+        if let before = told[processes[place].pid] { processes[place].share(with: before) }
+        told[processes[place].pid] = processes[place]
       }
-      for place in sockets[index].processes.indices { surroundings.tellUse(&sockets[index].processes[place]) }
+      sockets[index].processes = processes
     }
   }
 }
 
-/// Whose group and whose children the holders of one socket are, where they are too many to be named one by one: each process
+/// Whose group and whose children the holders of a socket are, where they are too many to be named one by one: each process
 /// of the host is looked at once.
-private func tellGroups(_ sockets: inout [SocketObservation], _ proc: borrowing Descriptor) {
-  var stats: [Int32: ProcessStat] = [:]
-  for pid in (try? DirectoryBuffer().processes(in: proc)) ?? [] {
-    stats[pid] = (try? proc.contents(of: "\(pid)/stat")).flatMap { ProcessStat($0) }
+private struct ProcessGroups {
+  private var stats: [Int32: ProcessStat] = [:]
+  private let groups: [Int32: Int]
+  private let children: [Int32: Int]
+
+  init(_ proc: borrowing Descriptor) {
+    for pid in (try? DirectoryBuffer().processes(in: proc)) ?? [] {
+      stats[pid] = (try? proc.contents(of: "\(pid)/stat")).flatMap { ProcessStat($0) }
+    }
+    groups = Dictionary(grouping: stats.values, by: \.group).mapValues(\.count)
+    children = Dictionary(grouping: stats.values, by: \.parent).mapValues(\.count)
   }
-  let groups = Dictionary(grouping: stats.values, by: \.group).mapValues(\.count)
-  let children = Dictionary(grouping: stats.values, by: \.parent).mapValues(\.count)
-  for index in sockets.indices where sockets[index].processes.count > ProcessRecord.fewProcesses {
-    for place in sockets[index].processes.indices {
-      let record = sockets[index].processes[place]
-      guard let stat = stats[record.pid], stat.parent == record.parent else { continue }
-      sockets[index].processes[place].group = stat.group
-      sockets[index].processes[place].groupSize = groups[stat.group]
-      sockets[index].processes[place].siblings = children[stat.parent]
+
+  func tell(_ processes: inout [ProcessRecord]) {
+    for place in processes.indices {
+      guard let stat = stats[processes[place].pid], stat.parent == processes[place].parent else { continue }
+      processes[place].group = stat.group
+      processes[place].groupSize = groups[stat.group]
+      processes[place].siblings = children[stat.parent]
     }
   }
 }

@@ -1,4 +1,4 @@
-import Linux
+package import Linux
 package import SocketModel
 
 /// A socket of this very program, as getsockopt(2), getsockname(2) and fstat(2) tell it.
@@ -40,5 +40,20 @@ package struct OwnSocket: Sendable, Hashable {
     device = try socket.boundDevice()
     inode = try socket.status().inode
     isBound = try socket.localName().map { $0.endpoint.port.rawValue != 0 } ?? false
+  }
+
+  /// The same of a socket that another process holds, asked for its place too; nil for one without ports.
+  package init?(_ answer: SocketAnswer, inode: UInt64, device: String?) {
+    guard let family = answer.family, let transport = answer.transport else { return nil }
+    self.family = family
+    self.transport = transport
+    let flags = SocketFlags(answer)
+    reuseaddr = flags.reuseaddr
+    reuseport = flags.reuseport ?? false
+    v6only = flags.v6only
+    uid = flags.uid
+    self.device = device
+    self.inode = inode
+    isBound = answer.local.map { $0.endpoint.port.rawValue != 0 } ?? false
   }
 }

@@ -128,11 +128,13 @@ private struct HolderNotes {
   /// The owner of the process of each question.
   private var owners: [UInt32?] = []
   private var slots: [UInt64: Int] = [:]
+  private var paths = HostPaths()
 
   /// Notes a process that holds some of the sockets.
   mutating func add(_ process: borrowing VisitedProcess, _ hits: [SocketDescriptor]) {
     let group = process.controlGroup()
     guard var record = process.record(descriptors: [], controlGroup: group) else { return }
+    record.hasHostPaths = paths.have(process)
     var rest = hits.sorted { ($0.inode, $0.number) < ($1.inode, $1.number) }[...]
     while let inode = rest.first?.inode {
       let ofSocket = rest.prefix { $0.inode == inode }

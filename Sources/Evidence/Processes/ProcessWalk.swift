@@ -151,7 +151,7 @@ func commandName(at path: String, in directory: borrowing Descriptor) -> String?
 struct Finding: Sendable, Hashable {
   /// Ascending by pid, as the walk goes.
   var processes: [ProcessRecord] = []
-  /// The cgroup2 paths of the holders, each once.
+  /// The first cgroup2 paths of the holders, each once.
   private(set) var controlGroupPaths: [String] = []
   var flags: SocketFlags?
   /// A fact is wanted that only a duplicate tells.
@@ -168,7 +168,7 @@ struct Finding: Sendable, Hashable {
   /// Notes a holder with the path of its cgroup2 group.
   mutating func add(_ process: ProcessRecord, controlGroup path: String?) {
     processes.append(process)
-    if let path, !controlGroupPaths.contains(path) { controlGroupPaths.append(path) }
+    if let path, controlGroupPaths.count < 16, !controlGroupPaths.contains(path) { controlGroupPaths.append(path) }
   }
 
   /// A duplicate is still worth making.

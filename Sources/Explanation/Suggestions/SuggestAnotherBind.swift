@@ -8,7 +8,12 @@ func otherAddress(_ situation: Situation) -> [Suggestion] {
   let named: Set<SocketRole> = [.listener, .bound, .udp]
   guard named.isSuperset(of: situation.blockingSockets.map(situation.role)) else { return [] }
   guard situation.attempt.address.isUnspecified else { return [] }
-  for address in situation.snapshot.host.ownAddresses where address.family == situation.attempt.family {
+  // A host may have thousands of addresses, with a socket on each.
+  let taken = Set(situation.blockingSockets.map(\.local.address.plain))
+  let free = situation.snapshot.host.ownAddresses.lazy.filter {
+    $0.family == situation.attempt.family && !taken.contains($0)
+  }
+  for address in free.prefix(8) {
     var changed = situation.attempt
     changed.address = address
     guard situation.verdict(nil, changed) == .ok else { continue }

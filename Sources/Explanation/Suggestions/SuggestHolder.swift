@@ -245,7 +245,7 @@ struct Holders {
     _ sockets: [SocketObservation], _ processes: [ProcessRecord], _ host: HostFacts
   ) -> (String, Command?) {
     if let (worker, parent) = hiddenParent(of: processes, host) {
-      let name = "\(parent.command) (pid \(parent.pid)), which starts \(worker.text) again"
+      let name = "\(parent.text), which starts \(worker.text) again"
       return (name, host.asRoot(["kill", String(parent.pid)]))
     }
     let names = sockets.holderNames

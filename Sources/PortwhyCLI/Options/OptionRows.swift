@@ -125,7 +125,7 @@ extension OptionSection {
           .Cm exe= Ns Ar PATH
           (of the program, also one that was replaced meanwhile),
           .Cm cwd= Ns Ar PATH
-          (the working directory),
+          (the working directory; neither path counts where a user may have mounted what he likes),
           .Cm pid= Ns Ar PID
           and
           .Cm pidfile= Ns Ar FILE

@@ -192,6 +192,7 @@ extension ProcessRecord: JSONObject {
     var started = startedAt.map(Timestamp.text(secondsSinceEpoch:))
     try form.field("started_at", &started)
     try form.field("cwd", &workingDirectory)
+    try form.field("host_paths", &hasHostPaths)
     try form.field("parents", &parents)
     try form.field("unit_main", &unitMain)
     try form.field("container_name", &containerName)

@@ -4,67 +4,184 @@
 public struct ProcessRecord: Sendable, Hashable {
   /// The number of the process in the reader's pid namespace.
   public var pid: Int32
-  /// The short command name (`/proc/PID/comm`), never the arguments: they hold secrets.
-  public var command: String
-  /// The target of `/proc/PID/exe`; nil where it may not be read or there is none.
-  public var executable: String?
   /// The descriptors that refer to the socket, ascending.
   public var descriptors: [Int32]
+  /// One element: what is the same whatever socket it holds stands in memory once, however many records name it.
+  private var facts: [Facts]
+
+  private struct Facts: Sendable, Hashable {
+    var command: String
+    var executable: String?
+    var unit: String?
+    var container: String?
+    var userManager: UInt32?
+    var containerEngine: String?
+    var forwardsTo: Endpoint?
+    var parent: Int32?
+    var goneLeader: Int32?
+    var uid: UInt32?
+    var startedAt: Double?
+    var workingDirectory: String?
+    var hasHostPaths: Bool?
+    var parents: [ParentProcess]?
+    var isServiceManager: Bool = false
+    var isParentGone: Bool?
+    var closesOnExec: Bool?
+    var sleepsIn: String?
+    var isStopped: Bool?
+    var tracer: ParentProcess?
+    var ignoresTermination: Bool?
+    var group: Int32?
+    var groupSize: Int?
+    var siblings: Int?
+    var unitMain: UnitMain?
+    var containerName: String?
+    var image: String?
+  }
+
+  /// The short command name (`/proc/PID/comm`), never the arguments: they hold secrets.
+  public var command: String {
+    get { facts[0].command }
+    set { facts[0].command = newValue }
+  }
+  /// The target of `/proc/PID/exe`; nil where it may not be read or there is none.
+  public var executable: String? {
+    get { facts[0].executable }
+    set { facts[0].executable = newValue }
+  }
   /// The systemd unit, from `/proc/PID/cgroup`.
-  public var unit: String?
+  public var unit: String? {
+    get { facts[0].unit }
+    set { facts[0].unit = newValue }
+  }
   /// The container id, from `/proc/PID/cgroup`; of a docker-proxy and a conmon that of the container for which it holds
   /// the port, from the engine's files and from what it started.
-  public var container: String?
+  public var container: String? {
+    get { facts[0].container }
+    set { facts[0].container = newValue }
+  }
   /// The uid of the user manager whose unit it is (`user@UID.service`); nil for a unit of the system manager. What is
   /// named below it, a container and its engine too, is that user's, who may name groups as he likes.
-  package var userManager: UInt32?
+  package var userManager: UInt32? {
+    get { facts[0].userManager }
+    set { facts[0].userManager = newValue }
+  }
   /// Who runs the container, as its control group tells: `docker`, `podman`, `kubernetes`, `nerdctl`, `lxc`;
   /// nil where it does not tell.
-  package var containerEngine: String?
+  package var containerEngine: String? {
+    get { facts[0].containerEngine }
+    set { facts[0].containerEngine = newValue }
+  }
   /// For docker-proxy: the address and port inside the container that it forwards to. Of its arguments this alone
   /// is read.
-  package var forwardsTo: Endpoint?
+  package var forwardsTo: Endpoint? {
+    get { facts[0].forwardsTo }
+    set { facts[0].forwardsTo = newValue }
+  }
   /// The parent, 0 for none (`/proc/PID/stat`); nil where it was not read.
-  package var parent: Int32?
+  package var parent: Int32? {
+    get { facts[0].parent }
+    set { facts[0].parent = newValue }
+  }
   /// The leader of its process group that has gone while the session it belongs to has not: what a shell started
   /// under that number has ended, this process lives on. Nil where there is none or that cannot be told.
-  package var goneLeader: Int32?
+  package var goneLeader: Int32? {
+    get { facts[0].goneLeader }
+    set { facts[0].goneLeader = newValue }
+  }
   /// Its effective uid, as seen from the reader's user namespace; nil where it was not read.
-  package var uid: UInt32?
+  package var uid: UInt32? {
+    get { facts[0].uid }
+    set { facts[0].uid = newValue }
+  }
   /// When it was started, in whole seconds since the epoch by today's clock; nil where it was not read.
-  package var startedAt: Double?
+  package var startedAt: Double? {
+    get { facts[0].startedAt }
+    set { facts[0].startedAt = newValue }
+  }
   /// The target of `/proc/PID/cwd`; nil where it may not be read.
-  package var workingDirectory: String?
+  package var workingDirectory: String? {
+    get { facts[0].workingDirectory }
+    set { facts[0].workingDirectory = newValue }
+  }
+  /// Whether `executable` and `workingDirectory` are names of this host: false where a user may have mounted there what he
+  /// likes, nil where that was not read or cannot be told.
+  package var hasHostPaths: Bool? {
+    get { facts[0].hasHostPaths }
+    set { facts[0].hasHostPaths = newValue }
+  }
   /// What started it, its parent first, up to the service manager or as far as it is visible; nil where it was not read.
-  package var parents: [ParentProcess]?
+  package var parents: [ParentProcess]? {
+    get { facts[0].parents }
+    set { facts[0].parents = newValue }
+  }
   /// Whether it is systemd: process 1, or the manager of a user, by its control group and its uid.
-  package var isServiceManager = false
+  package var isServiceManager: Bool {
+    get { facts[0].isServiceManager }
+    set { facts[0].isServiceManager = newValue }
+  }
   /// Whether its parent has gone, so that it was given to another; nil where that was not read or cannot be told.
-  package var isParentGone: Bool?
+  package var isParentGone: Bool? {
+    get { facts[0].isParentGone }
+    set { facts[0].isParentGone = newValue }
+  }
   /// FD_CLOEXEC of its descriptors of the socket, false where one lacks it; read only where the parent of a
   /// holder has gone.
-  package var closesOnExec: Bool?
+  package var closesOnExec: Bool? {
+    get { facts[0].closesOnExec }
+    set { facts[0].closesOnExec = newValue }
+  }
   /// The kernel function that its only thread sleeps in (`/proc/PID/wchan`); read only where the parent
   /// of a holder has gone.
-  package var sleepsIn: String?
+  package var sleepsIn: String? {
+    get { facts[0].sleepsIn }
+    set { facts[0].sleepsIn = newValue }
+  }
   /// Stopped by a signal, as Ctrl-Z does, not by a debugger; nil where it was not read.
-  package var isStopped: Bool?
+  package var isStopped: Bool? {
+    get { facts[0].isStopped }
+    set { facts[0].isStopped = newValue }
+  }
   /// The debugger or other tracer that holds it stopped (ptrace(2)): until that lets it go on, of all signals only
   /// SIGKILL reaches it. Nil where there is none.
-  package var tracer: ParentProcess?
+  package var tracer: ParentProcess? {
+    get { facts[0].tracer }
+    set { facts[0].tracer = newValue }
+  }
   /// It ignores SIGTERM; nil where that was not read.
-  package var ignoresTermination: Bool?
+  package var ignoresTermination: Bool? {
+    get { facts[0].ignoresTermination }
+    set { facts[0].ignoresTermination = newValue }
+  }
   /// Its process group, and how many processes that has; read only of a socket that many processes hold.
-  package var group: Int32?
-  package var groupSize: Int?
+  package var group: Int32? {
+    get { facts[0].group }
+    set { facts[0].group = newValue }
+  }
+  package var groupSize: Int? {
+    get { facts[0].groupSize }
+    set { facts[0].groupSize = newValue }
+  }
   /// How many children its parent has, itself among them; likewise.
-  package var siblings: Int?
+  package var siblings: Int? {
+    get { facts[0].siblings }
+    set { facts[0].siblings = newValue }
+  }
   /// The main process of its unit, the one that systemd itself started; nil where that cannot be told.
-  package var unitMain: UnitMain?
+  package var unitMain: UnitMain? {
+    get { facts[0].unitMain }
+    set { facts[0].unitMain = newValue }
+  }
   /// The name of the container, from the files of its engine; nil where they do not tell or may not be read.
-  package var containerName: String?
+  package var containerName: String? {
+    get { facts[0].containerName }
+    set { facts[0].containerName = newValue }
+  }
   /// The image of the container, from the same files.
-  package var image: String?
+  package var image: String? {
+    get { facts[0].image }
+    set { facts[0].image = newValue }
+  }
 
   /// So many processes can be named one by one, in one line.
   package static let fewProcesses = 32
@@ -74,11 +191,13 @@ public struct ProcessRecord: Sendable, Hashable {
     container: String? = nil
   ) {
     self.pid = pid
-    self.command = command
-    self.executable = executable
     self.descriptors = descriptors
-    self.unit = unit
-    self.container = container
+    facts = [Facts(command: command, executable: executable, unit: unit, container: container)]
+  }
+
+  /// Keeps in memory what `other` has where it says the same of the same process.
+  package mutating func share(with other: ProcessRecord) {
+    if facts == other.facts { facts = other.facts }
   }
 }
 

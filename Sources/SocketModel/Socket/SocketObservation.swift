@@ -121,11 +121,50 @@ extension SocketObservation {
     transport == .tcp && owner == .none && inode == nil
       && (state == .established || state == .closeWait || (state == .synRecv && !isRequest))
   }
+}
 
-  /// Whether this listener could have accepted the connection: its address is the connection's own, or a wildcard of
-  /// its family.
-  package func mayHaveAccepted(_ child: SocketObservation) -> Bool {
-    local.address == child.local.address || (local.address.isUnspecified && family == child.family)
+/// Listeners by their address: a port may have thousands of them and thousands of connections.
+///
+/// A connection may come from a listener on its own address, or on the wildcard of its family.
+package struct Listeners: Sendable, Hashable {
+  /// Where those of one address, or of one family's wildcard, stand among the sockets.
+  private struct Place: Sendable, Hashable {
+    var first: Int
+    var count = 0
+  }
+
+  private struct Wildcard: Sendable, Hashable {
+    var family: AddressFamily
+    var port: Port
+
+    init(_ socket: SocketObservation) { (family, port) = (socket.family, socket.local.port) }
+  }
+
+  private var byAddress: [Endpoint: Place] = [:]
+  private var wildcards: [Wildcard: Place] = [:]
+
+  /// Those of these sockets that listen, and of them those that are wanted.
+  package init(_ sockets: [SocketObservation], where isWanted: (SocketObservation) -> Bool = { _ in true }) {
+    for (index, socket) in sockets.enumerated() where socket.state == .listen && isWanted(socket) {
+      if socket.local.address.isUnspecified {
+        wildcards[Wildcard(socket), default: Place(first: index)].count += 1
+      } else {
+        byAddress[socket.local, default: Place(first: index)].count += 1
+      }
+    }
+  }
+
+  /// The index of the first that may have accepted the connection.
+  package func first(of child: SocketObservation) -> Int? { places(of: child).map(\.first).min() }
+
+  /// The index of the only one; nil where there are several or none.
+  package func only(of child: SocketObservation) -> Int? {
+    let places = places(of: child)
+    return places.count == 1 && places[0].count == 1 ? places[0].first : nil
+  }
+
+  private func places(of child: SocketObservation) -> [Place] {
+    [byAddress[child.local], wildcards[Wildcard(child)]].compactMap { $0 }
   }
 }
 
