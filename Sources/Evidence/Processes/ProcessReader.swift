@@ -69,6 +69,38 @@ package struct ProcessReader: Sendable {
     return visibility
   }
 
+  /// Whether these sockets are as they were seen: their options, which a holder's descriptor told after the dump had told
+  /// the rest, are asked once more, each together with what may change beside it, of all sockets several times in turn.
+  /// Sockets of which no descriptor told anything are not asked; `all` says whether there are none of those.
+  package func confirm(_ sockets: [SocketObservation]) -> (areAsSeen: Bool, all: Bool) {
+    var slots: [UInt64: Int] = [:]
+    var questions: [SocketQuestion] = []
+    var told: [(socket: SocketObservation, slot: Int)] = []
+    var all = true
+    for socket in sockets {
+      guard let inode = socket.inode else { continue }
+      guard socket.isToldByDescriptor else {
+        all = false
+        continue
+      }
+      let slot = slots[inode] ?? slots.count
+      if slots.updateValue(slot, forKey: inode) == nil {
+        for process in socket.processes.prefix(3) {
+          guard let descriptor = process.descriptors.first else { continue }
+          questions.append(SocketQuestion(pid: process.pid, descriptor: descriptor, inode: inode, slot: slot))
+        }
+      }
+      told.append((socket, slot))
+    }
+    // One process after the other.
+    questions.sort { $0.pid < $1.pid }
+    let answers = told.isEmpty ? [] : Errand.ask(questions, slots: slots.count, .again).answers
+    let areAsSeen = told.allSatisfy { socket, slot in
+      if case .told(let answer) = answers[slot] { socket.isStill(answer) } else { false }
+    }
+    return (areAsSeen, all)
+  }
+
   /// Whether the reader is in another pid namespace than the first one, whose number is fixed (`PROC_PID_INIT_INO`).
   package var isInPIDNamespace: Bool {
     let first: UInt64 = 0xEFFF_FFFC
@@ -280,6 +312,23 @@ package struct ProcessVisibility: Sendable, Hashable {
 
   /// Whether nothing was kept from the reader.
   package var isComplete: Bool { unreadableProcesses == 0 && reasons.isEmpty }
+}
+
+extension SocketObservation {
+  /// A reuse option is known from a descriptor.
+  fileprivate var isToldByDescriptor: Bool {
+    [reuseaddr, reuseport].contains { if case .known(_, .getsockopt) = $0 { true } else { false } }
+  }
+
+  fileprivate func isStill(_ answer: SocketAnswer) -> Bool {
+    guard !answer.hasChanged, reuseaddr.sure ?? answer.reuseaddr == answer.reuseaddr,
+      reuseport.sure == nil || reuseport.sure == answer.reuseport
+    else { return false }
+    // The descriptor of an MPTCP socket tells nothing else of its subflows.
+    if answer.protocolNumber == ProtocolNumber.mptcp { return true }
+    return device == answer.device && uid ?? answer.uid == answer.uid
+      && (transport == .udp || answer.listens == (state == .listen))
+  }
 }
 
 /// What getsockopt(2) and fstat(2) tell of a socket, read from a duplicate of a holder's descriptor.
