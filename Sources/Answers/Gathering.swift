@@ -204,15 +204,13 @@ struct Gathering {
     return bucket != nil
   }
 
-  /// Of the ports that peers on this host have, and that may be clients', those on which somebody listens.
+  /// The ports on which somebody listens, where one of these connections may have been made to one.
   func localServers(_ sockets: [SocketObservation]) -> Set<Port> {
-    let peers = sockets.compactMap { socket in
+    let isOfInterest = sockets.contains { socket in
       socket.transport == .tcp && socket.remote?.address == socket.local.address && host.isClients(socket.local.port)
-        ? socket.remote?.port : nil
     }
-    guard let first = peers.min(), let last = peers.max() else { return [] }
-    let listeners = try? SocketDump().glances(.tcp, .listening, ports: first.rawValue...last.rawValue)
-    return Set(peers).intersection((listeners ?? []).map(\.port))
+    guard isOfInterest, let listeners = try? SocketDump().glances(.tcp, .listening, ports: nil) else { return [] }
+    return Set(listeners.map(\.port))
   }
 
   /// The ports above those asked for; nil where there are none or too much was asked.

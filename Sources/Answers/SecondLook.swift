@@ -71,7 +71,8 @@ private struct KnownSockets {
   /// What each is; a socket of MPTCP has one inode and many subflows.
   private let known: Set<Known>
   /// By cookie, where they are few enough to be compared in whole.
-  private let whole: [UInt64: SocketObservation]?
+  private var places: [UInt64: Int] = [:]
+  private let sockets: [SocketObservation]
   private static let fewEnough = 1000
   private let transport: TransportProtocol
   private let listeners: [SocketObservation]
@@ -108,9 +109,10 @@ private struct KnownSockets {
       sockets.compactMap { socket in
         socket.inode.map { Known(inode: $0, port: socket.local.port, role: Role(socket.state)) }
       })
-    whole =
-      !sockets.isEmpty && sockets.count <= Self.fewEnough
-      ? Dictionary(sockets.map { ($0.cookie, $0) }, uniquingKeysWith: { $1 }) : nil
+    self.sockets = sockets
+    if sockets.count <= Self.fewEnough {
+      for (place, socket) in sockets.enumerated() { places[socket.cookie] = place }
+    }
     listeners = sockets.filter { $0.state == .listen }
     listenedOn = Set(listeners.map(\.local.port))
     self.ports = ports
@@ -119,10 +121,11 @@ private struct KnownSockets {
   /// Whether another look shows no others in these states, and none that became something else.
   func areAll(_ states: SocketStates, _ isAsked: (UInt16) -> Bool) throws(NetlinkError) -> Bool {
     let dump = SocketDump()
-    if states == .all, let whole { return try areAsKnown(dump.sockets(transport, ports: ports), whole, isAsked) }
+    if states == .all, !places.isEmpty { return areAsKnown(try dump.sockets(transport, ports: ports), isAsked) }
     let unknown = try dump.glances(transport, states, ports: ports).filter { glance in
       guard let inode = glance.inode, inode != own else { return false }
-      return !known.contains(Known(inode: inode, port: glance.port, role: Role(glance.state))) && isAsked(glance.port.rawValue)
+      return !known.contains(Known(inode: inode, port: glance.port, role: Role(glance.state)))
+        && isAsked(glance.port.rawValue)
     }
     guard !unknown.isEmpty else { return true }
     if transport == .udp || unknown.contains(where: { $0.inode.map(inodes.contains) == true }) { return false }
@@ -138,12 +141,11 @@ private struct KnownSockets {
   }
 
   /// The same of all that a dump tells, of sockets without a holder too.
-  private func areAsKnown(
-    _ look: [SocketObservation], _ whole: [UInt64: SocketObservation], _ isAsked: (UInt16) -> Bool
-  ) -> Bool {
+  private func areAsKnown(_ look: [SocketObservation], _ isAsked: (UInt16) -> Bool) -> Bool {
     look.allSatisfy { socket in
       guard isAsked(socket.local.port.rawValue), own == nil || socket.inode != own else { return true }
-      if let before = whole[socket.cookie] {
+      if let place = places[socket.cookie] {
+        let before = sockets[place]
         // A uid that nobody keeps any more, or that may be anybody's, is none.
         return before.local == socket.local && before.device == socket.device && before.family == socket.family
           && Role(before.state) == Role(socket.state)

@@ -91,7 +91,7 @@ struct OrdinarySocket {
   }
 
   /// SSDP, WS-Discovery and mDNS: whoever uses one of them on a host shares it by SO_REUSEADDR with all others.
-  private static let sharedPorts: Set<UInt16> = [1900, 3702, 5353]
+  private static let sharedPorts: [UInt16] = [1900, 3702, 5353]
 
   // MARK: - Filling in
 

@@ -75,7 +75,6 @@ package struct ProcessReader: Sendable {
   package func confirm(_ sockets: [SocketObservation]) -> (areAsSeen: Bool, all: Bool) {
     var slots: [UInt64: Int] = [:]
     var questions: [SocketQuestion] = []
-    var told: [(socket: SocketObservation, slot: Int)] = []
     var all = true
     for socket in sockets {
       guard let inode = socket.inode else { continue }
@@ -83,22 +82,23 @@ package struct ProcessReader: Sendable {
         all = false
         continue
       }
-      let slot = slots[inode] ?? slots.count
-      if slots.updateValue(slot, forKey: inode) == nil {
-        for process in socket.processes.prefix(3) {
-          guard let descriptor = process.descriptors.first else { continue }
-          questions.append(SocketQuestion(pid: process.pid, descriptor: descriptor, inode: inode, slot: slot))
-        }
+      guard slots[inode] == nil else { continue }
+      slots[inode] = slots.count
+      // The first that may be asked answers.
+      for process in socket.processes {
+        guard let descriptor = process.descriptors.first else { continue }
+        questions.append(
+          SocketQuestion(pid: process.pid, descriptor: descriptor, inode: inode, slot: slots.count - 1))
       }
-      told.append((socket, slot))
     }
-    // One process after the other.
-    questions.sort { $0.pid < $1.pid }
-    let answers = told.isEmpty ? [] : Errand.ask(questions, slots: slots.count, .again).answers
-    let areAsSeen = told.allSatisfy { socket, slot in
-      if case .told(let answer) = answers[slot] { socket.isStill(answer) } else { false }
+    guard !questions.isEmpty else { return (slots.isEmpty, all) }
+    let answers = Errand.ask(questions, slots: slots.count, .again).answers
+    for socket in sockets where socket.isToldByDescriptor {
+      guard let inode = socket.inode, let slot = slots[inode], case .told(let answer) = answers[slot],
+        socket.isStill(answer)
+      else { return (false, all) }
     }
-    return (areAsSeen, all)
+    return (true, all)
   }
 
   /// Whether the reader is in another pid namespace than the first one, whose number is fixed (`PROC_PID_INIT_INO`).
@@ -317,7 +317,9 @@ package struct ProcessVisibility: Sendable, Hashable {
 extension SocketObservation {
   /// A reuse option is known from a descriptor.
   fileprivate var isToldByDescriptor: Bool {
-    [reuseaddr, reuseport].contains { if case .known(_, .getsockopt) = $0 { true } else { false } }
+    if case .known(_, .getsockopt) = reuseaddr { return inode != nil }
+    if case .known(_, .getsockopt) = reuseport { return inode != nil }
+    return false
   }
 
   fileprivate func isStill(_ answer: SocketAnswer) -> Bool {

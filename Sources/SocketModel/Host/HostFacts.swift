@@ -212,7 +212,7 @@ package struct Snapshot: Sendable, Hashable {
   /// Whether bind(2) of a UDP wildcard, on a kernel whose wildcards may look by address, would look at the sockets on wildcards
   /// alone, as the slots are filled; nil where that was not seen.
   package var wildcardMissesAddresses: Bool?
-  /// Ports on which somebody here listens, of those that the sockets' peers have; only for a likely answer.
+  /// Ports on which somebody here listens; read where a likely answer needs them.
   package var localServers: Set<Port> = []
 
   package init(
