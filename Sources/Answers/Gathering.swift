@@ -204,6 +204,15 @@ struct Gathering {
     return bucket != nil
   }
 
+  /// The ports on which somebody listens, where one of these connections may have been made to one.
+  func localServers(_ sockets: [SocketObservation]) -> Set<Port> {
+    let isOfInterest = sockets.contains { socket in
+      socket.transport == .tcp && socket.remote?.address == socket.local.address && host.isClients(socket.local.port)
+    }
+    guard isOfInterest, let listeners = try? SocketDump().glances(.tcp, .listening, ports: nil) else { return [] }
+    return Set(listeners.map(\.port))
+  }
+
   /// The ports above those asked for; nil where there are none or too much was asked.
   func nearby(_ transport: TransportProtocol) -> NearbyPorts? { neighbours[transport] }
 

@@ -103,8 +103,10 @@ public enum Portwhy {
       lookups: attempt.address.localIPv4.map { [$0] } ?? [], bpf: bpf)
     let judged = try gathering.settled(
       attempt.transport, attempt.port, [attempt], planned: [], bpf ? .everything : nil)
-    let outcomes = withLikelyOutcomes(judged.outcomes[0], of: attempt, in: judged.snapshot, usual: \.usualOptions)
-    return (outcomes, judged.snapshot)
+    var snapshot = judged.snapshot
+    snapshot.localServers = gathering.localServers(snapshot.sockets)
+    let outcomes = withLikelyOutcomes(judged.outcomes[0], of: attempt, in: snapshot, usual: \.usualOptions)
+    return (outcomes, snapshot)
   }
 
   private static func answer(
@@ -125,7 +127,10 @@ public enum Portwhy {
       outcomes.contains { $0.options == binds.plan.options && $0.verdict != .ok }
     }
     if mayOffer && !question.isVerdictOnly { gathering.readServices(item.transport) }
-    let snapshot = judged.snapshot
+    var snapshot = judged.snapshot
+    if judged.outcomes.contains(where: { $0.contains { $0.verdict == .undetermined } }), !question.isVerdictOnly {
+      snapshot.localServers = gathering.localServers(snapshot.sockets)
+    }
     var attempts: [AttemptReport] = []
     for (attempt, outcomes) in zip(binds.attempts, judged.outcomes) {
       attempts.append(try report(attempt, outcomes, question, snapshot, gathering))

@@ -122,8 +122,8 @@ struct Probing {
     for _ in 0..<Self.confirmations {
       let now = try judgeAgain().first { $0.options == outcome.options }
       guard let now, now.bind == outcome.bind else {
-        // What was refuted is no answer: what the rules say by now is one if the kernel has said so.
-        result.outcomes[index] = now.flatMap { $0.bind == answer ? $0 : nil } ?? outcome.moving
+        // What was refuted is no answer; the kernel's is one if the rules say so by now. Theirs names another look's sockets.
+        result.outcomes[index] = now?.bind == answer ? outcome.settled(by: answer, on: kernel) : outcome.moving
         result.notes.append(.probeChanged)
         return
       }

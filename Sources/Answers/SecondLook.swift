@@ -1,4 +1,5 @@
 import BindRules
+import Evidence
 import Linux
 import Netlink
 import SocketModel
@@ -9,6 +10,10 @@ import SocketModel
 // whole time. A dump that takes more than one message goes on by counting, so that one that goes may hide one that
 // stays. Before an ok, of whichever options, the tables are asked again. A look during which no socket moved (`Stillness`)
 // is a snapshot, and one of them is enough.
+//
+// Nor are the options of the dump's moment. Between two looks at the tables they are asked again, each together with what
+// it is weighed with: whether the socket listens, its device, its owner. What changes without moving (the address of a
+// UDP socket, what a hidden socket is bound to) no watch sees, so it has to be the same several times.
 
 /// What the tables are asked again before an ok.
 enum SecondLook {
@@ -19,6 +24,8 @@ enum SecondLook {
   static let looksForListeners = 4
   /// How many of the rounds hope for stillness. Where two have not met it a third is not likely to.
   static let watched = 2
+  /// How many looks have to agree where sockets of the port may change unseen.
+  static let ofChangeable = 4
   /// How often the whole answer is given anew where the looks find what the dump has not.
   static let answers = 4
 
@@ -27,7 +34,14 @@ enum SecondLook {
     _ gathering: Gathering, _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, own: UInt64?,
     isAsked: (UInt16) -> Bool
   ) throws(PortwhyError) -> Bool {
-    let known = KnownSockets(gathering.sockets[transport] ?? [], transport, ports, own: own)
+    let sockets = gathering.sockets[transport] ?? []
+    let asked = sockets.filter { $0.inode != nil && isAsked($0.local.port.rawValue) }
+    let told = asked.isEmpty ? (areAsSeen: true, all: true) : ProcessReader().confirm(asked)
+    if !told.areAsSeen { return false }
+    // One socket alone is in the way or is not; what connects moves, but for UDP.
+    let changeable = asked.count > 1 && (transport == .udp || !told.all)
+    var wasStill = false
+    let known = KnownSockets(sockets, transport, ports, own: own)
     do throws(NetlinkError) {
       for round in 0..<rounds {
         if round > 0, transport == .tcp {
@@ -35,13 +49,14 @@ enum SecondLook {
             if try !known.areAll(.listening, isAsked) { return false }
           }
         }
-        guard round < watched else {
+        if round >= watched || wasStill {
           if try !known.areAll(.all, isAsked) { return false }
-          continue
+        } else {
+          let look = try Stillness.during(transport) { () throws(NetlinkError) in try known.areAll(.all, isAsked) }
+          if !look.value { return false }
+          wasStill = look.isSure
         }
-        let look = try Stillness.during(transport) { () throws(NetlinkError) in try known.areAll(.all, isAsked) }
-        if !look.value { return false }
-        if look.isSure { return true }
+        if wasStill, !changeable || round + 1 >= ofChangeable { return true }
       }
     } catch {
       throw PortwhyError(error)
@@ -55,6 +70,10 @@ private struct KnownSockets {
   private let inodes: Set<UInt64>
   /// What each is; a socket of MPTCP has one inode and many subflows.
   private let known: Set<Known>
+  /// By cookie, where they are few enough to be compared in whole.
+  private var places: [UInt64: Int] = [:]
+  private let sockets: [SocketObservation]
+  private static let fewEnough = 1000
   private let transport: TransportProtocol
   private let listeners: [SocketObservation]
   private let listenedOn: Set<Port>
@@ -63,6 +82,7 @@ private struct KnownSockets {
 
   private struct Known: Hashable {
     var inode: UInt64
+    var port: Port
     var role: Role
   }
 
@@ -85,7 +105,14 @@ private struct KnownSockets {
     self.transport = transport
     self.own = own
     inodes = Set(sockets.compactMap(\.inode))
-    known = Set(sockets.compactMap { socket in socket.inode.map { Known(inode: $0, role: Role(socket.state)) } })
+    known = Set(
+      sockets.compactMap { socket in
+        socket.inode.map { Known(inode: $0, port: socket.local.port, role: Role(socket.state)) }
+      })
+    self.sockets = sockets
+    if sockets.count <= Self.fewEnough {
+      for (place, socket) in sockets.enumerated() { places[socket.cookie] = place }
+    }
     listeners = sockets.filter { $0.state == .listen }
     listenedOn = Set(listeners.map(\.local.port))
     self.ports = ports
@@ -94,9 +121,11 @@ private struct KnownSockets {
   /// Whether another look shows no others in these states, and none that became something else.
   func areAll(_ states: SocketStates, _ isAsked: (UInt16) -> Bool) throws(NetlinkError) -> Bool {
     let dump = SocketDump()
+    if states == .all, !places.isEmpty { return areAsKnown(try dump.sockets(transport, ports: ports), isAsked) }
     let unknown = try dump.glances(transport, states, ports: ports).filter { glance in
       guard let inode = glance.inode, inode != own else { return false }
-      return !known.contains(Known(inode: inode, role: Role(glance.state))) && isAsked(glance.port.rawValue)
+      return !known.contains(Known(inode: inode, port: glance.port, role: Role(glance.state)))
+        && isAsked(glance.port.rawValue)
     }
     guard !unknown.isEmpty else { return true }
     if transport == .udp || unknown.contains(where: { $0.inode.map(inodes.contains) == true }) { return false }
@@ -108,6 +137,28 @@ private struct KnownSockets {
     return try dump.sockets(.tcp, ports: ports).allSatisfy { socket in
       guard let inode = socket.inode, new.contains(inode) else { return true }
       return listeners.contains { $0.accepts(socket) }
+    }
+  }
+
+  /// The same of all that a dump tells, of sockets without a holder too.
+  private func areAsKnown(_ look: [SocketObservation], _ isAsked: (UInt16) -> Bool) -> Bool {
+    look.allSatisfy { socket in
+      guard isAsked(socket.local.port.rawValue), own == nil || socket.inode != own else { return true }
+      if let place = places[socket.cookie] {
+        let before = sockets[place]
+        // A uid that nobody keeps any more, or that may be anybody's, is none.
+        return before.local == socket.local && before.device == socket.device && before.family == socket.family
+          && Role(before.state) == Role(socket.state)
+          && (before.uid == nil || socket.uid == nil || before.uid == socket.uid)
+      }
+      // Kernels before 6.8 do not list those that are found through descriptors, without a cookie.
+      if let inode = socket.inode,
+        known.contains(Known(inode: inode, port: socket.local.port, role: Role(socket.state)))
+      {
+        return true
+      }
+      // A connection that a listener has accepted meanwhile is nothing that moved.
+      return Role(socket.state) == .isConnected && transport == .tcp && listeners.contains { $0.accepts(socket) }
     }
   }
 }

@@ -27,6 +27,8 @@ struct portwhy_socket_answer {
   uint32_t question;      /* the number of the question that it answers */
   int32_t domain, type, protocol;                /* SO_DOMAIN, SO_TYPE, SO_PROTOCOL */
   int32_t reuseaddr, reuseport, v6only, device;  /* SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, SO_BINDTOIFINDEX */
+  int32_t listens;                               /* SO_ACCEPTCONN */
+  uint32_t has_changed;                          /* not every reading of PORTWHY_ASK_AGAIN was the same */
   uint32_t uid;                                  /* of its inode */
   uint32_t has_info, state, path_mtu, advertised_mss, received_mss;  /* TCP_INFO */
   uint32_t local_length, remote_length;          /* getsockname(2), getpeername(2) */
@@ -36,8 +38,9 @@ struct portwhy_socket_answer {
   uint64_t namespace_device, namespace_inode;    /* SIOCGSKNS */
 };
 
-/* What is asked besides the reuse options: where the socket is, and TCP_INFO, which takes its lock. */
-enum { PORTWHY_ASK_FLAGS = 0, PORTWHY_ASK_PLACE = 1 };
+/* What is asked besides the reuse options: where the socket is, and TCP_INFO, which takes its lock; or several times in a
+ * row, each time of all sockets, what may change while a socket is bound and can be read without its lock. */
+enum { PORTWHY_ASK_FLAGS = 0, PORTWHY_ASK_PLACE = 1, PORTWHY_ASK_AGAIN = 2 };
 
 /* Asks a socket that is ours, in this process. 0, or errno. */
 int portwhy_ask_socket(int descriptor, uint64_t inode, int wants, struct portwhy_socket_answer *answer);

@@ -250,6 +250,23 @@ package enum SlotAnswer: Sendable, Hashable {
   case notAsked
 }
 
+/// What a socket is asked besides its reuse options.
+package enum SocketWants: Sendable {
+  case flags
+  /// Where it is.
+  case place
+  /// All sockets several times in turn, by questions that wait for nobody: whether they stay as they are.
+  case again
+
+  fileprivate var number: Int32 {
+    switch self {
+    case .flags: Int32(PORTWHY_ASK_FLAGS)
+    case .place: Int32(PORTWHY_ASK_PLACE)
+    case .again: Int32(PORTWHY_ASK_AGAIN)
+    }
+  }
+}
+
 /// An errand that cannot be done.
 package enum ErrandError: Error, Sendable, Hashable {
   /// It was not back in time, or an earlier one is not back yet.
@@ -270,31 +287,39 @@ package enum Errand {
   /// Duplicates each descriptor (pidfd_getfd(2), Linux 5.6), one at a time, and asks it.
   ///
   /// Descriptors of this very process are asked without a child, which might not look at its parent (Yama).
-  /// - Parameter place: whether to ask for what tells where the socket is, too.
+  /// - Parameter wants: what is asked besides the reuse options.
   /// - Returns: the answers by slot, and the number of the question that was not answered in time.
   package static func ask(
-    _ questions: [SocketQuestion], slots: Int, place: Bool = false
+    _ questions: [SocketQuestion], slots: Int, _ wants: SocketWants = .flags
   ) -> (answers: [SlotAnswer], silent: Int?) {
     var answers = [SlotAnswer](repeating: .notAsked, count: slots)
     let own = ownProcess()
     let ours = questions.enumerated().filter { $0.element.pid == own }
     for (number, question) in ours {
       if case .told = answers[question.slot] { continue }
-      answers[question.slot] = askOwn(question, number, place)
+      answers[question.slot] = askOwn(question, number, wants)
+    }
+    for _ in 0..<(wants == .again ? 10 : 0) {
+      for (number, question) in ours {
+        if case .told(var answer) = answers[question.slot], askOwn(question, number, wants) != .told(answer) {
+          answer.hasChanged = true
+          answers[question.slot] = .told(answer)
+        }
+      }
     }
     let others = questions.enumerated().filter { number, question in
       if question.pid == own { return false }
       if case .told = answers[question.slot] { return false }
       return true
     }
-    var silent = askOthers(others, &answers, place, by: portwhy_start_asking)
+    var silent = askOthers(others, &answers, wants, by: portwhy_start_asking)
     let refused = others.filter { _, question in
       guard case .refused(.notPermitted, _) = answers[question.slot] else { return false }
       return portwhy_descends(question.pid) != 0
     }
     if !refused.isEmpty {
       // Yama lets an ancestor look at a process, and none of its other children.
-      silent = askOthers(refused, &answers, place, by: portwhy_start_asking_here) ?? silent
+      silent = askOthers(refused, &answers, wants, by: portwhy_start_asking_here) ?? silent
     }
     return (answers, silent)
   }
@@ -305,7 +330,7 @@ package enum Errand {
 
   /// Has the questions asked with a deadline, and notes what comes of them; the number of one that is not answered.
   private static func askOthers(
-    _ questions: [(offset: Int, element: SocketQuestion)], _ answers: inout [SlotAnswer], _ place: Bool,
+    _ questions: [(offset: Int, element: SocketQuestion)], _ answers: inout [SlotAnswer], _ wants: SocketWants,
     by start: StartAsking
   ) -> Int? {
     guard !questions.isEmpty, let count = UInt32(exactly: questions.count),
@@ -315,9 +340,8 @@ package enum Errand {
       portwhy_socket_question(
         process: question.pid, descriptor: question.descriptor, inode: question.inode, slot: UInt32(question.slot))
     }
-    let wants = Int32(place ? PORTWHY_ASK_PLACE : PORTWHY_ASK_FLAGS)
     var errand = portwhy_errand()
-    guard start(&errand, words, count, slotCount, wants) == 0, let state = errand.state else { return nil }
+    guard start(&errand, words, count, slotCount, wants.number) == 0, let state = errand.state else { return nil }
     defer { portwhy_end_errand(&errand) }
     _ = portwhy_await(&errand, patience)
     let isDone = state.pointee.finished != 0
@@ -336,12 +360,11 @@ package enum Errand {
     return isDone || !questions.indices.contains(step) ? nil : questions[step].offset
   }
 
-  private static func askOwn(_ question: SocketQuestion, _ number: Int, _ place: Bool) -> SlotAnswer {
+  private static func askOwn(_ question: SocketQuestion, _ number: Int, _ wants: SocketWants) -> SlotAnswer {
     do throws(SystemError) {
       let duplicate = try Descriptor(duplicating: question.descriptor)
       var answer = portwhy_socket_answer()
-      let wants = Int32(place ? PORTWHY_ASK_PLACE : PORTWHY_ASK_FLAGS)
-      let error = portwhy_ask_socket(duplicate.number, question.inode, wants, &answer)
+      let error = portwhy_ask_socket(duplicate.number, question.inode, wants.number, &answer)
       guard error == 0 else { throw SystemError(rawValue: error) }
       return .told(SocketAnswer(answer))
     } catch {

@@ -275,7 +275,11 @@ package struct SocketAnswer: Sendable, Hashable {
   package var peer: SocketName?
   /// TCP_INFO, as `local`.
   package var info: TCPInfo?
-  /// SO_BINDTOIFINDEX, asked for the place, Linux 5.1.
+  /// SO_ACCEPTCONN, asked several times alone.
+  package var listens: Bool?
+  /// Whether it did not say the same at each of several readings.
+  package var hasChanged: Bool
+  /// SO_BINDTOIFINDEX, asked for the place and several times, Linux 5.1.
   package var device: InterfaceIndex?
   /// SO_COOKIE, asked for the place; 0 where it was not told.
   package var cookie: UInt64
@@ -309,6 +313,8 @@ package struct SocketAnswer: Sendable, Hashable {
     reuseaddr = answer.reuseaddr != 0
     reuseport = answer.reuseport < 0 ? nil : answer.reuseport != 0
     v6only = answer.v6only < 0 ? nil : answer.v6only != 0
+    listens = answer.listens < 0 ? nil : answer.listens != 0
+    hasChanged = answer.has_changed != 0
     uid = answer.uid
     let layer = withUnsafeBytes(of: answer.upper_layer) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     upperLayer = layer.isEmpty ? nil : layer

@@ -84,6 +84,18 @@ struct ProbingTests {
     }
   }
 
+  @Test("takes no socket of a later look for one of the look that is shown")
+  func laterSockets() throws {
+    let attempt = BindAttempt(transport: .tcp, address: .v4(.any), port: Port(8080), uid: 0)
+    let later = BindOutcome(
+      options: [], bind: inUse, listen: nil, blockers: [Blocker(socket: 7, rule: .tcpListener)], missing: [])
+    let result = try Probing(
+      attempt: attempt, planned: [], kernel: kernel, bind: { _ in .answered(inUse) }, judgeAgain: { [later] }
+    ).settle(outcomes([.ok]))
+    #expect(result.outcomes.map(\.bind) == [inUse] && result.outcomes[0].blockers == [])
+    #expect(result.outcomes[0].source == .probe && result.contradictions.isEmpty)
+  }
+
   @Test("is not settled by what a security module or a control group program refuses")
   func outside() throws {
     for errno in [SystemError.notPermitted, .accessDenied, .outOfMemory] {

@@ -101,6 +101,13 @@ struct LikelyTests {
       "of UDP on one address among mixed sockets walks the chain of the port",
       ["UDP 127.0.0.1 RA RP", "UDP 0.0.0.0 RA"], "UDP 127.0.0.1", "in-use ok (ok) ok", [.chainOfThePort]),
     LikelyRow(
+      "of UDP on a port that all who use it share: with SO_REUSEADDR, and whether with SO_REUSEPORT nothing tells",
+      ["UDP 0.0.0.0 ra? rp? port=5353", "UDP 0.0.0.0 ra? rp? port=5353"], "UDP 0.0.0.0", "in-use (ok) ? (ok)",
+      [.usualOptions]),
+    LikelyRow(
+      "beside a socket whose port was chosen for a client: it sets nothing", ["BOUND 0.0.0.0 ra? rp? port=40000"],
+      "0.0.0.0", "in-use (in-use) (in-use) (in-use)", [.usualOptions] + history),
+    LikelyRow(
       "of UDP between the families takes the newer inode for the newer socket",
       ["UDP 127.0.0.1 RP inode=7", "UDP :: inode=5"], "UDP ::", "in-use in-use (ok) (ok)",
       [.orderOfInodes]),
@@ -189,6 +196,19 @@ struct LikelyTests {
       host: host, sockets: [socket("ESTABLISHED 10.0.0.1 ra? rp? port=\(own) remote=\(peer)")])
     let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
     // A client sets nothing; a server set SO_REUSEADDR.
+    #expect(likelyLine(all) == (isClient ? "in-use (in-use) (in-use) (in-use)" : "in-use (ok) (in-use) (ok)"))
+  }
+
+  @Test(
+    "over a connection between two ports of clients takes it for the host's own where the peer's is a server's",
+    arguments: [([UInt16(50051)], "10.0.0.1", true), ([50052], "10.0.0.1", false), ([50051], "10.0.0.2", false)])
+  func localServer(servers: [UInt16], address: String, isClient: Bool) throws {
+    let planned = attempt("0.0.0.0")
+    var connection = socket("ESTABLISHED 10.0.0.1 ra? rp? port=40000 remote=50051")
+    connection.remote?.address = try #require(IPAddress(address))
+    var snapshot = Snapshot(host: openHost(), sockets: [connection])
+    snapshot.localServers = Set(servers.map { Port($0) })
+    let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
     #expect(likelyLine(all) == (isClient ? "in-use (in-use) (in-use) (in-use)" : "in-use (ok) (in-use) (ok)"))
   }
 

@@ -52,6 +52,14 @@ struct PlaceTests {
       observed.done == (family == .ipv4 ? ["EAFNOSUPPORT", "EAFNOSUPPORT", "ok"] : ["ok", "ok", "EAFNOSUPPORT"]))
   }
 
+  @Test("where socket() is refused with another error, that one is said", arguments: Place.otherRefusals)
+  func refusedOtherwise(_ errno: Int32) throws {
+    let attempts = [Attempt(.tcp, ip("127.0.0.1")), Attempt(.udp, ip("127.0.0.1")), Attempt(.tcp, ip("::1"))]
+    let observed = try observe(.withoutFamily(.ipv4, errno: errno), attempts)
+    #expect(observed.said == observed.done)
+    #expect(observed.done.map { $0 == "ok" } == [false, false, true])
+  }
+
   @Test("whose bounding set lacks CAP_NET_BIND_SERVICE, root gets EACCES")
   func bounds() throws {
     let observed = try observe(.withoutBindInBounds, [Attempt(.tcp, ip("127.0.0.1"))], port: .privileged)

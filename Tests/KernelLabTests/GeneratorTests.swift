@@ -37,7 +37,7 @@ struct GeneratorTests {
 
   @Test("every kind, state, protocol, option, user and device is drawn")
   func everything() {
-    let scenarios = (0..<4000).map { ScenarioGenerator.scenario(seed: 3, number: $0) }
+    let scenarios = (0..<16_000).map { ScenarioGenerator.scenario(seed: 3, number: $0) }
     let holders = scenarios.flatMap(\.holders)
     let kinds = Set(holders.map(\.kind))
     for state in ConnectionState.allCases {
@@ -76,17 +76,20 @@ struct GeneratorTests {
 
   @Test("every place and odd sysctl is drawn, and nothing else of a scenario changes with it")
   func places() {
-    let scenarios = (0..<4000).map { ScenarioGenerator.scenario(seed: 3, number: $0) }
+    let scenarios = (0..<16_000).map { ScenarioGenerator.scenario(seed: 3, number: $0) }
     let places = Set(scenarios.map(\.place))
     #expect(
       places == [
-        .open, .givesDevice(.dev0), .givesDevice(.dev1), .givesDevice(.loopback), .withoutFamily(.ipv4),
-        .withoutFamily(.ipv6), .withoutBindInBounds,
-      ])
+        .open, .givesDevice(.dev0), .givesDevice(.dev1), .givesDevice(.loopback), .withoutBindInBounds,
+      ]
+        .union(
+          [AddressFamily.ipv4, .ipv6].flatMap { family in
+            ([Place.usualRefusal] + Place.otherRefusals).map { .withoutFamily(family, errno: $0) }
+          }))
     #expect(places.allSatisfy { Place($0.description) == $0 } && Place("elsewhere") == nil)
     #expect(Set(scenarios.compactMap { $0.settings[.bindv6only] }) == [1, 2, 3, 254])
     let share = scenarios.filter { $0.place != .open }.count
-    #expect((150...350).contains(share))
+    #expect((600...1400).contains(share))
   }
 
   @Test("ordinary sockets change nothing after their bind, have options of the table, and clients none")

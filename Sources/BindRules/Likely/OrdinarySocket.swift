@@ -26,8 +26,9 @@ struct OrdinarySocket {
 
   /// The sockets of one transport by kind, in their order.
   static func kinds(
-    _ sockets: [SocketObservation], _ host: HostFacts, _ usual: (SocketObservation) -> UsualOptions?
+    _ sockets: [SocketObservation], _ snapshot: Snapshot, _ usual: (SocketObservation) -> UsualOptions?
   ) -> [OrdinarySocket] {
+    let host = snapshot.host
     struct Likeness: Hashable {
       var facts: SocketFacts
       var role: Role
@@ -44,7 +45,7 @@ struct OrdinarySocket {
     for index in order {
       let socket = sockets[index]
       let parent = socket.state == .listen ? nil : listeners.parent(of: socket).flatMap { placeOfSocket[$0] }
-      let role = Role(socket, parent: parent, host)
+      let role = Role(socket, parent: parent, snapshot)
       let isKnown = socket.reuseaddr.sure != nil && socket.reuseport.sure != nil
       let habit = isKnown || socket.transport == .udp ? nil : usual(socket)
       let likeness = Likeness(
@@ -79,6 +80,9 @@ struct OrdinarySocket {
     return remains.contains { $0.family == .ipv4 } ? true : nil
   }
 
+  /// SSDP, WS-Discovery and mDNS: whoever uses one of them on a host shares it by SO_REUSEADDR with all others.
+  private static let sharedPorts: [UInt16] = [1900, 3702, 5353]
+
   // MARK: - Filling in
 
   /// Fills in the options that are not known, and the user, but for those of a child whose listener is there.
@@ -87,6 +91,11 @@ struct OrdinarySocket {
       observation.uid = attempt.uid ^ 1
     }
     if case .child(listener: .some) = role { return }
+    if role == .udp, Self.sharedPorts.contains(observation.local.port.rawValue) {
+      // Whether there is SO_REUSEPORT beside it differs (Avahi: both; systemd-resolved, minidlna: this one).
+      if observation.reuseaddr.sure == nil, may(.usualOptions) { observation.reuseaddr = .known(true, .sockDiag) }
+      return
+    }
     guard observation.lacksOptions, let guess else { return }
     if observation.state == .listen, observation.reuseport.sure == nil, isShared {
       // Both could be bound only with SO_REUSEPORT on both.
@@ -224,23 +233,24 @@ extension SocketFacts {
 
 extension OrdinarySocket.Role {
   /// - Parameter parent: the place of the listener that covers the socket's address.
-  fileprivate init(_ socket: SocketObservation, parent: Int?, _ host: HostFacts) {
+  fileprivate init(_ socket: SocketObservation, parent: Int?, _ snapshot: Snapshot) {
     switch socket.state {
     case _ where socket.transport == .udp: self = .udp
     case .listen: self = .listener
-    case .close: self = .bound
+    // A server asks for its port; who gets one of these by bind(2) to port 0 is going to connect.
+    case .close: self = snapshot.host.isClients(socket.local.port) ? .client : .bound
     case .synSent: self = .client
     case _ where socket.remote == socket.local: self = .client
     case _ where parent != nil: self = .child(listener: parent)
-    default: self = Self.looksOutgoing(socket, host) ? .client : .child(listener: nil)
+    default: self = Self.looksOutgoing(socket, snapshot) ? .client : .child(listener: nil)
     }
   }
 
-  /// The port is one that connect(2) picks, and the peer's is not.
-  private static func looksOutgoing(_ socket: SocketObservation, _ host: HostFacts) -> Bool {
-    guard let peer = socket.remote?.port.rawValue else { return false }
-    let range = host.localPortRange ?? 32768...60999
-    return range.contains(socket.local.port.rawValue) && !range.contains(peer)
+  /// The port is one that connect(2) picks, and the peer's is not, or belongs to a server that is here.
+  private static func looksOutgoing(_ socket: SocketObservation, _ snapshot: Snapshot) -> Bool {
+    guard let peer = socket.remote, snapshot.host.isClients(socket.local.port) else { return false }
+    return !snapshot.host.isClients(peer.port)
+      || (peer.address == socket.local.address && snapshot.localServers.contains(peer.port))
   }
 }
 

@@ -29,7 +29,7 @@ struct OrdinaryWorld {
     self.attempt = attempt
     self.snapshot = snapshot
     count = relevant.count
-    kinds = OrdinarySocket.kinds(relevant, snapshot.host, usual)
+    kinds = OrdinarySocket.kinds(relevant, snapshot, usual)
   }
 
   /// - Parameter missing: the facts of the host that are worth filling in.

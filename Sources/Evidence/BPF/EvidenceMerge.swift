@@ -52,6 +52,7 @@ package struct IteratorEvidence: Sendable, Hashable {
 /// - A socket without inode that is in no table any more has ended: it is left out and counted. One with an inode may
 ///   have become something that the tables do not show (a listener after shutdown(2) still holds its port), so it stays
 ///   and its unknown flags are unknown because it vanished.
+/// - One that listens by now and did not, or the other way round, has unknown flags too.
 /// - Flags that are known already stay as they are.
 /// - Holders count only if their socket is of `networkNamespace`, an inode of namespaces(7).
 /// - Call it before flags are inferred from relatives: their indices would not fit the result.
@@ -131,9 +132,12 @@ private struct FoundSockets {
 extension SocketObservation {
   fileprivate func filled(from evidence: BPFSocket?, vanished: Bool) -> SocketObservation {
     var filled = self
-    filled.reuseaddr = reuseaddr.filled(from: evidence?.reuseaddr, vanished: vanished)
-    filled.reuseport = reuseport.filled(from: evidence?.reuseport, vanished: vanished)
-    filled.v6only = v6only?.filled(from: evidence?.v6only, vanished: vanished)
+    // An iterator tells state and options of one moment: they do not go with what the socket was in the dump.
+    let hasMoved = evidence.map { ($0.state == .listen) != (state == .listen) } ?? false
+    let (options, isUnknown) = (hasMoved ? nil : evidence, vanished || hasMoved)
+    filled.reuseaddr = reuseaddr.filled(from: options?.reuseaddr, vanished: isUnknown)
+    filled.reuseport = reuseport.filled(from: options?.reuseport, vanished: isUnknown)
+    filled.v6only = v6only?.filled(from: options?.v6only, vanished: isUnknown)
     filled.bucketDomain = evidence?.bucketDomain ?? bucketDomain
     filled.addressBucketFamily = evidence?.addressBucketFamily ?? addressBucketFamily
     return filled

@@ -85,7 +85,7 @@ private struct BoundSocketSearch {
 
   /// Asks one descriptor of each socket, in the order of the walk.
   mutating func ask(_ walk: borrowing ProcessWalk) -> SilentSource? {
-    let (answers, silent) = Errand.ask(questions, slots: slots.count, place: true)
+    let (answers, silent) = Errand.ask(questions, slots: slots.count, .place)
     var seen = [Bool](repeating: false, count: slots.count)
     for (number, question) in questions.enumerated() where !seen[question.slot] {
       seen[question.slot] = true

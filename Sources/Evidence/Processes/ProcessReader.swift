@@ -69,6 +69,38 @@ package struct ProcessReader: Sendable {
     return visibility
   }
 
+  /// Whether these sockets are as they were seen: their options, which a holder's descriptor told after the dump had told
+  /// the rest, are asked once more, each together with what may change beside it, of all sockets several times in turn.
+  /// Sockets of which no descriptor told anything are not asked; `all` says whether there are none of those.
+  package func confirm(_ sockets: [SocketObservation]) -> (areAsSeen: Bool, all: Bool) {
+    var slots: [UInt64: Int] = [:]
+    var questions: [SocketQuestion] = []
+    var all = true
+    for socket in sockets {
+      guard let inode = socket.inode else { continue }
+      guard socket.isToldByDescriptor else {
+        all = false
+        continue
+      }
+      guard slots[inode] == nil else { continue }
+      slots[inode] = slots.count
+      // The first that may be asked answers.
+      for process in socket.processes {
+        guard let descriptor = process.descriptors.first else { continue }
+        questions.append(
+          SocketQuestion(pid: process.pid, descriptor: descriptor, inode: inode, slot: slots.count - 1))
+      }
+    }
+    guard !questions.isEmpty else { return (slots.isEmpty, all) }
+    let answers = Errand.ask(questions, slots: slots.count, .again).answers
+    for socket in sockets where socket.isToldByDescriptor {
+      guard let inode = socket.inode, let slot = slots[inode], case .told(let answer) = answers[slot],
+        socket.isStill(answer)
+      else { return (false, all) }
+    }
+    return (true, all)
+  }
+
   /// Whether the reader is in another pid namespace than the first one, whose number is fixed (`PROC_PID_INIT_INO`).
   package var isInPIDNamespace: Bool {
     let first: UInt64 = 0xEFFF_FFFC
@@ -282,6 +314,25 @@ package struct ProcessVisibility: Sendable, Hashable {
 
   /// Whether nothing was kept from the reader.
   package var isComplete: Bool { unreadableProcesses == 0 && reasons.isEmpty }
+}
+
+extension SocketObservation {
+  /// A reuse option is known from a descriptor.
+  fileprivate var isToldByDescriptor: Bool {
+    if case .known(_, .getsockopt) = reuseaddr { return inode != nil }
+    if case .known(_, .getsockopt) = reuseport { return inode != nil }
+    return false
+  }
+
+  fileprivate func isStill(_ answer: SocketAnswer) -> Bool {
+    guard !answer.hasChanged, reuseaddr.sure ?? answer.reuseaddr == answer.reuseaddr,
+      reuseport.sure == nil || reuseport.sure == answer.reuseport
+    else { return false }
+    // The descriptor of an MPTCP socket tells nothing else of its subflows.
+    if answer.protocolNumber == ProtocolNumber.mptcp { return true }
+    return device == answer.device && uid ?? answer.uid == answer.uid
+      && (transport == .udp || answer.listens == (state == .listen))
+  }
 }
 
 /// What getsockopt(2) and fstat(2) tell of a socket, read from a duplicate of a holder's descriptor.

@@ -212,6 +212,8 @@ package struct Snapshot: Sendable, Hashable {
   /// Whether bind(2) of a UDP wildcard, on a kernel whose wildcards may look by address, would look at the sockets on wildcards
   /// alone, as the slots are filled; nil where that was not seen.
   package var wildcardMissesAddresses: Bool?
+  /// Ports on which somebody here listens; read where a likely answer needs them.
+  package var localServers: Set<Port> = []
 
   package init(
     host: HostFacts, visibility: Visibility = Visibility(), sockets: [SocketObservation], buckets: [BindBucket] = [],
@@ -224,6 +226,11 @@ package struct Snapshot: Sendable, Hashable {
     self.isChainOrdered = isChainOrdered
     self.wildcardMissesAddresses = wildcardMissesAddresses
   }
+}
+
+extension HostFacts {
+  /// Whether connect(2) and bind(2) to port 0 pick such a port.
+  package func isClients(_ port: Port) -> Bool { (localPortRange ?? 32768...60999).contains(port.rawValue) }
 }
 
 /// The number of a network interface, 1 and up (if_nametoindex(3)); 0 never occurs here.

@@ -52,6 +52,17 @@ import Testing
     #expect(merged.vanished == 0)
   }
 
+  @Test("Flags of a socket that listens by now, or no longer, do not go with what it was in the dump")
+  func moved() {
+    let merged = merge(
+      [observed(1, .close, inode: 7), observed(2, .listen, inode: 8), observed(3, .synSent, inode: 9)],
+      with: IteratorEvidence(tcp: [found(1, .listen), found(2, .close), found(3, .established)]), networkNamespace: 1)
+    #expect(
+      merged.sockets.map(\.reuseaddr) == [.unknown(.vanished), .unknown(.vanished), .known(true, .bpf)])
+    #expect(merged.sockets[0].reuseport == .unknown(.vanished))
+    #expect(merged.vanished == 0)
+  }
+
   @Test("Flags that are known stay as they are, guessed ones give way")
   func keeps() {
     let merged = merge(

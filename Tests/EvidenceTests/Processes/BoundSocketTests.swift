@@ -194,7 +194,7 @@ private func withSmallProc<Result>(
   ) throws -> [Bool?] {
     let holders = try FileStatus(ofFile: "/proc/\(pid)/ns/net")
     let question = SocketQuestion(pid: pid, descriptor: socket.descriptor, inode: socket.inode, slot: 0)
-    guard case .told(let answer) = Errand.ask([question], slots: 1, place: true).answers[0] else {
+    guard case .told(let answer) = Errand.ask([question], slots: 1, .place).answers[0] else {
       throw SystemError.noSuchProcess
     }
     let ours = OwnNamespace(procRoot: "/proc")

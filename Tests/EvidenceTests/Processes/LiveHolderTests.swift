@@ -61,6 +61,38 @@ func countDescriptors() -> Int {
     }
   }
 
+  @Test("what was seen of another's socket is confirmed as long as it is so, and none of it where anything has changed")
+  func confirming() throws {
+    let script = "my $s = make(AF_INET, SOCK_STREAM, [$RA], 0); listen($s, 1); show('s', $s);"
+    try withHelper(script) { helper in
+      var sockets = [observation(inode: try helper.socket("s").inode, uid: geteuid())]
+      sockets[0].state = .listen
+      _ = ProcessReader().examine(&sockets)
+      let seen = sockets[0]
+      func confirm(_ change: (inout SocketObservation) -> Void) -> Bool {
+        var changed = seen
+        change(&changed)
+        let told = ProcessReader().confirm([changed])
+        #expect(told.all)
+        return told.areAsSeen
+      }
+      #expect(confirm { _ in })
+      #expect(confirm { $0.uid = nil })
+      #expect(!confirm { $0.state = .close })
+      #expect(!confirm { $0.reuseaddr = .known(false, .getsockopt) })
+      #expect(!confirm { $0.reuseport = .known(true, .getsockopt) })
+      #expect(!confirm { $0.device = InterfaceIndex(rawValue: 1) })
+      #expect(!confirm { $0.uid = geteuid() + 1 })
+      #expect(!confirm { $0.processes[0].descriptors = [9999] })
+      var unasked = seen
+      unasked.reuseaddr = .unknown(.hidden)
+      unasked.reuseport = .unknown(.hidden)
+      #expect(ProcessReader().confirm([unasked]) == (true, false))
+      unasked.inode = nil
+      #expect(ProcessReader().confirm([unasked]) == (true, true))
+    }
+  }
+
   @Test(
     "a socket is found at whatever number its descriptor has, with and without gaps before it",
     arguments: [0, 4, 700])

@@ -1,7 +1,8 @@
 package import SocketModel
 
-/// A socket that stays bound to 127.0.0.1 the whole time and moves between the kernel's tables: every bind to its port
-/// fails at every moment, and a walk through the tables one after the other may miss it.
+/// A socket that stays bound to 127.0.0.1 the whole time and moves between the kernel's tables, or changes its options:
+/// every bind to its port fails at every moment, and a walk through the tables one after the other may miss it, or see
+/// what it was at one moment beside what it was at another.
 package enum MovingSocket: String, Sendable, CaseIterable {
   /// listen(2) and shutdown(2) without a pause.
   case listen
@@ -9,9 +10,21 @@ package enum MovingSocket: String, Sendable, CaseIterable {
   case listenSlowly = "listen-slowly"
   /// connect(2) and connect(2) to AF_UNSPEC.
   case connect
+  /// It listens, with SO_REUSEADDR for a while, or is only bound, without it.
+  case option
+  /// The same with a millisecond between.
+  case optionSlowly = "option-slowly"
+  /// Two UDP sockets, of which always one or both have no SO_REUSEADDR.
+  case inTurn = "in-turn"
+  /// The same with a millisecond between.
+  case inTurnSlowly = "in-turn-slowly"
+
+  package var transport: TransportProtocol { self == .inTurn || self == .inTurnSlowly ? .udp : .tcp }
+  private var isSlow: Bool { [.listenSlowly, .optionSlowly, .inTurnSlowly].contains(self) }
 
   /// Moves it until `isOver`; calls `isBound` when the port is taken.
   package func move(_ port: Port, isBound: () -> Void, until isOver: () -> Bool) throws(SystemError) {
+    if transport == .udp { return try changeInTurn(port, isBound: isBound, until: isOver) }
     let own = try SystemCalls.socket(family: 2, type: 1)
     defer { SystemCalls.close(own) }
     try SystemCalls.bind(own, SocketAddress(.v4(.loopback), port: port.rawValue))
@@ -31,11 +44,35 @@ package enum MovingSocket: String, Sendable, CaseIterable {
         try? SystemCalls.connect(own, .unspecified)
         if let accepted = try? SystemCalls.accept(server) { SystemCalls.close(accepted) }
       } else {
+        let changes = self == .option || self == .optionSlowly
         try SystemCalls.listen(own, backlog: 5)
-        if self == .listenSlowly { SystemCalls.pause(round: 500) }
+        if changes { try SystemCalls.setOption(own, .reuseaddr, 1) }
+        pause()
+        if changes { try SystemCalls.setOption(own, .reuseaddr, 0) }
         try SystemCalls.shutdown(own, how: 2)
-        if self == .listenSlowly { SystemCalls.pause(round: 500) }
+        pause()
       }
     }
   }
+
+  private func changeInTurn(_ port: Port, isBound: () -> Void, until isOver: () -> Bool) throws(SystemError) {
+    var sockets: [Int32] = []
+    defer { sockets.forEach(SystemCalls.close) }
+    for _ in 0..<2 {
+      sockets.append(try SystemCalls.socket(family: 2, type: 2))
+      try SystemCalls.setOption(sockets[sockets.count - 1], .reuseaddr, 1)
+      try SystemCalls.bind(sockets[sockets.count - 1], SocketAddress(.v4(.loopback), port: port.rawValue))
+    }
+    try SystemCalls.setOption(sockets[1], .reuseaddr, 0)
+    isBound()
+    while !isOver() {
+      for (first, second) in [(sockets[0], sockets[1]), (sockets[1], sockets[0])] {
+        try SystemCalls.setOption(first, .reuseaddr, 0)
+        try SystemCalls.setOption(second, .reuseaddr, 1)
+        pause()
+      }
+    }
+  }
+
+  private func pause() { if isSlow { SystemCalls.pause(round: 500) } }
 }

@@ -6,17 +6,23 @@ package enum Place: Sendable, Hashable, CustomStringConvertible {
   case open
   /// In a control group whose sockets get this device as they are made, as under `ip vrf exec` (ip-vrf(8)).
   case givesDevice(LabDevice)
-  /// socket(2) of this family is refused (seccomp(2), systemd's RestrictAddressFamilies=).
-  case withoutFamily(AddressFamily)
+  /// socket(2) of this family is refused (seccomp(2), systemd's RestrictAddressFamilies=), with EAFNOSUPPORT or what else
+  /// the filter says (an OCI profile's errnoRet).
+  case withoutFamily(AddressFamily, errno: Int32 = usualRefusal)
   /// The bounding set lacks CAP_NET_BIND_SERVICE (capabilities(7)).
   case withoutBindInBounds
+
+  package static let usualRefusal: Int32 = 97  // EAFNOSUPPORT
+  /// EPERM, EACCES, EINVAL, EPROTONOSUPPORT, EOPNOTSUPP.
+  package static let otherRefusals: [Int32] = [1, 13, 22, 93, 95]
 
   /// The word of the command line.
   package var description: String {
     switch self {
     case .open: "open"
     case .givesDevice(let device): "device-\(device.rawValue)"
-    case .withoutFamily(let family): family == .ipv4 ? "no-ipv4" : "no-ipv6"
+    case .withoutFamily(let family, let errno):
+      (family == .ipv4 ? "no-ipv4" : "no-ipv6") + (errno == Self.usualRefusal ? "" : "-\(errno)")
     case .withoutBindInBounds: "no-bind-capability"
     }
   }
@@ -24,7 +30,10 @@ package enum Place: Sendable, Hashable, CustomStringConvertible {
   /// The place with this word; nil for none.
   package init?(_ word: String) {
     let all: [Place] =
-      [.open, .withoutFamily(.ipv4), .withoutFamily(.ipv6), .withoutBindInBounds]
+      [.open, .withoutBindInBounds]
+      + [AddressFamily.ipv4, .ipv6].flatMap { family in
+        ([usualRefusal] + otherRefusals).map { .withoutFamily(family, errno: $0) }
+      }
       + LabDevice.allCases.map { .givesDevice($0) }
     guard let place = all.first(where: { $0.description == word }) else { return nil }
     self = place
@@ -36,7 +45,7 @@ package enum Place: Sendable, Hashable, CustomStringConvertible {
     case .open: break
     case .givesDevice(let device):
       try SystemCalls.enterGroup(givingDevice: SystemCalls.interfaceIndex(device.rawValue))
-    case .withoutFamily(let family): try SystemCalls.forbidFamily(family == .ipv4 ? 2 : 10)
+    case .withoutFamily(let family, let errno): try SystemCalls.forbidFamily(family == .ipv4 ? 2 : 10, errno)
     case .withoutBindInBounds: try SystemCalls.dropCapability(10, bounds: true)
     }
   }

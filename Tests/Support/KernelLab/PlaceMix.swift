@@ -8,6 +8,7 @@ enum PlaceMix {
   /// In hundredths.
   static let oddSetting = 3
   static let share = 6
+  static let otherRefusal = 60
   /// bindv6only is a number of 8 bits that goes into one bit of a socket.
   static let oddSettings: Weighted<SettingChoice> = Weighted([
     (3, SettingChoice(.bindv6only, 2)), (1, SettingChoice(.bindv6only, 3)), (1, SettingChoice(.bindv6only, 254)),
@@ -32,6 +33,10 @@ enum PlaceMix {
     }
     // As `--uid` says it: root's programs may, others' may not.
     moved.attempt.mayBindPrivileged = moved.attempt.uid == 0
+    if case .withoutFamily(let family, _) = place, ScenarioGenerator.chance(otherRefusal, &random) {
+      let errno = Place.otherRefusals[Int(random.next() % UInt64(Place.otherRefusals.count))]
+      moved.place = .withoutFamily(family, errno: errno)
+    }
     return moved
   }
 }

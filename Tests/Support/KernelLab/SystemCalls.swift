@@ -88,8 +88,8 @@ enum SystemCalls {
   }
 
   /// socket(2) of this family fails from now on.
-  static func forbidFamily(_ number: Int32) throws(SystemError) {
-    if kernellab_forbid_family(number) != 0 { throw lastError() }
+  static func forbidFamily(_ number: Int32, _ error: Int32) throws(SystemError) {
+    if kernellab_forbid_family(number, error) != 0 { throw lastError() }
   }
 
   /// Puts this process into a control group below the mounted cgroup2 whose sockets get this device; its parent's other
