@@ -123,7 +123,6 @@ struct OrdinarySocket {
   /// Fills in the layer-3 domain of a TCP socket's bucket.
   mutating func fillDomain(_ host: HostFacts, _ may: (Assumption) -> Bool) {
     guard observation.bucketDomain == nil,
-      host.mayHaveVRFs != nil || observation.device != nil || host.interfaces != nil,
       case .some(let domain) = tcpBucketDomain(of: observation.device, host), may(.devicesUnchanged)
     else { return }
     observation.bucketDomain = domain?.rawValue ?? 0
@@ -131,7 +130,7 @@ struct OrdinarySocket {
 
   /// Fills in the family of the bucket on 0.0.0.0 or ::ffff:0.0.0.0 as the sockets that are there would have made it.
   mutating func fillBucketFamily(from all: [OrdinarySocket], _ may: (Assumption) -> Bool) {
-    guard observation.addressBucketFamily == nil, isOnIPv4Wildcard else { return }
+    guard observation.addressBucketFamily == nil else { return }
     let sharers = all.filter(\.isOnIPv4Wildcard).map(\.observation)
     let isMixed = Set(sharers.map(\.family)).count > 1
     guard let first = sharers.min(by: { $0.inode ?? 0 < $1.inode ?? 0 }),
@@ -275,7 +274,7 @@ private func binds(
 ) -> [PastBind]? {
   let hasListener = snapshot.sockets.contains { $0.state == .listen }
   var binds: [PastBind] = []
-  for socket in snapshot.sockets where socket.transport == .tcp && !socket.isRequest {
+  for socket in snapshot.sockets {
     let facts = SocketFacts(socket)
     guard case .some(let itsDomain) = tcpBucketDomain(of: facts, snapshot.host) else { return nil }
     guard itsDomain == domain else { continue }

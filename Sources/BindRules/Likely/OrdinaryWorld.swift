@@ -59,10 +59,8 @@ struct OrdinaryWorld {
     for index in sockets.indices { sockets[index].fill(at: index, among: kinds, attempt, may) }
     // A child has what its listener has, as that is known or filled in.
     for index in sockets.indices { sockets[index].inherit(from: sockets, may) }
-    if attempt.transport == .tcp, snapshot.host.mayHaveVRFs != false {
-      for index in sockets.indices { sockets[index].fillDomain(reading.snapshot.host, may) }
-    }
-    if attempt.transport == .tcp, reading.traits.bucketSearches.contains(.byAddressWithoutMappedWildcards) {
+    for index in sockets.indices { sockets[index].fillDomain(reading.snapshot.host, may) }
+    if reading.traits.bucketSearches.contains(.byAddressWithoutMappedWildcards) {
       for index in sockets.indices { sockets[index].fillBucketFamily(from: kinds, may) }
     }
     reading.snapshot.sockets = sockets.map(\.observation)
@@ -81,10 +79,7 @@ struct OrdinaryWorld {
       reading.snapshot.visibility.boundSocketsComplete = true
     }
     if missing.contains(.capability), may(.usualCapabilities) { reading.attempt.mayBindPrivileged = attempt.uid == 0 }
-    let settings: Set<MissingFact.Kind> = [
-      .unprivilegedPortStart, .nonlocalBind, .localAddresses, .addressFamily, .l3mdevAccept, .interfaces,
-    ]
-    guard !missing.isDisjoint(with: settings), may(.defaultSettings) else { return }
+    guard may(.defaultSettings) else { return }
     reading.snapshot.host.fillWithDefaults(missing, attempt)
     if attempt.mayBindPrivileged == nil, missing.contains(.unprivilegedPortStart) {
       reading.attempt.mayBindPrivileged = attempt.uid == 0
