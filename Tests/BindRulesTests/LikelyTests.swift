@@ -116,6 +116,10 @@ struct LikelyTests {
       ["BOUND 127.0.0.1 inode=8", "BOUND 127.0.0.2 RP inode=7", "LISTEN 127.0.0.2 RP uid=5 inode=6"], "127.0.0.2",
       "in-use in-use (in-use) (in-use)", history + [.orderOfInodes]),
     LikelyRow(
+      "behind sockets of mixed options has no ground where one of them has no inode",
+      ["BOUND 127.0.0.1", "BOUND 127.0.0.2 RP inode=7", "LISTEN 127.0.0.2 RP uid=5 inode=6"], "127.0.0.2",
+      "in-use in-use ? ?", []),
+    LikelyRow(
       "behind sockets of mixed options depends on who was bound last: the newest of those that are alike",
       ["BOUND 127.0.0.1 inode=5", "BOUND 127.0.0.2 RP inode=7", "BOUND 127.0.0.2 RP inode=4"]
         + ["LISTEN 127.0.0.2 RP uid=5 inode=6"], "127.0.0.2", "in-use in-use (ok) (ok)", history + [.orderOfInodes]),
@@ -166,13 +170,18 @@ struct LikelyTests {
       ["LISTEN 0.0.0.0 RA rp?", "BOUND 0.0.0.0 RA rp? dev=2"], "0.0.0.0 dev=3", "in-use in-use (in-use) (in-use)",
       [.usualOptions] + history),
     LikelyRow(
-      "beside a socket of which one option is known takes the other from its runtime: SO_REUSEADDR", ["BOUND 0.0.0.0 ra?"],
+      "beside a socket of which one option is known takes the other from its runtime: SO_REUSEADDR",
+      ["BOUND 0.0.0.0 ra?"],
       "0.0.0.0", "in-use (in-use) (in-use) (in-use)", [.runtimesOptions] + history,
       usual: UsualOptions(reuseaddr: false, reuseport: false, v6only: nil)),
     LikelyRow(
       "beside a socket of which one option is known takes the other from its runtime: SO_REUSEPORT",
       ["BOUND 0.0.0.0 RA rp?"], "0.0.0.0", "in-use ok (ok) ok", [.runtimesOptions],
       usual: UsualOptions(reuseaddr: true, reuseport: true, v6only: nil)),
+    LikelyRow(
+      "behind a connection with SO_REUSEPORT has no ground where its listener has gone, from where nobody knows",
+      ["ESTABLISHED 10.0.0.1 RP remote=443 inode=4", "BOUND 10.0.0.1 uid=5 inode=3"], "0.0.0.0", "in-use in-use ? ?",
+      []),
     LikelyRow(
       "behind a last bind of IPv6 alone lets nothing of IPv4 pass",
       ["LISTEN :: V6ONLY RP inode=7", "LISTEN 0.0.0.0 RP uid=5 inode=5"], "127.0.0.1",
@@ -309,6 +318,7 @@ struct LikelyTests {
       ("6.5.0", ["LISTEN :: V6ONLY"], "::ffff:127.0.0.1", "(ok)", [.kernelOfItsVersion]),
       ("6.8.0-31", ["LISTEN :: V6ONLY"], "::ffff:127.0.0.1", "(ok)", [.kernelOfItsVersion]),
       ("6.1.50", ["LISTEN ::ffff:0.0.0.0"], "::ffff:127.0.0.1", "(ok)", [.noEarlierSockets, .kernelOfItsVersion]),
+      ("6.6.30", ["LISTEN ::ffff:0.0.0.0"], "::ffff:127.0.0.1", "(ok)", [.noEarlierSockets, .kernelOfItsVersion]),
       ("6.1.50", ["LISTEN 0.0.0.0"], "::ffff:127.0.0.1", "(in-use)", [.noEarlierSockets, .kernelOfItsVersion]),
       ("6.1.192", ["LISTEN ::ffff:0.0.0.0"], "::ffff:127.0.0.1", "(ok)", [.noEarlierSockets]),
       ("6.1.192", ["LISTEN 0.0.0.0"], "::ffff:127.0.0.1", "(in-use)", [.noEarlierSockets]),
@@ -388,6 +398,23 @@ struct LikelyTests {
       #expect(likelyLine(all) == expected)
       #expect(all[1].likely?.assuming == [.runtimesOptions])
     }
+    var wildcard = socket("UDP ::")
+    wildcard.v6only = .inferred(true, from: 0, because: .noOwner)
+    let (udp, snapshot) = (attempt("UDP 0.0.0.0"), Snapshot(host: openHost(), sockets: [wildcard]))
+    let all = withLikelyOutcomes(outcomes(of: udp, in: snapshot), of: udp, in: snapshot)
+    #expect(likelyLine(all) == "(in-use) (in-use) (in-use) (in-use)")
+    #expect(all[0].likely?.assuming == [.usualOptions])
+  }
+
+  @Test("of UDP keeps the order of the chain that was read, whatever the inodes say")
+  func orderThatWasRead() {
+    let sockets = ["UDP 127.0.0.1 RP uid=0 inode=5", "UDP :: uid=0 inode=7"].map(socket)
+    let snapshot = Snapshot(host: openHost(), sockets: sockets, isChainOrdered: true)
+    var planned = attempt("UDP :: uid=0")
+    (planned.port, planned.mayBindPrivileged) = (Port(80), nil)
+    let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+    #expect(likelyLine(all) == "(in-use) (in-use) (ok) (ok)")
+    #expect(all[3].likely?.assuming == [.usualCapabilities])
   }
 
   @Test("where bound sockets cannot be listed takes the port for free")
@@ -422,6 +449,20 @@ struct LikelyTests {
       let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
       #expect(likelyLine(all) == expected, "\(address)")
       #expect(all[0].likely?.assuming ?? [] == assuming)
+    }
+    // A table that was read stays as it is, though it be empty.
+    host.ipv4LocalRoutes = []
+    let snapshot = Snapshot(host: host, sockets: [])
+    let planned = attempt("127.0.0.1")
+    let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+    #expect(likelyLine(all) == "? ? ? ?")
+    // Without a look-up nothing says that another address is local.
+    (host.ipv4LocalRoutes, host.ipv4Lookups) = (nil, nil)
+    let unread = Snapshot(host: host, sockets: [])
+    for (address, expected) in [("10.0.0.2", "?"), ("127.0.0.1", "(ok)")] {
+      let planned = attempt(address)
+      let all = withLikelyOutcomes(outcomes(of: planned, in: unread), of: planned, in: unread)
+      #expect(likelyLine([all[0]]) == expected, "\(address)")
     }
   }
 
@@ -638,7 +679,9 @@ struct GroupHistoryTests {
   func byHistory(_ state: String) {
     let transport = state == "UDP " ? state : ""
     for changed in ["", " RP uid=5", " RP dev=2"] {
-      let members = Self.members(32_767, state + "127.0.0.1 RP") + [socket(state + "127.0.0.1" + changed)]
+      let members =
+        Self.members(32_767, state + "127.0.0.1 RP")
+        + [socket(state + "127.0.0.1" + changed), socket(state + "127.0.0.9 RP")]
       let outcome = Self.answers(members, transport)[2]
       #expect(outcome.verdict != .ok, "\(state) \(changed)")
       if changed.contains("dev"), !transport.isEmpty {

@@ -209,7 +209,9 @@ struct LinuxAgreementTests {
   private static func text(_ random: inout Numbers, _ states: [String]) -> String {
     let addresses = ["0.0.0.0", "127.0.0.1", "10.0.0.1", "::", "::1", "::2", "::ffff:0.0.0.0", "::ffff:127.0.0.1"]
     var words = [random.pick(states), random.pick(addresses)]
-    if words[0].hasSuffix("CONNECTED"), ["0.0.0.0", "::", "::ffff:0.0.0.0"].contains(words[1]) { words[1] = "127.0.0.1" }
+    if words[0].hasSuffix("CONNECTED"), ["0.0.0.0", "::", "::ffff:0.0.0.0"].contains(words[1]) {
+      words[1] = "127.0.0.1"
+    }
     words.append(random.pick(["ra?", "", "RA", "RA"]))
     words.append(random.pick(["rp?", "", "RP", "RP"]))
     if words[1].contains(":"), !words[1].hasPrefix("::ffff:") {
@@ -239,7 +241,8 @@ struct LinuxAgreementTests {
     var counts: [String: Int] = [:]
     for _ in 0..<6_000 {
       let isUDP = random.pick(2) == 0
-      let states = isUDP ? ["UDP", "UDP", "UDP-CONNECTED"] : ["LISTEN", "BOUND", "ESTABLISHED", "TIME_WAIT", "SYN_RECV"]
+      let states =
+        isUDP ? ["UDP", "UDP", "UDP-CONNECTED"] : ["LISTEN", "BOUND", "ESTABLISHED", "TIME_WAIT", "SYN_RECV"]
       let texts = (0..<random.pick([1, 1, 2, 3])).map { _ in Self.text(&random, states) }
         .map { $0.hasPrefix("SYN_RECV") ? "SYN_RECV 0.0.0.0" : $0 }
       let base =

@@ -71,6 +71,7 @@ struct PreconditionTests {
     #expect(Self.bind("fd00::5") == "ok")
     #expect(Self.bind("fd00::6") == "EADDRNOTAVAIL")
     #expect(Self.bind("fd00::9") { $0.ipv6NonlocalBind = true } == "ok")
+    #expect(Self.bind("fd00::9") { $0.ipv6NonlocalBind = nil } == "? ip_nonlocal_bind")
     #expect(Self.bind("fe80::7") == "EINVAL")
     #expect(Self.bind("fe80::7", scope: 2) == "ok")
     #expect(Self.bind("fe80::7", scope: 3) == "EADDRNOTAVAIL")
@@ -273,7 +274,10 @@ struct PreconditionTests {
 
   @Test("a route of the table local to the very address decides where the look-up answers EINVAL")
   func refusedLookUp() {
-    for (type, expected) in [(RouteType(rawValue: 6), CallResult.fails(.addressNotAvailable)), (.broadcast, .ok)] {
+    for (type, expected) in [
+      (RouteType(rawValue: 6), CallResult.fails(.addressNotAvailable)), (.broadcast, .ok), (.multicast, .ok),
+      (.local, .ok),
+    ] {
       var host = openHost()
       host.ipv4NonlocalBind = false
       host.ipv4AbsentTables = []

@@ -98,6 +98,7 @@ struct TCPBindTests {
     let sockets = ["TIME_WAIT 10.0.0.1 RA", "LISTEN 0.0.0.0 RA", "BOUND 0.0.0.0 RP uid=5"].map(socket)
     let all = outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: sockets))
     #expect(all[0].blockers.map(\.socket) == [0, 1, 2])
+    #expect(all.allSatisfy { $0.source == .rules })
     #expect(all[0].blockers.map(\.rule) == [.tcpReuseaddr, .tcpListener, .tcpReuseaddr])
     #expect(all[1].blockers.map(\.socket) == [1, 2])
     #expect(all[2].blockers.last?.rule == .tcpReuseportUser)
@@ -267,7 +268,9 @@ struct TCPBindTests {
 
   @Test(
     "to an IPv4-mapped address until 6.8 may meet a wildcard with IPV6_V6ONLY, and by their options as any other",
-    arguments: [("BOUND :: V6ONLY RA", "? ok ? ok"), ("BOUND :: V6ONLY", "? ? ? ?"), ("BOUND :: V6ONLY RP", "? ? ok ok")])
+    arguments: [
+      ("BOUND :: V6ONLY RA", "? ok ? ok"), ("BOUND :: V6ONLY", "? ? ? ?"), ("BOUND :: V6ONLY RP", "? ? ok ok"),
+    ])
   func mappedUnderV6only(existing: String, expected: String) {
     let host = openHost(kernel: KernelVersion(major: 6, minor: 5))
     #expect(line(attempt("::ffff:127.0.0.1"), [socket(existing)], host: host) == expected)

@@ -84,7 +84,8 @@ struct UnknownFactsTests {
     let answer = outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: [child]))
     #expect(answer[1].bind == .undetermined)
     child.reuseport = .inferred(true, from: 1, because: .noOwner)
-    #expect(outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: [child]))[2].bind == .undetermined)
+    #expect(
+      outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: [child]))[2].bind == .undetermined)
     var wildcard = socket("LISTEN ::")
     wildcard.v6only = .inferred(true, from: 1, because: .noOwner)
     #expect(

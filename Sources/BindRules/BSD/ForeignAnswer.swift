@@ -124,9 +124,8 @@ private func answersIfBalanced(
   guard others else { return nil }
   // SO_REUSEADDR beside it changes no answer.
   return ([system] + system.earlier.reversed()).compactMap { release in
-    bsdOutcomes(of: bind, in: snapshot, under: release, sharing: .reuseportLB).first { $0.options == .reuseportLB }.map {
-      BSDReleaseAnswer(system: release, bind: $0.bind)
-    }
+    let outcomes = bsdOutcomes(of: bind, in: snapshot, under: release, sharing: .reuseportLB)
+    return outcomes.first { $0.options == .reuseportLB }.map { BSDReleaseAnswer(system: release, bind: $0.bind) }
   }
 }
 
@@ -326,7 +325,6 @@ private struct DifferenceFinder {
     }
     if attempt.address.isOrMapsMulticast { return .multicastOptions }
     if attempt.uid == 0 { return .rootJoins }
-    if system == .macos, onAddress.contains(where: { $0.uid != attempt.uid }) { return .usersShareWildcard }
-    return nil
+    return system == .macos ? .usersShareWildcard : nil
   }
 }

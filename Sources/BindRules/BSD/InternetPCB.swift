@@ -75,7 +75,7 @@ extension PCBFacts {
     isConnected = socket.remote != nil && !isOver || socket.isTimeWaitSocket
     isPeerIPv4 = socket.remote.map { $0.address.asReceiveAddress.mapped != nil } ?? false
     local = socket.local.address
-    v6only = socket.family == .ipv4 ? false : socket.v6only?.sure
+    v6only = socket.v6only?.sure
     if isOver && family == .ipv6 {
       // `udp6_disconnect` takes the address too, and leaves the one family that connect(2) chose.
       local = .v6(isPeerIPv4 ? IPv6Address(mapping: .any) : .any)

@@ -51,7 +51,7 @@ struct OrdinaryWorld {
       return true
     }
     fillHost(&reading, missing, may)
-    if missing.contains(.kernelVersion), attempt.transport == .tcp, may(.kernelOfItsVersion) {
+    if missing.contains(.kernelVersion), may(.kernelOfItsVersion) {
       reading.traits = reading.traits.asReleased(snapshot.host.kernel)
     }
     if attempt.transport == .udp, may(.chainOfThePort) { reading.traits.udpChainIsCrowded = count > 10 }

@@ -155,6 +155,8 @@ struct BSDReceiptTests {
     (["udp 127.0.0.1 A", "udp :: dual A"], "127.0.0.1", "0 0 0 0"),
     (["udp 127.0.0.1 A", "udp 0.0.0.0 A"], "4", "1 1 1 1"), (["udp 127.0.0.1"], "4", "nobody nobody nobody nobody"),
     (["udp ::1 v6only A", "udp :: v6only A"], "6", "1 1 1 1"), (["udp :: dual"], "4", "0 0 0 0"),
+    // A connection is one socket's, whatever address it is to.
+    (["tcp 0.0.0.0 P listen", "tcp 0.0.0.0 P listen"], "239.1.1.1", "0 1 1 0"),
     // Whether it takes IPv4 is not known.
     (["udp :: v6only?"], "4", "? ? ? ?"), (["udp :: v6only?"], "6", "0 0 0 0"),
     // A copy for each, up to the first without any of the options; which one that is may be open.

@@ -138,6 +138,14 @@ struct BSDUnknownFactsTests {
     #expect(bind().bind == .ok)
   }
 
+  @Test("is nothing of what is left of a connection, whatever its peer was")
+  func timeWait() {
+    let all = bsdOutcomes(
+      of: BSDWords("tcp 127.0.0.1").attempt(),
+      in: Snapshot(host: bsdHost(), sockets: [socket("TIME_WAIT 127.0.0.1")]), under: .freebsd)
+    #expect(all[0].bind == .fails(.addressInUse) && all[1].bind == .ok && all[2].bind == .ok)
+  }
+
   @Test("is which of two families was bound first, where the dumps do not tell")
   func orderOfFamilies() {
     // 0.0.0.0 and `::` of both families are one address to IPv4: the newest of them decides.
@@ -168,7 +176,8 @@ struct BSDUnknownFactsTests {
     "about scope and errno is told in the words of the system",
     arguments: [
       ("tcp fe80::1 scope=1", "ok", "ok"), ("tcp fe80::1 scope=2", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
-      ("tcp fe80::1 scope=77", "ENXIO", "EINVAL"), ("udp ff02::1 scope=77", "ENXIO", "EINVAL"),
+      ("tcp fe80::1 scope=77", "ENXIO", "EINVAL"),
+      ("tcp 2001:db8::10 scope=77", "ok", "ok"), ("udp ff02::1 scope=77", "ENXIO", "EINVAL"),
       ("udp ff02::1", "ok", "ok"), ("tcp ::1 port=80", "EACCES", "EACCES"), ("tcp :: port=80", "EACCES", "ok"),
       ("tcp :: port=80 uid=0", "ok", "ok"), ("tcp 192.0.2.0", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
       ("udp 127.255.255.255", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),

@@ -89,6 +89,15 @@ struct LinuxDifferenceTests {
     #expect(reason("tcp ::1 connected", "0.0.0.0") == .familiesApart)
     #expect(reason("tcp :: listen uid=1000", "::", .reuseaddr) == nil)
     #expect(reason("udp 127.0.0.1", "UDP ff02::1") == .address, "Linux wants a scope there")
+    // What Linux leaves open is no difference.
+    let (same, snapshot) = (
+      attempt("127.0.0.1"),
+      Snapshot(
+        host: bsdHost(), sockets: [BSDWords("tcp 127.0.0.1 listen uid=1000").observation(v6only: false)])
+    )
+    let linux = outcomes(of: same, in: snapshot)
+    #expect(linux[2].bind == .undetermined)
+    #expect(differences(of: same, v6only: nil, linux: linux, in: snapshot, under: .freebsd).isEmpty)
   }
 
   @Test("is one of listen() too: an option of the new socket gets over a connection at bind() alone on an old Linux")
@@ -258,7 +267,9 @@ struct ForeignAnswerTests {
       #expect(
         answer(["tcp 0.0.0.0 P \(state)"], "0.0.0.0", .reuseport).receives.map(\.receiver) == [.one(.planned)])
     }
-    #expect(answer([], "127.0.0.1", []).leftOut == [])
+    let open = answer(["tcp :: v6only? P listen"], "0.0.0.0", .reuseport).receives
+    #expect(open.map(\.receiver) == [.undetermined([.planned, .socket(0)])])
+    #expect(answer(["tcp 127.0.0.1 listen"], "127.0.0.1", []).leftOut == [])
     #expect(answer([], "127.0.0.1 dev=2", []).leftOut == [.device])
     #expect(answer(["tcp 127.0.0.1 listen scope=2"], "127.0.0.1", []).leftOut == [.device])
     #expect(answer(["tcp fe80::1 listen scope=2"], "127.0.0.1", []).leftOut == [])
