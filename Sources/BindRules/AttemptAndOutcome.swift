@@ -174,7 +174,7 @@ func ipv6ReceiveAddressesEqual(_ sk: KernelSocket, _ sk2: KernelSocket, secondWi
   if type == .any && type2 == .any { return true }
   if type2 == .any && secondWildcardMatches && !(sk2.ipv6only && type == .mapped) { return true }
   if type == .any && !(sk.ipv6only && type2 == .mapped) { return true }
-  return sk2.family == .ipv6 && sk.receiveAddress == sk2.receiveAddress
+  return sk.receiveAddress == sk2.receiveAddress
 }
 
 /// The VRF a device belongs to: the inner nil is "none", the outer nil "not known".

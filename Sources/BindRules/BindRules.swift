@@ -275,9 +275,9 @@ struct KernelTraits {
     let hasTable = kernel >= KernelVersion(major: 6, minor: 1)
     // Of 6.1, the one series of these that lives on, the number tells; early means not known to be late, too.
     let isLongterm = (kernel.major, kernel.minor) == (6, 1)
-    let stable = kernel.stable ?? 0
+    let number = kernel.stable ?? 0
     // As its source has it.
-    let isLatest = isLongterm && stable >= 192
+    let isLatest = isLongterm && number >= 192
     mayLookInOneWildcardBucket = hasTable && kernel < KernelVersion(major: 6, minor: 9) && !isLatest
     bucketSearches = isLatest ? [] : [.byAddress]
     // Distributions carry the second table back.
@@ -286,7 +286,7 @@ struct KernelTraits {
     if hasTable, kernel < KernelVersion(major: 6, minor: 8) {
       bucketSearches.append(.byAddressWithoutMappedWildcards)
     }
-    let (isEarly, isMiddle) = (isLongterm && stable < 21, isLongterm && stable < 60)
+    let (isEarly, isMiddle) = (isLongterm && number < 21, isLongterm && number < 60)
     if hasTable, kernel < KernelVersion(major: 6, minor: 6), isMiddle || !isLongterm {
       bucketSearches.append(.byAddressWithoutMapping)
     }

@@ -173,7 +173,7 @@ private func tcpRule(_ sk: KernelSocket, _ facts: SocketFacts) -> BindRule {
 /// A specific address is compared through the second table, bhash2 (`inet_bhash2_addr_any_conflict`, then the
 /// bucket of the same address in `inet_csk_bind_conflict`); a wildcard meets every owner of the bucket.
 /// Before 6.1 there was no second table; a specific address met every owner too. What `search` leaves out is named there.
-func tcpConflict(_ sk: KernelSocket, _ sk2: KernelSocket, _ search: BucketSearch = .byAddress) -> Bool {
+func tcpConflict(_ sk: KernelSocket, _ sk2: KernelSocket, _ search: BucketSearch) -> Bool {
   guard usesHash2OnBind(sk), search != .wholePort else {
     return inetBindConflict(sk, sk2) && inetReceiveAddressesEqual(sk, sk2)
   }
@@ -207,7 +207,7 @@ func inetBindConflict(_ sk: KernelSocket, _ sk2: KernelSocket) -> Bool {
 
 /// Kernel function `__inet_bhash2_conflict`.
 private func inetBhash2Conflict(_ sk: KernelSocket, _ sk2: KernelSocket) -> Bool {
-  if sk2.ipv6only && (sk.family == .ipv4 || sk.addressType == .mapped) { return false }
+  if sk2.ipv6only && sk.addressType == .mapped { return false }
   return inetBindConflict(sk, sk2)
 }
 

@@ -123,6 +123,10 @@ struct LikelyTests {
       ["BOUND 127.0.0.1 inode=8", "BOUND 127.0.0.2 RP inode=7", "LISTEN 127.0.0.2 RP uid=5 inode=6"], "127.0.0.2",
       "in-use in-use (in-use) (in-use)", history + [.orderOfInodes]),
     LikelyRow(
+      "behind sockets of mixed options has no ground where one of them has no inode",
+      ["BOUND 127.0.0.1", "BOUND 127.0.0.2 RP inode=7", "LISTEN 127.0.0.2 RP uid=5 inode=6"], "127.0.0.2",
+      "in-use in-use ? ?", []),
+    LikelyRow(
       "behind sockets of mixed options depends on who was bound last: the newest of those that are alike",
       ["BOUND 127.0.0.1 inode=5", "BOUND 127.0.0.2 RP inode=7", "BOUND 127.0.0.2 RP inode=4"]
         + ["LISTEN 127.0.0.2 RP uid=5 inode=6"], "127.0.0.2", "in-use in-use (ok) (ok)", history + [.orderOfInodes]),
@@ -165,6 +169,30 @@ struct LikelyTests {
       ["BOUND 127.0.0.2 RP uid? inode=7", "BOUND 127.0.0.1 RP inode=5", "LISTEN 127.0.0.2 RP uid=5 inode=4"],
       "127.0.0.2", "in-use in-use (in-use) (in-use)",
       [.optionsUnchanged, .otherUser, .noEarlierSockets, .orderOfInodes]),
+    LikelyRow(
+      "of UDP beside a hidden member of a multicast group has no ground", ["UDP 239.1.1.1 ra? rp?"], "UDP 239.1.1.1",
+      "in-use ? ? ?", []),
+    LikelyRow(
+      "beside a listener and a bound socket does not take them for sharers of one address",
+      ["LISTEN 0.0.0.0 RA rp?", "BOUND 0.0.0.0 RA rp? dev=2"], "0.0.0.0 dev=3", "in-use in-use (in-use) (in-use)",
+      [.usualOptions] + history),
+    LikelyRow(
+      "beside a socket of which one option is known takes the other from its runtime: SO_REUSEADDR",
+      ["BOUND 0.0.0.0 ra?"],
+      "0.0.0.0", "in-use (in-use) (in-use) (in-use)", [.runtimesOptions] + history,
+      usual: UsualOptions(reuseaddr: false, reuseport: false, v6only: nil)),
+    LikelyRow(
+      "beside a socket of which one option is known takes the other from its runtime: SO_REUSEPORT",
+      ["BOUND 0.0.0.0 RA rp?"], "0.0.0.0", "in-use ok (ok) ok", [.runtimesOptions],
+      usual: UsualOptions(reuseaddr: true, reuseport: true, v6only: nil)),
+    LikelyRow(
+      "behind a connection with SO_REUSEPORT has no ground where its listener has gone, from where nobody knows",
+      ["ESTABLISHED 10.0.0.1 RP remote=443 inode=4", "BOUND 10.0.0.1 uid=5 inode=3"], "0.0.0.0", "in-use in-use ? ?",
+      []),
+    LikelyRow(
+      "behind a last bind of IPv6 alone lets nothing of IPv4 pass",
+      ["LISTEN :: V6ONLY RP inode=7", "LISTEN 0.0.0.0 RP uid=5 inode=5"], "127.0.0.1",
+      "in-use in-use (in-use) (in-use)", history + [.orderOfInodes]),
     LikelyRow(
       "behind the last bind with SO_REUSEPORT has no ground where its IPV6_V6ONLY is not known",
       ["LISTEN :: RP v6only? inode=7", "BOUND 127.0.0.2 RP uid=5 inode=6"], "0.0.0.0", "in-use in-use ? ?", []),
@@ -271,6 +299,8 @@ struct LikelyTests {
       Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: nil, hasInterfaces: false, accept: true, expected: "(in-use)"),
       Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: true, hasInterfaces: false, expected: "?"),
       Case(socket: "LISTEN 0.0.0.0", vrfs: nil, hasInterfaces: false, expected: "in-use"),
+      Case(socket: "LISTEN 0.0.0.0", vrfs: nil, expected: "(in-use)"),
+      Case(socket: "LISTEN 0.0.0.0 dev=8", vrfs: nil, expected: "(ok)"),
     ]
     for one in cases {
       var host = openHost()
@@ -299,6 +329,114 @@ struct LikelyTests {
     #expect(all[2].likely?.assuming == [.chainOfThePort])
   }
 
+  /// What each series was released with, and later mended: in 6.1 ::ffff:0.0.0.0 goes on covering no ::ffff:127.0.0.1.
+  @Test(
+    "takes the kernel for one of its version, and the wildcard's bucket for one that the sockets of now made",
+    arguments: [
+      ("5.10.0-46", ["ESTABLISHED ::1"], "127.0.0.6", "(in-use)", [.kernelOfItsVersion]),
+      ("6.1.50", ["LISTEN 127.0.0.1"], "::ffff:127.0.0.1", "(in-use)", [.kernelOfItsVersion]),
+      ("6.5.0", ["LISTEN :: V6ONLY"], "::ffff:127.0.0.1", "(ok)", [.kernelOfItsVersion]),
+      ("6.8.0-31", ["LISTEN :: V6ONLY"], "::ffff:127.0.0.1", "(ok)", [.kernelOfItsVersion]),
+      ("6.1.50", ["LISTEN ::ffff:0.0.0.0"], "::ffff:127.0.0.1", "(ok)", [.noEarlierSockets, .kernelOfItsVersion]),
+      ("6.6.30", ["LISTEN ::ffff:0.0.0.0"], "::ffff:127.0.0.1", "(ok)", [.noEarlierSockets, .kernelOfItsVersion]),
+      ("6.1.50", ["LISTEN 0.0.0.0"], "::ffff:127.0.0.1", "(in-use)", [.noEarlierSockets, .kernelOfItsVersion]),
+      ("6.1.192", ["LISTEN ::ffff:0.0.0.0"], "::ffff:127.0.0.1", "(ok)", [.noEarlierSockets]),
+      ("6.1.192", ["LISTEN 0.0.0.0"], "::ffff:127.0.0.1", "(in-use)", [.noEarlierSockets]),
+      (
+        "6.1.192", ["LISTEN 0.0.0.0 dev=2 inode=5", "LISTEN ::ffff:0.0.0.0 dev=3 inode=6"], "::ffff:127.0.0.1",
+        "(in-use)", [.noEarlierSockets, .orderOfInodes]
+      ),
+      (
+        "6.1.192", ["LISTEN 0.0.0.0 dev=2 inode=7", "LISTEN ::ffff:0.0.0.0 dev=3 inode=6"], "::ffff:127.0.0.1",
+        "(ok)", [.noEarlierSockets, .orderOfInodes]
+      ),
+    ] as [(String, [String], String, String, [Assumption])])
+  func released(release: String, existing: [String], planned: String, expected: String, assuming: [Assumption]) throws
+  {
+    let host = openHost(kernel: try #require(KernelVersion(release: release)))
+    let planned = attempt(planned)
+    let snapshot = Snapshot(host: host, sockets: existing.map(socket))
+    let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+    #expect(likelyLine([all[0]]) == expected, "\(existing) on \(release)")
+    #expect(all[0].likely?.assuming == assuming, "\(existing) on \(release)")
+  }
+
+  @Test("of a UDP wildcard on an old kernel takes a chain for short that the port alone does not fill")
+  func chainOfThePort() {
+    let host = openHost(kernel: KernelVersion(major: 6, minor: 12, stable: 9, release: "6.12.9"))
+    let planned = attempt("UDP 0.0.0.0")
+    for (count, expected) in [(1, "(in-use)"), (10, "(in-use)"), (11, "?")] {
+      let snapshot = Snapshot(host: host, sockets: Array(repeating: socket("UDP 127.0.0.53"), count: count))
+      let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+      #expect(likelyLine([all[0]]) == expected, "\(count)")
+    }
+  }
+
+  @Test("of a socket whose IPV6_V6ONLY nobody set takes what the host starts a socket with")
+  func hostsV6only() {
+    for existing in ["LISTEN ::", "UDP ::", "SYN_SENT ::1"] {
+      for (setting, expected) in [(true, "(ok)"), (false, "(in-use)"), (nil, "(in-use)")] {
+        var host = openHost()
+        host.bindv6only = setting
+        let planned = attempt((existing.hasPrefix("UDP") ? "UDP " : "") + "0.0.0.0")
+        let peer = existing.hasPrefix("SYN") ? " remote=443" : ""
+        let snapshot = Snapshot(host: host, sockets: [socket(existing + " ra? rp? v6only?" + peer)])
+        let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot) { _ in
+          UsualOptions(reuseaddr: true, reuseport: false, v6only: nil)
+        }
+        #expect(likelyLine([all[0]]) == expected, "\(existing) \(String(describing: setting))")
+      }
+    }
+  }
+
+  @Test("where nobody could read whether listeners serve all VRFs takes them for apart")
+  func acceptOfVRFs() {
+    for (existing, expected) in [("LISTEN 0.0.0.0 domain=9", "(in-use)"), ("LISTEN 0.0.0.0 domain=0", "(ok)")] {
+      var host = openHost()
+      let vrf = InterfaceIndex(rawValue: 9)
+      host.interfaces?.append(NetworkInterface(index: vrf, name: "red", isUp: true, vrfTable: 10))
+      (host.mayHaveVRFs, host.tcpL3mdevAccept) = (true, nil)
+      let planned = attempt("0.0.0.0 dev=9")
+      let snapshot = Snapshot(host: host, sockets: [socket(existing)])
+      let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+      #expect(likelyLine([all[0]]) == expected, "\(existing)")
+      #expect(all[0].likely?.assuming == [.defaultSettings], "\(existing)")
+    }
+  }
+
+  @Test("does not rest on an option that was only inferred: that is one that is not known")
+  func inferredOptions() {
+    let planned = attempt("0.0.0.0")
+    for (habit, expected) in [(true, "in-use (ok) (ok) (ok)"), (false, "in-use (in-use) (in-use) (in-use)")] {
+      var bound = socket("BOUND 0.0.0.0")
+      bound.reuseaddr = .inferred(!habit, from: 0, because: .noOwner)
+      bound.reuseport = .inferred(!habit, from: 0, because: .noOwner)
+      let snapshot = Snapshot(host: openHost(), sockets: [bound])
+      let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot) { _ in
+        UsualOptions(reuseaddr: habit, reuseport: habit, v6only: nil)
+      }
+      #expect(likelyLine(all) == expected)
+      #expect(all[1].likely?.assuming == [.runtimesOptions])
+    }
+    var wildcard = socket("UDP ::")
+    wildcard.v6only = .inferred(true, from: 0, because: .noOwner)
+    let (udp, snapshot) = (attempt("UDP 0.0.0.0"), Snapshot(host: openHost(), sockets: [wildcard]))
+    let all = withLikelyOutcomes(outcomes(of: udp, in: snapshot), of: udp, in: snapshot)
+    #expect(likelyLine(all) == "(in-use) (in-use) (in-use) (in-use)")
+    #expect(all[0].likely?.assuming == [.usualOptions])
+  }
+
+  @Test("of UDP keeps the order of the chain that was read, whatever the inodes say")
+  func orderThatWasRead() {
+    let sockets = ["UDP 127.0.0.1 RP uid=0 inode=5", "UDP :: uid=0 inode=7"].map(socket)
+    let snapshot = Snapshot(host: openHost(), sockets: sockets, isChainOrdered: true)
+    var planned = attempt("UDP :: uid=0")
+    (planned.port, planned.mayBindPrivileged) = (Port(80), nil)
+    let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+    #expect(likelyLine(all) == "(in-use) (in-use) (ok) (ok)")
+    #expect(all[3].likely?.assuming == [.usualCapabilities])
+  }
+
   @Test("where bound sockets cannot be listed takes the port for free")
   func hiddenSockets() {
     var snapshot = Snapshot(host: openHost(kernel: KernelVersion(major: 6, minor: 1)), sockets: [])
@@ -313,9 +451,17 @@ struct LikelyTests {
   func settings() {
     var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 1000)
     host.mayHaveVRFs = false
+    host.ipv4Lookups = [
+      RouteLookup(destination: IPv4Address(10, 0, 0, 2), type: .local),
+      RouteLookup(destination: IPv4Address(10, 0, 0, 3), type: RouteType(rawValue: 1)),
+    ]
     let cases: [(String, String, [Assumption])] = [
       ("127.0.0.1", "(ok) (ok) (ok) (ok)", [.defaultSettings]), ("::1", "(ok) (ok) (ok) (ok)", [.defaultSettings]),
       ("0.0.0.0", "(ok) (ok) (ok) (ok)", [.defaultSettings]), ("10.0.0.1", "? ? ? ?", []),
+      ("::1 dev=1", "(ok) (ok) (ok) (ok)", [.defaultSettings]),
+      ("::ffff:127.0.0.1", "(ok) (ok) (ok) (ok)", [.defaultSettings]), ("fd00::1", "? ? ? ?", []),
+      // The look-up was read.
+      ("10.0.0.2", "(ok) (ok) (ok) (ok)", [.defaultSettings]), ("10.0.0.3", "? ? ? ?", []),
     ]
     for (address, expected, assuming) in cases {
       let snapshot = Snapshot(host: host, sockets: [])
@@ -323,6 +469,20 @@ struct LikelyTests {
       let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
       #expect(likelyLine(all) == expected, "\(address)")
       #expect(all[0].likely?.assuming ?? [] == assuming)
+    }
+    // A table that was read stays as it is, though it be empty.
+    host.ipv4LocalRoutes = []
+    let snapshot = Snapshot(host: host, sockets: [])
+    let planned = attempt("127.0.0.1")
+    let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+    #expect(likelyLine(all) == "? ? ? ?")
+    // Without a look-up nothing says that another address is local.
+    (host.ipv4LocalRoutes, host.ipv4Lookups) = (nil, nil)
+    let unread = Snapshot(host: host, sockets: [])
+    for (address, expected) in [("10.0.0.2", "?"), ("127.0.0.1", "(ok)")] {
+      let planned = attempt(address)
+      let all = withLikelyOutcomes(outcomes(of: planned, in: unread), of: planned, in: unread)
+      #expect(likelyLine([all[0]]) == expected, "\(address)")
     }
   }
 
@@ -539,7 +699,9 @@ struct GroupHistoryTests {
   func byHistory(_ state: String) {
     let transport = state == "UDP " ? state : ""
     for changed in ["", " RP uid=5", " RP dev=2"] {
-      let members = Self.members(32_767, state + "127.0.0.1 RP") + [socket(state + "127.0.0.1" + changed)]
+      let members =
+        Self.members(32_767, state + "127.0.0.1 RP")
+        + [socket(state + "127.0.0.1" + changed), socket(state + "127.0.0.9 RP")]
       let outcome = Self.answers(members, transport)[2]
       #expect(outcome.verdict != .ok, "\(state) \(changed)")
       if changed.contains("dev"), !transport.isEmpty {
@@ -556,6 +718,16 @@ struct GroupHistoryTests {
     #expect(full.likely?.bind == (transport.isEmpty ? .ok : .fails(.addressInUse)))
     #expect(full.likely?.listen == (transport.isEmpty ? .fails(.outOfMemory) : nil))
     #expect(Self.answers(Self.members(32_767, state + "127.0.0.1 RP"), transport)[2].verdict == .ok)
+  }
+
+  @Test("of another user takes nobody in whom the bind bucket lets pass")
+  func ofAnotherUser() {
+    for (user, missing) in [("uid=5", []), ("uid=1000", [MissingFact(.reuseportGroup)])] {
+      let snapshot = Snapshot(
+        host: openHost(), sockets: Self.members(32_768, "LISTEN 127.0.0.1 RP \(user)"),
+        buckets: [BindBucketTests.bucket(.any)])
+      #expect(outcomes(of: attempt("127.0.0.1"), in: snapshot)[2].missing == missing, "\(user)")
+    }
   }
 
   /// `inet_reuseport_add_sock` and `udp_reuseport_add_sock` look for a socket of the same family, address and

@@ -71,6 +71,7 @@ struct PreconditionTests {
     #expect(Self.bind("fd00::5") == "ok")
     #expect(Self.bind("fd00::6") == "EADDRNOTAVAIL")
     #expect(Self.bind("fd00::9") { $0.ipv6NonlocalBind = true } == "ok")
+    #expect(Self.bind("fd00::9") { $0.ipv6NonlocalBind = nil } == "? ip_nonlocal_bind")
     #expect(Self.bind("fe80::7") == "EINVAL")
     #expect(Self.bind("fe80::7", scope: 2) == "ok")
     #expect(Self.bind("fe80::7", scope: 3) == "EADDRNOTAVAIL")
@@ -97,6 +98,29 @@ struct PreconditionTests {
     planned.transport = .udp
     let udp = outcomes(of: planned, in: Snapshot(host: openHost(), sockets: [socket("UDP 127.0.0.1")]))[0]
     #expect(udp.bind == .undetermined && udp.listen == nil)
+  }
+
+  @Test("IP_FREEBIND lets a socket of either family have any address, as the sysctl does")
+  func freebind() {
+    for address in ["10.0.0.6", "fd00::9", "::ffff:10.0.0.6"] {
+      var planned = attempt(address)
+      for (free, result) in [(false, CallResult.fails(.addressNotAvailable)), (true, .ok)] {
+        planned.freebind = free
+        let all = outcomes(of: planned, in: Snapshot(host: Self.strictHost(), sockets: []))
+        #expect(all.allSatisfy { $0.bind == result }, "\(address) \(free)")
+      }
+    }
+  }
+
+  @Test("where it may fail before the port listen() is open too, and UDP has none")
+  func openBeforeThePort() {
+    for (text, listen) in [("127.0.0.1", CallResult.undetermined), ("UDP 127.0.0.1", nil)] {
+      var planned = attempt(text)
+      planned.port = Port(80)
+      planned.mayBindPrivileged = nil
+      let outcome = outcomes(of: planned, in: Snapshot(host: openHost(), sockets: []))[0]
+      #expect(outcome.bind == .undetermined && outcome.listen == listen, "\(text)")
+    }
   }
 
   @Test("where the address surely is not local nobody on the port is in the way, whatever else may fail")
@@ -232,15 +256,28 @@ struct PreconditionTests {
       outcomes(of: planned, in: Snapshot(host: openHost(), sockets: [socket(existing)]))[0]
     }
     #expect(first("LISTEN 0.0.0.0").missing == [MissingFact(.v6only)])
+    #expect(first("LISTEN 0.0.0.0").bind == .undetermined && first("LISTEN 0.0.0.0").listen == .undetermined)
     #expect(first("LISTEN ::").bind == .fails(.addressInUse) && first("LISTEN ::").missing.isEmpty)
     planned = attempt("::ffff:127.0.0.1")
     planned.isV6onlyKnown = false
     #expect(first("LISTEN 0.0.0.0").missing == [MissingFact(.v6only)], "EINVAL or EADDRINUSE")
+    #expect(first("LISTEN 0.0.0.0").listen == nil, "neither comes to listen()")
+    // Where both fail at listen() alone, that is sure.
+    planned = attempt("::")
+    planned.isV6onlyKnown = false
+    let old = Snapshot(
+      host: openHost(kernel: KernelVersion(major: 6, minor: 1)), sockets: [socket("BOUND ::")],
+      buckets: [BindBucketTests.bucket(nil, fastReuse: true)])
+    let both = outcomes(of: planned, in: old)[1]
+    #expect(both.bind == .ok && both.listen == .fails(.addressInUse))
   }
 
   @Test("a route of the table local to the very address decides where the look-up answers EINVAL")
   func refusedLookUp() {
-    for (type, expected) in [(RouteType(rawValue: 6), CallResult.fails(.addressNotAvailable)), (.broadcast, .ok)] {
+    for (type, expected) in [
+      (RouteType(rawValue: 6), CallResult.fails(.addressNotAvailable)), (.broadcast, .ok), (.multicast, .ok),
+      (.local, .ok),
+    ] {
       var host = openHost()
       host.ipv4NonlocalBind = false
       host.ipv4AbsentTables = []

@@ -114,6 +114,16 @@ struct UDPBindTests {
     #expect(words(outcomes(of: attempt("UDP ::"), in: snapshot)) == "in-use in-use in-use in-use")
   }
 
+  @Test("of a wildcard that misses addresses depends on the wildcards' options, and on nothing else")
+  func openWildcard() throws {
+    let kernel = KernelVersion(release: "5.10.0-46-amd64", version: "#1 SMP Debian 5.10.262-1 (2026-07-31)")
+    let snapshot = Snapshot(
+      host: openHost(kernel: try #require(kernel)), sockets: [socket("UDP 0.0.0.0 ra?"), socket("UDP 127.0.0.1")],
+      isChainOrdered: true, wildcardMissesAddresses: true)
+    let outcome = outcomes(of: attempt("UDP 0.0.0.0"), in: snapshot)[1]
+    #expect(outcome.bind == .undetermined && outcome.missing == [MissingFact(.reuseaddr, socket: 0)])
+  }
+
   @Test("that surely fails names the sockets that surely are in the way, and no other")
   func blockers() {
     let sockets = ["UDP 0.0.0.0 ra?", "UDP 127.0.0.1 RP uid=5", "UDP 0.0.0.0", "UDP 127.0.0.2 RA"].map(socket)

@@ -83,6 +83,13 @@ struct UnknownFactsTests {
     child.reuseaddr = .inferred(true, from: 1, because: .noOwner)
     let answer = outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: [child]))
     #expect(answer[1].bind == .undetermined)
+    child.reuseport = .inferred(true, from: 1, because: .noOwner)
+    #expect(
+      outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: [child]))[2].bind == .undetermined)
+    var wildcard = socket("LISTEN ::")
+    wildcard.v6only = .inferred(true, from: 1, because: .noOwner)
+    #expect(
+      outcomes(of: attempt("0.0.0.0"), in: Snapshot(host: openHost(), sockets: [wildcard]))[0].bind == .undetermined)
   }
 
   /// The socket with each non-empty set of its facts made unknown.

@@ -2,11 +2,13 @@
 """How many small breaks of a target its tests notice.
 
 usage: mutants.py TARGET [--number N] [--seed SEED] [--minimum PERCENT] [--list]
+       mutants.py TARGET --all
 
 All places of Sources/TARGET that can be broken are counted (places.py says how); N of them are taken at random, all made
 in one copy of the tree (.build/mutants) behind a switch, an environment variable, and built once. What does not compile
-is dropped. Then the tests that can notice run once for each: those of TESTS, the second group only for what the first
-lets live. Survivors are printed with file and line. Places of equivalent.txt, which change nothing that could be noticed,
+is dropped. Then the tests that can notice run once for each, suite by suite as far as it reaches the place, the quick ones
+first: those of TESTS, the second group only for what the first lets live. Survivors are printed with file and line. With
+--all every place is taken, in builds of CHUNK each. Places of equivalent.txt, which change nothing that could be noticed,
 are not taken; each has its reason there.
 
 The same seed takes the same places for as long as they stand there: a change of the sources adds and removes only places
@@ -22,7 +24,6 @@ import argparse
 import collections
 import concurrent.futures
 import hashlib
-import mmap
 import os
 import random
 import re
@@ -42,9 +43,12 @@ WORDS = ["--scratch-path", os.path.join(COPY, ".build"), "-debug-info-format", "
 # Where the tests reckon for longer than the compiler: optimised, and without the programs that other tests start.
 OPTIMISED = {"BindRules"}
 LIMIT = 10
+CHUNK = 800
 IDLE = 600
 # Percent that must be dead, where the target promises it.
 MINIMUM = {"BindRules": 95}
+# Seconds of suites that run together in one process.
+AT_ONCE = 1
 SWITCH = "PORTWHY_MUTANT"
 FAILURE = re.compile(rb"recorded an issue|Fatal error|Crash:")
 REACHED = "PORTWHY_MUTANTS_REACHED"
@@ -75,6 +79,7 @@ nonisolated(unsafe) private let reached: UnsafeMutableRawPointer? = {{
   return bytes == MAP_FAILED ? nil : bytes
 }}()
 
+@inline(never)
 func __mutant(_ number: Int) -> Bool {{
   reached?.storeBytes(of: 1, toByteOffset: number, as: UInt8.self)
   return chosen == number
@@ -223,9 +228,17 @@ def build(words):
                           stderr=subprocess.STDOUT, text=True)
 
 
+def word_of(place):
+    """What tells a place that did not compile in the next build from all others, as long as its file is the same."""
+    content = hashlib.sha256(read(os.path.join(ROOT, place.file)).encode()).hexdigest()
+    return f"{content} {place.start} {place.end} {place.what}"
+
+
 def compile_all(target, chosen):
     """Builds with all that compile; returns these by number."""
-    mutants = dict(enumerate(chosen))
+    refused_path = os.path.join(COPY, ".build", "refused")
+    refused_before = set(read(refused_path).split("\n")) if os.path.exists(refused_path) else set()
+    mutants = {number: place for number, place in enumerate(chosen) if word_of(place) not in refused_before}
     helper = os.path.join(COPY, "Sources", target, "MutantSwitch.swift")
     write(helper, HELPER.format(switch=SWITCH, reached=REACHED, count=max(len(chosen), 1)))
     tests = ["--product", "portwhyPackageTests"] if target in OPTIMISED else ["--build-tests"]
@@ -244,10 +257,8 @@ def compile_all(target, chosen):
             if not refused:
                 sys.stdout.write(result.stdout[-8000:])
                 raise SystemExit("mutants: the copy does not build, and no mutant is why")
-            with open(os.path.join(COPY, ".build", "refused"), "a", encoding="utf-8") as file:
-                for number in refused:
-                    place = mutants.pop(number)
-                    file.write(f"{place.file}:{place.line}: {place.what}\n")
+            with open(refused_path, "a", encoding="utf-8") as file:
+                file.writelines(word_of(mutants.pop(number)) + "\n" for number in refused)
     return mutants
 
 
@@ -318,16 +329,23 @@ class Tests:
         folder = build(["--show-bin-path"]).stdout.strip().split("\n")[-1]
         self.bundle = os.path.join(folder, "portwhyPackageTests.xctest")
 
-    def run(self, group, mutant=None, limit=None, reached=None):
-        """Whether the tests of a group pass, up to the first issue, and the processor time that takes; None if they hang.
-        """
+    def suites(self, group):
+        """The suites of a group, and its tests that stand alone."""
+        listed = subprocess.run([self.bundle, "--testing-library", "swift-testing", "--list-tests"], cwd=COPY, check=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.split("\n")
+        names = {re.match(r"[^/(]*", line).group() for line in listed if re.match(rf"({group})\.", line)}
+        return sorted(name for name in names if not re.search(rf"\.({SKIPPED})$", name))
+
+    def run(self, suites, mutant=None, limit=None, reached=None):
+        """Whether these suites pass, up to the first issue, and the processor time that takes; None if they hang."""
         environment = dict(os.environ, NO_COLOR="1")
         environment.pop(SWITCH, None)
         if mutant is not None:
             environment[SWITCH] = str(mutant)
         if reached:
             environment[REACHED] = reached
-        words = ["--testing-library", "swift-testing", "--filter", f"^({group})\\.", "--skip", SKIPPED]
+        words = ["--testing-library", "swift-testing", "--filter", f"^({'|'.join(map(re.escape, suites))})[/(]",
+                 "--skip", SKIPPED]
         process = subprocess.Popen([*ALONE, self.bundle, *words], cwd=COPY, env=environment, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
                                    preexec_fn=unignore)
@@ -373,12 +391,62 @@ class Tests:
         return bool(passed), used[0]
 
 
+def fates_of(target, chosen, groups):
+    """What becomes of each that compiles; None where the tests fail without any."""
+    mutants = compile_all(target, chosen)
+    print(f"mutants: {len(mutants)} of {len(chosen)} compile", flush=True)
+    tests = Tests()
+    # For each group its suites, quick ones first: name, seconds, the places that it reaches.
+    suites = []
+    for group in groups:
+        suites.append([])
+        for name in tests.suites(group):
+            path = os.path.join(COPY, ".build", "reached")
+            with open(path, "wb") as file:
+                file.write(bytes(max(len(chosen), 1)))
+            passed, seconds = tests.run([name], reached=path)
+            if not passed:
+                print(f"mutants: {name}: once more", flush=True)
+                passed, seconds = tests.run([name], reached=path)
+            if not passed:
+                print(f"mutants: the tests {name} fail without any mutant")
+                return None
+            with open(path, "rb") as file:
+                suites[-1].append((seconds, name, file.read()))
+        suites[-1].sort()
+        print(f"mutants: {group}: {sum(one[0] for one in suites[-1]):.0f} s of processor time without any", flush=True)
+
+    def fate(number):
+        reached = False
+        for group, candidates in zip(groups, suites):
+            batch, seconds = [], 0
+            able = [one for one in candidates if one[2][number]]
+            for position, (needed, name, _) in enumerate(able):
+                reached = True
+                batch.append(name)
+                seconds += needed
+                if position + 1 < len(able) and seconds + able[position + 1][0] < AT_ONCE:
+                    continue
+                passed, _ = tests.run(batch, mutant=number, limit=120 + LIMIT * seconds)
+                if not passed:
+                    return "hangs" if passed is None else f"dead by {group}"
+                batch, seconds = [], 0
+        place = mutants[number]
+        note = "" if reached else ", which no test reaches"
+        print(f"survives: {place.file}:{place.line}: {place.what}{note}\n    in: {place.text}", flush=True)
+        return "alive" if reached else "not reached"
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(mutants, pool.map(fate, mutants)))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target")
     parser.add_argument("--number", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--minimum", type=float, default=None)
+    parser.add_argument("--all", action="store_true", help="take every place")
     parser.add_argument("--list", action="store_true", help="print every place and stop")
     options = parser.parse_args()
     target = options.target
@@ -404,9 +472,6 @@ def main():
             print(f"{place.file}:{place.line}: {place.what}")
         return 0
 
-    chosen = separable(taken(eligible, options.number, seed))
-    print(f"mutants: {target}: {len(eligible)} places, {len(known) - len(unused)} more are equivalent; "
-          f"{len(chosen)} taken, seed {seed}", flush=True)
     groups = TESTS.get(target, [f"{target}Tests"])
     if target in OPTIMISED:
         WORDS.extend(["-Xswiftc", "-O"])
@@ -416,52 +481,24 @@ def main():
         for name in files:
             if name == "MutantSwitch.swift" and os.path.basename(folder) != target:
                 os.remove(os.path.join(folder, name))
-    mutants = compile_all(target, chosen)
-    print(f"mutants: {len(mutants)} compile", flush=True)
-    if not mutants:
-        raise SystemExit("mutants: none compiles")
-
-    tests = Tests()
-    reached_path = os.path.join(COPY, ".build", "reached")
-    with open(reached_path, "wb") as file:
-        file.write(bytes(max(len(chosen), 1)))
-    limits = {}
-    for group in groups:
-        passed, seconds = tests.run(group, reached=reached_path)
-        if not passed:
-            print("mutants: once more", flush=True)
-            passed, seconds = tests.run(group, reached=reached_path)
-        if not passed:
-            print(f"mutants: the tests {group} fail without any mutant")
+    rest = taken(eligible, len(eligible) if options.all else options.number, seed)
+    print(f"mutants: {target}: {len(eligible)} places, {len(known) - len(unused)} more are equivalent; "
+          f"{len(rest)} taken, seed {seed}", flush=True)
+    count = collections.Counter()
+    while rest:
+        chosen = separable(rest[:CHUNK] if options.all else rest)
+        rest = [place for place in rest if place not in set(chosen)] if options.all else []
+        fates = fates_of(target, chosen, groups)
+        if fates is None:
             return 70
-        limits[group] = 120 + LIMIT * seconds
-        print(f"mutants: {group}: {seconds:.0f} s of processor time without any", flush=True)
-    with open(reached_path, "rb") as file:
-        reached = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-        def fate(number):
-            if not reached[number]:
-                return "not reached"
-            for group in groups:
-                passed, _ = tests.run(group, mutant=number, limit=limits[group])
-                if not passed:
-                    return "hangs" if passed is None else f"dead by {group}"
-            print(f"mutants: alive: {mutants[number].file}:{mutants[number].line}", flush=True)
-            return "alive"
-
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            fates = dict(zip(mutants, pool.map(fate, mutants)))
-    count = collections.Counter(fates.values())
-    for number in sorted(mutants, key=lambda number: (mutants[number].file, mutants[number].start)):
-        if fates[number] in ("alive", "not reached"):
-            place = mutants[number]
-            note = ", which no test reaches" if fates[number] == "not reached" else ""
-            print(f"survives: {place.file}:{place.line}: {place.what}{note}\n    in: {place.text}")
+        count.update(fates.values())
+    if not count:
+        raise SystemExit("mutants: none compiles")
     dead = sum(count.values()) - count["alive"] - count["not reached"]
-    percent = 100 * dead / len(mutants)
+    percent = 100 * dead / sum(count.values())
     for group in groups[1:]:
         print(f"mutants: {count[f'dead by {group}']} of them by {group} alone")
-    print(f"mutants: {target}: {dead} of {len(mutants)} dead ({count['hangs']} hang), {percent:.1f} %, seed {seed}")
+    print(f"mutants: {target}: {dead} of {sum(count.values())} dead ({count['hangs']} hang), {percent:.1f} %, seed {seed}")
     if percent < minimum:
         print(f"mutants: fewer than {minimum:g} %")
         return 1

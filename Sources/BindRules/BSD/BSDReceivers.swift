@@ -57,7 +57,7 @@ struct BSDReceivingSocket {
   var membership = Membership.unknown
 }
 
-/// The sockets of a port, newest first as far as `order` says; the planned one is newer than all.
+/// The sockets of a port, newest first as far as `order` says; the planned one is newer than all and stands before them.
 struct BSDReceivingTable {
   var sockets: [BSDReceivingSocket]
   var order: PCBTable.Order
@@ -72,7 +72,7 @@ struct BSDReceivingTable {
     {
       return .one(connected.member)
     }
-    let unconnected = sockets.filter { $0.remote == nil && !$0.facts.isConnected }
+    let unconnected = sockets.filter { $0.remote == nil }
     for match in [Match.exact, .wildcard] {
       let group = unconnected.filter {
         $0.matches(packet) == match && $0.isInBalancingGroup(packet.transport, system)
@@ -144,14 +144,12 @@ struct BSDReceivingTable {
   private func newest(_ candidates: [BSDReceivingSocket]) -> [BSDReceivingSocket] {
     candidates.enumerated().filter { index, socket in
       !candidates.prefix(index).contains { isNewer($0, than: socket) }
-        && !candidates.dropFirst(index + 1).contains { $0.member == .planned }
     }.map(\.element)
   }
 
   private func oldest(_ candidates: [BSDReceivingSocket]) -> [BSDReceivingSocket] {
     candidates.enumerated().filter { index, socket in
       !candidates.dropFirst(index + 1).contains { isNewer(socket, than: $0) }
-        && !(socket.member == .planned && candidates.count > 1)
     }.map(\.element)
   }
 

@@ -122,11 +122,10 @@ private func answersIfBalanced(
     $0.transport == bind.transport && $0.remote == nil && $0.reuseport.sure == true
   }
   guard others else { return nil }
-  let options: BSDOptions = planned.contains(.reuseaddr) ? [.reuseaddr, .reuseportLB] : .reuseportLB
+  // SO_REUSEADDR beside it changes no answer.
   return ([system] + system.earlier.reversed()).compactMap { release in
-    bsdOutcomes(of: bind, in: snapshot, under: release, sharing: .reuseportLB).first { $0.options == options }.map {
-      BSDReleaseAnswer(system: release, bind: $0.bind)
-    }
+    let outcomes = bsdOutcomes(of: bind, in: snapshot, under: release, sharing: .reuseportLB)
+    return outcomes.first { $0.options == .reuseportLB }.map { BSDReleaseAnswer(system: release, bind: $0.bind) }
   }
 }
 
@@ -183,7 +182,7 @@ extension BSDReceivingTable {
   /// The sockets of the port with the planned one in front, the newest.
   init(_ bind: BSDAttempt, _ options: BSDOptions, _ snapshot: Snapshot, _ system: BSDSystem) {
     let planned = BSDReceivingSocket(
-      member: .planned, facts: PCBFacts(bind, options, system), isListening: bind.transport == .tcp)
+      member: .planned, facts: PCBFacts(bind, options, system), isListening: true)
     let others = snapshot.sockets.enumerated().compactMap { index, socket -> BSDReceivingSocket? in
       guard socket.transport == bind.transport else { return nil }
       return PCBFacts(socket, sharing: .reuseport, under: system).map {
@@ -314,8 +313,8 @@ private struct DifferenceFinder {
     let facts = blockers.compactMap { PCBFacts($0, sharing: .reuseport, under: system) }
     if facts.isEmpty { return .connectionOver }
     if linux.options.isEmpty {
-      return attempt.address == .v6(.any) && facts.contains { $0.local == .v4(.any) }
-        ? .ipv4WildcardStays : .familiesApart
+      // `::` of both families meets every socket, and nothing else is forgiven.
+      return attempt.address == .v6(.any) ? .ipv4WildcardStays : .familiesApart
     }
     let open = facts.filter { !$0.isConnected }
     if open.isEmpty { return .newOptionSuffices }
@@ -326,7 +325,6 @@ private struct DifferenceFinder {
     }
     if attempt.address.isOrMapsMulticast { return .multicastOptions }
     if attempt.uid == 0 { return .rootJoins }
-    if system == .macos, onAddress.contains(where: { $0.uid != attempt.uid }) { return .usersShareWildcard }
-    return nil
+    return system == .macos ? .usersShareWildcard : nil
   }
 }

@@ -75,7 +75,7 @@ extension PCBFacts {
     isConnected = socket.remote != nil && !isOver || socket.isTimeWaitSocket
     isPeerIPv4 = socket.remote.map { $0.address.asReceiveAddress.mapped != nil } ?? false
     local = socket.local.address
-    v6only = socket.family == .ipv4 ? false : socket.v6only?.sure
+    v6only = socket.v6only?.sure
     if isOver && family == .ipv6 {
       // `udp6_disconnect` takes the address too, and leaves the one family that connect(2) chose.
       local = .v6(isPeerIPv4 ? IPv6Address(mapping: .any) : .any)
@@ -92,7 +92,7 @@ extension PCBFacts {
   init(_ attempt: BSDAttempt, _ options: BSDOptions, _ system: BSDSystem) {
     self.init(
       family: attempt.address.family, local: attempt.address, scope: attempt.scope, isConnected: false,
-      isPeerIPv4: false, v6only: attempt.address.family == .ipv4 ? false : attempt.isV6only(system),
+      isPeerIPv4: false, v6only: attempt.isV6only(system),
       reuseaddr: options.contains(.reuseaddr), reuseport: options.contains(.reuseport),
       reuseportLB: options.contains(.reuseportLB), uid: attempt.uid)
   }
@@ -292,11 +292,12 @@ struct LookupResult {
     var cost: Int
   }
 
-  var candidates: [Candidate] = []
+  var candidates: [Candidate]
+  /// No candidate costs more; the greatest number where there may be none.
+  var bound: Int
+
   /// No socket may fit.
-  var mayFindNone = true
-  /// No candidate costs more.
-  var bound = Int.max
+  var mayFindNone: Bool { bound == .max }
 }
 
 extension PCBTable {
@@ -305,7 +306,6 @@ extension PCBTable {
   /// A socket in one of its worlds can be found where no other socket beats it in all of its own: by costing less, or the
   /// same and being surely newer. The worlds of two sockets do not hang together, so each such end is possible.
   func find(_ lookup: LocalLookup) -> LookupResult {
-    var result = LookupResult()
     var costs: [[Int?]] = []
     var worst: [Int] = []
     for entry in entries {
@@ -313,8 +313,7 @@ extension PCBTable {
       costs.append(all)
       worst.append(all.reduce(0) { max($0, $1 ?? .max) })
     }
-    result.bound = worst.min() ?? .max
-    result.mayFindNone = result.bound == .max
+    var result = LookupResult(candidates: [], bound: worst.min() ?? .max)
     var newer = NewerSockets()
     for (index, entry) in entries.enumerated() {
       let sequence = sequence(of: entry)

@@ -49,7 +49,7 @@ extension OrdinaryWorld {
     let answer = BindRules.outcome(
       of: reading.attempt, outcome.options, before: errorBeforePort(reading.attempt, snapshot.host), in: snapshot,
       reading.traits, BindTable(reading.attempt.transport, snapshot))
-    guard answer.verdict != .undetermined, answer.bind != .undetermined else { return (nil, made) }
+    guard answer.verdict != .undetermined else { return (nil, made) }
     return (LikelyOutcome(bind: answer.bind, listen: answer.listen, assuming: []), made)
   }
 }

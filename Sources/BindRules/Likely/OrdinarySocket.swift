@@ -118,7 +118,6 @@ struct OrdinarySocket {
   /// Fills in the layer-3 domain of a TCP socket's bucket.
   mutating func fillDomain(_ host: HostFacts, _ may: (Assumption) -> Bool) {
     guard observation.bucketDomain == nil,
-      host.mayHaveVRFs != nil || observation.device != nil || host.interfaces != nil,
       case .some(let domain) = tcpBucketDomain(of: observation.device, host), may(.devicesUnchanged)
     else { return }
     observation.bucketDomain = domain?.rawValue ?? 0
@@ -128,7 +127,7 @@ struct OrdinarySocket {
   ///
   /// - Parameter sharers: those on that wildcard.
   mutating func fillBucketFamily(from sharers: [SocketObservation], _ may: (Assumption) -> Bool) {
-    guard observation.addressBucketFamily == nil, isOnIPv4Wildcard else { return }
+    guard observation.addressBucketFamily == nil else { return }
     let isMixed = Set(sharers.map(\.family)).count > 1
     guard let first = sharers.min(by: { $0.inode ?? 0 < $1.inode ?? 0 }),
       !isMixed || may(.orderOfInodes), may(.noEarlierSockets)
@@ -332,7 +331,7 @@ private func binds(
 ) -> [PastBind]? {
   let hasListener = snapshot.sockets.contains { $0.state == .listen }
   var binds: [PastBind] = []
-  for socket in snapshot.sockets where socket.transport == .tcp && !socket.isRequest {
+  for socket in snapshot.sockets {
     let facts = SocketFacts(socket)
     guard case .some(let itsDomain) = tcpBucketDomain(of: facts, snapshot.host) else { return nil }
     guard itsDomain == domain else { continue }

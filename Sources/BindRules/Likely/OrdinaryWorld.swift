@@ -51,7 +51,7 @@ struct OrdinaryWorld {
       return true
     }
     fillHost(&reading, missing, may)
-    if missing.contains(.kernelVersion), attempt.transport == .tcp, may(.kernelOfItsVersion) {
+    if missing.contains(.kernelVersion), may(.kernelOfItsVersion) {
       reading.traits = reading.traits.asReleased(snapshot.host.kernel)
     }
     if attempt.transport == .udp, may(.chainOfThePort) { reading.traits.udpChainIsCrowded = count > 10 }
@@ -59,10 +59,8 @@ struct OrdinaryWorld {
     for index in sockets.indices { sockets[index].fill(attempt, may) }
     // A child has what its listener has, as that is known or filled in.
     for index in sockets.indices { sockets[index].inherit(from: sockets, may) }
-    if attempt.transport == .tcp, snapshot.host.mayHaveVRFs != false {
-      for index in sockets.indices { sockets[index].fillDomain(reading.snapshot.host, may) }
-    }
-    if attempt.transport == .tcp, reading.traits.bucketSearches.contains(.byAddressWithoutMappedWildcards) {
+    for index in sockets.indices { sockets[index].fillDomain(reading.snapshot.host, may) }
+    if reading.traits.bucketSearches.contains(.byAddressWithoutMappedWildcards) {
       let sharers = kinds.filter(\.isOnIPv4Wildcard).map(\.observation)
       for index in sockets.indices { sockets[index].fillBucketFamily(from: sharers, may) }
     }
@@ -82,10 +80,7 @@ struct OrdinaryWorld {
       reading.snapshot.visibility.boundSocketsComplete = true
     }
     if missing.contains(.capability), may(.usualCapabilities) { reading.attempt.mayBindPrivileged = attempt.uid == 0 }
-    let settings: Set<MissingFact.Kind> = [
-      .unprivilegedPortStart, .nonlocalBind, .localAddresses, .addressFamily, .l3mdevAccept, .interfaces,
-    ]
-    guard !missing.isDisjoint(with: settings), may(.defaultSettings) else { return }
+    guard may(.defaultSettings) else { return }
     reading.snapshot.host.fillWithDefaults(missing, attempt)
     if attempt.mayBindPrivileged == nil, missing.contains(.unprivilegedPortStart) {
       reading.attempt.mayBindPrivileged = attempt.uid == 0

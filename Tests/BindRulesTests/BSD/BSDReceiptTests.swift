@@ -155,6 +155,16 @@ struct BSDReceiptTests {
     (["udp 127.0.0.1 A", "udp :: dual A"], "127.0.0.1", "0 0 0 0"),
     (["udp 127.0.0.1 A", "udp 0.0.0.0 A"], "4", "1 1 1 1"), (["udp 127.0.0.1"], "4", "nobody nobody nobody nobody"),
     (["udp ::1 v6only A", "udp :: v6only A"], "6", "1 1 1 1"), (["udp :: dual"], "4", "0 0 0 0"),
+    // A connection is one socket's, whatever address it is to.
+    (["tcp 0.0.0.0 P listen", "tcp 0.0.0.0 P listen"], "239.1.1.1", "0 1 1 0"),
+    // Whether it takes IPv4 is not known.
+    (["udp :: v6only?"], "4", "? ? ? ?"), (["udp :: v6only?"], "6", "0 0 0 0"),
+    // A copy for each, up to the first without any of the options; which one that is may be open.
+    (["udp 0.0.0.0 P joined", "udp 239.1.1.1 P joined"], "239.1.1.1", "all all all all"),
+    (["udp 0.0.0.0 L joined", "udp 239.1.1.1 L joined"], "239.1.1.1", "all all all -"),
+    (["udp 0.0.0.0 A joined", "udp 239.1.1.1 joined"], "239.1.1.1", "1 1 1 1"),
+    (["udp 0.0.0.0 A joined", "udp 239.1.1.1 P? joined"], "239.1.1.1", "? ? ? ?"),
+    (["udp 0.0.0.0 A joined", "udp 239.1.1.1 A? joined"], "239.1.1.1", "? ? ? ?"),
     // Another family, another address.
     (["udp :: v6only"], "127.0.0.1", "nobody nobody nobody nobody"),
     (["udp 0.0.0.0"], "::1", "nobody nobody nobody nobody"),
@@ -191,10 +201,26 @@ struct BSDReceiptTests {
     }
   }
 
+  @Test("is the newer of two families only where their order is known")
+  func newerFamily() {
+    let packet = BSDPacket(transport: .udp, destination: .address(.v4(.loopback)), source: nil)
+    for (second, order, expected) in [
+      ("udp ::ffff:127.0.0.1 dual P", PCBTable.Order.newestFirstWithinFamily, "?"),
+      ("udp ::ffff:127.0.0.1 dual P", .newestFirst, "1"), ("udp 127.0.0.1 P", .newestFirstWithinFamily, "1"),
+      ("udp 127.0.0.1 P", .unknown, "?"),
+    ] {
+      let receiver = Self.table(["udp 127.0.0.1 P", second], .freebsd, order).receiver(of: packet)
+      #expect(Self.word(receiver) == expected, "\(second) \(order)")
+    }
+  }
+
   @Test("of a group is the socket that is connected to the sender, and none that is to another")
   func connectedMember() {
-    let sockets = ["udp 239.1.1.1 A joined connected", "udp 239.1.1.1 A joined"]
-    for (sender, expected) in [(IPAddress("239.1.1.1"), "all"), (IPAddress("192.0.2.20"), "1")] {
+    for (address, sender, expected) in [
+      ("239.1.1.1", IPAddress("239.1.1.1"), "all"), ("239.1.1.1", IPAddress("192.0.2.20"), "1"),
+      ("239.1.1.2", IPAddress("239.1.1.2"), "1"),
+    ] {
+      let sockets = ["udp \(address) A joined connected", "udp 239.1.1.1 A joined"]
       let packet = BSDPacket(
         transport: .udp, destination: .address(.v4(IPv4Address(239, 1, 1, 1))),
         source: sender.map { Endpoint(address: $0, port: Port(50_000)) })

@@ -26,6 +26,10 @@ struct BSDReplayTests {
     (["tcp 224.0.0.1 bound"], "0 EAFNOSUPPORT", "0 EAFNOSUPPORT"),
     (["tcp :: v6only? listen", "tcp 0.0.0.0 listen"], "-", "-"),
     (["tcp 127.0.0.1 uid? P", "tcp 127.0.0.1 P"], "-", "-"),
+    (["udp ::1 v6only connected", "udp ::1 v6only"], "-", "-"),
+    // A user who is not known may be root, who joins everybody.
+    (["udp 127.0.0.1 P uid?", "udp 127.0.0.1 P uid=5"], "-", "-"),
+    (["udp 127.0.0.1 disconnected", "udp 127.0.0.1"], "-", "-"),
   ]
 
   @Test("names the first that would not come up, and only where no order brings all up", arguments: rows)
@@ -48,6 +52,16 @@ struct BSDReplayTests {
     var sockets = [BSDWords("tcp 127.0.0.1 listen").observation(v6only: true)]
     sockets[0].local.port = Port(22)
     #expect(firstRefused(.tcp, in: Snapshot(host: bsdHost(), sockets: sockets), under: .freebsd) == nil)
+    // Two that cannot stand together among eight others, which have more orders than are tried.
+    for (others, error) in [(2, SystemError.addressInUse), (8, nil)] {
+      let many =
+        ["tcp 127.0.0.1 A uid=0", "tcp 127.0.0.1 A uid=0"]
+        + (0..<others).map { "tcp 0.0.0.0 P uid=0 scope=\($0 + 1)" }
+      let refusal = firstRefused(
+        .tcp, in: Snapshot(host: bsdHost(), sockets: many.map { BSDWords($0).observation(v6only: true) }),
+        under: .freebsd)
+      #expect(refusal?.error == error, "\(others)")
+    }
     // A set of 64 is replayed, a larger one is not.
     for (count, error) in [(64, SystemError.addressInUse), (65, nil)] {
       let many = (0..<count).map { BSDWords("tcp 0.0.0.0 A uid=\($0)").observation(v6only: true) }

@@ -97,6 +97,9 @@ struct BSDUnknownFactsTests {
     #expect(macos[0].bind == .fails(.addressInUse))
     #expect(macos[1].bind == .undetermined && macos[1].likely == nil)
     #expect(macos[1].missing == [MissingFact(.filters), MissingFact(.boundSockets)])
+    // One that nobody sees may be the newest, with which the new one shares the address.
+    let same = bsdOutcomes(of: BSDWords("tcp 0.0.0.0").attempt(), in: snapshot, under: .freebsd)
+    #expect(same[0].bind == .fails(.addressInUse) && same[2].missing == [MissingFact(.boundSockets)])
   }
 
   @Test("is on macOS its filters too, which may refuse what its sockets would not")
@@ -123,6 +126,39 @@ struct BSDUnknownFactsTests {
     #expect(first("tcp 127.0.0.1").bind == .ok)
     #expect(first("tcp 127.0.0.2").bind == .fails(.addressNotAvailable))
     #expect(first("tcp ::1").bind == .ok)
+    #expect(first("tcp fe80::1").bind == .fails(.addressNotAvailable))
+    var zone = BindAttempt(transport: .tcp, address: .v6(.loopback), missingZone: "wlan9", port: port, uid: 1001)
+    func bind() -> BSDOutcome {
+      bsdOutcomes(of: BSDAttempt(zone, v6only: nil), in: Snapshot(host: host, sockets: []), under: .freebsd)[0]
+    }
+    #expect(bind().missing == [MissingFact(.interfaces)])
+    host.interfaces = []
+    #expect(bind().bind == .fails(.noDeviceOrAddress))
+    zone.missingZone = nil
+    #expect(bind().bind == .ok)
+  }
+
+  @Test("is nothing of what is left of a connection, whatever its peer was")
+  func timeWait() {
+    let all = bsdOutcomes(
+      of: BSDWords("tcp 127.0.0.1").attempt(),
+      in: Snapshot(host: bsdHost(), sockets: [socket("TIME_WAIT 127.0.0.1")]), under: .freebsd)
+    #expect(all[0].bind == .fails(.addressInUse) && all[1].bind == .ok && all[2].bind == .ok)
+  }
+
+  @Test("is which of two families was bound first, where the dumps do not tell")
+  func orderOfFamilies() {
+    // 0.0.0.0 and `::` of both families are one address to IPv4: the newest of them decides.
+    let texts = ["udp 0.0.0.0 P", "udp :: dual"]
+    for (sockets, ordered, expected) in [
+      (texts, true, "ok"), (texts.reversed(), true, "in-use"), (texts, false, "?"), (texts.reversed(), false, "?"),
+    ] {
+      let snapshot = Snapshot(
+        host: bsdHost(), sockets: sockets.map { BSDWords($0).observation(v6only: false) }, isChainOrdered: ordered)
+      let all = bsdOutcomes(of: BSDWords("udp 0.0.0.0").attempt(), in: snapshot, under: .freebsd)
+      #expect(word(all[2].bind) == expected, "\(sockets) \(ordered)")
+      #expect(all[2].missing == (expected == "?" ? [MissingFact(.bindOrder)] : []))
+    }
   }
 
   @Test("is when duplicate address detection ends")
@@ -140,7 +176,8 @@ struct BSDUnknownFactsTests {
     "about scope and errno is told in the words of the system",
     arguments: [
       ("tcp fe80::1 scope=1", "ok", "ok"), ("tcp fe80::1 scope=2", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
-      ("tcp fe80::1 scope=77", "ENXIO", "EINVAL"), ("udp ff02::1 scope=77", "ENXIO", "EINVAL"),
+      ("tcp fe80::1 scope=77", "ENXIO", "EINVAL"),
+      ("tcp 2001:db8::10 scope=77", "ok", "ok"), ("udp ff02::1 scope=77", "ENXIO", "EINVAL"),
       ("udp ff02::1", "ok", "ok"), ("tcp ::1 port=80", "EACCES", "EACCES"), ("tcp :: port=80", "EACCES", "ok"),
       ("tcp :: port=80 uid=0", "ok", "ok"), ("tcp 192.0.2.0", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
       ("udp 127.255.255.255", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
@@ -148,6 +185,7 @@ struct BSDUnknownFactsTests {
       ("tcp ::224.0.0.1", "EADDRNOTAVAIL", "EAFNOSUPPORT"),
       // No IPv4 address is in these, whatever their last 32 bits are.
       ("tcp 2001:db8::e000:1", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
+      ("tcp ::1:e000:1", "EADDRNOTAVAIL", "EADDRNOTAVAIL"),
       ("tcp ::1:0:e000:1", "EADDRNOTAVAIL", "EADDRNOTAVAIL"), ("tcp ::1", "ok", "ok"),
       ("tcp ::ffff:224.0.0.1 v6only", "EADDRNOTAVAIL", "EAFNOSUPPORT"),
     ])
@@ -166,6 +204,13 @@ struct BSDUnknownFactsTests {
     #expect(try rule("tcp 0.0.0.0 A", .freebsd) == "in_pcbbind_avail.user")
     #expect(try rule("tcp 0.0.0.0 A", .freebsd14) == "in_pcbbind_setup.user")
     #expect(try rule("tcp 0.0.0.0 A", .macos) == "in_pcbbind.same-address")
+    // What another user has on the same wildcard: macOS lets it be of 0.0.0.0, and of `::` with SO_REUSEPORT alone.
+    let wildcard = ["tcp :: v6only listen uid=5"]
+    #expect(try rule("tcp :: v6only A", .macos, wildcard) == "in6_pcbbind.user")
+    #expect(try rule("tcp :: v6only A", .macos, ["tcp :: v6only P listen uid=5"]) == "in6_pcbbind.same-address")
+    #expect(try rule("tcp :: dual A", .macos, ["tcp ::ffff:0.0.0.0 dual uid=5"]) == "in6_pcbbind.user")
+    #expect(try rule("tcp :: dual A", .macos, ["tcp 127.0.0.1 uid=5"]) == "in6_pcbbind.user")
+    #expect(try rule("tcp :: dual", .macos, ["tcp 127.0.0.1 P uid=5"]) == "in6_pcbbind.overlap")
     #expect(try rule("tcp :: v6only", .freebsd) == "in6_pcbbind_avail.overlap")
     #expect(try rule("tcp ::1 A", .freebsd13) == "in6_pcbbind.same-address")
     #expect(try rule("tcp 224.0.0.1", .freebsd) == "tcp_usr_bind.address-family")

@@ -88,6 +88,54 @@ struct LinuxDifferenceTests {
     #expect(reason("tcp 0.0.0.0 listen scope=2 uid=1000", "0.0.0.0 dev=3") == .device)
     #expect(reason("tcp ::1 connected", "0.0.0.0") == .familiesApart)
     #expect(reason("tcp :: listen uid=1000", "::", .reuseaddr) == nil)
+    #expect(reason("udp 127.0.0.1", "UDP ff02::1") == .address, "Linux wants a scope there")
+    // What Linux leaves open is no difference.
+    let (same, snapshot) = (
+      attempt("127.0.0.1"),
+      Snapshot(
+        host: bsdHost(), sockets: [BSDWords("tcp 127.0.0.1 listen uid=1000").observation(v6only: false)])
+    )
+    let linux = outcomes(of: same, in: snapshot)
+    #expect(linux[2].bind == .undetermined)
+    #expect(differences(of: same, v6only: nil, linux: linux, in: snapshot, under: .freebsd).isEmpty)
+  }
+
+  @Test("is one of listen() too: an option of the new socket gets over a connection at bind() alone on an old Linux")
+  func listen() {
+    let attempt = attempt("127.0.0.1")
+    let snapshot = Snapshot(
+      host: openHost(kernel: KernelVersion(major: 6, minor: 1)),
+      sockets: [BSDWords("tcp 127.0.0.1 connected uid=1000").observation(v6only: false)],
+      buckets: [BindBucketTests.bucket(nil, fastReuse: true)])
+    let linux = outcomes(of: attempt, in: snapshot)
+    #expect(linux[1].bind == .ok && linux[1].listen == .fails(.addressInUse))
+    let difference = differences(of: attempt, v6only: nil, linux: linux, in: snapshot, under: .freebsd)
+      .first { $0.options == .reuseaddr }
+    #expect(difference?.linux == .fails(.addressInUse) && difference?.reason == .newOptionSuffices)
+  }
+
+  @Test("is that 0.0.0.0 keeps IPv4 beside a later :: of both families, with an option too")
+  func wildcardStays() {
+    let attempt = attempt("::")
+    for (existing, reason) in [
+      ("0.0.0.0", BSDDifferenceReason.ipv4WildcardStays), ("127.0.0.1", .exactAddress),
+    ] {
+      let snapshot = Snapshot(
+        host: bsdHost(), sockets: [BSDWords("tcp \(existing) listen uid=1000").observation(v6only: false)])
+      let linux = outcomes(of: attempt, in: snapshot)
+      let all = differences(of: attempt, v6only: false, linux: linux, in: snapshot, under: .freebsd)
+      #expect(all.first { $0.options == .reuseaddr }?.reason == reason, "\(existing)")
+    }
+  }
+
+  @Test("is IPV6_V6ONLY too where Linux has it on by default and macOS has not")
+  func v6onlyOnLinux() {
+    let attempt = attempt(":: V6ONLY")
+    let snapshot = Snapshot(
+      host: bsdHost(), sockets: [BSDWords("tcp 127.0.0.1 listen uid=1000").observation(v6only: false)])
+    let linux = outcomes(of: attempt, in: snapshot)
+    let all = differences(of: attempt, v6only: nil, linux: linux, in: snapshot, under: .macos)
+    #expect(all.map(\.options) == [[]] && all.map(\.reason) == [.v6onlyDefault])
   }
 
   @Test("is that ports below 1024 are root's there, whatever Linux allows")
@@ -149,6 +197,28 @@ struct ForeignAnswerTests {
     }
   }
 
+  @Test("tells of an earlier release what that answers otherwise, and of no other option")
+  func earlier() {
+    let found = answer(["udp 127.0.0.1 P disconnected"], "UDP 127.0.0.1", []).earlier
+    #expect(found.map(\.system) == [.freebsd13])
+    #expect(found.first?.outcomes.map(\.options) == [[], .reuseaddr])
+    #expect(found.first?.outcomes.map(\.bind) == [.fails(.addressInUse), .fails(.addressInUse)])
+    #expect(answer(["udp 127.0.0.1 P"], "UDP 127.0.0.1", []).earlier == [])
+    // What one of the others sets may be open.
+    let open = answer(["udp 127.0.0.1 P", "udp 0.0.0.0 P?"], "UDP 0.0.0.0", .reuseport).ifBalanced
+    #expect(open?.map(\.bind) == [.undetermined, .undetermined, .undetermined])
+  }
+
+  @Test("is given for every combination that the system has, by the names of its manual")
+  func combinations() {
+    let linux = ["", "SO_REUSEADDR", "SO_REUSEPORT", "SO_REUSEADDR SO_REUSEPORT"]
+    let balancing = ["SO_REUSEPORT_LB", "SO_REUSEADDR SO_REUSEPORT_LB", "SO_REUSEPORT SO_REUSEPORT_LB"]
+    for system in BSDSystem.allCases {
+      let names = system.combinations.map { $0.socketOptions.joined(separator: " ") }
+      #expect(names == (system == .macos ? linux : linux + balancing), "\(system)")
+    }
+  }
+
   @Test("tells of Linux' IPV6_V6ONLY only where the program leaves it alone and it changes an answer")
   func v6only() {
     let open = answer([], "::ffff:127.0.0.1", [])
@@ -190,7 +260,16 @@ struct ForeignAnswerTests {
     let wildcard = answer(["udp 0.0.0.0 P"], "UDP ::ffff:0.0.0.0", .reuseport, v6only: false).receives
     #expect(wildcard.map(\.family) == [.ipv4])
     #expect(answer(["udp ::1 v6only P"], "UDP ::1", .reuseport).receives.map(\.family) == [.ipv6])
-    #expect(answer([], "127.0.0.1", []).leftOut == [])
+    // The oldest on a wildcard on macOS, which has to listen.
+    for (state, receiver) in [("listen", BSDReceiver.one(.socket(0))), ("bound", .silence(.socket(0)))] {
+      let first = answer(["tcp 0.0.0.0 P \(state)"], "0.0.0.0", .reuseport, .macos).receives
+      #expect(first.map(\.receiver) == [receiver], "\(state)")
+      #expect(
+        answer(["tcp 0.0.0.0 P \(state)"], "0.0.0.0", .reuseport).receives.map(\.receiver) == [.one(.planned)])
+    }
+    let open = answer(["tcp :: v6only? P listen"], "0.0.0.0", .reuseport).receives
+    #expect(open.map(\.receiver) == [.undetermined([.planned, .socket(0)])])
+    #expect(answer(["tcp 127.0.0.1 listen"], "127.0.0.1", []).leftOut == [])
     #expect(answer([], "127.0.0.1 dev=2", []).leftOut == [.device])
     #expect(answer(["tcp 127.0.0.1 listen scope=2"], "127.0.0.1", []).leftOut == [.device])
     #expect(answer(["tcp fe80::1 listen scope=2"], "127.0.0.1", []).leftOut == [])
