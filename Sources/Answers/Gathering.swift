@@ -274,7 +274,8 @@ struct Gathering {
     if host.routesAreSilent { visibility.add(silent: .routes) }
   }
 
-  /// Reads which addresses the host has, each looked up as bind(2) does, to offer one instead of a wildcard.
+  /// Reads which addresses the host has, each looked up as bind(2) does, and which it shows to others, to offer one
+  /// instead of a wildcard.
   mutating func readAddresses() throws(PortwhyError) {
     guard !needs.isSuperset(of: [.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind]) else { return }
     try readMore([.ipv4LocalRoutes, .ipv6Addresses, .nonlocalBind])
@@ -283,7 +284,7 @@ struct Gathering {
     }
     let known = Set(host.ipv4Lookups?.map(\.destination) ?? [])
     do throws(NetlinkError) {
-      let asked = own.prefix(8).filter { !known.contains($0) }
+      let asked = [RouteLookup.elsewhere] + own.prefix(8).filter { !known.contains($0) }
       let found = try HostReader().ipv4Lookups(asked, isSilent: &host.routesAreSilent)
       host.ipv4Lookups = found.map { (host.ipv4Lookups ?? []) + $0 } ?? host.ipv4Lookups
       noteSilentRoutes()

@@ -19,9 +19,15 @@ extension BindOutcome {
   package var resultText: String {
     switch (bind, verdict) {
     case (.ok, .fails(let errno)): "listen \(errno)"
-    case (.ok, .undetermined): "listen undetermined"
-    case (_, let verdict): verdict.description
+    case (.ok, .undetermined): "listen undetermined" + probably
+    case (_, let verdict): verdict.description + probably
     }
+  }
+
+  /// What is likely of an undetermined outcome, where there is ground for a guess.
+  fileprivate var probably: String {
+    guard let likely else { return "" }
+    return ", probably \((likely.bind == .ok ? likely.listen : nil) ?? likely.bind)"
   }
 }
 
@@ -59,15 +65,9 @@ struct Ending {
     case (.ok, .fails(let errno)): "works, but listen() fails (\(errno))"
     case (_, .fails(let errno)): "fails (\(errno))"
     case (let bind, .undetermined):
-      (bind == .ok ? "works, but listen() is undetermined" : "is undetermined") + probably(outcome)
+      (bind == .ok ? "works, but listen() is undetermined" : "is undetermined") + outcome.probably
         + missing.inBrackets
     }
-  }
-
-  /// What is likely, where there is ground for a guess.
-  private func probably(_ outcome: BindOutcome) -> String {
-    guard let likely = outcome.likely else { return "" }
-    return ", probably \((likely.bind == .ok ? likely.listen : nil) ?? likely.bind)"
   }
 
   /// Which other combinations end better, or for a planned option: that it is needed.

@@ -110,11 +110,12 @@ extension SocketObservation {
   fileprivate func whereToChange(_ host: HostFacts) -> Suggestion? {
     if let activation {
       let key = transport == .tcp ? "ListenStream=" : "ListenDatagram="
+      let manager = activation.userManager
       return Suggestion(
         kind: .changeSocketUnit, certainty: .when(.wantsToMove),
-        text: "change \(key) in \(activation.unit), not the port in the configuration of"
-          + " \(activation.activates ?? "what it starts")",
-        command: host.systemctl("edit", [activation.unit], manager: activation.userManager))
+        text: "change \(key) in \(activation.unit)\(manager.map { " of uid \($0)" } ?? ""), not the port in the"
+          + " configuration of \(activation.activates ?? "what it starts")",
+        command: host.edit(activation.unit, manager: manager))
     }
     if processes.contains(where: \.servesLogin) { return forwardingSetting }
     guard owner == .kernel, let kernelOwner else { return nil }
@@ -124,12 +125,9 @@ extension SocketObservation {
         kind: .changeInterface, certainty: .when(.peersChange),
         text: "create \(kernelOwner.text) with another destination port (ip link: dstport)")
     case .wireguard:
-      guard let interface = kernelOwner.interface else { return nil }
       return Suggestion(
         kind: .changeInterface, certainty: .when(.peersChangeEndpoint),
-        text: "give \(kernelOwner.text) another port",
-        // wg(8) reads its words one by one and knows no `--`.
-        command: interface.hasPrefix("-") ? nil : host.asRoot(["wg", "set", interface, "listen-port", "PORT"]))
+        text: "give \(kernelOwner.text) another ListenPort (wg(8), or the file that configures it)")
     case .ipvs:
       return Suggestion(
         kind: .stopHolder, certainty: .when(.noTakeover),

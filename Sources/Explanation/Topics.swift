@@ -102,8 +102,10 @@ let generalTopics: [Topic] = [
     summary: "All set SO_REUSEADDR (or all SO_REUSEPORT), and each that joined the group gets a copy.",
     what: [
       .shown("multicast.copy", "Each socket that is bound to the port and joined the group gets a copy."),
+      "On 0.0.0.0 one that joined nothing gets it too where any program of the host joined: IP_MULTICAST_ALL, ip(7).",
       .shown("multicast.reuseport-copy", "That holds for SO_REUSEPORT too: multicast is copied, not split."),
-      .shown("udp.last-bound", "Unicast to the same port goes to one socket only: the last bound one."),
+      .shown(
+        "udp.last-bound", "Unicast to the same port goes to one socket only: with SO_REUSEADDR the last bound one."),
       "Which sockets joined a group is not visible for each socket, only for each interface (ip maddress).",
     ],
     helps: [

@@ -140,7 +140,7 @@ struct ForeignSocket {
     let questions = [thread, process.map { Int32(truncatingIfNeeded: $0) } ?? thread].map {
       SocketQuestion(pid: $0, descriptor: descriptor, inode: inode, slot: 0)
     }
-    switch Errand.ask(questions, slots: 1, place: true).answers[0] {
+    switch Errand.ask(questions, slots: 1, .place).answers[0] {
     case .told(let answer): self.answer = answer
     case .refused(let error, _): throw error
     case .notAsked: throw SystemError(rawValue: ETIMEDOUT)

@@ -30,7 +30,7 @@ private let rows: [Foreign] = [
     change: {
       $0.setUnit($1)
       $0.processes[0].userManager = 1001
-    }, argv: ["sudo", "systemctl", "--user", "-M", "1001@", "stop", "--", name]),
+    }, argv: ["sudo", "sh", "-c", "systemctl --user -M 1001@ stop -- \(name) 2>/dev/null"]),
   Foreign(
     says: "a socket unit",
     change: {

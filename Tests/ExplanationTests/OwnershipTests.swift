@@ -300,7 +300,8 @@ struct OwnershipTests {
     #expect(
       command([listener([manager])], kind: .findHolder, uid: 1000) == "systemctl --user list-sockets")
     #expect(
-      command([listener([manager])], kind: .findHolder) == "systemctl --user -M 1000@ list-sockets")
+      command([listener([manager])], kind: .findHolder)
+        == "sh -c 'systemctl --user -M 1000@ list-sockets 2>/dev/null'")
     #expect(command([listener([process(70, "systemd")])]) == "kill 70", "anybody may take the name")
     let first = listener([process(1, "node")])
     #expect(command([first]) == nil && command([first], kind: .findHolder) == nil, "the first of a pid namespace")
@@ -533,8 +534,10 @@ struct OwnershipTests {
     let socket = listener([inside])
     #expect(command([socket], uid: 1000) == "systemctl --user stop web.service")
     #expect(command([socket], uid: 0, sudoUID: 1000) == "systemctl --user stop web.service", "typed without sudo")
-    #expect(command([socket], uid: 1001) == "sudo systemctl --user -M 1000@ stop web.service")
-    #expect(command([socket]) == "systemctl --user -M 1000@ stop web.service")
+    // What root's systemctl starts as that user has root's standard error, which must not be the terminal.
+    let stop = "sh -c 'systemctl --user -M 1000@ stop web.service 2>/dev/null'"
+    #expect(command([socket], uid: 1001) == "sudo " + stop)
+    #expect(command([socket]) == stop)
   }
 
   @Test("sudo stands before a command exactly where whoever types it may not run it otherwise")
@@ -551,8 +554,9 @@ struct OwnershipTests {
     unit.activation = SocketActivation(unit: "web.socket", activates: "web.service")
     #expect(command([unit], kind: .changeSocketUnit, uid: 1000) == "sudo systemctl edit web.socket")
     unit.activation?.userManager = 1000
+    #expect(command([unit], kind: .changeSocketUnit, uid: 1000) == "systemctl --user edit web.socket")
     #expect(
-      command([unit], kind: .changeSocketUnit, uid: 1001) == "sudo systemctl --user -M 1000@ edit web.socket")
+      command([unit], kind: .changeSocketUnit, uid: 1001) == nil, "systemctl(1): Cannot edit units remotely")
     var proxy = process(9, "docker-proxy")
     proxy.forwardsTo = Endpoint(address: .v4(IPv4Address(172, 17, 0, 2)), port: Port(80))
     #expect(
@@ -570,8 +574,8 @@ struct OwnershipTests {
       return explain(Situation(attempt: attempt, outcomes: judged, planned: [], snapshot: snapshot))
         .suggestions.compactMap(\.command?.text)
     }
-    #expect(commands(1000).count == 2 && commands(1000).allSatisfy { $0.hasPrefix("sudo ") })
-    #expect(commands(0).count == 2 && !commands(0).contains { $0.hasPrefix("sudo ") })
+    #expect(commands(1000).count == 1 && commands(1000).allSatisfy { $0.hasPrefix("sudo ") })
+    #expect(commands(0).count == 1 && !commands(0).contains { $0.hasPrefix("sudo ") })
   }
 
   @Test("an answer made with sudo offers to ask again with sudo")

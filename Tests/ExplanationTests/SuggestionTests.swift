@@ -135,6 +135,40 @@ struct SuggestionTests {
     #expect(after == "ok", "\(suggestion?.text ?? "")")
   }
 
+  @Test("of an address names first what others see of the host, and none that nobody reaches")
+  func usefulAddressFirst() {
+    var host = HostFacts(kernel: KernelVersion(major: 6, minor: 18), uid: 0)
+    func index(_ number: UInt32) -> InterfaceIndex { InterfaceIndex(rawValue: number) }
+    for (number, name) in [(1, "lo"), (2, "podman0"), (3, "eth0"), (4, "wg0"), (5, "eth1")] as [(UInt32, String)] {
+      let interface = NetworkInterface(
+        index: index(number), name: name, isUp: name != "eth1", isRunning: name != "podman0")
+      host.interfaces = (host.interfaces ?? []) + [interface]
+    }
+    let routes: [(String, UInt32)] = [
+      ("10.1.0.1", 5), ("10.88.0.1", 2), ("10.200.0.2", 4), ("127.0.0.1", 1), ("192.168.1.9", 3), ("192.168.1.20", 3),
+    ]
+    host.ipv4LocalRoutes = routes.compactMap { (text, number) -> LocalRoute? in
+      guard case .v4(let address) = ip(text) else { return nil }
+      return LocalRoute(destination: address, prefixLength: 32, type: .local, interface: index(number))
+    }
+    let addresses: [(String, UInt32, UInt32)] = [
+      ("2001:db8::7", 3, 0x01), ("2001:db8::8", 3, 0x20), ("2001:db8::1", 3, 0x80), ("fd00::2", 4, 0x80),
+      ("fe80::1", 3, 0x80), ("::1", 1, 0x80), ("fd00::88", 2, 0x80),
+    ]
+    host.ipv6Addresses = addresses.map { InterfaceAddress(address: ip($0.0), interface: index($0.1), flags: $0.2) }
+    let rest = ["2001:db8::7", "2001:db8::8", "127.0.0.1", "::1"]
+    #expect(
+      host.ownAddresses.map(\.description)
+        == ["10.200.0.2", "192.168.1.9", "192.168.1.20", "2001:db8::1", "fd00::2"] + rest)
+    host.ipv4Lookups = [
+      RouteLookup(destination: IPv4Address(192, 168, 1, 9), type: .local, source: IPv4Address(192, 168, 1, 9)),
+      RouteLookup(destination: RouteLookup.elsewhere, type: .unicast, source: IPv4Address(192, 168, 1, 20)),
+    ]
+    #expect(
+      host.ownAddresses.map(\.description)
+        == ["192.168.1.20", "192.168.1.9", "2001:db8::1", "10.200.0.2", "fd00::2"] + rest)
+  }
+
   @Test("of another port names one that is free", .enabled(if: kernelTestsRun))
   func otherPort() throws {
     let (asked, offered) = try NetworkNamespace.run { (lab: inout NetworkNamespace) in

@@ -421,6 +421,8 @@ class Answer:
                 attempt = {**attempt, "v6only": True}
         elif suggestion["kind"] == "other-port":
             port = int(re.search(r"port (\d+)", suggestion["text"]).group(1))
+        elif suggestion["kind"] == "other-address":
+            attempt = {**attempt, "address": re.search(r"bind \[?([0-9a-f.:]+?)\]?:\d+ ", suggestion["text"]).group(1)}
         elif suggestion["kind"] not in ("wait",):
             self.place.hold(False, f"`{text}` can be carried out", "it has no command")
             return self

@@ -188,3 +188,30 @@ def pasted(at):
         line = answer.text.replace(text, "")
         at.hold(answer.text.count("\n") == 1 and "8080" in line, "one line says what to type", answer.text)
     at.ask("10.0.0.0/24:8080").status(64).says_not("unknown protocol")
+
+
+@case(
+    "the wildcard beside a mail server on loopback, on a host with a container bridge that no container uses",
+    "https://github.com/mailcow/mailcow-dockerized/issues/63",
+    short=True,
+)
+def address_that_is_reached(at):
+    # The bridge has no carrier, and the smaller address.
+    at.sh("ip link add cni0 type bridge && ip address add 10.88.0.1/16 dev cni0 && ip link set cni0 up")
+    at.interface("10.99.0.5/24")
+    at.sh("ip route add default dev field0")
+    server = at.python("a = listener(8025, '127.0.0.1'); ready(); time.sleep(90)")
+    at.ready()
+    answer = at.ask("0.0.0.0:8025").status(1).held_by(server).says("bind 10.99.0.5:8025").says_not("10.88.0.1")
+    answer.agrees().first_works()
+
+
+@case(
+    "a server that takes both families, beside one that has IPv4: to leave all IPv4 clients to that is no first advice",
+    "https://github.com/nodejs/help/issues/1860",
+    short=True,
+)
+def both_families(at):
+    server = at.python("a = listener(8026, '0.0.0.0'); ready(); time.sleep(90)")
+    at.ready()
+    at.ask("--runtime", "node", "8026").status(1).held_by(server).first_is("stop-holder").agrees().first_works()

@@ -91,7 +91,8 @@ struct GivenOptionsTests {
       (["--uid"], "--uid needs a value"), (["80", "--netns"], "--netns needs a value"),
       (["--device", "--wait", "80"], "--device needs a value"), (["--uid", "-q"], "--uid needs a value"),
       (["--json=yes"], "--json takes no value"), (["--json="], "--json takes no value"),
-      (["80", "81"], "unexpected argument \"81\""),
+      (["80", "81"], "unexpected argument \"81\"; several ports are one word: 80,81"),
+      (["a", "b"], "unexpected argument \"b\""),
       (["80", "--", "x"], "\"80\" says nothing beside -- COMMAND"),
       (["-t", "--", "x"], "-t says nothing beside -- COMMAND"),
       (["--runtime", "list", "--", "x"], "--runtime says nothing beside -- COMMAND"),
@@ -156,7 +157,7 @@ struct GivenOptionsTests {
     let found = try GivenOptions([String](repeating: "-t", count: 300_000) + ["--uid=1", "80"])
     #expect(present(found) == ["-t", "--uid"] && found.operand == "80")
     #expect(throws: UsageError("unexpected argument \"2\"")) {
-      try GivenOptions(["1"] + [String](repeating: "2", count: 300_000))
+      try GivenOptions(["a"] + [String](repeating: "2", count: 300_000))
     }
   }
 

@@ -70,7 +70,7 @@ private func parse(_ parser: Int, _ datagram: [UInt8], _ range: Range<Int>) thro
     require(route.map { $0.prefixLength <= 32 } ?? true, "a prefix length of IPv4")
     return route
   case 6: return try RoutingRule(parsing: bytes, range)
-  case 7: return try RouteType(parsing: bytes, range)
+  case 7: return try RouteLookup(of: .any, parsing: bytes, range)?.type
   case 8: return try TunnelInterface(parsing: bytes, range)
   case 9: return try GenericRequest.familyNumber(of: "wireguard", parsing: bytes, range)
   case 10:

@@ -21,7 +21,8 @@ extension CauseEntry {
     signs: ["The error is EACCES (permission denied), not EADDRINUSE."],
     helps: [
       "Give the capability to the server: systemd's AmbientCapabilities=, or setcap on its file.",
-      .shown("privileged.sysctl", "Or lower net.ipv4.ip_unprivileged_port_start, which is one number a namespace."),
+      .shown(
+        "privileged.sysctl", "Or lower net.ipv4.ip_unprivileged_port_start, one number for each network namespace."),
       "Or use a port above the limit.",
     ], references: ["capabilities(7)", "ip(7)"],
     reason: { situation in

@@ -84,7 +84,8 @@ extension CauseEntry {
     summary: "A socket on :: with IPV6_V6ONLY off serves IPv4 as well, so it collides with IPv4 sockets.",
     what: [
       .shown("dual.covers-ipv4", "A socket on [::] with IPV6_V6ONLY off takes the IPv4 port as well."),
-      .shown("dual.reverse", "So does the reverse: binding [::] that way fails while an IPv4 socket has the port."),
+      .shown(
+        "dual.reverse", "The other way round too: binding [::] that way fails while an IPv4 socket has the port."),
     ],
     signs: ["V6ONLY is no for the socket on [::], and the failing address is IPv4; or the two are swapped."],
     helps: [
@@ -106,7 +107,7 @@ extension CauseEntry {
     ],
     signs: [
       "Several programs with different names under OWNER, for one socket.",
-      "If only the child is left: its own parent has gone, the descriptor lacks close-on-exec, and nothing waits there.",
+      "If only the child is left: its parent has gone, the descriptor lacks close-on-exec, and nobody accepts.",
     ],
     helps: [
       "End the process that inherited it.",
@@ -230,7 +231,7 @@ extension CauseEntry {
     ],
     signs: ["A line ESTABLISHED with an address under PEER, and /udp in the headline."],
     helps: [
-      "Let its program end the call or the session, or end it: the port is free as soon as the socket is closed.",
+      "Let its program end the call or the session, or end the program: the port is free once the socket is closed.",
       "Give media and the like a range of ports outside net.ipv4.ip_local_port_range, and the server one outside both.",
     ], references: ["udp(7)", "ip(7)"],
     reason: reuseaddrOnOneSide,
@@ -274,7 +275,8 @@ extension CauseEntry {
     what: [.shown("reuseport.both", "SO_REUSEPORT works only if every socket of the port set it.")],
     signs: ["REUSEPORT no, for a socket in the way."],
     helps: ["Set it before bind() in the other program too, if the two are meant to share the traffic."],
-    ineffective: ["Stopping at your own code: the first socket decides as well."], references: ["socket(7)"],
+    ineffective: ["Setting it in your own program alone: the first socket decides as well."],
+    references: ["socket(7)"],
     reason: { _ in ["SO_REUSEPORT has to be set on both sides, and the other side did not set it"] },
     remedies: reuseportThere)
 
@@ -352,7 +354,8 @@ extension CauseEntry {
     what: [
       .shown("share.silent", "Sharing raises no error on either side, so an old copy of a server may go on unseen."),
       .shown("share.hash", "With SO_REUSEPORT each new connection goes to one of the listeners, by a hash."),
-      .shown("udp.last-bound", "UDP with SO_REUSEADDR: unicast goes to the last bound socket alone."),
+      .shown(
+        "udp.last-bound", "UDP with SO_REUSEADDR: of sockets on one address the last bound one gets all unicast."),
       .shown("share.specific", "A socket on one address takes its traffic away from one on the wildcard."),
     ],
     signs: ["The line gets. Clients that reach the wrong server only sometimes."],

@@ -157,8 +157,8 @@ extension CauseEntry {
     return [
       Suggestion(
         kind: .raisePrivilege, certainty: certainty,
-        text: "give the server CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)",
-        command: host.asRoot(["setcap", "cap_net_bind_service=+ep", "/path/to/server"])),
+        text: "give the server CAP_NET_BIND_SERVICE: AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit, or"
+          + " setcap cap_net_bind_service=+ep on the file of its program"),
       Suggestion(
         kind: .unprivilegedPortStart, certainty: certainty,
         text: "let every user bind ports from \(attempt.port) up",
@@ -176,17 +176,28 @@ extension CauseEntry {
 }
 
 extension HostFacts {
-  /// The addresses that may be bound on their own, those other hosts can reach first; empty where they were not read.
+  /// The addresses that may be bound on their own, the most useful first: what others see of this host, more on the
+  /// same interface, on other interfaces, what is temporary (RFC 8981), loopback. None of an interface that is down or
+  /// has no carrier: nobody reaches it. Empty where they were not read.
   package var ownAddresses: [IPAddress] {
-    let ipv4 = (ipv4LocalRoutes ?? []).filter { $0.type == .local && $0.prefixLength == 32 && $0.table == 255 }
-      .map(\.destination)
-    let ipv6 = (ipv6Addresses ?? []).filter { !$0.isTentative }.compactMap { entry -> IPv6Address? in
-      if case .v6(let address) = entry.address, !address.isLinkLocal { address } else { nil }
+    let routes = (ipv4LocalRoutes ?? []).filter { $0.type == .local && $0.prefixLength == 32 && $0.table == 255 }
+    let shown = ipv4Lookups?.first { $0.type == .unicast && $0.source != nil }?.source
+    let outward = routes.first { $0.destination == shown }
+    var ranks: [[IPAddress]] = [[], [], [], [], []]
+    func rank(_ address: IPAddress, _ index: InterfaceIndex?, _ isTemporary: Bool = false) {
+      let interface = index.flatMap { self.interface($0) }
+      if address == .v6(.loopback) { return ranks[4].append(address) }
+      if case .v4(let ipv4) = address, ipv4.bits >> 24 == 127 { return ranks[4].append(address) }
+      guard interface?.isUp != false, interface?.isRunning != false else { return }
+      ranks[isTemporary ? 3 : index != nil && index == outward?.interface ? 1 : 2].append(address)
     }
-    let reachable =
-      ipv4.filter { $0 != .loopback }.map(IPAddress.v4) + ipv6.filter { $0 != .loopback }.map(IPAddress.v6)
-    let own = ipv4.filter { $0 == .loopback }.map(IPAddress.v4) + ipv6.filter { $0 == .loopback }.map(IPAddress.v6)
-    return reachable + own
+    for route in routes where route.destination != shown { rank(.v4(route.destination), route.interface) }
+    if let outward { ranks[0] = [.v4(outward.destination)] }
+    for entry in ipv6Addresses ?? [] where !entry.isTentative {
+      guard case .v6(let address) = entry.address, !address.isLinkLocal else { continue }
+      rank(entry.address, entry.interface, entry.isTemporary)
+    }
+    return ranks.flatMap(\.self)
   }
 }
 

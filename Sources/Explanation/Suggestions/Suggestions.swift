@@ -27,16 +27,19 @@ func suggestions(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?
 
 /// What costs nobody anything comes first: an option that gets past what is left over, the end of a wait, an address
 /// that nobody has. Sharing with another program is no way out of a conflict, and so comes late, but for the protocols
-/// that are made for it.
+/// that are made for it; later still than to leave all of IPv4 to it, where most clients are.
 private func inUse(_ situation: Situation, _ outcome: BindOutcome, _ remedies: [Suggestion]) -> [Suggestion] {
   let share = sharing(situation)
   let isMeant = situation.isSharedByProtocol
-  let before = ourOption(situation) + waiting(situation) + otherAddress(situation) + (isMeant ? share : [])
+  let options = ourOption(situation)
+  let v6only = options.filter { $0.option == .v6only }
+  let before =
+    options.filter { $0.option != .v6only } + waiting(situation) + otherAddress(situation) + (isMeant ? share : [])
   let holder = stopHolder(situation) + whereToChange(situation) + lookCloser(situation, outcome)
   // Where one option here is enough, nobody there has to change a thing.
   let others = isMeant && !share.isEmpty ? [] : addressThere(situation) + there(situation, remedies)
-  if isMeant { return before + others + holder }
-  return before + holder + others + share
+  if isMeant { return before + others + holder + v6only }
+  return before + holder + v6only + others + share
 }
 
 /// What stands in the way besides a missing right: advice about the right alone would be in vain.
@@ -209,6 +212,9 @@ extension HostFacts {
   /// it stands: with `*`, `?` or `[` it names every unit that fits.
   ///
   /// Another user's manager is reached by root alone: `USER@` is short for `USER@.host`, this machine.
+  ///
+  /// systemctl(1) then has systemd-stdio-bridge run as that user, with its own standard error: root's terminal, which
+  /// any process of the user could read from. So that goes to /dev/null.
   func systemctl(_ verb: String, _ units: [String], manager: UInt32?) -> Command? {
     guard !units.contains(where: { $0.utf8.contains { "*?[".utf8.contains($0) } }) else { return nil }
     return systemctl([verb] + operands(units), manager: manager)
@@ -219,8 +225,14 @@ extension HostFacts {
     switch manager {
     case nil: asRoot(["systemctl"] + words)
     case typist?: Command(["systemctl", "--user"] + words)
-    case let user?: asRoot(["systemctl", "--user", "-M", "\(user)@"] + words)
+    case let user?:
+      asRoot(["sh", "-c", Command(["systemctl", "--user", "-M", "\(user)@"] + words).text + " 2>/dev/null"])
     }
+  }
+
+  /// Changing a unit; nil for another user's, which systemctl(1) edits for its owner alone.
+  func edit(_ unit: String, manager: UInt32?) -> Command? {
+    manager == nil || manager == typist ? systemctl("edit", [unit], manager: manager) : nil
   }
 
   /// What a socket unit listens on and starts, as its manager knows it; root is not needed for that.

@@ -206,10 +206,10 @@ package struct RouteDump: Sendable {
   /// the route that was found (`fib_props`) or that there is none. EINVAL can have other causes.
   package func ipv4Lookup(_ address: IPv4Address) throws(NetlinkError) -> RouteLookup? {
     do throws(NetlinkError) {
-      let types = try dump(.ipv4Lookup(address), isSingle: true) { (bytes, payload) throws(WireError) in
-        try RouteType(parsing: bytes, payload)
+      let found = try dump(.ipv4Lookup(address), isSingle: true) { (bytes, payload) throws(WireError) in
+        try RouteLookup(of: address, parsing: bytes, payload)
       }
-      return RouteLookup(destination: address, type: types.first)
+      return found.first ?? RouteLookup(destination: address, type: nil)
     } catch .refused(_, .networkUnreachable), .refused(_, .hostUnreachable), .interfaceMissing(_, .accessDenied) {
       return RouteLookup(destination: address, type: nil)
     } catch .refused {

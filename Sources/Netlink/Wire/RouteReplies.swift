@@ -74,9 +74,12 @@ extension LocalRoute {
     let type = RouteType(rawValue: try bytes.uint8(at: start + 7, in: payload, "rtm_type"))
     var table = UInt32(try bytes.uint8(at: start + 4, in: payload, "rtm_table"))
     var destination = IPv4Address.any
+    var interface: InterfaceIndex?
     while let attribute = try attributes.next(in: bytes) {
       let value = attribute.payload
       switch attribute.type {
+      case RouteAttribute.interface:
+        interface = InterfaceIndex(kernel: try bytes.uint32(at: value.lowerBound, in: value, "RTA_OIF"))
       case RouteAttribute.destination:
         destination = IPv4Address(bits: try bytes.networkUInt32(at: value.lowerBound, in: value, "RTA_DST"))
       case RouteAttribute.table:
@@ -87,7 +90,8 @@ extension LocalRoute {
         break
       }
     }
-    self.init(destination: destination, prefixLength: prefixLength, type: type, table: table)
+    self.init(
+      destination: destination, prefixLength: prefixLength, type: type, table: table, interface: interface)
   }
 
   //  struct rtnexthop, 8 bytes: u16 len, u8 flags, u8 hops, i32 ifindex; len counts them and the attributes that follow
@@ -108,12 +112,19 @@ extension LocalRoute {
   }
 }
 
-extension RouteType {
-  /// Reads the payload of the one RTM_NEWROUTE message that answers a look-up; nil where the route stands in another
-  /// table than `local` and `main`, where bind(2) does not look.
-  package init?(parsing bytes: Span<UInt8>, _ payload: Range<Int>) throws(WireError) {
+extension RouteLookup {
+  /// Reads the payload of the one RTM_NEWROUTE message that answers the look-up of an address; nil where the route stands
+  /// in another table than `local` and `main`, where bind(2) does not look.
+  package init?(
+    of destination: IPv4Address, parsing bytes: Span<UInt8>, _ payload: Range<Int>
+  ) throws(WireError) {
     let attributes = try AttributeCursor(after: 12, in: payload)
-    self.init(rawValue: try bytes.uint8(at: payload.lowerBound + 7, in: payload, "rtm_type"))
+    self.init(
+      destination: destination,
+      type: RouteType(rawValue: try bytes.uint8(at: payload.lowerBound + 7, in: payload, "rtm_type")))
+    if let value = try attributes.first(RouteAttribute.source, in: bytes) {
+      source = IPv4Address(bits: try bytes.networkUInt32(at: value.lowerBound, in: value, "RTA_PREFSRC"))
+    }
     var table = UInt32(try bytes.uint8(at: payload.lowerBound + 4, in: payload, "rtm_table"))
     if let value = try attributes.first(RouteAttribute.table, in: bytes) {
       table = try bytes.uint32(at: value.lowerBound, in: value, "RTA_TABLE")
@@ -192,6 +203,8 @@ package enum RouteDumpRequest: Sendable, Hashable {
 /// The numbers of requests and routes that are used here (`linux/rtnetlink.h`).
 enum RouteAttribute {
   static let destination: UInt16 = 1  // RTA_DST
+  static let interface: UInt16 = 4  // RTA_OIF
+  static let source: UInt16 = 7  // RTA_PREFSRC
   static let multipath: UInt16 = 9  // RTA_MULTIPATH
   static let table: UInt16 = 15  // RTA_TABLE
   static let extensionMask: UInt16 = 29  // IFLA_EXT_MASK
@@ -295,10 +308,13 @@ enum LinkAttribute {
 struct LinkMessage {
   private static let fixedSize = 16
   private static let upFlag: UInt32 = 1  // IFF_UP
+  private static let runningFlag: UInt32 = 0x40  // IFF_RUNNING
 
   var index: InterfaceIndex
   /// IFF_UP.
   var isUp: Bool
+  /// IFF_RUNNING.
+  var isRunning: Bool
   /// `IFLA_IFNAME`.
   var name: String?
   /// `IFLA_MASTER`.
@@ -318,7 +334,8 @@ struct LinkMessage {
       throw WireError(offset: start + 4, expected: "an interface index above 0")
     }
     self.index = index
-    isUp = try bytes.uint32(at: start + 8, in: payload, "ifi_flags") & Self.upFlag != 0
+    let flags = try bytes.uint32(at: start + 8, in: payload, "ifi_flags")
+    (isUp, isRunning) = (flags & Self.upFlag != 0, flags & Self.runningFlag != 0)
     while let attribute = try attributes.next(in: bytes) {
       let value = attribute.payload
       switch attribute.type {
@@ -352,6 +369,8 @@ extension NetworkInterface {
     {
       vrfTable = try bytes.uint32(at: table.lowerBound, in: table, "IFLA_VRF_TABLE")
     }
-    self.init(index: link.index, name: name, isUp: link.isUp, master: link.master, vrfTable: vrfTable)
+    self.init(
+      index: link.index, name: name, isUp: link.isUp, isRunning: link.isRunning, master: link.master,
+      vrfTable: vrfTable)
   }
 }

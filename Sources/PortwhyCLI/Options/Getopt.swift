@@ -119,8 +119,11 @@ struct GivenOptions: Hashable {
         if let number = operand, number.isDecimal, has(.free), value(.free) == nil {
           throw UsageError("the number of --free is given with =: --free=\(number) \(Shown(word).text)")
         }
-        if operand != nil {
-          let hint = has(.from) ? "; --from takes one file: repeat it, or give a directory" : ""
+        if let first = operand {
+          let hint =
+            has(.from)
+            ? "; --from takes one file: repeat it, or give a directory"
+            : first.isDecimal && word.isDecimal ? "; several ports are one word: \(first),\(word)" : ""
           throw UsageError("unexpected argument \(Shown(word))\(hint)")
         }
         operand = word

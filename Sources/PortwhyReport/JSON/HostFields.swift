@@ -77,6 +77,7 @@ extension NetworkInterface: JSONObject {
     try form.field("up", &isUp)
     try form.field("master", &master)
     try form.field("vrf_table", &vrfTable)
+    try form.field("running", &isRunning)
   }
 }
 
@@ -110,6 +111,7 @@ extension LocalRoute: JSONObject {
     try form.expect("prefix_length", prefixLength <= 32, "expected a whole number from 0 to 32")
     try form.field("type", &type)
     try form.field("table", &table)
+    try form.field("interface", &interface)
   }
 }
 
@@ -118,6 +120,7 @@ extension RouteLookup: JSONObject {
   mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
     try form.field("destination", &destination)
     try form.field("type", &type)
+    try form.field("source", &source)
   }
 }
 

@@ -255,17 +255,22 @@ package struct NetworkInterface: Sendable, Hashable {
   package var name: String
   /// IFF_UP.
   package var isUp: Bool
+  /// IFF_RUNNING (netdevice(7)): false for a bridge without a port that is up, and without a cable; nil where it was not
+  /// read.
+  package var isRunning: Bool?
   /// The interface this one is enslaved to (`IFLA_MASTER`).
   package var master: InterfaceIndex?
   /// The routing table of a VRF device (`IFLA_VRF_TABLE`); nil for every other kind.
   package var vrfTable: UInt32?
 
   package init(
-    index: InterfaceIndex, name: String, isUp: Bool, master: InterfaceIndex? = nil, vrfTable: UInt32? = nil
+    index: InterfaceIndex, name: String, isUp: Bool, isRunning: Bool? = nil, master: InterfaceIndex? = nil,
+    vrfTable: UInt32? = nil
   ) {
     self.index = index
     self.name = name
     self.isUp = isUp
+    self.isRunning = isRunning
     self.master = master
     self.vrfTable = vrfTable
   }
@@ -288,6 +293,9 @@ package struct InterfaceAddress: Sendable, Hashable {
 
   /// IFA_F_TENTATIVE without IFA_F_OPTIMISTIC: duplicate address detection has not finished (RFC 4862).
   package var isTentative: Bool { flags & 0x40 != 0 && flags & 0x04 == 0 }
+
+  /// IFA_F_TEMPORARY or IFA_F_DEPRECATED: another takes its place, or has.
+  package var isTemporary: Bool { flags & 0x21 != 0 }
 }
 
 /// How the IPv4 routing tables classify an address, `rtm_type` (`inet_addr_type_table()`).
@@ -316,8 +324,14 @@ package struct LocalRoute: Sendable, Hashable {
   package var type: RouteType
   /// The routing table, 255 (`local`) unless a VRF's.
   package var table: UInt32
+  /// RTA_OIF: the interface that has the address; nil where it was not read.
+  package var interface: InterfaceIndex?
 
-  package init(destination: IPv4Address, prefixLength: UInt8, type: RouteType, table: UInt32 = 255) {
+  package init(
+    destination: IPv4Address, prefixLength: UInt8, type: RouteType, table: UInt32 = 255,
+    interface: InterfaceIndex? = nil
+  ) {
+    self.interface = interface
     self.destination = destination
     self.prefixLength = prefixLength
     self.type = type
@@ -331,11 +345,17 @@ package struct RouteLookup: Sendable, Hashable {
   package var destination: IPv4Address
   /// The type of the route that was found; nil where neither `local` nor `main` has one.
   package var type: RouteType?
+  /// RTA_PREFSRC: the address of this host that a packet there would be sent from.
+  package var source: IPv4Address?
 
-  package init(destination: IPv4Address, type: RouteType?) {
+  package init(destination: IPv4Address, type: RouteType?, source: IPv4Address? = nil) {
     self.destination = destination
     self.type = type
+    self.source = source
   }
+
+  /// An address that is nobody's (RFC 5737), so that the route to it is the one to everywhere.
+  package static let elsewhere = IPv4Address(bits: 0xC000_0201)
 }
 
 /// What the reader could not look at, and why.

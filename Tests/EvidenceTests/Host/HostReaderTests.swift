@@ -172,7 +172,7 @@ struct HostReaderTests {
       #expect(facts.ipv4RulesAreDefault == true && facts.ipv4AbsentTables == [])
       #expect(
         facts.ipv4Lookups == [
-          RouteLookup(destination: IPv4Address(127, 0, 0, 9), type: .local),
+          RouteLookup(destination: IPv4Address(127, 0, 0, 9), type: .local, source: .loopback),
           RouteLookup(destination: IPv4Address(192, 0, 2, 1), type: nil),
         ])
       // RTM_NEWRULE: the table main once more, at the priority 100.

@@ -41,7 +41,9 @@ struct RouteDumpTests {
         LocalRoute(destination: IPv4Address(192, 0, 2, 1), prefixLength: 32, type: .local),
         LocalRoute(destination: IPv4Address(192, 0, 2, 255), prefixLength: 32, type: .broadcast),
       ]
-      #expect(local.count == expected.count && Set(local) == Set(expected))
+      let shown = local.map { LocalRoute(destination: $0.destination, prefixLength: $0.prefixLength, type: $0.type) }
+      #expect(local.count == expected.count && Set(shown) == Set(expected))
+      #expect(local.allSatisfy { $0.interface?.rawValue == 1 })
       let main = try dump.ipv4LocalRoutes(table: 254)
       #expect(main.allSatisfy { $0.table == 254 && $0.type == .unicast })
       #expect(try dump.ipv4LocalRoutes(table: 4711).isEmpty)

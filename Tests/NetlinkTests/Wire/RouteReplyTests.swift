@@ -24,18 +24,21 @@ struct RouteReplyTests {
   @Test("of an interface has index, name, IFF_UP and master")
   func links() throws {
     #expect(
-      try link("link-loopback") == NetworkInterface(index: InterfaceIndex(rawValue: 1), name: "lo", isUp: true))
+      try link("link-loopback")
+        == NetworkInterface(index: InterfaceIndex(rawValue: 1), name: "lo", isUp: true, isRunning: true))
     #expect(
       try link("link-veth")
         == NetworkInterface(
-          index: InterfaceIndex(rawValue: 3), name: "pw0", isUp: true, master: InterfaceIndex(rawValue: 4)))
+          index: InterfaceIndex(rawValue: 3), name: "pw0", isUp: true, isRunning: true,
+          master: InterfaceIndex(rawValue: 4)))
   }
 
   @Test("of a VRF has its routing table")
   func vrf() throws {
     #expect(
       try link("link-vrf")
-        == NetworkInterface(index: InterfaceIndex(rawValue: 7), name: "blue", isUp: true, vrfTable: 1001))
+        == NetworkInterface(
+          index: InterfaceIndex(rawValue: 7), name: "blue", isUp: true, isRunning: false, vrfTable: 1001))
   }
 
   @Test("of another kind of device with the same attributes has no routing table")
@@ -77,10 +80,14 @@ struct RouteReplyTests {
   func routes() throws {
     #expect(
       try route(try hexFixture("route-loopback"))
-        == LocalRoute(destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local, table: 255))
+        == LocalRoute(
+          destination: IPv4Address(127, 0, 0, 0), prefixLength: 8, type: .local, table: 255,
+          interface: InterfaceIndex(rawValue: 1)))
     #expect(
       try route(try hexFixture("route-broadcast"))
-        == LocalRoute(destination: IPv4Address(127, 255, 255, 255), prefixLength: 32, type: .broadcast, table: 255))
+        == LocalRoute(
+          destination: IPv4Address(127, 255, 255, 255), prefixLength: 32, type: .broadcast, table: 255,
+          interface: InterfaceIndex(rawValue: 1)))
   }
 
   @Test("of a cached exception (RTM_F_CLONED) is no route")
@@ -135,8 +142,11 @@ struct RouteReplyTests {
     var bytes = try hexFixture("route-loopback")
     let attribute = try #require(bytes.indices.dropLast(5).first { Array(bytes[$0..<$0 + 5]) == [8, 0, 15, 0, 255] })
     bytes[attribute + 4] = table
-    let type = try parsed(bytes) { (bytes, payload) throws(WireError) in try RouteType(parsing: bytes, payload) }
-    #expect(type == (table >= 254 ? .local : nil))
+    let found = try parsed(bytes) { (bytes, payload) throws(WireError) in
+      try RouteLookup(of: .loopback, parsing: bytes, payload)
+    }
+    #expect(found?.type == (table >= 254 ? .local : nil))
+    #expect(found?.source == (table >= 254 ? .loopback : nil), "RTA_PREFSRC")
   }
 
   @Test("with a prefix longer than 32 is an error")
