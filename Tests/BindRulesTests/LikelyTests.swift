@@ -418,6 +418,16 @@ struct LikelyTests {
       #expect(likelyLine(all) == expected)
       #expect(all[1].likely?.assuming == [.runtimesOptions])
     }
+    // Known of one option, and of two listeners on one address: both can be bound only with SO_REUSEPORT.
+    for (text, count) in [("BOUND 0.0.0.0 RA", 1), ("LISTEN 0.0.0.0 RA", 2)] {
+      var one = socket(text)
+      one.reuseport = .inferred(false, from: 0, because: .noOwner)
+      let snapshot = Snapshot(host: openHost(), sockets: Array(repeating: one, count: count))
+      let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot) { _ in
+        UsualOptions(reuseaddr: true, reuseport: count == 1, v6only: nil)
+      }
+      #expect(likelyLine([all[2]]) == "(ok)", "\(text)")
+    }
     var wildcard = socket("UDP ::")
     wildcard.v6only = .inferred(true, from: 0, because: .noOwner)
     let (udp, snapshot) = (attempt("UDP 0.0.0.0"), Snapshot(host: openHost(), sockets: [wildcard]))
@@ -435,6 +445,12 @@ struct LikelyTests {
     let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
     #expect(likelyLine(all) == "(in-use) (in-use) (ok) (ok)")
     #expect(all[3].likely?.assuming == [.usualCapabilities])
+    // One with SO_REUSEPORT, which stands at the end, is in the way as any other.
+    let apart = ["UDP 127.0.0.1 dev=2 inode=5", "UDP :: RP uid=5 inode=7"].map(socket)
+    planned.device = .interface(InterfaceIndex(rawValue: 3), name: "dev3")
+    let unordered = Snapshot(host: openHost(), sockets: apart)
+    let others = withLikelyOutcomes(outcomes(of: planned, in: unordered), of: planned, in: unordered)
+    #expect(likelyLine(others) == "(in-use) (in-use) (in-use) (in-use)")
   }
 
   @Test("where bound sockets cannot be listed takes the port for free")

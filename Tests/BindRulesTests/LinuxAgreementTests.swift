@@ -235,11 +235,11 @@ struct LinuxAgreementTests {
     return answer
   }
 
-  @Test("give 6,000 sets of sockets one answer, the same sockets in the way, and the same facts missing")
+  @Test("give 2,000 sets of sockets one answer, the same sockets in the way, and the same facts missing")
   func random() {
     var random = Numbers(state: 20_261_129)
     var counts: [String: Int] = [:]
-    for _ in 0..<6_000 {
+    for _ in 0..<2_000 {
       let isUDP = random.pick(2) == 0
       let states =
         isUDP ? ["UDP", "UDP", "UDP-CONNECTED"] : ["LISTEN", "BOUND", "ESTABLISHED", "TIME_WAIT", "SYN_RECV"]
@@ -270,6 +270,6 @@ struct LinuxAgreementTests {
         }
       }
     }
-    for word in ["ok", "in-use", "?"] { #expect((counts[word] ?? 0) > 1_000, "\(counts)") }
+    for word in ["ok", "in-use", "?"] { #expect((counts[word] ?? 0) > 400, "\(counts)") }
   }
 }
