@@ -160,8 +160,9 @@ private func tcpConflict(_ sk: KernelSocket, _ facts: SocketFacts, _ search: Buc
     deciding: ofIPv4.deciding.union(ofIPv6.deciding).union([.bindOrder]))
 }
 
+/// Of a socket that is in the way: with SO_REUSEPORT on both sides only another user's is.
 private func tcpRule(_ sk: KernelSocket, _ facts: SocketFacts) -> BindRule {
-  if sk.reuseport && facts.reuseport == true && facts.uid != sk.uid { return .tcpReuseportUser }
+  if sk.reuseport && facts.reuseport == true { return .tcpReuseportUser }
   return facts.state == .listen ? .tcpListener : .tcpReuseaddr
 }
 

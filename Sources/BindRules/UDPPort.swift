@@ -84,7 +84,8 @@ private struct ChainEntry {
   private static let standIn = IPv6Address(mapping: IPv4Address(127, 0, 0, 6))
 
   func blocker(_ sk: KernelSocket) -> Blocker {
-    let otherUser = sk.reuseport && facts.reuseport == true && facts.uid != sk.uid
+    // With SO_REUSEPORT on both sides only another user's socket is in the way.
+    let otherUser = sk.reuseport && facts.reuseport == true
     return Blocker(socket: index, rule: otherUser ? .udpReuseportUser : .udpReuseaddr)
   }
 }

@@ -190,6 +190,13 @@ struct LikelyTests {
       ["ESTABLISHED 10.0.0.1 RP remote=443 inode=4", "BOUND 10.0.0.1 uid=5 inode=3"], "0.0.0.0", "in-use in-use ? ?",
       []),
     LikelyRow(
+      "beside hidden listeners on 0.0.0.0 and on one address: both have SO_REUSEPORT",
+      ["LISTEN 0.0.0.0 RA rp?", "LISTEN 127.0.0.1 RA rp?"], "127.0.0.1", "in-use in-use (ok) (ok)",
+      [.optionsUnchanged]),
+    LikelyRow(
+      "of TCP remembers nothing of a UDP socket", ["LISTEN 0.0.0.0 RA inode=5", "UDP 0.0.0.0 RP inode=7"], "0.0.0.0",
+      "in-use in-use (in-use) (in-use)", history),
+    LikelyRow(
       "behind a last bind of IPv6 alone lets nothing of IPv4 pass",
       ["LISTEN :: V6ONLY RP inode=7", "LISTEN 0.0.0.0 RP uid=5 inode=5"], "127.0.0.1",
       "in-use in-use (in-use) (in-use)", history + [.orderOfInodes]),

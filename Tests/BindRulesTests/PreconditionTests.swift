@@ -72,6 +72,7 @@ struct PreconditionTests {
     #expect(Self.bind("fd00::6") == "EADDRNOTAVAIL")
     #expect(Self.bind("fd00::9") { $0.ipv6NonlocalBind = true } == "ok")
     #expect(Self.bind("fd00::9") { $0.ipv6NonlocalBind = nil } == "? ip_nonlocal_bind")
+    #expect(Self.bind("fd00::5") { $0.interfaces = nil } == "? interfaces")
     #expect(Self.bind("fe80::7") == "EINVAL")
     #expect(Self.bind("fe80::7", scope: 2) == "ok")
     #expect(Self.bind("fe80::7", scope: 3) == "EADDRNOTAVAIL")

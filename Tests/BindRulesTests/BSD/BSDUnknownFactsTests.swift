@@ -138,6 +138,13 @@ struct BSDUnknownFactsTests {
     #expect(bind().bind == .ok)
   }
 
+  @Test("is SO_REUSEPORT too where it was only inferred")
+  func inferred() {
+    var listener = BSDWords("tcp 0.0.0.0 listen").observation(v6only: true)
+    listener.reuseport = .inferred(true, from: 0, because: .noOwner)
+    #expect(Self.outcomes([listener], "tcp 0.0.0.0", .freebsd)[2].missing == [MissingFact(.reuseport, socket: 0)])
+  }
+
   @Test("is nothing of what is left of a connection, whatever its peer was")
   func timeWait() {
     let all = bsdOutcomes(

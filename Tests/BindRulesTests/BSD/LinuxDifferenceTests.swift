@@ -213,6 +213,7 @@ struct ForeignAnswerTests {
   func combinations() {
     let linux = ["", "SO_REUSEADDR", "SO_REUSEPORT", "SO_REUSEADDR SO_REUSEPORT"]
     let balancing = ["SO_REUSEPORT_LB", "SO_REUSEADDR SO_REUSEPORT_LB", "SO_REUSEPORT SO_REUSEPORT_LB"]
+    #expect(BSDSystem.allCases.map(\.earlier) == [[], [.freebsd13], [.freebsd13, .freebsd14], []])
     for system in BSDSystem.allCases {
       let names = system.combinations.map { $0.socketOptions.joined(separator: " ") }
       #expect(names == (system == .macos ? linux : linux + balancing), "\(system)")
