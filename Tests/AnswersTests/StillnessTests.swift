@@ -28,7 +28,9 @@ struct StillnessTests {
     #expect(!isSure)
   }
 
-  @Test("is not sure of a look in which a socket moves to and fro", arguments: MovingSocket.allCases.filter { $0.transport == .tcp })
+  @Test(
+    "is not sure of a look in which a socket moves to and fro",
+    arguments: MovingSocket.allCases.filter { $0.transport == .tcp })
   func moving(by way: MovingSocket) throws {
     let isSure = try isSure { port in
       var rest = 300

@@ -61,7 +61,7 @@ func countDescriptors() -> Int {
     }
   }
 
-  @Test("what was seen of another's socket is confirmed as long as it is so, and none of it where anything has changed")
+  @Test("what was seen of another's socket is confirmed while it is so, and not where anything changed")
   func confirming() throws {
     let script = "my $s = make(AF_INET, SOCK_STREAM, [$RA], 0); listen($s, 1); show('s', $s);"
     try withHelper(script) { helper in

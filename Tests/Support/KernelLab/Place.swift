@@ -32,7 +32,7 @@ package enum Place: Sendable, Hashable, CustomStringConvertible {
     let all: [Place] =
       [.open, .withoutBindInBounds]
       + [AddressFamily.ipv4, .ipv6].flatMap { family in
-        ([usualRefusal] + otherRefusals).map { .withoutFamily(family, errno: $0) }
+        ([Self.usualRefusal] + Self.otherRefusals).map { .withoutFamily(family, errno: $0) }
       }
       + LabDevice.allCases.map { .givesDevice($0) }
     guard let place = all.first(where: { $0.description == word }) else { return nil }
