@@ -127,7 +127,9 @@ extension TargetReport {
       sayOurs(host, visibility)
     } else {
       let foreign = others.map(claim.foreign)
-      let isDoubted = foreign.contains { $0.processes.contains { process in predicates.contains { $0.names(process) } } }
+      let isDoubted = foreign.flatMap(\.processes).contains { process in
+        predicates.contains { $0.names(process) }
+      }
       if let note = notOursNote(foreign, predicates.map(\.description), isDoubted: isDoubted) { notes.append(note) }
     }
   }

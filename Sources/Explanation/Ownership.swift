@@ -300,7 +300,8 @@ package enum SocketRole: Sendable, Hashable, CaseIterable {
     case .synSent: self = .client
     case _ where socket.remote == socket.local: self = .selfConnection
     default:
-      self = listeners.first(of: socket) == nil && SocketRole.looksOutgoing(socket, host) ? .client : .serverConnection
+      let isAccepted = listeners.first(of: socket) != nil
+      self = !isAccepted && SocketRole.looksOutgoing(socket, host) ? .client : .serverConnection
     }
   }
 

@@ -347,7 +347,8 @@ package func notOursNote(_ sockets: [SocketObservation], _ predicates: [String],
   let isHidden = sockets.allSatisfy { $0.owner == .hidden }
   let reason =
     isHidden ? "a holder that cannot be seen never is" : "\(`do`) not match \(predicates.listed(atMost: 8, "or"))"
-  let doubt = isDoubted ? ", and its path is not known to be this host's: users mount what they like for themselves" : ""
+  let doubt =
+    isDoubted ? ", and its path is not known to be this host's: users mount what they like for themselves" : ""
   return Note(kind: .notOurs, text: "\(holders.listed(atMost: 3)) \(are) not ours: \(reason)\(doubt)")
 }
 

@@ -76,8 +76,8 @@ package func interfaceIndex(named name: String) throws(SystemError) -> Interface
 /// if_indextoname(3); nil where there is none.
 package func interfaceName(_ index: InterfaceIndex) -> String? {
   var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
-  return name.withUnsafeMutableBufferPointer { if_indextoname(index.rawValue, $0.baseAddress) == nil ? nil : true } == nil
-    ? nil : String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  let isThere = name.withUnsafeMutableBufferPointer { if_indextoname(index.rawValue, $0.baseAddress) != nil }
+  return isThere ? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
 }
 
 /// IPV6_V6ONLY of a new socket, which is net.ipv6.bindv6only where /proc does not show it; nil without IPv6.

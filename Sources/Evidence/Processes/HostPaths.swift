@@ -35,9 +35,9 @@ struct HostPaths {
   }
 
   private lazy var own: (space: FileStatus, root: UInt64?)? = {
-    guard let here = try? Descriptor(directory: "/proc/thread-self"), let space = try? here.status(of: "ns/mnt") else {
-      return nil
-    }
+    guard let here = try? Descriptor(directory: "/proc/thread-self"),
+      let space = try? here.status(of: "ns/mnt")
+    else { return nil }
     return (space, here.mount(of: "root"))
   }()
 
