@@ -19,7 +19,7 @@ struct HostPaths {
 
   private var known: [Place: Mounts] = [:]
 
-  /// nil where that cannot be told.
+  /// nil where /proc does not tell.
   mutating func have(_ process: borrowing VisitedProcess) -> Bool? {
     guard let space = try? process.directory.status(of: "../ns/mnt"),
       let program = process.directory.mount(of: "../exe"), let directory = process.directory.mount(of: "../cwd")
