@@ -73,6 +73,11 @@ extension CallFinding {
   }
 }
 
+extension Situation {
+  /// What socket(2) of the attempt's family says here; nil where it works.
+  var familyRefusal: SystemError? { snapshot.host.freshSocket(attempt.transport, attempt.family)?.refusal }
+}
+
 extension Policies {
   /// Who refuses with this errno (`__cgroup_bpf_run_filter_sock_addr` says EPERM, security modules say EACCES).
   fileprivate func sentences(_ errno: SystemError, _ host: HostFacts) -> [String] {
@@ -131,7 +136,13 @@ extension CauseEntry {
       "Landlock: the sandbox that started the program has to allow the port.",
       "systemd: SocketBindAllow= in the unit that has SocketBindDeny=.",
     ], ineffective: ["Another socket option: no policy looks at them."],
-    references: ["landlock(7)", "systemd.resource-control(5)"], reason: noReason, remedies: noRemedies)
+    references: ["landlock(7)", "systemd.resource-control(5)"],
+    reason: { situation in
+      situation.familyRefusal.map { errno in
+        let family = situation.attempt.family == .ipv4 ? "IPv4" : "IPv6"
+        return ["socket() of \(family) fails with \(errno) here: a seccomp filter or another policy does that"]
+      } ?? []
+    }, remedies: noRemedies)
 
   static let goneMeanwhile = CauseEntry(
     "what was in the way has gone",

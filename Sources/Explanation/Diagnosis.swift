@@ -202,6 +202,8 @@ package struct NearbyPorts: Sendable, Hashable {
 
 /// The reason where it is not obvious, in a sentence or two; who stands in the way, the headline says.
 func why(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?) -> [String] {
+  // Its headline is the cause's own.
+  if cause == .refusedByPolicy { return cause?.entry.reason(situation) ?? [] }
   switch outcome.verdict {
   case .ok, .fails(.accessDenied): return []
   case .fails(.addressInUse): return howTheyMeet(situation, cause) + (cause?.entry.reason(situation) ?? [])

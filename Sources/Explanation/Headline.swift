@@ -102,7 +102,7 @@ package struct Headline {
 
   /// An error before the port is looked at.
   private func refusal(_ situation: Situation) -> String {
-    guard situation.plannedVerdict.errno == .accessDenied else {
+    guard situation.plannedVerdict.errno == .accessDenied, situation.familyRefusal == nil else {
       let reason = primaryCause(situation)?.entry.reason(situation).first
       return "\(subject) cannot be bound" + (reason.map { ": \($0)" } ?? "")
     }
@@ -137,7 +137,7 @@ package struct Headline {
   package var second: String {
     guard let some = situations.first else { return "" }
     let groups = groups
-    let refused = situations.filter { $0.plannedVerdict.errno == .accessDenied }
+    let refused = situations.filter { $0.plannedVerdict.errno == .accessDenied && $0.familyRefusal == nil }
     if ofCall == nil, refused.count == situations.count { return asRoot(refused) }
     let bind = "a bind" + (some.planned.isEmpty ? "" : " with \(some.planned.names)") + " to "
     let who = " as \(user(some.attempt.uid))"

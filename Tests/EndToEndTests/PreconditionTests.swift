@@ -161,6 +161,20 @@ struct PreconditionTests {
     #expect(answer.disagreements(with: [trials]) == [] && answer.target["errno"]?.text == "EADDRNOTAVAIL")
   }
 
+  @Test("a filter that refuses the family is no missing right, whatever errno it gives", arguments: [EACCES, EPERM])
+  func familyRefusedByPolicy(_ error: Int32) throws {
+    let (screen, answer) = try NetworkNamespace.run { (_: inout NetworkNamespace) in
+      try refuse(AF_INET6, 0, error)
+      return (try portwhy(["[::1]:8080"]), try Answer(["[::1]:8080"]))
+    }
+    let name = SystemError(rawValue: error).description
+    #expect(answer.target["errno"]?.text == name && screen.status == 1 && answer.ending.status == 1)
+    #expect(screen.headline.contains("a policy refuses the bind, not the port"), "\(screen.headline)")
+    #expect(screen.output.contains("socket() of IPv6 fails with \(name)"), "\(screen.output)")
+    #expect(!screen.output.contains("CAP_NET_BIND_SERVICE"), "\(screen.output)")
+    #expect(answer.violations() == [])
+  }
+
   @Test("where the kernel has no IPv6, only 0.0.0.0 is judged, with a note; asked for, it is EAFNOSUPPORT")
   func noIPv6() throws {
     let (answer, asked, trials) = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {

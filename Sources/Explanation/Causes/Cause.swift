@@ -244,6 +244,7 @@ private func overlapCause(_ situation: Situation, _ role: SocketRole, _ sockets:
 
 private func beforeThePort(_ error: SystemError, _ situation: Situation) -> Cause {
   let (attempt, host) = (situation.attempt, situation.snapshot.host)
+  if situation.familyRefusal == error, error != .addressFamilyNotSupported { return .refusedByPolicy }
   switch error {
   case .accessDenied: return .privilegedPort
   case .addressNotAvailable:

@@ -42,12 +42,15 @@ private func inUse(_ situation: Situation, _ outcome: BindOutcome, _ remedies: [
   return before + holder + v6only + others + share
 }
 
-/// What stands in the way besides a missing right: advice about the right alone would be in vain.
+/// What stands in the way besides a missing right: advice about the right alone would be in vain. Nothing where EACCES has
+/// another reason, such as a seccomp filter that answers socket(2) so.
 private func withoutRight(_ situation: Situation) -> [Suggestion] {
   var permitted = situation
   permitted.attempt.mayBindPrivileged = true
   permitted.outcomes = outcomes(of: permitted.attempt, in: situation.snapshot)
-  guard let outcome = permitted.outcome(permitted.planned), outcome.verdict != .ok else { return [] }
+  guard let outcome = permitted.outcome(permitted.planned), outcome.verdict != .ok,
+    outcome.verdict != .fails(.accessDenied)
+  else { return [] }
   return suggestions(permitted, outcome, primaryCause(permitted)).filter { $0.kind != .otherPort }
 }
 
