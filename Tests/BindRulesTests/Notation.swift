@@ -33,11 +33,9 @@ func socket(_ text: String) -> SocketObservation {
     timer: isTimeWait ? SocketTimer(kind: .timeWait, expires: 41_000) : nil)
   observation.bucketDomain = number("domain")
   observation.inode = number("inode").map { UInt64($0) }
-  // The port that a client has counts for what the socket is, not for the bind.
-  if let peer = number("remote") {
-    observation.remote = Endpoint(address: address, port: Port(UInt16(peer)))
-    if let own = number("port") { observation.local.port = Port(UInt16(own)) }
-  }
+  if let peer = number("remote") { observation.remote = Endpoint(address: address, port: Port(UInt16(peer))) }
+  // The port that a client has, or a service, counts for what the socket is, not for the bind.
+  if let own = number("port") { observation.local.port = Port(UInt16(own)) }
   return observation
 }
 

@@ -73,15 +73,15 @@ struct SystemCallTests {
   func closedStreams(_ words: [String]) throws {
     let (status, lines) = try watchBesideListener(words, hasStreams: false)
     #expect(status == 70, "nowhere to write")
-    // How many looks a second takes in depends on the machine; each makes one.
-    #expect(words.contains("--wait") ? Set(lines) == ["duplicate"] : lines == ["duplicate"])
+    // An option is asked for again until it is sure that it stays, one duplicate at a time: none was kept beside another.
+    #expect(Set(lines) == ["duplicate"])
   }
 
   @Test("a hostile environment changes nothing that is executed, nor the answer")
   func environment() throws {
     let (status, lines) = try watchBesideListener(["PORT"], environment: hostileEnvironment)
     #expect(status == 1)
-    #expect(lines == ["duplicate"])
+    #expect(Set(lines) == ["duplicate"])
     let (normal, hostile) = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
       (namespace: inout NetworkNamespace) in
       let port = try namespace.freshPort().rawValue
