@@ -205,6 +205,19 @@ struct LikelyTests {
       ["LISTEN :: RP v6only? inode=7", "BOUND 127.0.0.2 RP uid=5 inode=6"], "0.0.0.0", "in-use in-use ? ?", []),
   ]
 
+  @Test("of listeners that never receive the same is that each is alone: no SO_REUSEPORT is guessed")
+  func apart() {
+    let planned = attempt("0.0.0.0")
+    for other in [":: V6ONLY", "::1"] {
+      let sockets = [socket("LISTEN 0.0.0.0 ra? rp?"), socket("LISTEN \(other) ra? rp?")]
+      for existing in [sockets, sockets.reversed()] {
+        let snapshot = Snapshot(host: openHost(), sockets: existing)
+        let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot) { _ in nil }
+        #expect(!likelyLine(all).contains("(ok)"), "\(other): \(likelyLine(all))")
+      }
+    }
+  }
+
   @Test("is the rules' answer in the ordinary world, and names what it rests on", arguments: rows)
   func row(_ row: LikelyRow) {
     let snapshot = Snapshot(host: openHost(), sockets: row.existing.map(socket))
