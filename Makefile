@@ -114,7 +114,7 @@ churn: $(RELEASE) ## RUNS (1000) answers of the release binary and of the librar
 	@scripts/setup $(TEST_PACKAGES)
 	swift build --build-tests
 	PORTWHY_BINARY=$(CURDIR)/$(RELEASE) PORTWHY_CHURN_RUNS=$(RUNS) PORTWHY_HOLDERS=$(HOLDERS) PORTWHY_STRIDE=$(STRIDE) \
-	  swift test --skip-build --no-parallel --filter 'ChurnTests|CrowdTests|InterruptedLookTests'
+	  swift test --skip-build --no-parallel --filter 'ChurnTests|CrowdTests|CrowdedPortTests|InterruptedLookTests'
 
 SANITIZERS ?= address thread
 

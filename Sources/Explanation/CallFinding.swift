@@ -130,11 +130,15 @@ extension CauseEntry {
     what: [
       "The kernel asks its policies before it looks at the port: security modules, Landlock, programs of the cgroup."
     ],
-    signs: ["The error is EACCES or EPERM, on a port that portwhy finds free or that is not below 1024."],
+    signs: [
+      "The error is EACCES or EPERM, on a port that portwhy finds free or that is not below 1024.",
+      "Or socket() itself fails, with whatever error a seccomp filter gives.",
+    ],
     helps: [
       "SELinux, AppArmor: the audit log names the rule; semanage port or the profile lets the port in.",
       "Landlock: the sandbox that started the program has to allow the port.",
-      "systemd: SocketBindAllow= in the unit that has SocketBindDeny=.",
+      "systemd: SocketBindAllow= in the unit that has SocketBindDeny=, the family in RestrictAddressFamilies=.",
+      "seccomp: the container's profile has to allow sockets of the family.",
     ], ineffective: ["Another socket option: no policy looks at them."],
     references: ["landlock(7)", "systemd.resource-control(5)"],
     reason: { situation in

@@ -102,7 +102,7 @@ package struct Headline {
 
   /// An error before the port is looked at.
   private func refusal(_ situation: Situation) -> String {
-    guard situation.plannedVerdict.errno == .accessDenied, situation.familyRefusal == nil else {
+    guard situation.plannedVerdict.errno == .accessDenied else {
       let reason = primaryCause(situation)?.entry.reason(situation).first
       return "\(subject) cannot be bound" + (reason.map { ": \($0)" } ?? "")
     }
@@ -137,7 +137,7 @@ package struct Headline {
   package var second: String {
     guard let some = situations.first else { return "" }
     let groups = groups
-    let refused = situations.filter { $0.plannedVerdict.errno == .accessDenied && $0.familyRefusal == nil }
+    let refused = situations.filter { $0.plannedVerdict.errno == .accessDenied }
     if ofCall == nil, refused.count == situations.count { return asRoot(refused) }
     let bind = "a bind" + (some.planned.isEmpty ? "" : " with \(some.planned.names)") + " to "
     let who = " as \(user(some.attempt.uid))"
@@ -274,7 +274,8 @@ extension ProcessRecord {
 }
 
 extension Diagnosis {
-  /// The headline's words for what only a call that was made could tell; nil where the rules explain what it met.
+  /// The headline's words for a policy's refusal, and for what only a call that was made could tell; nil where the rules
+  /// explain what it met.
   package var ofCall: String? {
     switch cause {
     case .refusedByPolicy?, .goneMeanwhile?, .alreadyBound?: cause?.entry.text.title

@@ -223,11 +223,12 @@ package final class Supervisor {
       let status = WaitStatus(rawValue: number)
       switch status.change {
       case .stopped where running[child] != nil: stopped(child, status)
-      case .stopped(let signal) where child == command: commandStopped(by: signal)
       case .stopped(let signal) where status.isTraceStop:
-        // A thread that was given up.
+        // A thread that was given up, maybe of the command.
         _ = portwhy_detach(child, signal == SIGTRAP ? 0 : signal)
-      case .stopped: break
+      case .stopped(let signal):
+        // One that was given up may stop for a signal first; what is not traced has stopped by itself.
+        if portwhy_detach(child, signal) != 0, child == command { commandStopped(by: signal) }
       case .continued where child == command: jobControl.isCommandStopped = false
       case .continued: break
       case .exited(let code):
