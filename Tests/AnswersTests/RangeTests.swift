@@ -23,33 +23,42 @@ struct RangeTests {
     arguments: [nil, 0, 65534] as [UInt32?])
   func sameAsAlone(_ uid: UInt32?) throws {
     let sysctls = ["ipv4/ip_local_reserved_ports": "41003,41005-41006", "ipv4/ip_unprivileged_port_start": "1022"]
-    let (together, alone) = try NetworkNamespace.run(NamespaceConfiguration(devices: false, sysctls: sysctls)) {
+    let pairs = try NetworkNamespace.run(NamespaceConfiguration(devices: false, sysctls: sysctls)) {
       (_: inout NetworkNamespace) in
       let held = [Port(1021), Port(1024), Port(41001)].map { listener($0) }
       defer { for descriptor in held { close(descriptor) } }
-      let ranges: [ClosedRange<Port>] = [1019...1027, 40999...41009]
-      let together = try TransportProtocol.allCases.flatMap { transport in
-        try ranges.flatMap { try ask($0, transport, uid: uid) }
+      var pairs: [(together: TargetReport, alone: TargetReport)] = []
+      // A child of another test may hold copies of this process's sockets for a moment, and is a holder more then.
+      for _ in 0..<5 where pairs.isEmpty || pairs.contains(where: { $0.together != $0.alone }) {
+        pairs = try askBoth(uid)
       }
-      let alone = try TransportProtocol.allCases.flatMap { transport in
-        try ranges.flatMap { range in
-          try (range.lowerBound.rawValue...range.upperBound.rawValue).flatMap { number in
-            try ask(Port(number)...Port(number), transport, uid: uid)
-          }
-        }
-      }
-      return (together, alone)
+      return pairs
     }
-    #expect(together.count == 40 && together.count == alone.count)
-    for (one, other) in zip(together, alone) {
-      // A free port to offer is looked for only beside a single one.
-      var (one, other) = (one, other)
-      for index in other.attempts.indices {
-        one.attempts[index].explanation.suggestions.removeAll { $0.kind == .otherPort }
-        other.attempts[index].explanation.suggestions.removeAll { $0.kind == .otherPort }
+    #expect(pairs.count == 40)
+    for (together, alone) in pairs { #expect(together == alone, "\(together.transport) \(together.port)") }
+  }
+
+  /// Each port's answer among others, and alone.
+  private func askBoth(_ uid: UInt32?) throws -> [(together: TargetReport, alone: TargetReport)] {
+    let ranges: [ClosedRange<Port>] = [1019...1027, 40999...41009]
+    return try TransportProtocol.allCases.flatMap { transport in
+      try ranges.flatMap { range in
+        let numbers = range.lowerBound.rawValue...range.upperBound.rawValue
+        let alone = try numbers.flatMap { try ask(Port($0)...Port($0), transport, uid: uid) }
+        let together = try ask(range, transport, uid: uid)
+        #expect(together.count == alone.count)
+        // A free port to offer is looked for only beside a single one.
+        return zip(together.map(withoutOtherPorts), alone.map(withoutOtherPorts)).map { ($0, $1) }
       }
-      #expect(one == other, "\(one.transport) \(one.port)")
     }
+  }
+
+  private func withoutOtherPorts(_ target: TargetReport) -> TargetReport {
+    var target = target
+    for index in target.attempts.indices {
+      target.attempts[index].explanation.suggestions.removeAll { $0.kind == .otherPort }
+    }
+    return target
   }
 
   @Test("of every port is answered, and no port looks through the sockets of the others")

@@ -1,19 +1,35 @@
 import Glibc
 import SocketModel
 
-/// close(2), and waits until no child of this process has a copy: one that was forked meanwhile, by a look in another
-/// thread or by another test, holds the socket, and with it the port, until it has closed what it inherited.
+/// close(2), and waits until nobody has a copy: a process that was forked meanwhile, by a look in another thread or by
+/// another test, holds the socket, and with it the port, until it has closed what it inherited.
+///
+/// What listens, is connected or is UDP shows in /proc/thread-self/net. For what is only bound the children of this process
+/// are watched, whose list may lack one while others come and go (proc(5)).
 package func closeForGood(_ descriptor: Int32) {
   var status = stat()
   let isKnown = fstat(descriptor, &status) == 0
+  let port = (try? SystemCalls.localAddress(descriptor).port) ?? 0
   SystemCalls.close(descriptor)
   guard isKnown else { return }
   let name = "socket:[\(status.st_ino)]"
-  var round = 0
-  while round < 10_000, children().contains(where: { holds($0, name) }) {
+  var left = children()
+  for round in 0..<10_000 {
+    left.removeAll { !mayHold($0, name) }
+    let rows = port == 0 ? [] : (try? readSocketTable(Port(port))) ?? []
+    if left.isEmpty, !rows.contains(where: { $0.inode == status.st_ino }) { return }
     SystemCalls.pause(round: round)
-    round += 1
   }
+}
+
+/// Whether a child may hold the socket. What close_range(2) and exit(2) take out of the table is closed only as they end
+/// (`task_work_run`), so that a child of this very program that runs may hold what nobody sees any more.
+private func mayHold(_ process: Substring, _ name: String) -> Bool {
+  guard let bytes = try? SystemCalls.readFile("/proc/\(process)/stat"),
+    let state = String(decoding: bytes, as: UTF8.self).split(separator: ")").last?.split(separator: " ").first
+  else { return false }
+  if "ZX".contains(state) { return false }
+  return holds(process, name) || state == "R" && target("/proc/\(process)/exe") == target("/proc/self/exe")
 }
 
 /// The children of all threads of this process.
