@@ -72,7 +72,7 @@ let package = Package(
     support("FixtureTestSupport", settings: strict),
     support("NetlinkTestSupport", ["CLinux", "Netlink", "SocketModel"], settings: strict),
     .systemLibrary(name: "CKernelLab", path: "Tests/Support/CKernelLab"),
-    support("KernelLab", ["BindRules", "CKernelLab", "SocketModel"], settings: strict),
+    support("KernelLab", ["BindRules", "CKernelLab", "Netlink", "SocketModel"], settings: strict),
     tool(
       "conformance", ["BindRules", "Explanation", "KernelLab", "Answers", "PortwhyReport", "SocketModel"],
       settings: strict),

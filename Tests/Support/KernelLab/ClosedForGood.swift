@@ -1,11 +1,12 @@
 import Glibc
+import Netlink
 import SocketModel
 
 /// close(2), and waits until nobody has a copy: a process that was forked meanwhile, by a look in another thread or by
 /// another test, holds the socket, and with it the port, until it has closed what it inherited.
 ///
-/// What listens, is connected or is UDP shows in /proc/thread-self/net. For what is only bound the children of this process
-/// are watched, whose list may lack one while others come and go (proc(5)).
+/// sock_diag(7) lists it until then, TCP sockets that are only bound since Linux 6.8. For these the children of this process
+/// are watched too, whose list may lack one while others come and go (proc(5)).
 package func closeForGood(_ descriptor: Int32) {
   var status = stat()
   let isKnown = fstat(descriptor, &status) == 0
@@ -16,10 +17,16 @@ package func closeForGood(_ descriptor: Int32) {
   var left = children()
   for round in 0..<10_000 {
     left.removeAll { !mayHold($0, name) }
-    let rows = port == 0 ? [] : (try? readSocketTable(Port(port))) ?? []
-    if left.isEmpty, !rows.contains(where: { $0.inode == status.st_ino }) { return }
+    if left.isEmpty, !isListed(UInt64(status.st_ino), port) { return }
     SystemCalls.pause(round: round)
   }
+}
+
+private func isListed(_ inode: UInt64, _ port: UInt16) -> Bool {
+  port != 0
+    && TransportProtocol.allCases.contains { transport in
+      (try? SocketDump().glances(transport, .all, ports: port...port))?.contains { $0.inode == inode } ?? false
+    }
 }
 
 /// Whether a child may hold the socket. What close_range(2) and exit(2) take out of the table is closed only as they end
