@@ -266,9 +266,9 @@ private func howTheyMeet(_ situation: Situation, _ cause: Cause?) -> [String] {
   }
   guard let other = overlaps.first(where: { $0.kind == .dualStack })?.socket else { return [] }
   if attempt.address.plain.family == .ipv6 {
-    return ["binding [\(attempt.address)] with IPV6_V6ONLY off claims the port for IPv4 too"]
+    return ["with IPV6_V6ONLY off, a socket on [\(attempt.address)] takes the port for IPv4 too"]
   }
-  return ["IPV6_V6ONLY is off there, so [\(other.local.address)]:\(attempt.port) has the port for IPv4 too"]
+  return ["with IPV6_V6ONLY off, the socket on [\(other.local.address)]:\(attempt.port) has the port for IPv4 too"]
 }
 
 /// That the wildcard takes in another address of its family.

@@ -117,11 +117,11 @@ extension Suggestion {
     // The holder.
     case mayStop = "you may stop it"
     case mayLookOutside = "you get there"
-    case noHiddenHolder = "no process that you cannot see holds it too"
+    case noHiddenHolder = "no other process has it too"
     case notNeeded = "it is not needed"
-    case portWasChosen = "the kernel chose the port for it, as for most clients"
+    case portWasChosen = "the kernel chose the port for it (as for most clients)"
     case startsAtBoot = "it happens at boot"
-    case loginIsDead = "nobody uses the login any more"
+    case loginIsDead = "it belongs to a client that is gone"
     case wantsToMove = "you want to move it"
     case peersChange = "its peers change too"
     case peersChangeEndpoint = "its peers change their endpoint"
@@ -129,6 +129,7 @@ extension Suggestion {
     case exportsUnneeded = "nobody needs the exports"
     // The address, the port and the interface.
     case needNotBeThisAddress = "the server need not have exactly this address"
+    case addressBelongsHere = "this host should have the address"
     case interfaceMattersMore = "the interface matters more"
     case noDuplicate = "no duplicate is found"
     case interfaceHasAddress = "the interface has the address"

@@ -4,10 +4,10 @@ import SocketModel
 // How bind(2) and listen(2) end, in words: one wording for the first line, the four combinations and a range.
 
 extension ReuseOptions {
-  /// The name of a combination: `none`, `SO_REUSEADDR`, `SO_REUSEPORT`, `both`.
+  /// The name of a combination: `no option`, `SO_REUSEADDR`, `SO_REUSEPORT`, `both`.
   package var label: String {
     switch self {
-    case []: "none"
+    case []: "no option"
     case [.reuseaddr, .reuseport]: "both"
     default: names
     }

@@ -35,10 +35,10 @@ private func forwardingNotes(_ sockets: [SocketObservation]) -> [Note] {
   }
   return kinds.map { what in
     let names = holders[what, default: []].map(\.text)
-    let (forwards, its) = names.count > 1 ? ("forward", "the end of each") : ("forwards", "its end")
+    let (forwards, its) = names.count > 1 ? ("forward", "to end one of them") : ("forwards", "to end it")
     return Note(
       kind: .loginForwarding,
-      text: "\(names.listed()) \(forwards) \(what): \(its) is the end of the whole session")
+      text: "\(names.listed()) \(forwards) \(what): \(its) ends the whole session")
   }
 }
 
@@ -76,7 +76,8 @@ extension SocketObservation {
           kind: .inheritedDescriptor,
           text:
             "\(heirs.map(\.text).listed()) \(many ? "have" : "has") inherited the socket from a parent that is gone,"
-            + " and \(many ? "wait" : "waits") for no connection on it: SOCK_CLOEXEC in the server prevents this"))
+            + " and \(many ? "accept" : "accepts") no connections; SOCK_CLOEXEC in the server would have prevented this"
+        ))
     case nil: break
     }
     notes += processes.compactMap(\.supervisorNote).prefix(1)
@@ -94,7 +95,7 @@ extension SocketObservation {
     }
     return Suggestion(
       kind: .changeSetting, certainty: .when(.loginIsDead),
-      text: "let sshd end dead logins by itself, by ClientAliveInterval and ClientAliveCountMax in sshd_config")
+      text: "let sshd end such logins by itself: ClientAliveInterval and ClientAliveCountMax in sshd_config")
   }
 
   /// What holds a socket that no process is seen to hold, without evidence: as a note, never as an owner.
@@ -202,9 +203,8 @@ extension ProcessRecord {
   /// What it is for, where that is a forwarding of ssh(1).
   fileprivate func forwarding(_ local: Endpoint) -> String? {
     guard servesLogin else { return program == "ssh" ? "the port to another host (ssh -L or -D)" : nil }
-    let login = "an ssh login\(uid.map { " of uid \($0)" } ?? "")"
     return local.isX11Display
-      ? "X11 for \(login) (ssh -X, display :\(local.port.rawValue - 6000))" : "the port for \(login) (ssh -R)"
+      ? "X11 for an ssh login (ssh -X, display :\(local.port.rawValue - 6000))" : "the port for an ssh login (ssh -R)"
   }
 
   /// The program: the base name of its executable, else its short name.

@@ -84,7 +84,7 @@ extension Collection where Element == SocketObservation {
 }
 
 /// How many letters have to be inserted, removed or replaced to make one word of the other (Levenshtein).
-func editDistance<Letter: Equatable>(_ first: [Letter], _ second: [Letter]) -> Int {
+package func editDistance<Letter: Equatable>(_ first: [Letter], _ second: [Letter]) -> Int {
   var row = Array(0...second.count)
   for (index, letter) in first.enumerated() {
     var diagonal = row[0]
@@ -197,7 +197,7 @@ package struct OwnerWords {
 func kernelText(_ owner: KernelOwner?) -> String { "the kernel" + (owner.map { " (\($0.text))" } ?? "") }
 
 /// A holder that could not be looked at, of this user; a table leaves the noun out.
-func hiddenText(_ uid: UInt32?) -> String { "a hidden process" + ofUser(uid) }
+func hiddenText(_ uid: UInt32?) -> String { "a process that is hidden from you" + ofUser(uid) }
 
 private func ofUser(_ uid: UInt32?) -> String { uid.map { " (uid \($0))" } ?? "" }
 

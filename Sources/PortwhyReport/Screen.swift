@@ -108,7 +108,9 @@ struct TargetScreen {
 
   private func why() -> [String] {
     merged { $0.explanation.why }.enumerated().flatMap { offset, entry in
-      section(offset == 0 ? "why" : "", TerminalText.words(entry.value))
+      // A sentence that names its address needs no other word for it.
+      let isNamed = entry.prefix.first.map { entry.prefix.count == 1 && entry.value.contains($0.dropLast()) } == true
+      return section(offset == 0 ? "why" : "", (isNamed ? [] : entry.prefix) + TerminalText.words(entry.value))
     }
   }
 
@@ -146,11 +148,11 @@ struct TargetScreen {
     return section("more", ["portwhy --explain \(cause.rawValue)"])
   }
 
-  /// `if CONDITION: TEXT: COMMAND`; the command is one word, so that no line break gets into it.
+  /// `if CONDITION, TEXT: COMMAND`; the command is one word, so that no line break gets into it.
   private func words(_ suggestion: Suggestion) -> [String] {
     var words: [String] = []
     if case .conditional(let condition) = suggestion.certainty {
-      words += TerminalText.words("if \(condition.rawValue):")
+      words += TerminalText.words("if \(condition.rawValue),")
     }
     words += TerminalText.words(suggestion.text + (suggestion.command == nil ? "" : ":"))
     if let command = suggestion.command { words.append(TerminalText.escaped(command.text)) }
@@ -167,11 +169,14 @@ struct TargetScreen {
       guard let first = group.first else { return [] }
       let isOne = groups.count == 1 && group.count == target.attempts.count
       let prefix = isOne ? [] : [addresses(group) + ":"]
-      return section(offset == 0 ? "bind" : "", prefix + items(first), separator: "   ")
+      let words = prefix + items(first)
+      let isWide = words.contains { $0.utf8.count > style.width - Self.labelWidth }
+      return section(
+        offset == 0 ? "bind" : "", isWide ? words.flatMap(\.words) : words, separator: isWide ? " " : "   ")
     }
   }
 
-  /// `none, SO_REUSEPORT: EADDRINUSE`, `SO_REUSEADDR, both: ok`.
+  /// `no option, SO_REUSEPORT: EADDRINUSE`, `SO_REUSEADDR, both: ok`.
   private func items(_ attempt: AttemptReport) -> [String] {
     var items: [(labels: [String], result: String)] = []
     for options in ReuseOptions.combinations {

@@ -141,6 +141,13 @@ let causeCases: [CauseCase] = [
     name: "ephemeral-port", note: .ephemeralPort, sysctls: ["ipv4/ip_local_port_range": "2000 2999"]),
   CauseCase(name: "privileged-port", cause: .privilegedPort, uid: 1000, port: .privileged),
   CauseCase(name: "address-not-local", cause: .addressNotLocal, addresses: ["203.0.113.1"]),
+  // No other address is named where the bind would fail once more.
+  CauseCase(
+    name: "address-not-local-taken", cause: .addressNotLocal, holders: [Holder(.listening, .tcp, any)],
+    addresses: ["203.0.113.1"]),
+  CauseCase(
+    name: "address-not-local-beside", cause: .addressNotLocal, holders: [Holder(.listening, .tcp, a)],
+    addresses: ["203.0.113.1"]),
   CauseCase(name: "address-on-other-device", cause: .addressOnOtherDevice, addresses: ["::1"], device: "dev0"),
   CauseCase(name: "address-tentative", cause: .addressTentative, addresses: ["fd55::1"], isTentative: true),
   CauseCase(name: "device-missing", cause: .deviceMissing, device: "nodev0"),

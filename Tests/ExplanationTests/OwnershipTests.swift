@@ -28,8 +28,11 @@ private func explanation(
   host.sudoUID = sudoUID
   host.unprivilegedPortStart = 1024
   host.interfaces = []
-  let attempt = BindAttempt(
-    transport: transport, address: .v4(.any), port: Port(8080), v6only: false, device: nil, uid: 0)
+  var attempt = BindAttempt(
+    transport: transport, address: .v4(.any), port: sockets.first?.local.port ?? Port(8080), v6only: false,
+    device: nil,
+    uid: 0)
+  attempt.mayBindPrivileged = true
   let snapshot = Snapshot(host: host, sockets: sockets)
   return explain(
     Situation(attempt: attempt, outcomes: outcomes(of: attempt, in: snapshot), planned: [], snapshot: snapshot))
@@ -352,7 +355,7 @@ struct OwnershipTests {
     let notes = explanation([listener([7, 8, 9].map { process($0, "ssh", executable: "/usr/bin/ssh") })]).notes
     #expect(
       notes.filter { $0.kind == .loginForwarding }.map(\.text) == [
-        "ssh (pid 7), ssh (pid 8) and 1 more forward the port to another host (ssh -L or -D): the end of each is the end of"
+        "ssh (pid 7), ssh (pid 8) and 1 more forward the port to another host (ssh -L or -D): to end one of them ends"
           + " the whole session"
       ])
   }
@@ -364,13 +367,18 @@ struct OwnershipTests {
     session.parents = [ParentProcess(pid: 8, command: "sshd"), ParentProcess(pid: 1, command: "systemd")]
     var forwarded = listener([session])
     let remote = explanation([forwarded])
-    #expect(remote.notes.contains { $0.text.contains("for an ssh login of uid 1000 (ssh -R)") })
+    #expect(remote.notes.contains { $0.text.contains("for an ssh login (ssh -R): to end it ends the whole session") })
     #expect(
       remote.suggestions.contains {
-        $0.kind == .stopHolder && $0.text.hasPrefix("end the ssh login of uid 1000 (sshd (pid 9))")
+        $0.kind == .stopHolder && $0.text.hasPrefix("end the ssh login that sshd (pid 9) serves, with its shell")
           && $0.command?.text == "kill 9"
       })
     #expect(remote.suggestions.contains { $0.kind == .changeSetting && $0.text.contains("ClientAliveInterval") })
+    forwarded.local = Endpoint(address: .v4(.any), port: Port(8443))
+    #expect(explanation([forwarded]).suggestions.first?.kind == .stopHolder, "no other port is known")
+    forwarded.local = Endpoint(address: .v4(.any), port: Port(443))
+    #expect(
+      explanation([forwarded]).suggestions.map(\.kind).prefix(2) == [.otherPort, .stopHolder], "the safest first")
     forwarded.local = Endpoint(address: .v4(.loopback), port: Port(6010))
     #expect(story(of: session, at: 0, user: { "uid \($0)" }) == "sshd (pid 9, uid 1000, for an ssh login)")
     session.parents = [ParentProcess(pid: 1, command: "systemd")]

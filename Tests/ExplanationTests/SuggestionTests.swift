@@ -93,6 +93,11 @@ private let suggestionCases: [SuggestionCase] = [
     let named = try #require(suggestion.text.split(separator: ": ").last?.split(separator: ":").first)
     return (Attempt(.tcp, ip(String(named))), none)
   },
+  row("address-not-local-beside", .localAddress) { _, _, suggestion in
+    let named = try #require(suggestion.text.split(separator: ": ").last?.split(separator: ":").first)
+    #expect(named != "127.0.0.1" && suggestion.text.hasPrefix("bind an address"), "\(suggestion.text)")
+    return (Attempt(.tcp, ip(String(named))), none)
+  },
   row("address-not-local", .nonlocalBind) { lab, _, suggestion in
     #expect(suggestion.command?.argv?.last == "net.ipv4.ip_nonlocal_bind=1")
     try lab.setSysctl("ipv4/ip_nonlocal_bind", "1")

@@ -83,15 +83,26 @@ struct GivenOptionsTests {
   @Test(
     "that are wrong are refused in one line with what was typed",
     arguments: [
-      (["--bogus"], "unknown option \"--bogus\""), (["--bogus=1"], "unknown option \"--bogus\""),
-      (["-x"], "unknown option \"-x\""), (["-tx"], "unknown option \"-x\" in \"-tx\""),
-      (["-json"], "unknown option \"-j\" in \"-json\""), (["-té"], "unknown option \"-té\""),
-      (["-t-"], "unknown option \"-t-\""), (["--=x"], "unknown option \"--\""),
-      (["-t:"], "unknown option \"-:\" in \"-t:\""),
+      (["--bogus"], "unknown option \"--bogus\"; --help lists them all"),
+      (["--bogus=1"], "unknown option \"--bogus\"; --help lists them all"),
+      (["-x"], "unknown option \"-x\"; --help lists them all"),
+      (["-tx"], "unknown option \"-x\" in \"-tx\"; --help lists them all"),
+      (["-json"], "unknown option \"-j\" in \"-json\"; --help lists them all"),
+      (["-té"], "unknown option \"-té\"; --help lists them all"),
+      (["-t-"], "unknown option \"-t-\"; --help lists them all"),
+      (["--=x"], "unknown option \"--\"; --help lists them all"),
+      (["-t:"], "unknown option \"-:\" in \"-t:\"; --help lists them all"),
+      (["--reusadr", "80"], "unknown option \"--reusadr\"; is it --reuseaddr?"),
+      (["--v6olny", "80"], "unknown option \"--v6olny\"; is it --v6only?"),
+      (["--rejuse", "80"], "unknown option \"--rejuse\"; --help lists them all"),
+      (
+        ["--" + String(repeating: "x", count: 31)],
+        "unknown option \"--\(String(repeating: "x", count: 31))\"; --help lists them all"
+      ),
       (["--uid"], "--uid needs a value"), (["80", "--netns"], "--netns needs a value"),
       (["--device", "--wait", "80"], "--device needs a value"), (["--uid", "-q"], "--uid needs a value"),
       (["--json=yes"], "--json takes no value"), (["--json="], "--json takes no value"),
-      (["80", "81"], "unexpected argument \"81\"; several ports are one word: 80,81"),
+      (["80", "81"], "unexpected argument \"81\"; type several ports with commas: 80,81"),
       (["a", "b"], "unexpected argument \"b\""),
       (["80", "--", "x"], "\"80\" says nothing beside -- COMMAND"),
       (["-t", "--", "x"], "-t says nothing beside -- COMMAND"),
@@ -116,7 +127,13 @@ struct GivenOptionsTests {
       for length in 1..<long.utf8.count {
         let short = "--" + long.prefix(length)
         if OptionTable.portwhy.rows.contains(where: { $0.names.contains(short) }) { continue }
-        for words in [[short, "80"], [short + "=80"]] { #expect(refusal(words) == "unknown option \"\(short)\"") }
+        // It is said which one was probably meant, where that is clear.
+        let longer = OptionTable.portwhy.rows.filter { $0.long?.hasPrefix(long.prefix(length)) == true }
+        for words in [[short, "80"], [short + "=80"]] {
+          let message = refusal(words)
+          #expect(message?.hasPrefix("unknown option \"\(short)\"; ") == true)
+          if length >= 4, longer.count == 1 { #expect(message?.hasSuffix("; is it --\(long)?") == true) }
+        }
       }
     }
   }

@@ -189,7 +189,7 @@ struct JSONCommandTests {
     let saved = try JSONReport.read(Array(newer.utf8)).report
     #expect(JSONReport.render(saved, users: users) == newer)
     #expect(saved.targets.first?.attempts.first?.explanation.cause == nil)
-    #expect(Screen.render(saved, style: ScreenStyle()).contains("if the moon is full:"))
+    #expect(Screen.render(saved, style: ScreenStyle()).contains("if the moon is full,"))
     #expect(try Portwhy.answer(from: saved).targets.first?.attempts.first?.explanation.cause == .hidden)
   }
 }

@@ -46,7 +46,7 @@ extension CauseEntry {
       .shown("address.loopback-net", "An alias for 127.0.0.2: all of 127.0.0.0/8 can be bound as it is."),
     ], references: ["ip(7)", "ip-address(8)"],
     reason: { ["no interface of this host has the address \($0.attempt.address)"] },
-    remedies: { localAddress($0) + freebind($0) })
+    remedies: { localAddress($0) + addressesNow + freebind($0) })
 
   static let addressOnOtherDevice = CauseEntry(
     "the host has the address on another interface",

@@ -162,10 +162,13 @@ struct CauseEntry: Sendable {
     let isPlanned = situation.planned.contains(.reuseaddr)
     if sockets.contains(where: { $0.reuseaddr.sure == false }) {
       return isPlanned || situation.attempt.transport == .tcp
-        ? ["SO_REUSEADDR has to be set on both sides, and the other side did not set it"] : []
+        ? [
+          "SO_REUSEADDR has to be set on both sockets, and \(sockets.filter { $0.reuseaddr.sure == false }.makers)"
+            + " did not set it"
+        ] : []
     }
     return !isPlanned && sockets.allSatisfy { $0.reuseaddr.sure == true }
-      ? ["the other side set SO_REUSEADDR, this one does not"] : []
+      ? ["\(sockets.makers) had set SO_REUSEADDR; yours has to set it too"] : []
   }
 
   /// The same beside sockets that need not listen.
@@ -174,6 +177,14 @@ struct CauseEntry: Sendable {
       return reuseaddrOnOneSide(situation)
     }
     return situation.planned.contains(.reuseaddr) ? ["SO_REUSEADDR never helps against a listening socket"] : []
+  }
+}
+
+extension Collection where Element == SocketObservation {
+  /// Who set their options, or did not: the program that has them, or the server that they were left by.
+  fileprivate var makers: String {
+    guard allSatisfy({ $0.owner == .none }) else { return holderNames }
+    return "the server that left the \(count == 1 ? "connection" : "connections")"
   }
 }
 

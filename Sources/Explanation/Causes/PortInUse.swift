@@ -71,7 +71,7 @@ extension CauseEntry {
     signs: ["Your address and the one in LOCAL differ, and one of them is 0.0.0.0 or [::]."],
     helps: [
       .shown("wildcard.other-address", "Bind the one address you need: two different addresses do not collide."),
-      "Or let the other side bind one address instead of the wildcard.",
+      "Or let the other program bind one address instead of the wildcard.",
     ],
     ineffective: [
       .shown("wildcard.no-reuseaddr", "SO_REUSEADDR beside a listener: that works on BSD, not on Linux.")
@@ -277,7 +277,9 @@ extension CauseEntry {
     helps: ["Set it before bind() in the other program too, if the two are meant to share the traffic."],
     ineffective: ["Setting it in your own program alone: the first socket decides as well."],
     references: ["socket(7)"],
-    reason: { _ in ["SO_REUSEPORT has to be set on both sides, and the other side did not set it"] },
+    reason: {
+      ["SO_REUSEPORT has to be set on both sockets, and \($0.blockingSockets.holderNames) did not set it"]
+    },
     remedies: reuseportThere)
 
   static let reuseportOtherUser = CauseEntry(
@@ -298,7 +300,7 @@ extension CauseEntry {
     reason: { situation in
       let owners = Set(situation.blockingSockets.compactMap(\.uid)).sorted().map(String.init).listed()
       return [
-        "both sides set SO_REUSEPORT, but the sockets belong to uid \(owners), this one to uid \(situation.attempt.uid)"
+        "both set SO_REUSEPORT, but what is there belongs to uid \(owners), yours to uid \(situation.attempt.uid)"
       ]
     },
     remedies: otherUser)
@@ -314,7 +316,7 @@ extension CauseEntry {
     helps: [.shown("udp.set-both", "Set both options: that fits sockets with either, SO_REUSEPORT of one user.")],
     ineffective: [.shown("udp.order", "Trying again: with mixed options the order of the binds may decide.")],
     references: ["socket(7)", "udp(7)"],
-    reason: { _ in ["both sides mean to share, but not by the same option"] },
+    reason: { _ in ["both sockets are meant to share, but not by the same option"] },
     remedies: reuseportThere)
 
   static let dependsOnOrder = CauseEntry(

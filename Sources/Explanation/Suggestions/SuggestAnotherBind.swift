@@ -118,15 +118,32 @@ private func portOf(_ ports: ClosedRange<UInt16>, _ situation: Situation) -> Sug
 extension CauseEntry {
   /// An address that the host has, or IPv4 where that is meant by IPv6.
   static let localAddress: Remedies = { situation in
-    let own = situation.snapshot.host.ownAddresses.filter { $0.family == situation.attempt.address.plain.family }
-    let named = own.prefix(3).map { Endpoint(address: $0, port: situation.attempt.port).text }
+    let family = situation.attempt.address.plain.family
+    // None where a bind is sure to fail once more, now because the port is taken there.
+    func mayWork(_ address: IPAddress) -> Bool {
+      var changed = situation.attempt
+      changed.address = address
+      return situation.verdict(nil, changed).errno == nil
+    }
+    let own = situation.snapshot.host.ownAddresses.filter { $0.family == family }
+    let free = own.prefix(8).filter(mayWork)
+    let isWildcardFree = mayWork(family == .ipv4 ? .v4(.any) : .v6(.any))
+    guard isWildcardFree || !free.isEmpty else { return [] }
+    let named = free.prefix(3).map { Endpoint(address: $0, port: situation.attempt.port).text }
     return [
       Suggestion(
         kind: .localAddress, certainty: .when(.needNotBeThisAddress),
-        text: "bind the wildcard, or an address that this host has"
+        text: "bind \(isWildcardFree ? "the wildcard, or " : "")an address that this host has"
           + (named.isEmpty ? " (ip address shows them)" : ": \(named.listed(atMost: 3, "or"))"))
     ]
   }
+
+  /// An address that a host has lost, or never got, is a matter of its interfaces.
+  static let addressesNow = [
+    Suggestion(
+      kind: .lookAtInterfaces, certainty: .when(.addressBelongsHere),
+      text: "see which addresses its interfaces have", command: Command(["ip", "address"]))
+  ]
 
   /// Binding an address before the host has it, judged as if any might be bound: by the planned server's own setting,
   /// IP_FREEBIND in a program of one's own, or the sysctl that counts for all.
@@ -158,10 +175,10 @@ extension CauseEntry {
       Suggestion(
         kind: .raisePrivilege, certainty: certainty,
         text: "give the server CAP_NET_BIND_SERVICE: AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit, or"
-          + " setcap cap_net_bind_service=+ep on the file of its program"),
+          + " setcap cap_net_bind_service=+ep on the file of its program (of an interpreter: every script gets it)"),
       Suggestion(
         kind: .unprivilegedPortStart, certainty: certainty,
-        text: "let every user bind ports from \(attempt.port) up",
+        text: "let every user bind ports from \(attempt.port) up, until the next boot",
         command: host.asRoot(["sysctl", "net.ipv4.ip_unprivileged_port_start=\(attempt.port)"])),
     ]
       + (situation.isFixedByProtocol
@@ -329,7 +346,7 @@ private func ourV6only(_ situation: Situation) -> Suggestion? {
   guard situation.verdict(nil, changed) == .ok else { return nil }
   return Suggestion(
     kind: .setOption, option: .v6only, certainty: .checked,
-    text: "set IPV6_V6ONLY before bind(), which leaves IPv4 alone")
+    text: "set IPV6_V6ONLY before bind(), which leaves IPv4 to \(situation.blockingSockets.holderNames)")
 }
 
 /// An option of the sockets in the way, which their programs have to set.

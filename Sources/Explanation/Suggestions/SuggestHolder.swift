@@ -64,7 +64,7 @@ extension Collection where Element == SocketObservation {
   /// The short names of the programs that hold them: `nginx`, `nginx and python3`.
   var holderNames: String {
     let names = Set(flatMap(\.processes).map(\.command)).sorted()
-    return names.isEmpty ? "the other side" : names.listed()
+    return names.isEmpty ? "whoever has the port" : names.listed()
   }
 }
 
@@ -101,7 +101,7 @@ struct Holders {
       (name, command) = named
     } else if let login = processes.first, processes.count == 1, login.servesLogin {
       (verb, name) = (
-        "end", "the ssh login\(login.uid.map { " of uid \($0)" } ?? "") (\(login.text)), with its shell"
+        "end", "the ssh login that \(login.text) serves, with its shell and all its forwardings"
       )
       command = host.asOwner(of: sockets, ["kill", String(login.pid)])
     } else {
@@ -255,7 +255,9 @@ struct Holders {
     let isStopped = processes.contains { $0.isStopped == true && !$0.isDeaf }
     // Workers too get the signal: theirs may be stopped as well, and one that is killed takes nobody along.
     let areFew = processes.count <= ProcessRecord.fewProcesses
-    guard !deaf.isEmpty || isStopped else { return (names, host.asOwner(of: sockets, reach.words())) }
+    guard !deaf.isEmpty || isStopped else {
+      return (names + reach.others(of: processes), host.asOwner(of: sockets, reach.words()))
+    }
     guard let everybody = areFew ? .numbers(processes.map(\.pid)) : Reach(processes, eachByItself: true) else {
       return crowd
     }
@@ -340,6 +342,12 @@ private enum Reach {
     case .group(let group): "kill \(signal.map { "-s \($0) " } ?? "")-- -\(group)"
     case .children(let parent): "pkill \(option)-P \(parent)"
     }
+  }
+
+  /// Who goes along without a signal of his own.
+  func others(of processes: [ProcessRecord]) -> String {
+    guard case .numbers(let pids) = self, pids.count < processes.count else { return "" }
+    return ", and its \(counted(processes.count - pids.count, "worker")) with it"
   }
 
   /// The same as words.
@@ -441,6 +449,9 @@ extension Snapshot {
 // Where a client has the port: it did nothing wrong, so its end comes last.
 
 extension Situation {
+  /// Whether the end of the holder is the end of somebody's login.
+  var isHeldByLogin: Bool { blockingSockets.contains { $0.processes.contains(where: \.servesLogin) } }
+
   /// Whether all that is in the way are clients.
   var isHeldByClients: Bool {
     let sockets = blockingSockets
@@ -472,7 +483,7 @@ func closeConnections(_ situation: Situation) -> [Suggestion] {
   return [
     Suggestion(
       kind: .closeConnection, certainty: .when(.portWasChosen),
-      text: "close \(them), and leave \(sockets.holderNames) alone",
+      text: "close \(them) without ending \(sockets.holderNames)",
       command: situation.snapshot.host.asRoot(["ss", "-K", transport] + filter))
   ]
 }

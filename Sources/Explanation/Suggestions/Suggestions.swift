@@ -21,8 +21,11 @@ func suggestions(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?
       lookCloser(situation, outcome) + ourOption(situation) + stopHolder(situation) + waiting(situation)
       + there(situation, remedies) + sharing(situation)
   }
-  // Another port is the last resort.
-  return worded(own, situation) + otherPort(situation)
+  let advice = worded(own, situation)
+  // Another port is the last resort, but for the end of somebody's login.
+  let end = situation.isHeldByLogin ? advice.firstIndex { $0.kind == .stopHolder } : nil
+  let before = end ?? advice.endIndex
+  return advice[..<before] + otherPort(situation) + advice[before...]
 }
 
 /// What costs nobody anything comes first: an option that gets past what is left over, the end of a wait, an address
@@ -110,7 +113,7 @@ private func waiting(_ situation: Situation) -> [Suggestion] {
         ? .when(.peerStaysOpen) : .checked,
       text: isHalfClosed
         ? "wait \(seconds) s until the kernel gives the connection up"
-        : "wait \(seconds) s until TIME_WAIT is over, which nothing shortens",
+        : "wait \(seconds) s until TIME_WAIT is over",
       command: situation.snapshot.host.asNow(situation.asking(["--wait"])))
   ]
 }

@@ -123,14 +123,16 @@ struct GivenOptions: Hashable {
           let hint =
             has(.from)
             ? "; --from takes one file: repeat it, or give a directory"
-            : first.isDecimal && word.isDecimal ? "; several ports are one word: \(first),\(word)" : ""
+            : first.isDecimal && word.isDecimal ? "; type several ports with commas: \(first),\(word)" : ""
           throw UsageError("unexpected argument \(Shown(word))\(hint)")
         }
         operand = word
       case .option(let number, let value): add(table.rows[number], value)
       case .unknown(let option, let word):
         let place = option.hasPrefix("--") || option == word ? "" : " in \(Shown(word))"
-        throw UsageError("unknown option \(Shown(option, of: word))\(Shown.holdsSecret(word) ? "" : place)")
+        throw UsageError(
+          "unknown option \(Shown(option, of: word))\(Shown.holdsSecret(word) ? "" : place)"
+            + (table.nearest(to: option).map { "; is it \($0)?" } ?? "; --help lists them all"))
       case .missingValue(let number): throw UsageError("\(table.rows[number].name) needs a value")
       case .unwantedValue(let number): throw UsageError("\(table.rows[number].name) takes no value")
       }

@@ -98,7 +98,11 @@ struct ItemText {
       if let address { return (address, String(text[text.index(after: colon)...])) }
     }
     if IPv6Address(text) != nil { throw UsageError("no port in \(item): type it as in [\(text)]:80") }
-    throw UsageError("\(item): an IPv6 address stands in brackets, as in [::1]:80")
+    let isLikeIPv6 = text.utf8.prefix { $0 != UInt8(ascii: "%") }.allSatisfy { byte in
+      UInt8(ascii: ":") == byte || UInt8(ascii: ".") == byte || Character(UnicodeScalar(byte)).isHexDigit
+    }
+    let hint = isLikeIPv6 ? "; an IPv6 address stands in brackets, as in [::1]:80" : ""
+    throw UsageError("\(item) is no PORT and no ADDRESS:PORT\(hint)")
   }
 
   private static func splitBracketed(
