@@ -137,7 +137,7 @@ struct TargetScreen {
   private func suggestions() -> [String] {
     let advice = Advice(target)
     return (style.verbose ? advice.entries : advice.best).enumerated().flatMap { offset, entry in
-      let prefix = entry.isComplete ? [] : (addresses(entry.attempts) + ":").words
+      let prefix = entry.isComplete ? [] : ("for " + addresses(entry.attempts) + ":").words
       return section(offset == 0 ? "do" : "or", prefix + words(entry.suggestion))
     }
   }

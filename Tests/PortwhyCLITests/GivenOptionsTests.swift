@@ -94,6 +94,7 @@ struct GivenOptionsTests {
       (["-t:"], "unknown option \"-:\" in \"-t:\"; --help lists them all"),
       (["--reusadr", "80"], "unknown option \"--reusadr\"; is it --reuseaddr?"),
       (["--v6olny", "80"], "unknown option \"--v6olny\"; is it --v6only?"),
+      (["--bind", "80"], "unknown option \"--bind\"; --help lists them all"),
       (["--rejuse", "80"], "unknown option \"--rejuse\"; --help lists them all"),
       (
         ["--" + String(repeating: "x", count: 31)],

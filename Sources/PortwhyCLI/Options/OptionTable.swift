@@ -18,14 +18,14 @@ struct OptionTable: Sendable {
   /// The long option that was probably meant; nil where none is like it.
   func nearest(to unknown: String) -> String? {
     let typed = Array(unknown.utf8)
-    // A shorter word is like many. A longer one is none of these, and would cost the square of its length.
+    // One letter in three may be wrong. A longer word is none of these, and would cost the square of its length.
     guard unknown.hasPrefix("--"), (6...32).contains(typed.count) else { return nil }
     let names = rows.compactMap { $0.long.map { "--" + $0 } }
     let longer = names.filter { $0.hasPrefix(unknown) }
     if let only = longer.first, longer.count == 1 { return only }
     let ranked = names.map { (name: $0, distance: editDistance(typed, Array($0.utf8))) }
     let best = ranked.min { $0.distance < $1.distance }
-    return best.flatMap { $0.distance <= 2 ? $0.name : nil }
+    return best.flatMap { $0.distance <= (typed.count - 2) / 3 ? $0.name : nil }
   }
 }
 
