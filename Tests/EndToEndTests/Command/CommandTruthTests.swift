@@ -35,6 +35,8 @@ struct CommandTruthTests {
     ])
   func causes(_ words: [String], _ line: String, _ cause: String) throws {
     let reports = try withTakenPorts { _ in try CommandReports([binder] + words) }
+    // Landlock knows ports since Linux 6.7.
+    guard reports.ending.status != 77 else { return say("NOT RUN: no Landlock here\n") }
     #expect(reports.lines == [line])
     #expect(reports.causes == [cause])
     #expect(try reports.problems() == [])
