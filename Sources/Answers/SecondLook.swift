@@ -75,7 +75,7 @@ private struct KnownSockets {
   private let sockets: [SocketObservation]
   private static let fewEnough = 1000
   private let transport: TransportProtocol
-  private let listeners: [SocketObservation]
+  private let listeners: Listeners
   private let listenedOn: Set<Port>
   private let ports: ClosedRange<UInt16>
   private let own: UInt64?
@@ -113,8 +113,8 @@ private struct KnownSockets {
     if sockets.count <= Self.fewEnough {
       for (place, socket) in sockets.enumerated() { places[socket.cookie] = place }
     }
-    listeners = sockets.filter { $0.state == .listen }
-    listenedOn = Set(listeners.map(\.local.port))
+    listeners = Listeners(sockets)
+    listenedOn = Set(sockets.lazy.filter { $0.state == .listen }.map(\.local.port))
     self.ports = ports
   }
 
@@ -136,7 +136,7 @@ private struct KnownSockets {
     let new = Set(unknown.compactMap(\.inode))
     return try dump.sockets(.tcp, ports: ports).allSatisfy { socket in
       guard let inode = socket.inode, new.contains(inode) else { return true }
-      return listeners.contains { $0.accepts(socket) }
+      return listeners.first(of: socket) != nil
     }
   }
 
@@ -158,7 +158,8 @@ private struct KnownSockets {
         return true
       }
       // A connection that a listener has accepted meanwhile is nothing that moved.
-      return Role(socket.state) == .isConnected && transport == .tcp && listeners.contains { $0.accepts(socket) }
+      return Role(socket.state) == .isConnected && transport == .tcp
+        && listeners.first(of: socket) != nil
     }
   }
 }
@@ -180,13 +181,5 @@ extension BindOutcome {
     BindOutcome(
       options: options, bind: .undetermined, listen: listen.map { _ in .undetermined }, blockers: blockers,
       missing: [MissingFact(.movingSockets)])
-  }
-}
-
-extension SocketObservation {
-  /// Whether a listener could have accepted the connection: on its very address, or on a wildcard of its family.
-  fileprivate func accepts(_ connection: SocketObservation) -> Bool {
-    guard family == connection.family, local.port == connection.local.port else { return false }
-    return local.address == connection.local.address || local.address.isUnspecified
   }
 }

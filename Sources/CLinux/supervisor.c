@@ -163,6 +163,14 @@ static void let_through(int number) {
   sigprocmask(SIG_UNBLOCK, &one, 0);
 }
 
+void portwhy_heed_signals(int signals) {
+  /* What has come by now was the command's. */
+  int number, code, sender;
+  while (portwhy_next_signal(signals, &number, &code, &sender)) {}
+  int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+  for (unsigned i = 0; i < sizeof endings / sizeof *endings; i++) let_through(endings[i]);
+}
+
 void portwhy_end_by_signal(int number) {
   struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);

@@ -87,6 +87,8 @@ int portwhy_prepare_seizing(void);
 
 /* prctl(2) PR_SET_CHILD_SUBREAPER: what COMMAND leaves behind stays below this process, which Yama wants to see. */
 void portwhy_adopt_orphans(void);
+/* From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT end this process, unless they were ignored at its start. */
+void portwhy_heed_signals(int signals);
 /* Ends this process as a signal ends it, without a core file. */
 void portwhy_end_by_signal(int signal);
 /* Stops this process as a signal stops it; back when it is continued. */

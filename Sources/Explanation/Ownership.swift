@@ -173,8 +173,13 @@ extension SocketObservation {
 
 extension Inheritance {
   fileprivate static func of(_ processes: [ProcessRecord]) -> Inheritance {
+    // By parent: to compare each with each takes minutes where thousands hold it.
+    var programs: [Int32: Set<String?>] = [:]
+    for process in processes {
+      if let parent = process.parent { programs[parent, default: []].insert(process.executable) }
+    }
     let creator = processes.first { candidate in
-      processes.contains { $0.parent == candidate.pid && $0.executable != candidate.executable }
+      programs[candidate.pid]?.contains { $0 != candidate.executable } ?? false
     }
     let heirs = processes.filter { $0.executable != creator?.executable }
     return .otherPrograms(creator: creator, heirs: heirs)

@@ -45,6 +45,17 @@ package enum SystemCalls {
     }
   }
 
+  /// Writes a line that a pipe or a terminal takes at once, until a moment of `Clock.microseconds`; false where it does
+  /// not: whoever reads may never do so again.
+  package static func writeLine(_ text: String, to descriptor: Int32, until moment: UInt64) -> Bool {
+    var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    let left = moment - min(moment, Clock.microseconds)
+    guard text.utf8.count <= Int(PIPE_BUF), poll(&waiting, 1, Int32(clamping: left / 1000)) > 0,
+      waiting.revents & Int16(POLLOUT) != 0
+    else { return false }
+    return write(text, to: descriptor) == .written
+  }
+
   /// The columns of a terminal (TIOCGWINSZ, ioctl_tty(2)); nil where the descriptor is none or it does not say.
   package static func terminalColumns(_ descriptor: Int32) -> Int? {
     var size = winsize()
@@ -89,19 +100,33 @@ package enum SystemCalls {
   /// The name of a uid; nil where there is none.
   ///
   /// Looked up in passwd(5) first, fgetpwent(3): getpwuid(3) asks nscd and reads nsswitch.conf before it looks there.
-  package static func user(_ uid: UInt32) -> String? {
-    localUser(uid) ?? getpwuid(uid).flatMap { $0.pointee.pw_name }.map { String(cString: $0) }
+  package static func user(_ uid: UInt32) -> String? { users([uid])[uid] }
+
+  /// The names of uids, as far as they have any. Each is looked for once, and of those that passwd(5) does not have a few
+  /// hundred alone: the user database may be on the network, and a user may have 65,536 uids of his own (subuid(5)).
+  package static func users(_ uids: Set<UInt32>) -> [UInt32: String] {
+    var names = localUsers(uids)
+    for uid in uids.subtracting(names.keys).sorted().prefix(mostAskedUsers) {
+      names[uid] = getpwuid(uid).flatMap { $0.pointee.pw_name }.map { String(cString: $0) }
+    }
+    return names
   }
 
-  private static func localUser(_ uid: UInt32) -> String? {
-    guard let file = fopen("/etc/passwd", "re") else { return nil }
+  private static let mostAskedUsers = 256
+
+  private static func localUsers(_ uids: Set<UInt32>) -> [UInt32: String] {
+    var names: [UInt32: String] = [:]
+    guard !uids.isEmpty, let file = fopen("/etc/passwd", "re") else { return names }
     defer { fclose(file) }
-    while let entry = fgetpwent(file) {
-      // Lines that start with + or - are of compat mode: they name nobody.
-      guard entry.pointee.pw_uid == uid, let name = entry.pointee.pw_name else { continue }
-      if name[0] != CChar(UInt8(ascii: "+")), name[0] != CChar(UInt8(ascii: "-")) { return String(cString: name) }
+    while names.count < uids.count, let entry = fgetpwent(file) {
+      let uid = entry.pointee.pw_uid
+      // Lines that start with + or - are of compat mode: they name nobody. The first of a uid counts.
+      guard uids.contains(uid), names[uid] == nil, let name = entry.pointee.pw_name else { continue }
+      if name[0] != CChar(UInt8(ascii: "+")), name[0] != CChar(UInt8(ascii: "-")) {
+        names[uid] = String(cString: name)
+      }
     }
-    return nil
+    return names
   }
 
   /// Waits until a moment of `Clock.microseconds`; returns early, and false, where nobody reads the descriptor any more.
@@ -150,9 +175,19 @@ package enum SystemCalls {
   }
 
   /// Opens a file to read it, or standard input for `-`; a FIFO is waited for. `Descriptor(owning:)` takes it over.
-  package static func openForReading(_ path: String) -> OpenResult {
-    let descriptor = path == "-" ? fcntl(0, F_DUPFD_CLOEXEC, 0) : portwhy_open_read(AT_FDCWD, path, 0)
-    return descriptor >= 0 ? .opened(descriptor) : .failed(String(cString: strerror(errno)))
+  ///
+  /// - Parameter isListed: it was found in a directory as a regular file. Whoever may write there may have put another in
+  ///   its place, which is not waited for.
+  package static func openForReading(_ path: String, isListed: Bool = false) -> OpenResult {
+    let descriptor =
+      path == "-" ? fcntl(0, F_DUPFD_CLOEXEC, 0) : portwhy_open_read(AT_FDCWD, path, isListed ? O_NONBLOCK : 0)
+    guard descriptor >= 0 else { return .failed(String(cString: strerror(errno))) }
+    var status = stat()
+    if isListed, fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFREG {
+      close(descriptor)
+      return .failed("no regular file any more")
+    }
+    return .opened(descriptor)
   }
 
   /// Opens a file to write behind what it has; it is made where it is missing. A FIFO that nobody reads is not waited for.

@@ -125,17 +125,14 @@ public enum CommandLineProgram {
     return Screen.render(report, style: style)
   }
 
-  /// Each uid is asked for once: the user database may be on the network.
   static func userNames(_ report: Report) -> [UInt32: String] {
-    var names: [UInt32: String] = [:]
     var uids: Set<UInt32> = []
     for target in report.targets {
       uids.formUnion(target.sockets.compactMap(\.uid))
       uids.formUnion(target.sockets.flatMap(\.processes).compactMap(\.uid))
       uids.formUnion(target.attempts.map(\.attempt.uid))
     }
-    for uid in uids { names[uid] = SystemCalls.user(uid) }
-    return names
+    return SystemCalls.users(uids)
   }
 
   static func wantsColor(_ color: Invocation.Color, _ descriptor: Int32 = 1) -> Bool {

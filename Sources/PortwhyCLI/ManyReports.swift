@@ -16,7 +16,7 @@ extension CommandLineProgram {
     var many = ManyReports(question: question, invocation: invocation, folds: folds)
     // A report is somebody else's text: from here on files are read, and nothing is connected, written or started.
     SystemCalls.confine(readsFiles: true)
-    for source in sources { many.read(source, SystemCalls.openForReading(source.path)) }
+    for source in sources { many.read(source, SystemCalls.openForReading(source.path, isListed: source.isListed)) }
     return try many.end(files)
   }
 }
@@ -27,9 +27,11 @@ private struct SavedSource {
   var path: String
   /// The host whose name no report says.
   var host: String
+  /// It stood in a directory.
+  var isListed: Bool
 
-  init(_ path: String) {
-    self.path = path
+  init(_ path: String, isListed: Bool = false) {
+    (self.path, self.isListed) = (path, isListed)
     let name = path.split(separator: "/").last.map(String.init) ?? path
     let ends = [".json", ".jsonl", ".ndjson", ".txt", ".out"]
     let stem = ends.first { name.hasSuffix($0) && name.utf8.count > $0.utf8.count }.map { name.dropLast($0.count) }
@@ -46,7 +48,7 @@ private struct SavedSource {
         continue
       }
       areMany = true
-      sources += names.map { SavedSource(file.hasSuffix("/") ? file + $0 : file + "/" + $0) }
+      sources += names.map { SavedSource(file.hasSuffix("/") ? file + $0 : file + "/" + $0, isListed: true) }
     }
     return (sources, areMany)
   }

@@ -40,13 +40,14 @@ package final class Supervisor {
     ownNamespace = ownNamespaceCookie()
   }
 
-  /// Until the command has ended.
+  /// Until the command has ended. A signal that comes later ends this process.
   package func run() -> CommandEnding {
     _ = portwhy_prepare_seizing()
     while true {
       if let ending {
         letEverythingGo()
         portwhy_end_keeper(listener, keeper)
+        portwhy_heed_signals(signals)
         return ending
       }
       step()

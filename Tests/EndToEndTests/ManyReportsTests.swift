@@ -1,4 +1,5 @@
 import Glibc
+import JSONTestSupport
 import KernelLab
 import Testing
 
@@ -32,6 +33,50 @@ struct ManyReportsTests {
           #expect(try portwhy(["--from", directory + "/ours.json", "-q"]).status == 0)
           #expect(try portwhy(["--from", directory + "/ours.json", "-q", "--ours", other]).status == 1)
         }
+      }
+    }
+  }
+
+  @Test("believes paths of the host alone: in a user's own mounts any program may have any name")
+  func hostPaths() throws {
+    let mounted = """
+      mount -t tmpfs none /srv && mkdir /srv/app && cp /usr/bin/perl /srv/app/portal && cd /srv/app \
+      && exec /srv/app/portal "$@"
+      """
+    let shell = ["/bin/sh", "-c", mounted, "sh"]
+    let users = Start.asNobody.through + ["/usr/bin/unshare", "--user", "--map-root-user", "--mount"]
+    // The last word before the script is the program, which the shell takes the place of.
+    let script = "our $s = listener($port);"
+    for (through, isHosts) in [(users, false), (["/usr/bin/unshare", "--mount"], true)] {
+      try NetworkNamespace.run { (_: inout NetworkNamespace) in
+        let take = ["/usr/bin/perl", "-e", "my @w = @ARGV; splice(@w, $#w - 3, 1); exec {$w[0]} @w or die;"]
+        try withServer(script, port: 8080, through: take + through + shell) { server in
+          for predicate in ["exe=/srv/app/portal", "cwd=/srv/app"] {
+            let ending = try portwhy(["--ours", predicate, "8080"])
+            #expect(ending.status == (isHosts ? 0 : 1), "\(predicate): \(ending)")
+          }
+          let answer = try Answer(["8080"])
+          let holder = answer.sockets.first?["processes"]?.elements.first
+          #expect(holder?["executable"]?.text == "/srv/app/portal" && answer.pids == [Int(server.pid)])
+          #expect(holder?["host_paths"]?.bool == isHosts && answer.violations() == [])
+        }
+      }
+    }
+  }
+
+  @Test("a socket that somebody handed on is not its holder's to be ended for")
+  func passed() throws {
+    try NetworkNamespace.run { (_: inout NetworkNamespace) in
+      // Made by nobody, held by a service's user alone.
+      let script = "$> = 65534; our $s = listener($port); $> = 0; $( = $) = 101; ($<, $>) = (101, 101);"
+      try withServer(script, port: 8080) { server in
+        let answer = try Answer(["8080"])
+        let suggestions = answer.attempts.flatMap { $0["suggestions"]?.elements ?? [] }
+        let kinds = suggestions.compactMap { $0["kind"]?.text }
+        #expect(kinds.contains("find-holder") && !kinds.contains("stop-holder"), "\(answer.ending.output)")
+        let words = suggestions.compactMap { $0["command"]?.text }.joined(separator: " ")
+        #expect(!words.contains("\(server.pid)"), "\(words)")
+        #expect(answer.pids == [Int(server.pid)] && answer.violations() == [])
       }
     }
   }

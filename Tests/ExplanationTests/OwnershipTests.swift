@@ -227,7 +227,7 @@ struct OwnershipTests {
     worker.uid = 101
     worker.unitMain = UnitMain(pid: 8, command: "web", executable: "/srv/web")
     worker.parents = [ParentProcess(pid: 8, command: "web", uid: 100)]
-    #expect(command([held(by: worker, from: 100)]) == "systemctl stop web.service", "of the main process")
+    #expect(command([held(by: worker, from: 100)]) == "kill 9", "of the main process")
     #expect(command([held(by: worker, from: 102)]) == nil)
     var maker = process(7, "nc")
     maker.uid = 65534
@@ -258,8 +258,13 @@ struct OwnershipTests {
     var testDescription: String { says }
   }
 
-  private static func held(_ command: String, _ executable: String) -> ProcessRecord {
-    ProcessRecord(pid: 9, command: command, executable: executable, descriptors: [3])
+  private static func held(
+    _ command: String, _ executable: String, uid: UInt32? = nil, below parents: [(Int32, String, UInt32)]? = nil
+  ) -> ProcessRecord {
+    var record = ProcessRecord(pid: 9, command: command, executable: executable, descriptors: [3])
+    record.uid = uid
+    record.parents = parents?.map { ParentProcess(pid: $0.0, command: $0.1, uid: $0.2) }
+    return record
   }
 
   private static let places: [Place] = [
@@ -269,6 +274,22 @@ struct OwnershipTests {
     Place(
       says: "a worker of the same program", unit: "nginx.service", holder: held("nginx", "/usr/sbin/nginx"),
       main: UnitMain(pid: 7, command: "nginx", executable: "/usr/sbin/nginx"), stopsUnit: true),
+    Place(
+      says: "a worker's worker, of another user than root's main process", unit: "nginx.service",
+      holder: held("nginx", "/usr/sbin/nginx", uid: 33, below: [(8, "nginx", 33), (7, "nginx", 0)]),
+      main: UnitMain(pid: 7, command: "nginx", executable: "/usr/sbin/nginx"), stopsUnit: true),
+    Place(
+      says: "the unit's own program, run as the user whose page it is", unit: "apache2.service",
+      holder: held("apache2", "/usr/sbin/apache2", uid: 1001, below: [(8, "apache2", 33), (7, "apache2", 0)]),
+      main: UnitMain(pid: 7, command: "apache2", executable: "/usr/sbin/apache2")),
+    Place(
+      says: "the unit's own program, run where mail is delivered", unit: "postfix.service",
+      holder: held("master", "/usr/sbin/master", uid: 1001, below: [(8, "local", 0), (7, "master", 0)]),
+      main: UnitMain(pid: 7, command: "master", executable: "/usr/sbin/master")),
+    Place(
+      says: "the unit's own program, whose parent has gone", unit: "web.service",
+      holder: held("web", "/srv/web", uid: 1001, below: [(1, "systemd", 0)]),
+      main: UnitMain(pid: 7, command: "web", executable: "/srv/web")),
     Place(
       says: "a worker of a program with a name of its own", unit: "web.service",
       holder: held("gunicorn", "/usr/bin/python3"),

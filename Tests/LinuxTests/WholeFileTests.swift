@@ -65,4 +65,49 @@ struct WholeFileTests {
     let mapped = try WholeFile(path, atMost: 1 << 27).withBytes(sum)
     #expect(try WholeFile(path, atMost: 1 << 27, mayMap: false).withBytes(sum) == mapped)
   }
+
+  @Test("that stood in a directory is regular, or is not read; a FIFO is not waited for")
+  func listed() throws {
+    try withFile(Self.bytes) { path in
+      guard case .opened(let number) = SystemCalls.openForReading(path, isListed: true) else {
+        Issue.record("the file itself")
+        return
+      }
+      close(number)
+      try #require(unlink(path) == 0 && mkfifo(path, 0o600) == 0)
+      guard case .failed = SystemCalls.openForReading(path, isListed: true) else {
+        Issue.record("a FIFO in its place")
+        return
+      }
+      guard case .failed = SystemCalls.openForReading("/dev/null", isListed: true) else {
+        Issue.record("a device")
+        return
+      }
+    }
+  }
+}
+
+@Suite("What may be waited for")
+struct BoundedCallTests {
+  @Test("a line goes to a pipe that has room, and is not waited for where nobody reads")
+  func line() throws {
+    var ends: [Int32] = [0, 0]
+    try #require(pipe(&ends) == 0)
+    defer { for end in ends { close(end) } }
+    #expect(SystemCalls.writeLine("one\n", to: ends[1], until: 0), "room now")
+    #expect(!SystemCalls.writeLine(String(repeating: "x", count: 10_000), to: ends[1], until: 0), "no line")
+    let flags = fcntl(ends[1], F_GETFL)
+    _ = fcntl(ends[1], F_SETFL, flags | O_NONBLOCK)
+    let bytes = [UInt8](repeating: 0, count: 4096)
+    while write(ends[1], bytes, bytes.count) > 0 {}
+    _ = fcntl(ends[1], F_SETFL, flags)
+    #expect(!SystemCalls.writeLine("two\n", to: ends[1], until: Clock.microseconds + 1000))
+  }
+
+  @Test("users have the names of passwd(5), and what nobody knows has none")
+  func users() {
+    let unknown = Set((0..<1000).map { 3_000_000_000 + UInt32($0) })
+    #expect(SystemCalls.users(unknown.union([0])) == [0: "root"])
+    #expect(SystemCalls.user(0) == "root" && SystemCalls.user(3_000_000_000) == nil && SystemCalls.users([]) == [:])
+  }
 }

@@ -58,7 +58,8 @@ struct OrdinaryWorld {
     var sockets = kinds
     for index in sockets.indices { sockets[index].fill(attempt, may) }
     // A child has what its listener has, as that is known or filled in.
-    for index in sockets.indices { sockets[index].inherit(from: sockets, may) }
+    let filled = sockets
+    for index in sockets.indices { sockets[index].inherit(from: filled, may) }
     for index in sockets.indices { sockets[index].fillDomain(reading.snapshot.host, may) }
     if reading.traits.bucketSearches.contains(.byAddressWithoutMappedWildcards) {
       let sharers = kinds.filter(\.isOnIPv4Wildcard).map(\.observation)

@@ -67,7 +67,9 @@ private struct Surroundings: ~Copyable {
   private var members: [String: [Int32]] = [:]
   private var mains: [String: UnitMain?] = [:]
   private var containers: [String: ContainerLabel?] = [:]
-  private var told: Set<Int32> = []
+  private var told: [Int32: Origin] = [:]
+  private var uses: [Int32: String?] = [:]
+  private var files = AskedFiles()
   private var published: [Publication: String]?
 
   init(proc: consuming Descriptor, root: consuming Descriptor) {
@@ -76,15 +78,15 @@ private struct Surroundings: ~Copyable {
   }
 
   mutating func tell(_ record: inout ProcessRecord, of socket: (local: Endpoint, transport: TransportProtocol)) {
-    guard told.count < 256 || told.contains(record.pid), let process = relative(record.pid),
+    guard told.count < 256 || told[record.pid] != nil, let process = relative(record.pid),
       process.stat.parent == record.parent
     else { return }
-    told.insert(record.pid)
-    record.parents = parents(of: process)
-    record.isParentGone = isParentGone(record.pid, process)
+    let origin = origin(of: record.pid, process)
+    record.parents = origin.parents
+    record.isParentGone = origin.isParentGone
     record.isStopped = process.stat.isStopped
     record.ignoresTermination = process.stat.ignoresTermination
-    if process.stat.isTraced { record.tracer = tracer(of: record.pid) }
+    record.tracer = origin.tracer
     if record.container == nil { findContainer(of: &record, process, socket) }
     if record.unit != nil, record.container == nil { record.unitMain = unitMain(record, process.group) }
     if let container = record.container, let label = label(container, record) {
@@ -95,12 +97,31 @@ private struct Surroundings: ~Copyable {
 
   /// What tells an heir of the socket from its server.
   mutating func tellUse(_ record: inout ProcessRecord) {
-    guard told.contains(record.pid), let process = relative(record.pid) else { return }
+    guard told[record.pid] != nil, let process = relative(record.pid) else { return }
     record.closesOnExec = closesOnExec(record)
-    if process.stat.threads == 1 { record.sleepsIn = sleepsIn(record.pid) }
+    guard process.stat.threads == 1 else { return }
+    let use = uses[record.pid] ?? sleepsIn(record.pid)
+    uses[record.pid] = .some(use)
+    record.sleepsIn = use
   }
 
   // MARK: Where it comes from
+
+  /// What is the same whatever socket a process holds: it may hold thousands.
+  private struct Origin {
+    var parents: [ParentProcess]
+    var isParentGone: Bool?
+    var tracer: ParentProcess?
+  }
+
+  private mutating func origin(of pid: Int32, _ process: Relative) -> Origin {
+    if let known = told[pid] { return known }
+    let origin = Origin(
+      parents: parents(of: process), isParentGone: isParentGone(pid, process),
+      tracer: process.stat.isTraced ? tracer(of: pid) : nil)
+    told[pid] = origin
+    return origin
+  }
 
   /// Its parent first, up to the service manager.
   private mutating func parents(of process: Relative) -> [ParentProcess] {
@@ -204,14 +225,14 @@ private struct Surroundings: ~Copyable {
   // MARK: Whether it uses the socket
 
   /// FD_CLOEXEC of its descriptors of the socket (proc_pid_fdinfo(5)): false where one of them has it not; nil for more
-  /// of them than are worth the time.
+  /// of them than are worth the time, here and in all.
   ///
   /// The number may mean another file by now, whose own function (`show_fdinfo`) takes locks that its holder can keep.
-  private borrowing func closesOnExec(_ record: ProcessRecord) -> Bool? {
+  private mutating func closesOnExec(_ record: ProcessRecord) -> Bool? {
     guard !record.descriptors.isEmpty, record.descriptors.count <= 64 else { return nil }
     for number in record.descriptors {
       guard let file = try? Descriptor(file: "\(record.pid)/fdinfo/\(number)", in: proc),
-        let text = try? Errand.contents(of: file, atMost: 4 << 10)
+        let text = files.contents(of: file, atMost: 4 << 10)
       else { return nil }
       let line = text.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "flags:".utf8) }
       guard let digits = line?.split(separator: UInt8(ascii: "\t")).last,

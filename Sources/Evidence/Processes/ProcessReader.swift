@@ -161,11 +161,12 @@ private struct HolderNotes {
   private var owners: [UInt32?] = []
   private var slots: [UInt64: Int] = [:]
   private var paths = HostPaths()
+  private var files = AskedFiles()
 
   /// Notes a process that holds some of the sockets.
   mutating func add(_ process: borrowing VisitedProcess, _ hits: [SocketDescriptor]) {
     let group = process.controlGroup()
-    guard var record = process.record(descriptors: [], controlGroup: group) else { return }
+    guard var record = process.record(descriptors: [], controlGroup: group, &files) else { return }
     record.hasHostPaths = paths.have(process)
     var rest = hits.sorted { ($0.inode, $0.number) < ($1.inode, $1.number) }[...]
     while let inode = rest.first?.inode {
@@ -204,6 +205,27 @@ private struct HolderNotes {
   }
 }
 
+/// Files of other processes whose reader may have to wait for them. A user may have thousands of such processes, so what a
+/// look spends on them has an end: nobody is asked any more once one has kept it waiting, and so many of them in all.
+struct AskedFiles {
+  private var left = 128
+  private var isSilent = false
+
+  /// nil where it cannot be read, and where that is not to be tried.
+  ///
+  /// - Parameter isRoots: it is a process of root's, of which no user makes thousands.
+  mutating func contents(of file: borrowing Descriptor, atMost limit: UInt64, isRoots: Bool = false) -> [UInt8]? {
+    guard !isSilent, left > 0 || isRoots else { return nil }
+    if !isRoots { left -= 1 }
+    do throws(ErrandError) {
+      return try Errand.contents(of: file, atMost: limit)
+    } catch {
+      isSilent = error == .noAnswer
+      return nil
+    }
+  }
+}
+
 extension VisitedProcess {
   /// Fills in the parent, when it was started, and the leader of the process group if that has gone while its session lives on.
   func readAncestry(into record: inout ProcessRecord) {
@@ -226,11 +248,11 @@ extension VisitedProcess {
   /// The arguments of no other program are read, and of these nothing else is kept: arguments hold secrets. Anybody may
   /// call a program so: it is believed where root or the user's own engine runs it. Its memory may be kept from being
   /// read, so that is not waited for.
-  func forwardedEndpoint(_ record: ProcessRecord) -> Endpoint? {
+  func forwardedEndpoint(_ record: ProcessRecord, _ files: inout AskedFiles) -> Endpoint? {
     guard let executable = record.executable, executable.split(separator: "/").last == "docker-proxy",
       let owner = uid(), owner == 0 || (owner == record.userManager && record.unit == "docker.service"),
       let file = try? Descriptor(file: "../cmdline", in: directory),
-      let text = try? Errand.contents(of: file, atMost: 16 << 10)
+      let text = files.contents(of: file, atMost: 16 << 10, isRoots: owner == 0)
     else { return nil }
     return dockerProxyTarget(arguments: text.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
   }

@@ -9,7 +9,7 @@ struct VisitedProcess: ~Copyable {
   let directory: Descriptor
 
   /// Who it is; nil where it is gone.
-  func record(descriptors: [Int32], controlGroup: ControlGroup) -> ProcessRecord? {
+  func record(descriptors: [Int32], controlGroup: ControlGroup, _ files: inout AskedFiles) -> ProcessRecord? {
     guard let command = commandName(at: "../comm", in: directory) else { return nil }
     var record = ProcessRecord(
       pid: pid, command: command,
@@ -22,7 +22,7 @@ struct VisitedProcess: ~Copyable {
       pid == 1
       ? command == "systemd"
       : controlGroup.managerOf != nil && uid() == controlGroup.managerOf
-    record.forwardsTo = forwardedEndpoint(record)
+    record.forwardsTo = forwardedEndpoint(record, &files)
     // The directory of a process belongs to its effective uid even where its files are root's (`task_dump_owner`).
     record.uid = (try? directory.status(of: ".."))?.uid
     record.workingDirectory = try? directory.linkTarget(of: "../cwd")

@@ -359,7 +359,8 @@ private enum Reach {
   /// The processes that take the others along, parents first: the one whose workers end with it, else all of them.
   private static func enough(of processes: [ProcessRecord]) -> [Int32] {
     let pids = processes.map(\.pid)
-    let roots = processes.filter { process in !pids.contains { $0 == process.parent } }
+    let known = Set(pids)
+    let roots = processes.filter { process in !(process.parent.map(known.contains) ?? false) }
     guard roots.count == 1, let root = roots.first, processes.count > 1 else { return pids.sorted() }
     let isOneProgram = processes.allSatisfy { $0.executable == root.executable && $0.command == root.command }
     if isOneProgram, root.endsWithParent { return [root.pid] }
@@ -397,7 +398,21 @@ extension ProcessRecord {
       "sshd", "sshd-session", "dropbear", "login", "cron", "crond", "atd", "tmux", "screen", "emacs", "dockerd",
       "containerd", "podman", "crio", "k3s", "kubelet", "libvirtd", "supervisord", "dotnet", "sh",
     ]
-    return !startsOthers.contains(program) && !isNamedLikeInterpreter
+    return !startsOthers.contains(program) && !isNamedLikeInterpreter && isWorker(of: main)
+  }
+
+  /// Whether the main process started it, directly or by others of that name. A service may run what its users like, as a
+  /// web or a mail server does, and so its own program too: what changed its user on the way without being root came
+  /// through a program for that, such as suexec. Reports of an earlier version do not tell.
+  private func isWorker(of main: UnitMain) -> Bool {
+    guard let parents else { return true }
+    var user = uid
+    for parent in parents {
+      guard parent.command == main.command, user == parent.uid || parent.uid == 0 || user == nil else { return false }
+      if parent.pid == main.pid { return true }
+      user = parent.uid
+    }
+    return false
   }
 
   /// An interpreter that runs something which gave itself no name.

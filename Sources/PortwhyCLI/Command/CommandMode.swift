@@ -79,9 +79,9 @@ enum CommandMode {
     }
     explainer.add(.stop)
     while !explainer.isOver, Clock.microseconds < end { _ = done.wait(until: end) }
-    // Its thread may be the one that is stuck.
+    // Its thread may be the one that is stuck, in a look or in writing to who does not read.
     for line in watch.unexplained where !settings.json {
-      _ = SystemCalls.write("portwhy: \(line)\n", to: printer.descriptor)
+      guard SystemCalls.writeLine("portwhy: \(line)\n", to: printer.descriptor, until: end) else { return }
     }
   }
 

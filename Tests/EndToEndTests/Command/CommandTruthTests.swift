@@ -106,6 +106,46 @@ struct CommandTruthTests {
     #expect(reports.ending.status == 3 && reports.lines == ["bind EADDRINUSE 127.0.0.1:8080"])
   }
 
+  @Test("is none where another tracer has the program, which ends as without and is still that one's")
+  func traced() throws {
+    for port in ["8080", "8081"] {
+      let (alone, beside) = try withTakenPorts { _ in
+        (
+          try run([binder, "traced", "127.0.0.1", port], Start()),
+          try portwhy(running: [binder, "traced", "127.0.0.1", port])
+        )
+      }
+      guard alone.status != 77 else { return say("NOT RUN: ptrace(2) of a parent is not permitted\n") }
+      #expect(alone.status == (port == "8080" ? 3 : 0) && beside.status == alone.status, "\(beside)")
+      let said = beside.errors.split(separator: "\n").filter { $0.hasPrefix("portwhy: ") }
+      let missed = "portwhy: a bind or listen of the command could not be looked at: a debugger has the thread,"
+      #expect(said.count == (port == "8080" ? 1 : 0) && said.allSatisfy { $0.hasPrefix(missed) }, "\(beside)")
+      #expect(beside.errors.hasPrefix(alone.errors), "\(beside)")
+    }
+  }
+
+  @Test("is as whole for another user's process, whose descriptor is asked by a child")
+  func foreign() throws {
+    let asNobody = Start.asNobody.through
+    let reports = try withTakenPorts { _ in
+      try CommandReports(asNobody + [binder, "-r", "-D", "lo", "127.0.0.1", "8080"])
+    }
+    #expect(reports.lines == ["bind EADDRINUSE 127.0.0.1:8080"] && reports.causes == ["wildcard-overlap"])
+    let target = reports.reports.first?["targets"]?.elements.first
+    #expect(target?["plan"]?["reuseaddr"]?.bool == true && target?["plan"]?["reuseport"]?.bool == false)
+    #expect(target?["attempts"]?.elements.first?["uid"]?.integer == 65534, "\(reports)")
+    #expect(target?["attempts"]?.elements.first?["device"]?.text == "lo", "\(reports)")
+    #expect(try reports.problems() == [])
+    let listen = try withTakenPorts { _ in
+      try CommandReports(asNobody + [binder, "pair", "127.0.0.1", "8081"])
+    }
+    #expect(listen.lines == ["listen EADDRINUSE 127.0.0.1:8081"] && listen.notes.contains("own-program"))
+    let drift = try withTakenPorts { _ in
+      try CommandReports(asNobody + [binder, "-fl", "127.0.0.1", "5173", "5174"])
+    }
+    #expect(drift.calls.first?["then"]?["port"]?.integer == 5174, "\(drift)")
+  }
+
   @Test("counts every failure of a storm, invents none, and leaves every result as it is")
   func storm() throws {
     let (quiet, windy) = try withTakenPorts { _ in

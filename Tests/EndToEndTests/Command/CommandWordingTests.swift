@@ -120,6 +120,58 @@ struct CommandWordingTests {
     #expect(missing.status == 125 && missing.errors.contains("/no/such/file"))
   }
 
+  @Test("-o names nothing of somebody else's: no FIFO without a reader, no link or file in a shared directory")
+  func foreignFile() throws {
+    try inDirectory { directory in
+      let (fifo, shared) = (directory + "/fifo", directory + "/shared")
+      #expect(mkfifo(fifo, 0o622) == 0 && mkdir(shared, 0o777) == 0 && chmod(shared, 0o1777) == 0)
+      func refused(_ path: String) throws {
+        let ending = try portwhy(["-o", path], running: ["/bin/sh", "-c", ": > \(directory)/ran"])
+        #expect(ending.status == 125 && ending.errors.contains("cannot write to"), "\(ending)")
+        #expect(access(directory + "/ran", F_OK) != 0, "nothing is run")
+      }
+      try refused(fifo)
+      let user: uid_t = 65534
+      let (link, target, file) = (shared + "/link", directory + "/target", shared + "/file")
+      #expect(symlink(target, link) == 0 && lchown(link, user, user) == 0)
+      try write("", to: file)
+      #expect(chown(file, user, user) == 0)
+      // The kernel sees to it where it is told to (proc_sys_fs(5)).
+      if (try? contents(of: "/proc/sys/fs/protected_symlinks"))?.hasPrefix("1") == true {
+        try refused(link)
+        #expect(access(target, F_OK) != 0)
+      }
+      if (try? contents(of: "/proc/sys/fs/protected_regular")).map({ !$0.hasPrefix("0") }) == true {
+        try refused(file)
+        #expect(try contents(of: file) == "")
+      }
+    }
+  }
+
+  @Test("a reader of -o who does not read keeps nobody: a signal ends portwhy once the command has ended")
+  func fullPipe() throws {
+    try inDirectory { directory in
+      let fifo = directory + "/fifo"
+      #expect(mkfifo(fifo, 0o600) == 0)
+      let reader = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+      defer { close(reader) }
+      let bytes = [UInt8](repeating: 0, count: 4096)
+      while Glibc.write(reader, bytes, bytes.count) > 0 {}
+      let script = "\(binder) 127.0.0.1 8080; : > \(directory)/ended"
+      try withTakenPorts { _ in
+        var running = try RunningProgram(["-o", fifo, "--", "/bin/sh", "-c", script])
+        #expect(running.read { _, _ in access(directory + "/ended", F_OK) == 0 })
+        var ending: Int32?
+        // What comes before the shell has ended is the shell's.
+        for _ in 0..<30 where ending == nil {
+          running.send(SIGTERM)
+          ending = running.wait(seconds: 1)
+        }
+        #expect(ending == -143)
+      }
+    }
+  }
+
   @Test("--json is a report a line, which --from reads")
   func json() throws {
     let (reports, again) = try inDirectory { directory in

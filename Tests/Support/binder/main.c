@@ -14,6 +14,7 @@
    binder pair ADDRESS PORT       two sockets with SO_REUSEADDR, both listen
    binder exec THREADS ADDRESS PORT COMMAND …  threads that bind while another one runs COMMAND
    binder stuck ADDRESS PORT      a thread whose address lies in memory that never comes (userfaultfd(2)), and a bind
+   binder traced ADDRESS PORT     a bind while a child of it is its tracer (PTRACE_SEIZE)
    binder crowd PROCESSES ADDRESS PORT   as many children that fail to bind
    binder report                  what a program can see of its start: descriptors, signals, ids, environment */
 #define _GNU_SOURCE
@@ -37,6 +38,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -399,6 +401,36 @@ static int stuck(char **argv) {
   _exit(bind(s, (void *)&name, length) == 0 ? 0 : 3);
 }
 
+/* As a debugger does it that was there first. */
+static void trace(int tracee, int done) {
+  if (ptrace(PTRACE_SEIZE, tracee, 0, 0) != 0 || write(done, "x", 1) != 1) _exit(1);
+  int status;
+  while (waitpid(tracee, &status, __WALL) == tracee && WIFSTOPPED(status)) {
+    ptrace(PTRACE_CONT, tracee, 0, status >> 16 ? 0 : (long)WSTOPSIG(status));
+  }
+  _exit(0);
+}
+
+static int traced(char **argv) {
+  int ends[2], tracee = getpid();
+  char byte;
+  if (pipe(ends) != 0) return 2;
+  int tracer = fork();
+  if (tracer == 0) {
+    close(ends[0]);
+    trace(tracee, ends[1]);
+  }
+  close(ends[1]);
+  prctl(PR_SET_PTRACER, tracer, 0, 0, 0);
+  if (read(ends[0], &byte, 1) != 1) return 77;
+  struct sockaddr_storage name;
+  socklen_t length = address_of(argv[0], atoi(argv[1]), AF_INET, &name);
+  int s = socket(AF_INET, SOCK_STREAM, 0);
+  if (bind(s, (void *)&name, length) == 0) return 0;
+  fprintf(stderr, "bind %s: %s\n", argv[1], strerror(errno));
+  return 3;
+}
+
 static int crowd(char **argv) {
   int processes = atoi(argv[0]);
   for (int i = 0; i < processes; i++) {
@@ -447,6 +479,7 @@ int main(int argc, char **argv, char **environment) {
   if (!strcmp(mode, "pair") && argc == 4) return pair(argv + 2);
   if (!strcmp(mode, "exec") && argc > 5) return exec_beside(argv + 2);
   if (!strcmp(mode, "stuck") && argc == 4) return stuck(argv + 2);
+  if (!strcmp(mode, "traced") && argc == 4) return traced(argv + 2);
   if (!strcmp(mode, "crowd") && argc == 5) return crowd(argv + 2);
   if (!strcmp(mode, "report")) return report(environment);
   return plain(argc, argv);
