@@ -59,7 +59,7 @@ TESTS = {
     "BindRules": ["BindRulesTests"],
     "Explanation": ["ExplanationTests", "PortwhyReportTests"],
     "Answers": ["AnswersTests", "PortwhyReportTests|ExplanationTests|PortwhyCLITests"],
-    "PortwhyReport": ["PortwhyReportTests", "ExplanationTests|PortwhyCLITests|AnswersTests"],
+    "PortwhyReport": ["PortwhyReportTests", "ExplanationTests|PortwhyCLITests"],
 }
 
 # Tests of what thousands of sockets cost, which take longer than all others together.
