@@ -155,6 +155,13 @@ private let busy: Report = {
     ] + clients, visibility: notRoot)
 }()
 
+extension Topic {
+  /// The one with the longest title and name.
+  fileprivate static var longest: Topic {
+    Catalogue.topics.max { ($0.slug + $0.title).count < ($1.slug + $1.title).count } ?? Catalogue.topics[0]
+  }
+}
+
 @Suite("What is printed")
 struct LayoutTableTests {
   @Test("is what somebody read and found right, in every width")
@@ -167,6 +174,54 @@ struct LayoutTableTests {
         + Screen.renderOverview(busy, style: ScreenStyle(width: width, verbose: verbose, users: users))
     }
     GoldenFile.check(texts.joined(separator: "\n"), "overview-widths.txt")
+  }
+
+  @Test("has the colour of its verdict in its first line, bold labels and a dim head of the table")
+  func inks() {
+    var mine = listenerTarget(processes: [nginx()])
+    mine.ours = OursFinding(matched: ["pid=812"], decides: true)
+    func lines(_ report: Report) -> [Substring] {
+      Screen.render(report, style: ScreenStyle(color: true, users: users)).split(separator: "\n")
+    }
+    for (report, ink) in [
+      (report([free(8080)]), "1;32"), (report([listenerTarget(processes: [nginx()])]), "1;31"),
+      (undetermined, "1;33"), (report([mine]), "1;32"), (report([used(8080, [])]), "1"), (sharedPort, "1;32"),
+    ] {
+      let found = lines(report)
+      #expect(found[0].hasPrefix("\u{1b}[\(ink)m8080") || found[0].hasPrefix("\u{1b}[\(ink)m5353"), "\(found[0])")
+      // As far as the first sentence goes, and the second has none.
+      for line in found.dropFirst() where line.contains("\u{1b}[") {
+        let isHead = line.hasPrefix("\u{1b}[2m  STATE") || line.hasPrefix("\u{1b}[\(ink)m  ")
+        #expect(isHead || line.hasPrefix("\u{1b}[1m"), "\(line)")
+      }
+      #expect(found.allSatisfy { !$0.hasPrefix("a bind") || !$0.contains("\u{1b}") })
+      #expect(found[0].hasSuffix("\u{1b}[0m"))
+    }
+    let taken = lines(report([listenerTarget(processes: [nginx()])]))
+    #expect(
+      taken.count { $0.hasPrefix("\u{1b}[1m") } >= 4 && taken.contains { $0.hasPrefix("\u{1b}[1mbind  \u{1b}[0m") })
+    let overview = Screen.renderOverview(busy, style: ScreenStyle(color: true)).split(separator: "\n")
+    #expect(overview[0].hasPrefix("\u{1b}[2mPORT") && !overview[1].contains("\u{1b}"))
+    let row = Screen.render(many, style: ScreenStyle(color: true)).split(separator: "\n")
+    #expect(row.map { $0.contains("\u{1b}[1;32m") } == [true, true, false, false, false])
+    #expect(row[2].contains("\u{1b}[1;31mbind fails") && row[3].contains("\u{1b}[1;33mundetermined"))
+  }
+
+  @Test("of topics and runtimes is a line each, in every width")
+  func lists() {
+    let texts = [60, 100].map { width in
+      let style = ScreenStyle(width: width)
+      return "## \(width) columns\n\n" + TopicScreen.renderList(style: style) + "\n"
+        + RuntimeList.render(style: style)
+    }
+    GoldenFile.check(texts.joined(separator: "\n"), "lists.txt")
+    let topic = Topic.longest
+    for width in [40, 60] {
+      let lines = TopicScreen.render(topic, style: ScreenStyle(width: width)).split(separator: "\n")
+      #expect(lines.allSatisfy { $0.count <= width } && lines.contains { $0.count > width - 6 })
+    }
+    let heading = TopicScreen.renderList(style: ScreenStyle(color: true)).split(separator: "\n").first
+    #expect(heading == "\u{1b}[1mcauses\u{1b}[0m")
   }
 
   @Test("in brief says of each address how it ends, why and because of whom")

@@ -227,9 +227,8 @@ struct ReadBackTests {
     #expect(!error.problem.contains("\n"))
   }
 
-  /// Each value of a report in turn replaced by others, most of which it cannot have.
-  @Test("says of every value that is wrong what was expected, and where")
-  func everyValue() throws {
+  /// Something at every place that can have something.
+  private static let filled: Report = {
     var report = queuedChild
     report.targets[0].sockets[1].processes[0].parents = [ParentProcess(pid: 3, command: "sh", uid: 0)]
     report.targets[0].sockets[1].processes[0].startedAt = 0
@@ -247,7 +246,24 @@ struct ReadBackTests {
     report.call = ReportedCall(
       function: .bind, errno: .addressInUse, endpoint: report.targets[0].sockets[1].local, pid: 7, tid: 8,
       command: "x", descriptor: 3)
-    let text = JSONReport.render(report, users: users)
+    report.targets[0].sockets[1].uid = 33
+    report.targets[0].sockets[1].receiveQueue = 4
+    report.targets[0].sockets[1].processes[0].isServiceManager = true
+    report.targets[0].attempts[0].attempt.freebind = true
+    report.targets[0].plan.hasBindCapability = true
+    report.targets[0].isChainOrdered = true
+    report.targets[0].wildcardMissesAddresses = true
+    report.targets[0].notes = [.vanished(1)]
+    report.targets[0].ours = OursFinding(matched: ["pid=7"], decides: false)
+    report.host.hostname = "web1"
+    report.host.kernel.build = "#1 SMP"
+    return report
+  }()
+
+  /// Each value of a report in turn replaced by others, most of which it cannot have.
+  @Test("says of every value that is wrong what was expected, and where")
+  func everyValue() {
+    let text = JSONReport.render(Self.filled, users: users)
     var lines: [String] = []
     var told: Set<String> = []
     for match in text.matches(of: /"([a-z0-9_]+)":("[^"\\]*"|-?[0-9]+|true|false|null)/) {
@@ -259,6 +275,36 @@ struct ReadBackTests {
       }
     }
     GoldenFile.check(lines.joined(separator: "\n") + "\n", "wrong-values.txt")
+  }
+
+  @Test("may be without some of its keys, which then mean what an older version knew, and not without others")
+  func withoutKeys() {
+    let text = JSONReport.render(Self.filled, users: users)
+    var lines: [String] = []
+    var told: Set<Substring> = []
+    let pattern = /,?"([a-z0-9_]+)":("[^"\\]*"|-?[0-9]+|true|false|null|\[[^\[\]{}]*\])/
+    for match in text.matches(of: pattern) where match.output.2 != "null" && told.insert(match.output.1).inserted {
+      let changed = text.replacingCharacters(in: match.range, with: "").replacing("{,", with: "{")
+      do {
+        let saved = try JSONReport.read(Array(changed.utf8))
+        let again = JSONReport.render(saved.report, users: saved.users)
+        lines.append("\(match.output.1): \(match.output.2.prefix(40)) is read as \(difference(again, from: text))")
+      } catch {
+        lines.append("\(match.output.1): \(error.path): \(error.problem)")
+      }
+    }
+    GoldenFile.check(lines.joined(separator: "\n") + "\n", "missing-keys.txt")
+  }
+
+  /// What stands in `text` where it first differs, up to where it is the same again.
+  private func difference(_ text: String, from other: String) -> String {
+    let (now, then) = (Array(text.utf8), Array(other.utf8))
+    let start = zip(now, then).prefix { $0 == $1 }.count
+    let end = zip(now.reversed(), then.reversed()).prefix { $0 == $1 }.count
+    let from = now[..<start].lastIndex(of: UInt8(ascii: ":")) ?? 0
+    guard start < now.count - end || now.count != then.count else { return "the same" }
+    let stop = max(start, now.count - end)
+    return String(decoding: now[from..<min(stop + 12, now.count)].prefix(60), as: UTF8.self)
   }
 
   @Test("is refused when cut off, wherever that is")
