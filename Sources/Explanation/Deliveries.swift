@@ -235,6 +235,7 @@ extension Share {
       if !$0.contains($1) { $0.append($1) }
     }.listed()
     let what = traffic == .connections ? "new connections" : "datagrams"
+    let ofIPv4 = traffic == .connections ? "new IPv4 connections" : "IPv4 datagrams"
     let text: String
     switch (rule, receiver) {
     case (.connectedFirst, _): text = "what the peers of connected sockets send goes to them (\(holders))"
@@ -243,8 +244,8 @@ extension Share {
     case (.specificFirst, _): text = "\(what) to the addresses that \(holders) bound still go there"
     case (.deviceFirst, .this): text = "takes the \(what) of its device away from \(holders)"
     case (.deviceFirst, _): text = "\(what) of their devices still go to \(holders)"
-    case (.ipv4First, .this): text = "takes the IPv4 \(what) away from \(holders)"
-    case (.ipv4First, _): text = "IPv4 \(what) still go to \(holders)"
+    case (.ipv4First, .this): text = "takes the \(ofIPv4) away from \(holders)"
+    case (.ipv4First, _): text = "\(ofIPv4) still go to \(holders)"
     case (.lastBound, _) where traffic == .connections:
       text = "takes all new connections away from \(holders): the socket that listens last gets them"
     case (.lastBound, _): text = "takes all unicast datagrams away from \(holders): the last bound socket gets them"

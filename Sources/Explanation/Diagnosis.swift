@@ -268,7 +268,10 @@ private func howTheyMeet(_ situation: Situation, _ cause: Cause?) -> [String] {
   if attempt.address.plain.family == .ipv6 {
     return ["with IPV6_V6ONLY off, a socket on [\(attempt.address)] takes the port for IPv4 too"]
   }
-  return ["with IPV6_V6ONLY off, the socket on [\(other.local.address)]:\(attempt.port) has the port for IPv4 too"]
+  let place = "[\(other.local.address)]:\(attempt.port)"
+  return other.v6only?.sure == false
+    ? ["with IPV6_V6ONLY off, the socket on \(place) has the port for IPv4 too"]
+    : ["unless IPV6_V6ONLY is on there, the socket on \(place) has the port for IPv4 too"]
 }
 
 /// That the wildcard takes in another address of its family.
@@ -303,7 +306,8 @@ private func sentence(
   let many = sockets.count > 1
   let addresses = Array(Set(sockets.map(\.local.text))).sorted().listed()
   var named: Set<String> = []
-  let holders = sockets.map(holder).filter { named.insert($0).inserted }
+  let isHeld = sockets.contains { $0.owner != .none }
+  let holders = sockets.filter { !isHeld || $0.owner != .none }.map(holder).filter { named.insert($0).inserted }
   let areMany = holders.count > 1 || sockets.contains { $0.activation == nil && $0.processes.count > 1 }
   let holder = holders.listed()
   switch role {
@@ -320,8 +324,9 @@ private func sentence(
       "\(holder) \(areMany ? "use" : "uses") it as the local end of \(many ? "connections" : "a connection") to \(peers)"
   case .serverConnection:
     let states = Array(Set(sockets.map(\.state.description))).sorted().listed()
-    let held = sockets.allSatisfy { $0.owner == .none } ? "" : ", held by \(holder)"
-    return "\(counted(sockets.count, "connection")) of a server \(many ? "are" : "is") still there (\(states)\(held))"
+    let held = sockets.filter { $0.owner != .none }.count
+    let by = held == 0 ? "" : "\(held == sockets.count ? ", held by" : ", some held by") \(holder)"
+    return "\(counted(sockets.count, "connection")) of a server \(many ? "are" : "is") still there (\(states)\(by))"
   case .timeWait:
     let left = sockets.secondsLeft.map { ", \($0) s left" } ?? ""
     return "\(counted(sockets.count, "closed connection")) \(many ? "wait" : "waits") (TIME_WAIT\(left))"

@@ -196,6 +196,7 @@ private struct ForeignWriter {
     case .ipv4WildcardStays: "[::] may follow 0.0.0.0 there, which keeps the IPv4 traffic"
     case .familiesApart: "sockets without a common address do not meet there"
     case .multicastOptions: "on a multicast address either reuse option goes with the other there, for all users"
+    case .address where difference.bsd.expected == .ok: "the address needs no interface there"
     case .address: noInterface(attempt.address)
     case .protocolAddress: "TCP cannot be bound to it there"
     case .reservedPort:

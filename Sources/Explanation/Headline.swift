@@ -102,7 +102,7 @@ package struct Headline {
 
   /// An error before the port is looked at.
   private func refusal(_ situation: Situation) -> String {
-    guard situation.plannedVerdict.errno == .accessDenied else {
+    guard situation.lacksPrivilege else {
       let reason = primaryCause(situation)?.entry.reason(situation).first
       return "\(subject) cannot be bound" + (reason.map { ": \($0)" } ?? "")
     }
@@ -137,7 +137,7 @@ package struct Headline {
   package var second: String {
     guard let some = situations.first else { return "" }
     let groups = groups
-    let refused = situations.filter { $0.plannedVerdict.errno == .accessDenied }
+    let refused = situations.filter(\.lacksPrivilege)
     if ofCall == nil, refused.count == situations.count { return asRoot(refused) }
     let bind = "a bind" + (some.planned.isEmpty ? "" : " with \(some.planned.names)") + " to "
     let who = " as \(user(some.attempt.uid))"
@@ -197,6 +197,9 @@ package struct Headline {
 
 extension Situation {
   var plannedVerdict: CallResult { outcome(planned)?.verdict ?? .undetermined }
+
+  /// EACCES for the number of the port; a seccomp filter may answer socket(2) so.
+  fileprivate var lacksPrivilege: Bool { plannedVerdict.errno == .accessDenied && familyRefusal != .accessDenied }
 }
 
 extension CallResult {
@@ -238,7 +241,7 @@ package func story(
   } else if let place = process.place(user) {
     parts.append(place)
   }
-  return "\(process.command) (\(parts.joined(separator: ", ")))"
+  return "\(commandText(process.command)) (\(parts.joined(separator: ", ")))"
 }
 
 /// A time in its largest whole unit: `1 second`, `3 hours`, `12 days`; a time of the future is none.

@@ -77,10 +77,12 @@ private func unrelatedSharing(_ situation: Situation) -> Note? {
     guard let group = groups.removeValue(forKey: Group(socket)) else { continue }
     let processes = group.flatMap(\.processes)
     guard group.count > 1, Set(processes.compactMap(\.executable)).count > 1 else { continue }
-    let names = Array(Set(processes.map(\.command))).sorted().listed(atMost: 3)
+    let names = Set(processes.map { commandText($0.command) }).sorted()
+    let others = names.count > 2 ? "the others'" : "the other's"
     return Note(
       kind: .unrelatedSharing,
-      text: "\(names) share \(socket.local.text) by SO_REUSEPORT: each gets a part of the other's traffic")
+      text: "\(names.listed(atMost: 3)) share \(socket.local.text) by SO_REUSEPORT: each gets a part of \(others)"
+        + " traffic")
   }
   return nil
 }
@@ -111,9 +113,7 @@ private func securityModule(_ situation: Situation, _ outcome: BindOutcome) -> N
         + " the network and capability lines of \(place) say what is allowed,"
         + " `journalctl -k -g apparmor` what was refused")
   }
-  guard let enforcing = situation.snapshot.host.enforcingModules, enforcing.contains("selinux"),
-    outcome.verdict == .ok
-  else { return nil }
+  guard situation.snapshot.host.enforcingModules?.contains("selinux") == true else { return nil }
   return Note(
     kind: .securityModule,
     text: "SELinux enforces here and can still refuse the bind with EACCES: `semanage port -l` shows which ports a"

@@ -230,7 +230,9 @@ extension ProcessRecord {
   ]
 
   fileprivate var supervisorNote: Note? {
-    supervisor.map { Note(kind: .supervised, text: "\(text) runs under \($0), which starts it again when it ends") }
+    supervisor.map {
+      Note(kind: .supervised, text: "\(text) runs under \(commandText($0)), which starts it again when it ends")
+    }
   }
 }
 

@@ -280,7 +280,9 @@ extension SocketObservation {
     switch option {
     case .reuseaddr where reuseaddr.sure == false: reuseaddr = .known(true, .getsockopt)
     case .reuseport where reuseport.sure == false: reuseport = .known(true, .getsockopt)
-    case .v6only where v6only?.sure == false: v6only = .known(true, .sockDiag)
+    // With it nobody binds an IPv4-mapped address.
+    case .v6only where v6only?.sure == false && (remote != nil || local.address.plain.family == .ipv6):
+      v6only = .known(true, .sockDiag)
     default: return false
     }
     return true

@@ -363,6 +363,93 @@ struct OwnershipTests {
     #expect(explanation.notes.contains { $0.kind == .supervised && $0.text.contains("under supervisord") })
   }
 
+  @Test(
+    "each of them is known by its name, as a parent of whatever generation",
+    arguments: [
+      "supervisord", "runsv", "s6-supervise", "monit", "circusd", "nodemon", "forever", "PM2 v6.0.0: God",
+    ])
+  func supervisors(_ name: String) {
+    var app = process(9, "node")
+    for parents in [[name], ["sh", name], ["sh", "npm", name, "systemd"]] {
+      app.parents = parents.enumerated().map { ParentProcess(pid: Int32(8 - $0.offset), command: $0.element) }
+      #expect(explanation([listener([app])]).notes.map(\.kind) == [.supervised], "\(parents)")
+      let list = name == "supervisord" ? "supervisorctl status" : nil
+      #expect(command([listener([app])], kind: .findHolder) == list && command([listener([app])]) == nil)
+    }
+    for other in ["", "supervisor", "PM2", "runsvdir", "pm2 x"] {
+      app.parents = [ParentProcess(pid: 8, command: other)]
+      #expect(command([listener([app])]) == "kill 9", "\(other)")
+    }
+  }
+
+  @Test(
+    "a service of what starts anything is not stopped for what it started",
+    arguments: [
+      "sshd", "sshd-session", "dropbear", "login", "cron", "crond", "atd", "tmux", "screen", "emacs", "dockerd",
+      "containerd", "podman", "crio", "k3s", "kubelet", "libvirtd", "supervisord", "dotnet", "sh", "python3.11",
+      "node",
+      "java", "ruby3.1", "perl", "php8.2", "bash", "dash", "beam.smp", "deno", "bun", "lua5.4",
+    ])
+  func startsOthers(_ name: String) {
+    var holder = process(9, name, executable: "/usr/bin/\(name)")
+    holder.unit = "x.service"
+    holder.unitMain = UnitMain(pid: 7, command: name, executable: "/usr/bin/\(name)")
+    #expect(command([listener([holder])]) == "kill 9")
+    holder.unitMain?.pid = 9
+    #expect(command([listener([holder])]) == "systemctl stop x.service", "the main process itself")
+    var other = process(9, "x" + name, executable: "/usr/bin/x\(name)")
+    other.unit = "x.service"
+    other.unitMain = UnitMain(pid: 7, command: "x" + name, executable: "/usr/bin/x\(name)")
+    #expect(command([listener([other])]) == "systemctl stop x.service", "another name")
+  }
+
+  @Test(
+    "workers of servers that are known end with their parent",
+    arguments: [
+      "nginx", "apache2", "httpd", "haproxy", "gunicorn",
+    ])
+  func endsWithParent(_ name: String) {
+    func kill(_ short: String, _ executable: String) -> String? {
+      command([
+        listener([
+          process(70, short, executable: executable), process(71, short, executable: executable, parent: 70),
+        ])
+      ])
+    }
+    #expect(kill(name, "/usr/bin/\(name)") == "kill 70")
+    #expect(kill(name, "/usr/bin/python3") == "kill 70", "by the name it gave itself")
+    #expect(kill("x", "/usr/bin/\(name)") == "kill 70", "by its file")
+    #expect(kill("x" + name, "/usr/bin/x\(name)") == "kill 70 71")
+    #expect(kill(name, "/usr/bin/\(name) (deleted)") == "kill 70")
+  }
+
+  @Test(
+    "the children of a shell are no group that a signal may be sent to",
+    arguments: [
+      "bash", "zsh", "fish", "ksh", "mksh", "dash", "sh", "tcsh", "xonsh",
+    ])
+  func shells(_ name: String) {
+    let crowd = (Int32(70)..<110).map { pid in
+      var one = process(pid, "mine", executable: "/bin/mine", parent: 60)
+      (one.siblings, one.parents) = (40, [ParentProcess(pid: 60, command: name)])
+      return one
+    }
+    #expect(command([listener(crowd)]) == (name == "xonsh" ? "pkill -P 60" : nil))
+  }
+
+  @Test(
+    "the sshd of a login is what the daemon started, by whatever name",
+    arguments: [
+      ("sshd", "sshd", true), ("sshd-session", "sshd", true), ("dropbear", "dropbear", true),
+      ("sshd", "sshd-session", true),
+      ("sshd", "systemd", false), ("nginx", "sshd", false), ("xsshd", "sshd", false),
+    ])
+  func loginServers(_ name: String, _ parent: String, _ serves: Bool) {
+    var session = process(9, name, executable: "/usr/sbin/\(name)")
+    session.parents = [ParentProcess(pid: 8, command: parent), ParentProcess(pid: 1, command: "systemd")]
+    #expect(session.servesLogin == serves)
+  }
+
   @Test("the sshd of one login is known by the instance of its unit, too, which distributions name differently")
   func loginUnit() {
     #expect(process(9, "sshd", unit: "sshd@7-10.0.0.1:22-10.0.0.2:50000.service").servesLogin)

@@ -78,6 +78,47 @@ struct SituationTests {
     #expect(diagnosis(listens, port: 40000).cause != .outgoingConnection, "its server listens")
   }
 
+  @Test("every state is something to who wants the port")
+  func roles() {
+    func role(_ socket: SocketObservation, beside others: [SocketObservation] = []) -> SocketRole {
+      SocketRole(socket, in: Snapshot(host: host(), sockets: [socket] + others))
+    }
+    #expect(role(held(.listen)) == .listener && role(held(.close)) == .bound)
+    #expect(role(held(.close, transport: .udp)) == .udp && role(held(.established, transport: .udp)) == .udp)
+    #expect(role(held(.timeWait, remote: 443, owner: .none)) == .timeWait)
+    #expect(role(held(.synSent, remote: 5000)) == .client)
+    #expect(role(held(.established, remote: 8080)) == .selfConnection)
+    var request = held(.synRecv, remote: 443, owner: .none, inode: nil)
+    request.uid = nil
+    #expect(role(request) == .request && SocketRole.request.cause == .listener)
+    request.uid = 0
+    #expect(role(request) == .serverConnection, "made early, by TCP Fast Open")
+    for state: SocketState in [.established, .finWait1, .finWait2, .closeWait, .lastAck, .closing] {
+      #expect(role(held(state, remote: 443)) == .client, "\(state)")
+      #expect(role(held(state, remote: 443), beside: [held(.listen)]) == .serverConnection, "\(state)")
+      #expect(role(held(state, remote: 443, owner: .none)) == .serverConnection, "\(state)")
+    }
+    #expect(SocketRole.remains == [.serverConnection, .timeWait])
+  }
+
+  @Test("a connection to a service's port is a client's, where a client may have its own")
+  func services() {
+    func cause(_ port: UInt16, _ peer: UInt16) -> Cause? {
+      diagnosis([held(.established, port: port, remote: peer)], port: port).cause
+    }
+    for peer: UInt16 in [1, 511, 636, 853, 993, 995, 2049] {
+      #expect(cause(8080, peer) == .outgoingConnection, "\(peer)")
+    }
+    for peer: UInt16 in [512, 635, 637, 852, 854, 992, 994, 996, 2048, 2050] {
+      #expect(cause(8080, peer) == .leftoverConnection, "\(peer)")
+    }
+    #expect(cause(511, 443) == .leftoverConnection && cause(512, 443) == .reservedPortClient)
+    #expect(cause(1023, 443) == .reservedPortClient && cause(1024, 443) == .outgoingConnection)
+    #expect(cause(2049, 443) == .leftoverConnection, "NFS' own port")
+    #expect(cause(32_767, 5000) == .leftoverConnection && cause(32_768, 5000) == .outgoingConnection)
+    #expect(cause(60_999, 5000) == .outgoingConnection && cause(61_000, 5000) == .leftoverConnection)
+  }
+
   @Test("a port that clients get is said to be one, unless it is reserved")
   func ephemeral() {
     #expect(diagnosis([], port: 40000).notes.map(\.kind) == [.ephemeralPort])

@@ -173,6 +173,75 @@ struct FoldTests {
     #expect(names.contains("host[2,4,6,8,10,") && names.contains(",798,800]"))
   }
 
+  /// Everything that a fold can have: several questions, users, devices, verdicts, holders, ages, versions, silent hosts.
+  private static let full: Fold = {
+    var fold = Fold()
+    func add(_ target: TargetReport, _ hosts: [String], version: String = "0.2.0", hoursAgo: Double = 0) {
+      var report = report([target])
+      report.capturedAt -= 3600 * hoursAgo
+      for host in hosts {
+        fold.add(
+          report, host: host, version: version, users: users, asUser: target.port == Port(80) ? "alice" : nil)
+      }
+    }
+    func held(_ change: (inout SocketObservation) -> Void) -> TargetReport {
+      var socket = listener
+      change(&socket)
+      return taken(socket)
+    }
+    add(free, (1...12).map { "web\($0)" } + ["db7"])
+    add(taken(), ["db1", "db2", "db3", "cache01", "cache02"])
+    add(held { $0.processes[0].unit = nil }, ["edge1"])
+    add(
+      held {
+        $0.processes[0].container = String(repeating: "0f", count: 32)
+        $0.processes.append(ProcessRecord(pid: 9, command: "sleep", descriptors: [3]))
+      }, ["edge2"])
+    add(held { ($0.processes[0].container, $0.processes[0].containerName) = ("x", "shop") }, ["edge3"])
+    add(held { ($0.owner, $0.processes) = (.hidden, []) }, ["edge4"])
+    add(held { ($0.owner, $0.processes, $0.uid) = (.hidden, [], 77) }, ["edge5"])
+    add(held { ($0.owner, $0.processes, $0.uid) = (.process, [], nil) }, ["edge6"])
+    add(held { ($0.owner, $0.processes) = (.kernel, []) }, ["edge7"])
+    let nfsd = held { ($0.owner, $0.processes, $0.kernelOwner) = (.kernel, [], KernelOwner(kind: .nfsd)) }
+    add(nfsd, ["edge8", "edge10"], hoursAgo: 2)
+    add(timeWaitTarget(count: 1), ["late1"], hoursAgo: 1)
+    add(timeWaitTarget(count: 1), ["late2"], hoursAgo: 1.001)
+    let hidden = socket(
+      .listen, "0.0.0.0", 8080, reuseport: .unknown(.hidden), uid: 33, inode: 1, owner: .hidden)
+    let open = target(
+      plan: Plan(options: .reuseport, device: "eth0", uid: 33), sockets: [hidden],
+      attempts: [attempt("0.0.0.0", uid: 33)], visibility: notRoot)
+    fold.add(report([open], visibility: notRoot), host: "x1", version: "0.1.0", users: users)
+    fold.add(report([open]), host: "x2", version: "0.1.0", users: users)
+    let both = ["0.0.0.0", "::"].map { attempt($0, port: 80) }
+    add(target(port: 80, sockets: [], attempts: both), ["web1"])
+    add(used(443, [listener]), ["web1"])
+    var mine = taken()
+    mine.ours = OursFinding(matched: ["unit=nginx.service"], decides: true)
+    add(mine, ["own1"], version: "0.3.0")
+    add(free, ["own1"], version: "0.3.0", hoursAgo: 1)
+    add(free, ["own2"], version: "0.3.0", hoursAgo: 1)
+    add(mine, ["own2"], version: "0.3.0")
+    for (line, host, problem) in [
+      (1, "lab1", "No route to host"), (2, "lab2", "No route to host"), (3, "lab1", "later"),
+      (4, "lab9", "timed\u{1b}out"),
+    ] {
+      fold.add(FoldProblem(file: "f", line: line, problem: problem, host: host))
+    }
+    fold.add(FoldProblem(file: "-", line: nil, problem: "no report"))
+    fold.add(FoldProblem(file: "f", line: 9, problem: "a banner", host: "db1"))
+    return fold
+  }()
+
+  @Test("are what somebody read and found right, in every width and as JSON")
+  func golden() {
+    let texts = [40, 60, 80, 100].map { "## \($0) columns\n\n" + Self.full.text(style: ScreenStyle(width: $0)) }
+    let json = Self.full.json(version: "0.2.0", status: 1).replacing("},", with: "},\n").replacing("],", with: "],\n")
+    GoldenFile.check((texts + ["## JSON\n\n" + json]).joined(separator: "\n"), "fold.txt")
+    #expect(Self.full.hasSilentHosts && !fold([("a", free)]).hasSilentHosts)
+    #expect(Self.full.answered == 33 && Self.full.otherProblems.count == 2)
+  }
+
   @Test("fit their schema, and no other")
   func schema() throws {
     let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
@@ -229,9 +298,51 @@ struct ReportStreamTests {
       ("web1: {\"a\":\nweb2: {}\n", ["1 web1 {\"a\":", "2 web2 {}"]), ("{\"a\"", ["1 - {\"a\""]),
       ("{\"a\\", ["1 - {\"a\\"]), ("}\n{}", ["1 -! }", "2 - {}"]),
       ("no host { here\n{}", ["1 -! no host { here", "2 - {}"]),
+      // Blanks of every kind, before a document and between a name and its own.
+      (" \t\r\n{}", ["2 - {}"]), ("web1:\t {}\r\n\nweb2:{}", ["1 web1 {}", "3 web2 {}"]),
+      ("web1 : {}\n{}", ["1 -! web1 : {}", "2 - {}"]), (": {}\n{}", ["1 -! : {}", "2 - {}"]),
+      ("a\"b: {}\n{}", ["1 -! a\"b: {}", "2 - {}"]), ("a b: {}\n", ["1 -! a b: {}"]), ("é: {}\n", ["1 é {}"]),
+      ("a:b: {}\n", ["1 a:b {}"]),
+      // What is said of a host, and what only looks so.
+      ("web1:\n", ["1 web1! web1:"]), ("web1:x\n", ["1 -! web1:x"]), ("web 1: x\n", ["1 -! web 1: x"]),
+      ("é: x\n", ["1 -! é: x"]), ("a\"b: x\n", ["1 -! a\"b: x"]), (":\n", ["1 -! :"]),
+      ("pdsh@admin: web1: ssh exited\n", ["1 web1! pdsh@admin: web1: ssh exited"]),
+      ("pdsh@admin: web1\n", ["1 -! pdsh@admin: web1"]), ("pdsh@admin: \n", ["1 pdsh@admin! pdsh@admin: "]),
+      ("clush:\n", ["1 clush! clush:"]), ("clush: x: y\n", ["1 x! clush: x: y"]),
+      ("clushx: web1: y\n", ["1 clushx! clushx: web1: y"]),
+      // Strings with brackets, quotes and escapes; arrays that are the whole document's depth.
+      ("{\"[\":\"]}{\"}\n{}", ["1 - {\"[\":\"]}{\"}", "2 - {}"]),
+      ("{\"a\":\"\\\\\"}{}", ["1 - {\"a\":\"\\\\\"}", "1 - {}"]),
+      ("{\"a\":[[],[{}]]}x\n{}", ["1 - {\"a\":[[],[{}]]}", "1 -! x", "2 - {}"]), ("{]{}", ["1 - {]", "1 - {}"]),
+      ("{\n\n\n}{}\n{}", ["1 - {\n\n\n}", "4 - {}", "5 - {}"]), ("{\"a\":1\n", ["1 - {\"a\":1\n"]),
+      ("{\"a\\\n{}", ["1 - {\"a\\", "2 - {}"]), ("a: {\"x\":\n1}\nb: {}", ["1 a {\"x\":", "2 -! 1}", "3 b {}"]),
     ], [1, 2, 3, 1000])
   func takenApart(_ example: (text: String, pieces: [String]), _ parts: Int) {
     #expect(pieces(example.text, parts: parts) == example.pieces)
+  }
+
+  @Test("keeps of a line that has none so much as names a host, whole names and no more")
+  func lines() {
+    let long = String(repeating: "x", count: 512)
+    #expect(pieces(long + "y\n{}", parts: 100) == ["1 -! " + long, "2 - {}"])
+    #expect(pieces(long + "\n{}", parts: 512) == ["1 -! " + long, "2 - {}"])
+    #expect(pieces(String(long.dropLast()) + "{\n{}", parts: 7) == ["1 -! " + long.dropLast() + "{", "2 - {}"])
+    #expect(pieces(long + "{}\n{}", parts: 7) == ["1 -! " + long, "2 - {}"])
+    let name = String(repeating: "n", count: 255)
+    #expect(pieces(name + ": {}", parts: 50) == ["1 \(name) {}"])
+    #expect(pieces(name + "n: {}", parts: 50) == ["1 -! \(name)n: {}"])
+    #expect(pieces(name + ": x", parts: 50) == ["1 \(name)! \(name): x"])
+    #expect(pieces(name + "n: x", parts: 50) == ["1 -! \(name)n: x"])
+  }
+
+  @Test("is as long as a report may be, to the byte")
+  func limit() {
+    func document(_ count: Int) -> String { "{\"a\":\"" + String(repeating: "x", count: count - 8) + "\"}" }
+    for parts in [1, 64, 1000] {
+      #expect(pieces(document(100), parts: parts, limit: 100) == ["1 - " + document(100)], "\(parts)")
+      #expect(pieces(document(101) + "\n{}", parts: parts, limit: 99) == ["1 -+", "2 - {}"], "\(parts)")
+      #expect(pieces("web1: \(document(120))\n{}", parts: parts, limit: 99) == ["1 web1+", "2 - {}"], "\(parts)")
+    }
   }
 
   @Test("never keeps more than a report can be long")

@@ -1,4 +1,5 @@
 import BindRules
+import FixtureTestSupport
 import KernelLab
 import Explanation
 import Answers
@@ -8,6 +9,14 @@ import Testing
 @testable import PortwhyReport
 
 private func bytes(_ report: Report) -> [UInt8] { Array(JSONReport.render(report, users: users).utf8) }
+
+extension String {
+  fileprivate func replacingCharacters(in range: Range<Index>, with text: String) -> String {
+    var changed = self
+    changed.replaceSubrange(range, with: text)
+    return changed
+  }
+}
 
 private func problem(_ text: String) -> ReportReadError? {
   do {
@@ -216,6 +225,86 @@ struct ReadBackTests {
     let error = try #require(problem(text))
     #expect(error.offset > 0 && error.offset < text.utf8.count)
     #expect(!error.problem.contains("\n"))
+  }
+
+  /// Something at every place that can have something.
+  private static let filled: Report = {
+    var report = queuedChild
+    report.targets[0].sockets[1].processes[0].parents = [ParentProcess(pid: 3, command: "sh", uid: 0)]
+    report.targets[0].sockets[1].processes[0].startedAt = 0
+    report.targets[0].sockets[1].activation = SocketActivation(unit: "a.socket", activates: nil)
+    report.targets[0].sockets[1].timer = SocketTimer(kind: .keepalive, expires: 5)
+    report.host.localReservedPorts = [80...90]
+    let loopback = InterfaceIndex(rawValue: 1)
+    report.host.ipv6Addresses = [InterfaceAddress(address: ip("::1"), interface: loopback, flags: 0)]
+    report.host.ipv4LocalRoutes = [LocalRoute(destination: .loopback, prefixLength: 32, type: .local)]
+    report.host.ipv4Lookups = [RouteLookup(destination: .loopback, type: .local)]
+    report.host.appArmorProfiles = [AppArmorProfile(name: "nginx", file: nil, isEnforced: true)]
+    report.host.freshSockets = [FreshSocket(.tcp, .ipv6, refusal: .accessDenied, v6only: true)]
+    report.visibility.bpf = BPFUse(iterators: ["tcp"], microseconds: 5)
+    report.visibility.silent = .process(7, command: "x")
+    report.call = ReportedCall(
+      function: .bind, errno: .addressInUse, endpoint: report.targets[0].sockets[1].local, pid: 7, tid: 8,
+      command: "x", descriptor: 3)
+    report.targets[0].sockets[1].uid = 33
+    report.targets[0].sockets[1].receiveQueue = 4
+    report.targets[0].sockets[1].processes[0].isServiceManager = true
+    report.targets[0].attempts[0].attempt.freebind = true
+    report.targets[0].plan.hasBindCapability = true
+    report.targets[0].isChainOrdered = true
+    report.targets[0].wildcardMissesAddresses = true
+    report.targets[0].notes = [.vanished(1)]
+    report.targets[0].ours = OursFinding(matched: ["pid=7"], decides: false)
+    report.host.hostname = "web1"
+    report.host.kernel.build = "#1 SMP"
+    return report
+  }()
+
+  /// Each value of a report in turn replaced by others, most of which it cannot have.
+  @Test("says of every value that is wrong what was expected, and where")
+  func everyValue() {
+    let text = JSONReport.render(Self.filled, users: users)
+    var lines: [String] = []
+    var told: Set<String> = []
+    for match in text.matches(of: /"([a-z0-9_]+)":("[^"\\]*"|-?[0-9]+|true|false|null)/) {
+      for wrong in ["-1", "\"?\"", "true", "{}", "[]", "null"] where wrong.first != match.output.2.first {
+        guard told.insert("\(match.output.1) \(wrong)").inserted else { continue }
+        let changed = text.replacingCharacters(in: match.output.2.startIndex..<match.output.2.endIndex, with: wrong)
+        let error = problem(changed)
+        lines.append("\(match.output.1) \(wrong): \(error.map { "\($0.path): \($0.problem)" } ?? "is read")")
+      }
+    }
+    GoldenFile.check(lines.joined(separator: "\n") + "\n", "wrong-values.txt")
+  }
+
+  @Test("may be without some of its keys, which then mean what an older version knew, and not without others")
+  func withoutKeys() {
+    let text = JSONReport.render(Self.filled, users: users)
+    var lines: [String] = []
+    var told: Set<Substring> = []
+    let pattern = /,?"([a-z0-9_]+)":("[^"\\]*"|-?[0-9]+|true|false|null|\[[^\[\]{}]*\])/
+    for match in text.matches(of: pattern) where match.output.2 != "null" && told.insert(match.output.1).inserted {
+      let changed = text.replacingCharacters(in: match.range, with: "").replacing("{,", with: "{")
+      do {
+        let saved = try JSONReport.read(Array(changed.utf8))
+        let again = JSONReport.render(saved.report, users: saved.users)
+        lines.append("\(match.output.1): \(match.output.2.prefix(40)) is read as \(difference(again, from: text))")
+      } catch {
+        lines.append("\(match.output.1): \(error.path): \(error.problem)")
+      }
+    }
+    GoldenFile.check(lines.joined(separator: "\n") + "\n", "missing-keys.txt")
+  }
+
+  /// What stands in `text` where it first differs, up to where it is the same again.
+  private func difference(_ text: String, from other: String) -> String {
+    let (now, then) = (Array(text.utf8), Array(other.utf8))
+    let start = zip(now, then).prefix { $0 == $1 }.count
+    let end = zip(now.reversed(), then.reversed()).prefix { $0 == $1 }.count
+    let from = now[..<start].lastIndex(of: UInt8(ascii: ":")) ?? 0
+    guard start < now.count - end || now.count != then.count else { return "the same" }
+    let stop = max(start, now.count - end)
+    return String(decoding: now[from..<min(stop + 12, now.count)].prefix(60), as: UTF8.self)
   }
 
   @Test("is refused when cut off, wherever that is")

@@ -282,8 +282,9 @@ private struct DifferenceFinder {
     switch (linux.verdict, bsd.expected) {
     case (_, .fails): whyRefused
     case (.fails(.addressInUse), .ok): whyNotInUse
-    case (.fails(.accessDenied), .ok): .reservedPort
-    case (.fails, .ok): .address
+    case (.fails(.accessDenied), .ok) where isPrivileged: .reservedPort
+    case (.fails, .ok) where attempt.device != nil: .device
+    case (.fails(.invalidArgument), .ok): .address
     default: nil
     }
   }
@@ -301,6 +302,10 @@ private struct DifferenceFinder {
       return linux.options.contains(.reuseaddr) ? .reuseaddrSharesNothing : nil
     default: return .errno
     }
+  }
+
+  private var isPrivileged: Bool {
+    UInt32(attempt.port.rawValue) < snapshot.host.unprivilegedPortStart ?? 1024
   }
 
   private var hasDevice: Bool {

@@ -6,7 +6,10 @@ package import SocketModel
 /// One address of the host instead of the wildcard, where nobody has that one.
 func otherAddress(_ situation: Situation) -> [Suggestion] {
   let named: Set<SocketRole> = [.listener, .bound, .udp]
-  guard named.isSuperset(of: situation.blockingSockets.map(situation.role)) else { return [] }
+  // A probe may have met what nobody sees, wherever that is.
+  guard !situation.blockingSockets.isEmpty, named.isSuperset(of: situation.blockingSockets.map(situation.role)) else {
+    return []
+  }
   guard situation.attempt.address.isUnspecified else { return [] }
   // A host may have thousands of addresses, with a socket on each.
   let taken = Set(situation.blockingSockets.map(\.local.address.plain))

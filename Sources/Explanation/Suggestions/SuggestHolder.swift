@@ -16,12 +16,13 @@ func stopHolder(_ situation: Situation) -> [Suggestion] {
   var nothingLeft = after
   nothingLeft.sockets.removeAll { $0.owner == .none }
   let consequence: String
+  let its = Set(situation.blockingSockets.flatMap(\.processes).map(\.command)).count > 1 ? "their" : "its"
   if situation.verdict(in: after) == .ok {
     consequence = ""
   } else if situation.verdict(situation.planned.union(.reuseaddr), in: after) == .ok {
-    consequence = " and set SO_REUSEADDR, as its connections stay on the port for up to a minute"
+    consequence = " and set SO_REUSEADDR, as \(its) connections stay on the port for up to a minute"
   } else if situation.verdict(in: nothingLeft) == .ok {
-    consequence = " and wait until its connections have left the port, up to a minute"
+    consequence = " and wait until \(its) connections have left the port, up to a minute"
   } else {
     return []
   }
@@ -63,7 +64,7 @@ private func stopSocketUnit(_ situation: Situation) -> [Suggestion] {
 extension Collection where Element == SocketObservation {
   /// The short names of the programs that hold them: `nginx`, `nginx and python3`.
   var holderNames: String {
-    let names = Set(flatMap(\.processes).map(\.command)).sorted()
+    let names = Set(flatMap(\.processes).map { commandText($0.command) }).sorted()
     return names.isEmpty ? "whoever has the port" : names.listed()
   }
 }
@@ -176,7 +177,7 @@ struct Holders {
     guard let supervised = processes.first(where: { $0.supervisor != nil }), let supervisor = supervised.supervisor
     else { return nil }
     let list = supervisor == "supervisord" ? host.asRoot(["supervisorctl", "status"]) : nil
-    return ("\(supervised.text) by \(supervisor), which starts again what has ended", list)
+    return ("\(supervised.text) by \(commandText(supervisor)), which starts again what has ended", list)
   }
 
   private static func container(
@@ -508,6 +509,7 @@ extension CauseEntry {
   static let keepReservedPort: Remedies = { situation in
     let port = situation.attempt.port
     let isKernels = situation.blockingSockets.contains { $0.owner != .process }
+    let clients = isKernels ? "the NFS mounts" : situation.blockingSockets.holderNames
     let setting =
       isKernels
       ? "keep NFS mounts off the port: raise sunrpc.min_resvport above \(port), or mount with noresvport"
@@ -515,7 +517,7 @@ extension CauseEntry {
     return [
       Suggestion(
         kind: .changeSetting, certainty: .when(.startsAtBoot),
-        text: "start the server before \(situation.blockingSockets.holderNames)"),
+        text: "start the server before \(clients)"),
       Suggestion(kind: .changeSetting, certainty: .when(.happensAgain), text: setting),
     ]
   }

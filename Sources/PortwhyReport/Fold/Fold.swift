@@ -103,7 +103,9 @@ package struct Fold: Sendable {
   var versions: [(version: String, hosts: [String])] {
     let groups = Dictionary(grouping: looks.keys) { looks[$0]?.version ?? "" }
     guard groups.count > 1 else { return [] }
-    return groups.map { ($0.key, $0.value.sorted()) }.sorted { $0.hosts.count > $1.hosts.count }
+    return groups.map { ($0.key, $0.value.sorted()) }.sorted {
+      ($1.hosts.count, $0.version) < ($0.hosts.count, $1.version)
+    }
   }
 }
 
@@ -169,8 +171,8 @@ struct FoldQuestion: Sendable {
   /// Of one verdict the largest first.
   var sorted: [(group: FoldGroup, hosts: [String])] {
     groups.map { ($0.key, $0.value.keys.sorted()) }.sorted {
-      ($0.0.verdict.rawValue, -$0.1.count, $0.0.cause, $0.0.holder)
-        < ($1.0.verdict.rawValue, -$1.1.count, $1.0.cause, $1.0.holder)
+      ($0.0.verdict.rawValue, -$0.1.count, $0.0.cause, $0.0.holder, $0.1.first ?? "")
+        < ($1.0.verdict.rawValue, -$1.1.count, $1.0.cause, $1.0.holder, $1.1.first ?? "")
     }
   }
 }

@@ -151,6 +151,24 @@ struct LinuxDifferenceTests {
     }
   }
 
+  @Test("is not made up where Linux alone refuses, for what is no matter of the port")
+  func refusedHereAlone() {
+    func reasons(_ words: String, _ change: (inout BindAttempt, inout HostFacts) -> Void) -> Set<BSDDifferenceReason?>
+    {
+      var (attempt, host) = (attempt(words), bsdHost())
+      change(&attempt, &host)
+      let snapshot = Snapshot(host: host, sockets: [])
+      let linux = outcomes(of: attempt, in: snapshot)
+      return Set(
+        differences(of: attempt, v6only: nil, linux: linux, in: snapshot, under: .freebsd).map(\.reason))
+    }
+    #expect(reasons("0.0.0.0") { attempt, _ in attempt.device = .missing(name: "eth7") } == [.device])
+    #expect(
+      reasons("0.0.0.0") { _, host in host.freshSockets = [FreshSocket(.tcp, .ipv4, refusal: .accessDenied)] }
+        == [nil])
+    #expect(reasons("::") { _, host in host.ipv6Available = false } == [nil])
+  }
+
   @Test("is that either option goes with the other on a group, IPv4-mapped or not")
   func groups() {
     for group in ["239.1.1.1", "::ffff:239.1.1.1", "ff05::1"] {

@@ -17,7 +17,16 @@ package enum GoldenFile {
       Issue.record("no golden file \(name); record it with PORTWHY_RECORD=1", sourceLocation: sourceLocation)
       return
     }
-    #expect(text == golden, "\(name)", sourceLocation: sourceLocation)
+    if text == golden { return }
+    let (now, then) = (lines(text), lines(golden))
+    let place = Array(zip(now, then)).firstIndex { $0 != $1 } ?? min(now.count, then.count)
+    func line(_ lines: [Substring]) -> Substring { place < lines.count ? lines[place] : "(the end)" }
+    Issue.record(
+      "\(name), line \(place + 1)\n  is:  \(line(now))\n  was: \(line(then))", sourceLocation: sourceLocation)
+  }
+
+  private static func lines(_ text: String) -> [Substring] {
+    text.split(separator: "\n", omittingEmptySubsequences: false)
   }
 
   /// The recorded text; nil where there is none.
