@@ -144,6 +144,7 @@ package struct MadeCall: Sendable {
     let item = QuestionItem(addresses: [address], ports: port...port, transport: transport)
     var question = Question(items: [item], plan: plan, namespace: namespace)
     question.ownSocket = socket?.inode
+    question.ownFreebind = socket?.freebind ?? false
     let isBound = socket?.isBound == true
     // The bind bucket remembers this socket's own bind as well, and only the others are asked about.
     question.usesBPF = bpf && !isBound

@@ -74,8 +74,21 @@ extension CallFinding {
 }
 
 extension Situation {
-  /// What socket(2) of the attempt's family says here; nil where it works.
-  var familyRefusal: SystemError? { snapshot.host.freshSocket(attempt.transport, attempt.family)?.refusal }
+  /// The call that this place refuses to the planned socket, whatever the port, and what it fails with; nil where each is
+  /// let pass.
+  var refusedCall: (name: String, errno: SystemError)? {
+    let (host, fresh) = (snapshot.host, snapshot.host.freshSocket(attempt.transport, attempt.family))
+    if let errno = fresh?.refusal { return ("socket() of \(attempt.family == .ipv4 ? "IPv4" : "IPv6")", errno) }
+    if let errno = attempt.v6onlyRefusal { return ("setsockopt() of IPV6_V6ONLY", errno) }
+    if let odd = fresh?.refusedOption(planned), let errno = odd.refusal {
+      return ("setsockopt() of \(odd.name.rawValue)", errno)
+    }
+    if let errno = fresh?.odd(.device)?.refusal, fresh?.device == nil, attempt.device != nil {
+      return ("setsockopt() of SO_BINDTODEVICE", errno)
+    }
+    if let errno = host.filteredCalls?.bind { return ("bind()", errno) }
+    return host.filteredCalls?.listen.map { ("listen()", $0) }
+  }
 }
 
 extension Policies {
@@ -132,19 +145,18 @@ extension CauseEntry {
     ],
     signs: [
       "The error is EACCES or EPERM, on a port that portwhy finds free or that is not below 1024.",
-      "Or socket() itself fails, with whatever error a seccomp filter gives.",
+      "Or socket(), setsockopt() or listen() fails, with whatever error a seccomp filter gives.",
     ],
     helps: [
       "SELinux, AppArmor: the audit log names the rule; semanage port or the profile lets the port in.",
       "Landlock: the sandbox that started the program has to allow the port.",
       "systemd: SocketBindAllow= in the unit that has SocketBindDeny=, the family in RestrictAddressFamilies=.",
-      "seccomp: the container's profile has to allow sockets of the family.",
+      "seccomp: the container's profile has to allow the call, and sockets of the family.",
     ], ineffective: ["Another socket option: no policy looks at them."],
     references: ["landlock(7)", "systemd.resource-control(5)"],
     reason: { situation in
-      situation.familyRefusal.map { errno in
-        let family = situation.attempt.family == .ipv4 ? "IPv4" : "IPv6"
-        return ["socket() of \(family) fails with \(errno) here: a seccomp filter or another policy does that"]
+      situation.refusedCall.map {
+        ["\($0.name) fails with \($0.errno) here: a seccomp filter or another policy does that"]
       } ?? []
     }, remedies: noRemedies)
 

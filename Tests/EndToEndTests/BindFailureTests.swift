@@ -104,6 +104,25 @@ struct BindFailureTests {
     #expect(failure.text.contains("with descriptor \(first)"), "\(failure.text)")
   }
 
+  @Test(
+    "a socket that may be bound to an address the host does not have is judged as that",
+    arguments: [Int32(15), 19])  // IP_FREEBIND, IP_TRANSPARENT
+  func foreignAddress(_ option: Int32) throws {
+    let (errno, failure) = try inNamespace {
+      let first = FailingServer()
+      let second = FailingServer()
+      first.set(Int32(IPPROTO_IP), option)
+      second.set(Int32(IPPROTO_IP), option)
+      _ = (first.bind(0xc000_0209, port: 8080), first.listen())
+      let errno = second.bind(0xc000_0209, port: 8080)
+      let failure = try Portwhy.explainBindFailure(
+        descriptor: second.descriptor, address: "192.0.2.9:8080", call: .bind, errno: errno)
+      return (errno, failure)
+    }
+    #expect(errno == EADDRINUSE && failure.outcome.bind == .fails(.addressInUse))
+    #expect(failure.cause == .listener, "\(failure.text)")
+  }
+
   @Test("a socket that is bound and may not listen does not stand in its own way")
   func listenFails() throws {
     let (steps, own) = try inNamespace {
