@@ -16,6 +16,8 @@ package enum CallFinding: Sendable, Hashable {
   case refusedByPolicy(now: CallResult, Policies)
   /// What was in the way is not there any more.
   case goneMeanwhile(now: CallResult)
+  /// EADDRINUSE beside sockets that are there, and with which SO_REUSEPORT lets a socket like this one share the port.
+  case notShared
   /// The socket has a port already.
   case alreadyBound
   /// Nothing that is read explains it.
@@ -39,6 +41,14 @@ extension CallFinding {
       if now == .ok {
         explanation.suggestions = [Suggestion(kind: .tryAgain, certainty: .checked, text: "try again")]
       }
+    case .notShared:
+      explanation.why = ["by the options of both sides the same call works: they share the port with SO_REUSEPORT"]
+      explanation.notes.append(
+        Note(
+          kind: .unexplained,
+          text: "where a BPF program was attached to the socket before bind() (SO_ATTACH_REUSEPORT_CBPF,"
+            + " SO_ATTACH_REUSEPORT_EBPF) the kernel passes over its SO_REUSEPORT; or something else was in the way and has"
+            + " gone"))
     case .alreadyBound:
       explanation.why = ["bind() gives a socket its address only once"]
       explanation.suggestions = [
@@ -60,7 +70,7 @@ extension CallFinding {
     case .refusedByPolicy: .refusedByPolicy
     case .goneMeanwhile: .goneMeanwhile
     case .alreadyBound: .alreadyBound
-    case .unexplained: nil
+    case .notShared, .unexplained: nil
     }
   }
 
