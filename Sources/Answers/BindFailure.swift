@@ -144,6 +144,7 @@ package struct MadeCall: Sendable {
     let item = QuestionItem(addresses: [address], ports: port...port, transport: transport)
     var question = Question(items: [item], plan: plan, namespace: namespace)
     question.ownSocket = socket?.inode
+    question.ownFreebind = socket?.freebind ?? false
     let isBound = socket?.isBound == true
     // The bind bucket remembers this socket's own bind as well, and only the others are asked about.
     question.usesBPF = bpf && !isBound
@@ -268,7 +269,10 @@ struct ObservedCall: Sendable, Hashable {
     if function == .listen { judged[index] = judged[index].ofBoundSocket }
     guard let errno else { return (judged, nil) }
     let now = judged[index].verdict
-    let finding = finding(errno, judged[index])
+    let isBeside = judged.contains {
+      $0.options == planned.subtracting(.reuseport) && $0.options != planned && !$0.blockers.isEmpty
+    }
+    let finding = finding(errno, judged[index], besideSharers: isBeside)
     switch finding {
     case nil where now == .fails(errno): break
     case nil: judged[index] = answered(judged[index], errno, on: kernel)
@@ -282,7 +286,7 @@ struct ObservedCall: Sendable, Hashable {
         judged[each].likely = nil
       }
       judged[index].source = .probe
-    case .goneMeanwhile, .unexplained:
+    case .goneMeanwhile, .notShared, .unexplained:
       // What the options would have done to what was there is not known.
       for each in judged.indices where each != index {
         judged[each] = BindOutcome(
@@ -307,13 +311,18 @@ struct ObservedCall: Sendable, Hashable {
   }
 
   /// nil where the rules explain it.
-  private func finding(_ errno: SystemError, _ outcome: BindOutcome) -> CallFinding? {
+  ///
+  /// - Parameter besideSharers: without its SO_REUSEPORT the socket would meet others that are there still.
+  private func finding(
+    _ errno: SystemError, _ outcome: BindOutcome, besideSharers: Bool
+  ) -> CallFinding? {
     if function == .bind, isBound, errno == .invalidArgument { return .alreadyBound }
     let now = outcome.verdict
     if now == .fails(errno) { return nil }
     if now == .undetermined, mayBe(errno, outcome) { return nil }
     switch errno {
     case .accessDenied, .notPermitted: return .refusedByPolicy(now: now, policies)
+    case .addressInUse where besideSharers && now == .ok: return .notShared
     case .addressInUse, .addressNotAvailable, .noDevice: return .goneMeanwhile(now: now)
     default: return .unexplained(now: now)
     }

@@ -49,7 +49,8 @@ struct Gathering {
   /// with `ownersMayWait` the owners are left to `settled`.
   init(
     ports: ByTransport<ClosedRange<UInt16>>, needs: HostNeeds, lookups: [IPv4Address] = [],
-    programs: [String] = [], bpf: Bool = true, verdictOnly: Bool = false, ownersMayWait: Bool = false,
+    programs: [String] = [], device: String? = nil, bpf: Bool = true, verdictOnly: Bool = false,
+    ownersMayWait: Bool = false,
     _ evidenceSources: EvidenceSources = EvidenceSources(), detail: OverviewDetail = .everySocket,
     wanted: (TransportProtocol, UInt16) -> Bool = { _, _ in true }
   ) throws(PortwhyError) {
@@ -77,7 +78,8 @@ struct Gathering {
         guard ports[transport.other] == nil, !verdictOnly else { continue }
         otherCounts[transport.other] = try dump.counts(transport.other, ports: range)
       }
-      host = try HostReader().read(needs, lookups: lookups, programs: verdictOnly ? [] : programs)
+      host = try HostReader().read(
+        needs, lookups: lookups, programs: verdictOnly ? [] : programs, device: device)
     } catch {
       throw PortwhyError(error)
     }
@@ -229,6 +231,12 @@ struct Gathering {
     return [.otherProtocol(count, of: transport.other, host.asNow(words))]
   }
 
+  /// Leaves out what this place does to a program that is started here: the planned socket is there already.
+  mutating func forgetPlace() {
+    for index in host.freshSockets?.indices ?? 0..<0 { host.freshSockets?[index].oddOptions = [] }
+    host.filteredCalls = nil
+  }
+
   /// Leaves out the socket with this inode.
   mutating func forget(_ inode: UInt64) {
     for transport in sockets.transports {
@@ -375,6 +383,7 @@ extension HostFacts {
     rootMayBindPrivileged = rootMayBindPrivileged ?? later.rootMayBindPrivileged
     namespaceMaker = namespaceMaker ?? later.namespaceMaker
     overflowUID = overflowUID ?? later.overflowUID
+    filteredCalls = filteredCalls ?? later.filteredCalls
     unprivilegedPortStart = unprivilegedPortStart ?? later.unprivilegedPortStart
     localPortRange = localPortRange ?? later.localPortRange
     localReservedPorts = localReservedPorts ?? later.localReservedPorts

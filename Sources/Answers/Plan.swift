@@ -91,14 +91,15 @@ struct PlannedBinds {
       var attempt = BindAttempt(
         transport: item.transport, address: planned.address, scope: planned.scope, missingZone: planned.missingZone,
         port: port,
-        v6only: family == .ipv6 && (plan.v6only ?? host.bindv6only ?? false),
-        device: plan.device.map { Self.device($0, host) } ?? host.deviceOfFreshSocket(item.transport, family),
+        v6only: family == .ipv6 && (Self.v6only(plan, item.transport, host) ?? false),
+        device: Self.device(plan, item.transport, family, host),
         uid: user.uid, mayBindPrivileged: mayBindPrivileged)
-      attempt.isV6onlyKnown = family == .ipv4 || (plan.v6only ?? host.bindv6only) != nil
-      attempt.freebind = defaults?.freebind ?? false
+      attempt.isV6onlyKnown = family == .ipv4 || Self.v6only(plan, item.transport, host) != nil
+      attempt.v6onlyRefusal = Self.v6onlyRefusal(plan, item.transport, family, host)
+      attempt.freebind = question.ownFreebind || defaults?.freebind ?? false
       return attempt
     }
-    if plan.device == nil, case .interface(_, let name)? = attempts.lazy.compactMap(\.device).first {
+    if case .interface(_, let name)? = attempts.lazy.compactMap(\.device).first, name != plan.device {
       devicePlace = name
     } else {
       devicePlace = nil
@@ -113,6 +114,30 @@ struct PlannedBinds {
   func notes(_ host: HostFacts) -> [Note] {
     (privilegedFor.map { [Note.judgedAsRoot(insteadOf: $0, host)] } ?? [])
       + (devicePlace.map { [Note.placeDevice($0)] } ?? []) + (skipsFamily ? [.familySkipped] : [])
+  }
+
+  /// IPV6_V6ONLY at bind(2), unless its setsockopt(2) is refused; nil where it is not known.
+  static func v6only(_ plan: Plan, _ transport: TransportProtocol, _ host: HostFacts) -> Bool? {
+    guard let planned = plan.v6only else { return host.bindv6only }
+    guard let odd = host.freshSocket(transport, .ipv6)?.odd(.v6only), planned != odd.initially else { return planned }
+    return odd.afterwards
+  }
+
+  static func v6onlyRefusal(
+    _ plan: Plan, _ transport: TransportProtocol, _ family: AddressFamily, _ host: HostFacts
+  ) -> SystemError? {
+    guard family == .ipv6, plan.v6only != nil else { return nil }
+    return host.freshSocket(transport, family)?.odd(.v6only)?.refusal
+  }
+
+  /// The device at bind(2): the planned one, unless this place keeps SO_BINDTODEVICE from the kernel.
+  static func device(
+    _ plan: Plan, _ transport: TransportProtocol, _ family: AddressFamily, _ host: HostFacts
+  ) -> BindDevice? {
+    let given = host.deviceOfFreshSocket(transport, family)
+    guard let name = plan.device else { return given }
+    if let odd = host.freshSocket(transport, family)?.odd(.device), odd.refusal == nil { return given }
+    return device(name, host)
   }
 
   static func device(_ name: String, _ host: HostFacts) -> BindDevice {

@@ -221,13 +221,14 @@ extension Gathering {
   fileprivate init(_ question: Question, _ evidenceSources: EvidenceSources) throws(PortwhyError) {
     try self.init(
       ports: question.portsByTransport, needs: question.hostNeeds, lookups: question.lookups,
-      programs: question.plan.runtime?.executables ?? [], bpf: question.usesBPF,
+      programs: question.plan.runtime?.executables ?? [], device: question.plan.device, bpf: question.usesBPF,
       verdictOnly: question.isVerdictOnly,
       ownersMayWait: question.isVerdictOnly && question.ours.isEmpty && !question.probes, evidenceSources
     ) { transport, port in
       question.items.contains { $0.transport == transport && $0.numbers.contains(port) }
     }
     findAlternativeNames(question.interfaceNames)
+    if question.observed != nil { forgetPlace() }
     if let own = question.ownSocket { forget(own) }
   }
 }

@@ -71,6 +71,8 @@ public struct Question: Sendable, Hashable {
   var observed: ObservedCall?
   /// The inode of the planned socket where it is there already: it does not stand in its own way.
   var ownSocket: UInt64?
+  /// The planned socket is there already, with IP_FREEBIND or IP_TRANSPARENT.
+  var ownFreebind = false
 
   /// A question about these items; what is not said is as each property has it.
   public init(

@@ -141,10 +141,13 @@ extension Portwhy {
       }
       if changes.plan.hasBindCapability { attempt.mayBindPrivileged = saved.host.rootMayBindPrivileged }
       if changesV6only, attempt.family == .ipv6 {
-        attempt.v6only = plan.v6only ?? saved.host.bindv6only ?? false
-        attempt.isV6onlyKnown = (plan.v6only ?? saved.host.bindv6only) != nil
+        attempt.v6only = PlannedBinds.v6only(plan, target.transport, saved.host) ?? false
+        attempt.isV6onlyKnown = PlannedBinds.v6only(plan, target.transport, saved.host) != nil
       }
-      if let device = changes.plan.device { attempt.device = PlannedBinds.device(device, saved.host) }
+      attempt.v6onlyRefusal = PlannedBinds.v6onlyRefusal(plan, target.transport, attempt.family, saved.host)
+      if changes.plan.device != nil {
+        attempt.device = PlannedBinds.device(plan, target.transport, attempt.family, saved.host)
+      }
       return attempt
     }
     return judged(target, attempts, question, saved, keepsOptions: target.plan.options == savedOptions)

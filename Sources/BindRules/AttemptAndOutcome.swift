@@ -54,6 +54,8 @@ public struct BindAttempt: Sendable, Hashable {
   package var uid: UInt32
   /// CAP_NET_BIND_SERVICE in the user namespace that owns the network namespace; nil where not known.
   package var mayBindPrivileged: Bool?
+  /// What setsockopt(2) of the planned IPV6_V6ONLY fails with in this place; nil where it is let pass, or not called.
+  package var v6onlyRefusal: SystemError?
   /// IP_FREEBIND is set before bind(2).
   package var freebind = false
 
@@ -295,6 +297,8 @@ public struct MissingFact: Sendable, Hashable {
     case movingSockets = "moving-sockets"
     /// A rule that differs between kernel versions in a way that cannot be observed.
     case kernelVersion = "kernel-version"
+    /// What a seccomp filter makes of bind(2) and listen(2), where it kills who tries.
+    case systemCallFilter = "system-call-filter"
     /// What decides beside the rules of the sockets and cannot be seen from outside: content filters, flow divert and
     /// the network namespace of Skywalk on macOS.
     case filters

@@ -6,10 +6,14 @@ package import SocketModel
 /// - Returns: four outcomes in the order of `ReuseOptions.combinations`.
 package func outcomes(of attempt: BindAttempt, in snapshot: Snapshot) -> [BindOutcome] {
   guard attempt.isV6onlyKnown else { return outcomesOfBoth(attempt, snapshot) }
-  let before = errorBeforePort(attempt, snapshot.host)
   let traits = KernelTraits(snapshot.host)
   let table = BindTable(attempt.transport, snapshot)
-  return ReuseOptions.combinations.map { outcome(of: attempt, $0, before: before, in: snapshot, traits, table) }
+  let isOdd = snapshot.host.freshSocket(attempt.transport, attempt.family)?.oddOptions.isEmpty == false
+  let common = errorBeforePort(attempt, [], snapshot.host)
+  return ReuseOptions.combinations.map { options in
+    let before = isOdd ? errorBeforePort(attempt, options, snapshot.host) : common
+    return outcome(of: attempt, options, before: before, in: snapshot, traits, table)
+  }
 }
 
 /// Those on which an attempt with IPV6_V6ONLY and one without agree; the others are undetermined.
@@ -42,12 +46,13 @@ func outcome(
       options: options, bind: error.map(CallResult.fails) ?? .undetermined,
       listen: error == nil && attempt.transport == .tcp ? .undetermined : nil, missing: before.deciding.asFacts)
   }
-  let sk = attempt.kernelSocket(options)
-  let portAnswer =
+  let sk = attempt.kernelSocket(options, snapshot.host)
+  var portAnswer =
     switch attempt.transport {
     case .tcp: tcpPortAnswer(sk, snapshot, traits, table)
     case .udp: udpPortAnswer(sk, snapshot, traits)
     }
+  if let error = snapshot.host.filteredCalls?.listen, portAnswer.bind == .ok { portAnswer.refuseListen(error) }
   return portAnswer.withRoomInGroup(for: sk, attempt.transport, snapshot)
     .outcome(of: attempt, options: options, before: before)
 }
@@ -59,6 +64,9 @@ struct PortAnswer {
   var listen = CallResult.undetermined
   var blockers: [Blocker] = []
   var missing: [MissingFact] = []
+
+  /// A filter of system calls keeps listen(2) from the kernel.
+  mutating func refuseListen(_ error: SystemError) { (listen, blockers, missing) = (.fails(error), [], []) }
 
   func outcome(of attempt: BindAttempt, options: ReuseOptions, before: Possible<SystemError?>) -> BindOutcome {
     let listen: CallResult? =
@@ -86,7 +94,8 @@ extension BindAttempt {
 
   /// The planned socket as get_port sees it. Binding to one IPv6 address sets IPV6_V6ONLY before get_port
   /// (`__inet6_bind`).
-  func kernelSocket(_ options: ReuseOptions) -> KernelSocket {
+  func kernelSocket(_ planned: ReuseOptions, _ host: HostFacts) -> KernelSocket {
+    let options = host.freshSocket(transport, family)?.taken(planned) ?? planned
     var socket = KernelSocket(
       family: family, receiveAddress: address.asReceiveAddress, ipv6only: family == .ipv6 && v6only,
       reuse: options.contains(.reuseaddr), reuseport: options.contains(.reuseport), uid: uid,

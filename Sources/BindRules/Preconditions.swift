@@ -1,11 +1,11 @@
-import SocketModel
+package import SocketModel
 
 // What can fail before the port is looked at, in the kernel's order: the address's zone, socket(2), setsockopt(2), then
 // the checks of bind(2) up to get_port. Security modules and cgroup programs are not folded in: they are invisible from
 // here.
 
 /// The error before get_port; nil where everything passes.
-func errorBeforePort(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
+func errorBeforePort(_ attempt: BindAttempt, _ options: ReuseOptions, _ host: HostFacts) -> Possible<SystemError?> {
   var host = host
   if attempt.freebind {
     // Kernel functions `inet_can_nonlocal_bind` and `ipv6_can_nonlocal_bind`: as good as the sysctl.
@@ -14,11 +14,17 @@ func errorBeforePort(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<Syst
   }
   switch attempt.family {
   case .ipv4:
-    return socketIsMade(attempt, host).then { deviceExists(attempt, host) }.then { inetBind(attempt, host) }
+    return socketIsMade(attempt, host)
+      .then { optionsAreSet(attempt, options, host) }
+      .then { deviceExists(attempt, host) }
+      .then { passesFilter(host) }
+      .then { inetBind(attempt, host) }
   case .ipv6:
     return zoneExists(attempt, host)
       .then { socketIsMade(attempt, host) }
+      .then { optionsAreSet(attempt, options, host) }
       .then { deviceExists(attempt, host) }
+      .then { passesFilter(host) }
       .then { inet6Bind(attempt, host) }
   }
 }
@@ -52,6 +58,53 @@ private func socketIsMade(_ attempt: BindAttempt, _ host: HostFacts) -> Possible
   return passes(host.ipv6Available, else: .addressFamilyNotSupported, missing: .addressFamily)
 }
 
+/// setsockopt(2) of the reuse options and IPV6_V6ONLY, as a fresh socket told: a seccomp filter or a program of the control
+/// group may refuse it.
+private func optionsAreSet(
+  _ attempt: BindAttempt, _ options: ReuseOptions, _ host: HostFacts
+) -> Possible<SystemError?> {
+  guard let fresh = host.freshSocket(attempt.transport, attempt.family), !fresh.oddOptions.isEmpty else {
+    return Possible(nil)
+  }
+  return Possible(attempt.v6onlyRefusal ?? fresh.refusedOption(options)?.refusal)
+}
+
+/// bind(2), as a filter of system calls has it.
+private func passesFilter(_ host: HostFacts) -> Possible<SystemError?> {
+  guard let filtered = host.filteredCalls else { return Possible(nil) }
+  return filtered.areKnown
+    ? Possible(filtered.bind) : passes(nil, else: .notPermitted, missing: .systemCallFilter)
+}
+
+extension FreshSocket {
+  /// The first of these options of which setsockopt(2) fails.
+  package func refusedOption(_ options: ReuseOptions) -> OddOption? {
+    oddOptions.first { odd in odd.refusal != nil && odd.name.reuseOption.map(options.contains) ?? false }
+  }
+
+  /// What a socket has once these options are set, be it that they are refused or swallowed, or there from the start.
+  func taken(_ options: ReuseOptions) -> ReuseOptions {
+    var taken = options
+    for odd in oddOptions {
+      guard let option = odd.name.reuseOption else { continue }
+      // What is on from the start stays on where a program sets it.
+      let isOn = options.contains(option) ? odd.initially || odd.afterwards : odd.initially
+      if isOn { taken.insert(option) } else { taken.remove(option) }
+    }
+    return taken
+  }
+}
+
+extension OddOption.Name {
+  fileprivate var reuseOption: ReuseOptions? {
+    switch self {
+    case .reuseaddr: .reuseaddr
+    case .reuseport: .reuseport
+    case .v6only, .device: nil
+    }
+  }
+}
+
 /// if_nametoindex(3), with which a program finds `sin6_scope_id` before it has a socket.
 private func zoneExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
   attempt.missingZone.map { interfaceExists($0, host) } ?? Possible(nil)
@@ -60,10 +113,11 @@ private func zoneExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<S
 /// Kernel functions `sock_setbindtodevice` and `sock_bindtoindex_locked`: a socket that has a device already changes it
 /// with CAP_NET_RAW alone. Of others than the reader that is not known, root included: it may have less.
 private func deviceExists(_ attempt: BindAttempt, _ host: HostFacts) -> Possible<SystemError?> {
-  if case .missing(let name) = attempt.device { return interfaceExists(name, host) }
-  guard let given = host.freshSocket(attempt.transport, attempt.family)?.device,
-    case .interface(let device, _) = attempt.device, device != given
-  else { return Possible(nil) }
+  let fresh = host.freshSocket(attempt.transport, attempt.family)
+  let refusal = fresh?.odd(.device)?.refusal
+  if case .missing(let name) = attempt.device { return refusal.map { Possible($0) } ?? interfaceExists(name, host) }
+  guard case .interface(let device, _) = attempt.device, device != fresh?.device else { return Possible(nil) }
+  guard fresh?.device != nil else { return Possible(refusal) }
   let may = attempt.uid == host.uid ? host.readerMayChangeDevice : nil
   return passes(may, else: .notPermitted, missing: .capability)
 }

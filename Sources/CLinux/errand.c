@@ -36,6 +36,11 @@ static uint64_t long_number(int descriptor, int name) {
   return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : 0;
 }
 
+int portwhy_binds_any_address(int descriptor) {
+  enum { ip_freebind = 15, ip_transparent = 19 };
+  return number(descriptor, IPPROTO_IP, ip_freebind) > 0 || number(descriptor, IPPROTO_IP, ip_transparent) > 0;
+}
+
 int portwhy_ask_socket(int descriptor, uint64_t inode, int wants, struct portwhy_socket_answer *answer) {
   /* The first question is one that no file system hears of: what was a socket when it was listed may be anything now. */
   int32_t domain = number(descriptor, SOL_SOCKET, SO_DOMAIN);
@@ -55,6 +60,7 @@ int portwhy_ask_socket(int descriptor, uint64_t inode, int wants, struct portwhy
   answer->listens = wants == PORTWHY_ASK_AGAIN ? number(descriptor, SOL_SOCKET, SO_ACCEPTCONN) : -1;
   if ((domain != AF_INET && domain != AF_INET6) || wants == PORTWHY_ASK_AGAIN) return 0;
   int is_mptcp = answer->protocol == ipproto_mptcp;
+  if (wants == PORTWHY_ASK_PLACE) answer->freebind = portwhy_binds_any_address(descriptor);
   if (is_mptcp || wants == PORTWHY_ASK_PLACE) {
     socklen_t length = sizeof answer->local;
     if (getsockname(descriptor, (struct sockaddr *)&answer->local, &length) == 0) answer->local_length = length;
@@ -394,6 +400,18 @@ int portwhy_start_netlink(struct portwhy_errand *errand, const struct portwhy_ne
   int error = start(errand, PORTWHY_ERRAND_NETLINK, 0, -1, &is_child);
   if (!is_child) return error;
   finish(errand, ask_kernel_all(requests, count));
+  return 0;
+}
+
+int portwhy_start_calling(struct portwhy_errand *errand) {
+  int is_child;
+  int error = start(errand, PORTWHY_ERRAND_CALLS, 2, -1, &is_child);
+  if (!is_child) return error;
+  /* What a filter kills is to leave no core behind. */
+  prctl(PR_SET_DUMPABLE, 0);
+  errand->answers[0].error = bind(-1, 0, 0) == 0 ? 0 : errno;
+  errand->answers[1].error = listen(-1, 1) == 0 ? 0 : errno;
+  finish(errand, 0);
   return 0;
 }
 

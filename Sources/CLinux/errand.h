@@ -33,14 +33,18 @@ struct portwhy_socket_answer {
   uint32_t has_info, state, path_mtu, advertised_mss, received_mss;  /* TCP_INFO */
   uint32_t local_length, remote_length;          /* getsockname(2), getpeername(2) */
   struct sockaddr_in6 local, remote;
+  int32_t freebind;                              /* IP_FREEBIND or IP_TRANSPARENT */
   char upper_layer[16];                          /* TCP_ULP */
   uint64_t cookie, namespace_cookie;             /* SO_COOKIE, SO_NETNS_COOKIE; 0 for none */
   uint64_t namespace_device, namespace_inode;    /* SIOCGSKNS */
 };
 
-/* What is asked besides the reuse options: where the socket is, and TCP_INFO, which takes its lock; or several times in a
+/* What is asked besides the reuse options: where the socket is, its options of IP and TCP_INFO, which take its lock; or several times in a
  * row, each time of all sockets, what may change while a socket is bound and can be read without its lock. */
 enum { PORTWHY_ASK_FLAGS = 0, PORTWHY_ASK_PLACE = 1, PORTWHY_ASK_AGAIN = 2 };
+
+/* Whether a socket of ours may be bound to an address that the host does not have (`inet_can_nonlocal_bind`). */
+int portwhy_binds_any_address(int descriptor);
 
 /* Asks a socket that is ours, in this process. 0, or errno. */
 int portwhy_ask_socket(int descriptor, uint64_t inode, int wants, struct portwhy_socket_answer *answer);
@@ -64,7 +68,13 @@ struct portwhy_errand_state {
 };
 
 /* What keeps one kind of errand waiting need not keep another. */
-enum { PORTWHY_ERRAND_SOCKETS, PORTWHY_ERRAND_FILES, PORTWHY_ERRAND_NETLINK, PORTWHY_ERRAND_KINDS };
+enum {
+  PORTWHY_ERRAND_SOCKETS,
+  PORTWHY_ERRAND_FILES,
+  PORTWHY_ERRAND_NETLINK,
+  PORTWHY_ERRAND_CALLS,
+  PORTWHY_ERRAND_KINDS
+};
 
 /* Starts a child that asks the questions, in their order, into `slots` answers; 0, or errno. EBUSY where an earlier child
  * of that kind is still stuck. */
@@ -81,6 +91,9 @@ int portwhy_descends(int32_t process);
 
 /* Starts a child that reads `descriptor` to its end, but no more than `limit` bytes, into `errand->pipe`. 0, or errno. */
 int portwhy_start_copying(struct portwhy_errand *errand, int kind, int descriptor, uint64_t limit);
+
+/* Starts a child that calls bind(2) and listen(2) with the descriptor -1; the errno of each is the error of an answer. */
+int portwhy_start_calling(struct portwhy_errand *errand);
 
 /* A netlink(7) message to the kernel; `is_strict` for NETLINK_GET_STRICT_CHK. */
 struct portwhy_netlink_request {

@@ -2,10 +2,12 @@
 #ifndef PORTWHY_CLINUX_PROCESSES_H
 #define PORTWHY_CLINUX_PROCESSES_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -60,6 +62,22 @@ static inline int portwhy_effective_capabilities(uint64_t *effective) {
   return 0;
 }
 
+/* Takes CAP_NET_BIND_SERVICE and CAP_NET_RAW out of the effective set of a program that has them by its own file alone
+ * (AT_SECURE, and not in the ambient set): what the same user starts next gets neither (capabilities(7)). */
+static inline void portwhy_give_up_own_capabilities(void) {
+  if (getauxval(AT_SECURE) == 0 || geteuid() == 0) return;
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+  memset(data, 0, sizeof data);
+  if (syscall(SYS_capget, &header, data) != 0) return;
+  const unsigned long ours[] = {CAP_NET_BIND_SERVICE, CAP_NET_RAW};
+  for (unsigned place = 0; place < 2; place++) {
+    int is_ambient = syscall(SYS_prctl, 47, 1, ours[place], 0, 0) == 1; /* PR_CAP_AMBIENT_IS_SET */
+    if (!is_ambient) data[0].effective &= ~(1u << ours[place]);
+  }
+  syscall(SYS_capset, &header, data);
+}
+
 /* prctl(2) PR_CAPBSET_READ: whether the bounding set of the calling thread has a capability; -1 where it is not known. */
 static inline int portwhy_bounding_capability(unsigned long number) {
   return (int)syscall(SYS_prctl, 23, number, 0, 0, 0);
@@ -67,6 +85,12 @@ static inline int portwhy_bounding_capability(unsigned long number) {
 
 /* prctl(2) PR_GET_SECUREBITS of the calling thread; -1 where a filter forbids to ask. */
 static inline int portwhy_secure_bits(void) { return (int)syscall(SYS_prctl, 27, 0, 0, 0, 0); }
+
+/* prctl(2) PR_GET_SECCOMP: whether the calling thread has a filter of system calls; a kernel without them says EINVAL. */
+static inline int portwhy_is_filtered(void) {
+  long mode = syscall(SYS_prctl, 21, 0, 0, 0, 0);
+  return mode < 0 ? errno != EINVAL : mode != 0;
+}
 
 /* open_by_handle_at(2) for a cgroup2 directory by its number: on kernfs the handle is that number
    (FILEID_KERNFS, Linux 5.5). Needs CAP_DAC_READ_SEARCH. */

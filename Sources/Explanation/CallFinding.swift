@@ -16,6 +16,8 @@ package enum CallFinding: Sendable, Hashable {
   case refusedByPolicy(now: CallResult, Policies)
   /// What was in the way is not there any more.
   case goneMeanwhile(now: CallResult)
+  /// EADDRINUSE beside sockets that are there, and with which SO_REUSEPORT lets a socket like this one share the port.
+  case notShared
   /// The socket has a port already.
   case alreadyBound
   /// Nothing that is read explains it.
@@ -39,6 +41,14 @@ extension CallFinding {
       if now == .ok {
         explanation.suggestions = [Suggestion(kind: .tryAgain, certainty: .checked, text: "try again")]
       }
+    case .notShared:
+      explanation.why = ["by the options of both sides the same call works: they share the port with SO_REUSEPORT"]
+      explanation.notes.append(
+        Note(
+          kind: .unexplained,
+          text: "where a BPF program was attached to the socket before bind() (SO_ATTACH_REUSEPORT_CBPF,"
+            + " SO_ATTACH_REUSEPORT_EBPF) the kernel passes over its SO_REUSEPORT; or something else was in the way and has"
+            + " gone"))
     case .alreadyBound:
       explanation.why = ["bind() gives a socket its address only once"]
       explanation.suggestions = [
@@ -60,7 +70,7 @@ extension CallFinding {
     case .refusedByPolicy: .refusedByPolicy
     case .goneMeanwhile: .goneMeanwhile
     case .alreadyBound: .alreadyBound
-    case .unexplained: nil
+    case .notShared, .unexplained: nil
     }
   }
 
@@ -74,8 +84,21 @@ extension CallFinding {
 }
 
 extension Situation {
-  /// What socket(2) of the attempt's family says here; nil where it works.
-  var familyRefusal: SystemError? { snapshot.host.freshSocket(attempt.transport, attempt.family)?.refusal }
+  /// The call that this place refuses to the planned socket, whatever the port, and what it fails with; nil where each is
+  /// let pass.
+  var refusedCall: (name: String, errno: SystemError)? {
+    let (host, fresh) = (snapshot.host, snapshot.host.freshSocket(attempt.transport, attempt.family))
+    if let errno = fresh?.refusal { return ("socket() of \(attempt.family == .ipv4 ? "IPv4" : "IPv6")", errno) }
+    if let errno = attempt.v6onlyRefusal { return ("setsockopt() of IPV6_V6ONLY", errno) }
+    if let odd = fresh?.refusedOption(planned), let errno = odd.refusal {
+      return ("setsockopt() of \(odd.name.rawValue)", errno)
+    }
+    if let errno = fresh?.odd(.device)?.refusal, fresh?.device == nil, attempt.device != nil {
+      return ("setsockopt() of SO_BINDTODEVICE", errno)
+    }
+    if let errno = host.filteredCalls?.bind { return ("bind()", errno) }
+    return host.filteredCalls?.listen.map { ("listen()", $0) }
+  }
 }
 
 extension Policies {
@@ -132,19 +155,18 @@ extension CauseEntry {
     ],
     signs: [
       "The error is EACCES or EPERM, on a port that portwhy finds free or that is not below 1024.",
-      "Or socket() itself fails, with whatever error a seccomp filter gives.",
+      "Or socket(), setsockopt() or listen() fails, with whatever error a seccomp filter gives.",
     ],
     helps: [
       "SELinux, AppArmor: the audit log names the rule; semanage port or the profile lets the port in.",
       "Landlock: the sandbox that started the program has to allow the port.",
       "systemd: SocketBindAllow= in the unit that has SocketBindDeny=, the family in RestrictAddressFamilies=.",
-      "seccomp: the container's profile has to allow sockets of the family.",
+      "seccomp: the container's profile has to allow the call, and sockets of the family.",
     ], ineffective: ["Another socket option: no policy looks at them."],
     references: ["landlock(7)", "systemd.resource-control(5)"],
     reason: { situation in
-      situation.familyRefusal.map { errno in
-        let family = situation.attempt.family == .ipv4 ? "IPv4" : "IPv6"
-        return ["socket() of \(family) fails with \(errno) here: a seccomp filter or another policy does that"]
+      situation.refusedCall.map {
+        ["\($0.name) fails with \($0.errno) here: a seccomp filter or another policy does that"]
       } ?? []
     }, remedies: noRemedies)
 

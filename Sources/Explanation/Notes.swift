@@ -124,8 +124,8 @@ private func controlGroupProgram(_ situation: Situation, _ outcome: BindOutcome)
   guard situation.snapshot.host.controlGroupBindPrograms == true, outcome.verdict == .ok else { return nil }
   return Note(
     kind: .controlGroupProgram,
-    text: "a control group program is asked at every bind() or setsockopt() here (systemd: SocketBindDeny=): it can"
-      + " refuse it with EPERM, and is not looked at")
+    text: "a control group program is asked at every bind() here (systemd: SocketBindDeny=): it can refuse it with"
+      + " EPERM, and is not looked at")
 }
 
 /// The planned server's own program has the port already, as the same user.

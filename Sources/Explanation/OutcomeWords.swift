@@ -192,6 +192,7 @@ extension MissingFact.Kind {
     case .layer3Domain: "the VRF"
     case .movingSockets: "where sockets are that move between listening, bound and connected"
     case .kernelVersion: "this kernel version's rule"
+    case .systemCallFilter: "what the seccomp filter does to bind() and listen()"
     }
   }
 }

@@ -360,6 +360,19 @@ package enum Errand {
     return isDone || !questions.indices.contains(step) ? nil : questions[step].offset
   }
 
+  /// Has bind(2) and listen(2) tried with a descriptor that there is not.
+  static func filteredCalls() -> FilteredCalls {
+    var errand = portwhy_errand()
+    guard portwhy_start_calling(&errand) == 0, let state = errand.state else { return FilteredCalls(areKnown: false) }
+    defer { portwhy_end_errand(&errand) }
+    _ = portwhy_await(&errand, patience)
+    guard state.pointee.finished != 0 else { return FilteredCalls(areKnown: false) }
+    let told = UnsafeBufferPointer(start: errand.answers, count: 2).map { SystemError(rawValue: $0.error) }
+    return FilteredCalls(
+      areKnown: true, bind: told[0] == .badDescriptor ? nil : told[0],
+      listen: told[1] == .badDescriptor ? nil : told[1])
+  }
+
   private static func askOwn(_ question: SocketQuestion, _ number: Int, _ wants: SocketWants) -> SlotAnswer {
     do throws(SystemError) {
       let duplicate = try Descriptor(duplicating: question.descriptor)

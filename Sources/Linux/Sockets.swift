@@ -96,6 +96,13 @@ package func canMakeIPv6Socket() -> Bool? {
   }
 }
 
+/// What a seccomp filter of the calling thread makes of bind(2) and listen(2); nil without a filter (prctl(2)
+/// PR_GET_SECCOMP). A child tries both with a descriptor that there is not: a filter may kill who calls.
+package func filteredCalls() -> FilteredCalls? {
+  guard portwhy_is_filtered() != 0 else { return nil }
+  return Errand.filteredCalls()
+}
+
 /// SO_ATTACH_FILTER (socket(7)) on a socket of sock_diag announcements: the kernel delivers only those of these local
 /// ports. Without it, where a filter of system calls forbids it, there is more to read.
 package func filterAnnouncements(_ descriptor: Int32, ports: ClosedRange<UInt16>) {
@@ -175,6 +182,9 @@ extension Descriptor {
     default: nil
     }
   }
+
+  /// IP_FREEBIND or IP_TRANSPARENT: it may be bound to an address that the host does not have.
+  package borrowing func bindsAnyAddress() -> Bool { portwhy_binds_any_address(number) != 0 }
 
   /// SO_TYPE: whose port space an internet socket binds in, that of SOCK_STREAM or that of SOCK_DGRAM; nil for others.
   package borrowing func transport() throws(SystemError) -> TransportProtocol? {
@@ -281,6 +291,8 @@ package struct SocketAnswer: Sendable, Hashable {
   package var hasChanged: Bool
   /// SO_BINDTOIFINDEX, asked for the place and several times, Linux 5.1.
   package var device: InterfaceIndex?
+  /// IP_FREEBIND or IP_TRANSPARENT, asked for the place.
+  package var freebind = false
   /// SO_COOKIE, asked for the place; 0 where it was not told.
   package var cookie: UInt64
   /// SO_NETNS_COOKIE, asked for the place, Linux 5.14.
@@ -321,6 +333,7 @@ package struct SocketAnswer: Sendable, Hashable {
     local = SocketName(answer.local, length: Int(answer.local_length))
     peer = SocketName(answer.remote, length: Int(answer.remote_length))
     device = answer.device < 0 ? nil : InterfaceIndex(kernel: UInt32(bitPattern: answer.device))
+    freebind = answer.freebind != 0
     cookie = answer.cookie
     namespaceCookie = answer.namespace_cookie == 0 ? nil : answer.namespace_cookie
     if answer.namespace_inode != 0 {

@@ -231,12 +231,12 @@ package func realUser() -> UInt32 { getuid() }
 /// getpid(2).
 package func ownProcess() -> Int32 { getpid() }
 
-/// Whether programs of BPF_CGROUP_INET4_BIND, BPF_CGROUP_INET6_BIND or BPF_CGROUP_SETSOCKOPT are in effect for a cgroup2
+/// Whether programs of BPF_CGROUP_INET4_BIND, BPF_CGROUP_INET4_POST_BIND or their like of IPv6 are in effect for a cgroup2
 /// directory; nil where the kernel does not say, as to all who lack CAP_NET_ADMIN.
 package func hasBindPrograms(controlGroup path: String) -> Bool? {
   guard let directory = try? Descriptor(directory: path) else { return nil }
-  let (bind4, bind6, setsockopt): (UInt32, UInt32, UInt32) = (8, 9, 22)
-  let counts = [bind4, bind6, setsockopt].map { portwhy_cgroup_programs(directory.number, $0) }
+  let (bind4, bind6, postBind4, postBind6): (UInt32, UInt32, UInt32, UInt32) = (8, 9, 12, 13)
+  let counts = [bind4, bind6, postBind4, postBind6].map { portwhy_cgroup_programs(directory.number, $0) }
   return counts.allSatisfy { $0 >= 0 } ? counts.contains { $0 > 0 } : nil
 }
 
@@ -389,6 +389,10 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
     var effective: UInt64 = 0
     return portwhy_effective_capabilities(&effective) == 0 ? Capabilities(rawValue: effective) : nil
   }
+
+  /// Gives up what this program may do to a port by its own file capabilities alone (setcap(8)), as what its user starts
+  /// does not get it; for a program of one thread.
+  package static func giveUpOwn() { portwhy_give_up_own_capabilities() }
 
   /// Whether CAP_NET_BIND_SERVICE is in the bounding set of the calling thread: what a program of root, or one with file
   /// capabilities, may get at execve(2). prctl(2) PR_CAPBSET_READ; nil where a filter forbids to ask, and where uid 0 is

@@ -18,6 +18,7 @@ public enum CommandLineProgram {
     // COMMAND gets them as they were.
     rememberSignals()
     SystemCalls.makeWritingFail()
+    Capabilities.giveUpOwn()
     if arguments.first == CompletionSource.word {
       _ = SystemCalls.write(CompletionSource.text(Array(arguments.dropFirst())), to: 1)
       return ExitStatus.ok.rawValue

@@ -92,6 +92,14 @@ struct LikelyTests {
       ["TIME_WAIT ::1 ra? rp? v6only? remote=40000", "TIME_WAIT ::ffff:10.0.0.1 RA dev=2 remote=40000"],
       "0.0.0.0 dev=3", "(in-use) (ok) (in-use) (ok)", [.usualOptions]),
     LikelyRow(
+      "over a [::1] connection that one of two listeners accepted, one of them of IPv6 alone, has no ground",
+      ["LISTEN :: RP V6ONLY", "LISTEN :: RP", "ESTABLISHED ::1 v6only? remote=40000"], "0.0.0.0",
+      "in-use in-use ? ?", []),
+    LikelyRow(
+      "of the same takes what both listeners have",
+      ["LISTEN :: RP", "LISTEN :: RA RP", "ESTABLISHED ::ffff:127.0.0.1 rp? remote=40000"], "0.0.0.0",
+      "in-use in-use (ok) (ok)", [.listenersOptions]),
+    LikelyRow(
       "of UDP beside a hidden socket: a UDP server sets nothing", ["UDP 0.0.0.0 ra? rp?"], "UDP 0.0.0.0",
       "in-use (in-use) (in-use) (in-use)", [.usualOptions]),
     LikelyRow(
@@ -665,6 +673,37 @@ struct OrdinaryAgreementTests {
     }
     if random.pick(4) == 0 { words.append("uid?") }
     return words.joined(separator: " ")
+  }
+
+  @Test("is the same in whatever order TCP sockets were dumped")
+  func order() {
+    var random = Numbers(state: 20_261_129)
+    var likely = 0
+    for _ in 0..<6_000 {
+      var texts: [String] = []
+      for _ in 0..<random.pick([1, 2, 3]) {
+        texts.append("LISTEN " + random.pick(["0.0.0.0", "::", "::", "::ffff:0.0.0.0", "127.0.0.1", "::1"]))
+      }
+      for _ in 0..<random.pick([0, 1, 2]) {
+        let state = random.pick(["ESTABLISHED", "TIME_WAIT"])
+        texts.append("\(state) " + random.pick(["127.0.0.1", "::1", "::ffff:127.0.0.1"]) + " remote=50000")
+      }
+      if random.pick(3) == 0 { texts.append("BOUND " + random.pick(["0.0.0.0", "::", "127.0.0.2"])) }
+      let inodes = Array(1...9).shuffled(using: &random)
+      texts = zip(texts, inodes).map { text, inode in
+        let more = ["", random.pick(["", "", "dev=2"]), random.pick(["", "uid=5"]), "inode=\(inode)"]
+        return Self.unknown(&random, text) + more.joined(separator: " ")
+      }
+      let planned = attempt(random.pick(["0.0.0.0", "0.0.0.0", "127.0.0.1", "::", "::1", ":: V6ONLY"]))
+      let answers = (0..<4).map { number in
+        let order = number == 0 ? texts : number == 1 ? texts.reversed() : texts.shuffled(using: &random)
+        let snapshot = Snapshot(host: openHost(), sockets: order.map(socket))
+        return likelyLine(withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot))
+      }
+      likely += answers[0].contains("(") ? 1 : 0
+      #expect(Set(answers).count == 1, "\(planned) beside \(texts): \(answers)")
+    }
+    #expect(likely > 1_000)
   }
 
   @Test("gives each set of sockets the likely answer that the same sockets have where everything of them is known")

@@ -104,6 +104,48 @@ struct BindFailureTests {
     #expect(failure.text.contains("with descriptor \(first)"), "\(failure.text)")
   }
 
+  @Test(
+    "a socket that may be bound to an address the host does not have is judged as that",
+    arguments: [Int32(15), 19])  // IP_FREEBIND, IP_TRANSPARENT
+  func foreignAddress(_ option: Int32) throws {
+    let (errno, failure) = try inNamespace {
+      let first = FailingServer()
+      let second = FailingServer()
+      first.set(Int32(IPPROTO_IP), option)
+      second.set(Int32(IPPROTO_IP), option)
+      _ = (first.bind(0xc000_0209, port: 8080), first.listen())
+      let errno = second.bind(0xc000_0209, port: 8080)
+      let failure = try Portwhy.explainBindFailure(
+        descriptor: second.descriptor, address: "192.0.2.9:8080", call: .bind, errno: errno)
+      return (errno, failure)
+    }
+    #expect(errno == EADDRINUSE && failure.outcome.bind == .fails(.addressInUse))
+    #expect(failure.cause == .listener, "\(failure.text)")
+  }
+
+  @Test("SO_REUSEPORT that the kernel passes over, as a program was attached before bind(), is not said to be gone")
+  func attachedProgram() throws {
+    let (errno, failure) = try inNamespace {
+      let first = FailingServer(options: [SO_REUSEPORT])
+      let second = FailingServer(options: [SO_REUSEPORT])
+      // BPF_RET 0; struct sock_fprog.
+      var instruction: UInt64 = 0x06
+      let isAttached = withUnsafePointer(to: &instruction) { code in
+        var program = (UInt64(1), UInt64(UInt(bitPattern: code)))
+        return setsockopt(second.descriptor, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, 16) == 0
+      }
+      #expect(isAttached)
+      _ = (first.bind(0x7f00_0001, port: 8080), first.listen())
+      let errno = second.bind(0x7f00_0001, port: 8080)
+      let failure = try Portwhy.explainBindFailure(
+        descriptor: second.descriptor, address: "127.0.0.1:8080", call: .bind, errno: errno)
+      return (errno, failure)
+    }
+    #expect(errno == EADDRINUSE && failure.outcome.bind == .fails(.addressInUse) && failure.cause == nil)
+    #expect(failure.text.contains("SO_ATTACH_REUSEPORT_CBPF"), "\(failure.text)")
+    #expect(!failure.attempt.explanation.suggestions.contains { $0.kind == .tryAgain })
+  }
+
   @Test("a socket that is bound and may not listen does not stand in its own way")
   func listenFails() throws {
     let (steps, own) = try inNamespace {

@@ -23,6 +23,36 @@ private struct Precondition: Sendable, CustomTestStringConvertible {
 
 private let any = ip("0.0.0.0")
 
+@Suite("Capabilities", .enabled(if: endToEndTestsRun, "needs CAP_SYS_ADMIN for a network namespace"))
+struct CapabilityTests {
+  @Test("of the reader count as far as what he starts next gets them: ambient ones do, portwhy's own do not")
+  func inherited() throws {
+    let endings = try NetworkNamespace.run(NamespaceConfiguration(devices: false)) {
+      (namespace: inout NetworkNamespace) in
+      try inDirectory { directory in
+        let program = directory + "/portwhy"
+        _ = try run(["/usr/bin/cp", portwhyBinary, program], Start())
+        _ = try run(["/usr/bin/chmod", "755", directory], Start())
+        let hasCapability = test_give_bind_capability(program) == 0
+        var ambient = Start.asNobody
+        ambient.through += ["--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"]
+        let port = try "\(namespace.freshPort(.privileged))"
+        return try (
+          ambient: portwhy(["-q", "127.0.0.1:\(port)"], ambient),
+          own: hasCapability
+            ? run(Start.asNobody.through + [program, "--probe", "127.0.0.1:\(port)"], Start()) : nil
+        )
+      }
+    }
+    #expect(endings.ambient.status == 0)
+    if let own = endings.own {
+      #expect(own.status == 1 && own.headline.contains("EACCES"), "\(own)")
+    } else {
+      say("NOT RUN: this file system keeps no capabilities\n")
+    }
+  }
+}
+
 private let preconditions = [
   Precondition(
     sentence: "a privileged port as root", arguments: [], target: "0.0.0.0:PORT", attempt: Attempt(.tcp, any),

@@ -103,7 +103,7 @@ func word(_ outcome: BindOutcome) -> String {
   switch (outcome.bind, outcome.listen) {
   case (.undetermined, _), (_, .undetermined?):
     return outcome.missing.contains { $0.kind == .bindOrder } ? "?" : "??"
-  case (.ok, .fails): return "listen"
+  case (.ok, .fails(let errno)): return errno == .addressInUse ? "listen" : errno.description
   case (.fails(let errno), _): return errno == .addressInUse ? "in-use" : errno.description
   default: return "ok"
   }

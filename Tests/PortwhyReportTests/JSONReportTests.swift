@@ -94,6 +94,7 @@ struct JSONReportTests {
     report.host.ipv6Disabled = ["lo"]
     report.host.enforcingModules = ["selinux"]
     report.host.appArmorProfiles = [AppArmorProfile(name: "nginx", file: nil, isEnforced: true)]
+    report.host.filteredCalls = FilteredCalls(areKnown: true, bind: .notPermitted, listen: nil)
     report.host.dockerRuns = true
     report.host.rootMayBindPrivileged = true
     report.host.overflowUID = 65534

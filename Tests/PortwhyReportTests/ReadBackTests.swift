@@ -70,6 +70,7 @@ struct ReadBackTests {
     report.host.ipv6Disabled = ["lo"]
     report.host.enforcingModules = ["selinux"]
     report.host.appArmorProfiles = [AppArmorProfile(name: "nginx", file: nil, isEnforced: true)]
+    report.host.filteredCalls = FilteredCalls(areKnown: true, bind: .notPermitted, listen: nil)
     report.host.dockerRuns = true
     report.host.kernel.build = "#1 SMP Debian 6.18.44-1 (2026-11-12)"
     report.host.bindsByAddress = true

@@ -9,7 +9,7 @@ func likelyOutcome(
   of outcome: BindOutcome, _ attempt: BindAttempt, _ snapshot: Snapshot, _ world: inout OrdinaryWorld
 ) -> LikelyOutcome? {
   if outcome.missing.contains(where: { $0.kind == .reuseportGroup }),
-    isGroupFull(for: attempt.kernelSocket(outcome.options), attempt.transport, snapshot)
+    isGroupFull(for: attempt.kernelSocket(outcome.options, snapshot.host), attempt.transport, snapshot)
   {
     let isTCP = attempt.transport == .tcp
     return LikelyOutcome(
@@ -39,7 +39,7 @@ extension OrdinaryWorld {
   ) -> (likely: LikelyOutcome?, made: Set<Assumption>) {
     let reading = reading(allowed, missing: Set(outcome.missing.map(\.kind)))
     var (snapshot, made) = (reading.snapshot, reading.made)
-    let sk = reading.attempt.kernelSocket(outcome.options)
+    let sk = reading.attempt.kernelSocket(outcome.options, snapshot.host)
     if reading.attempt.transport == .tcp, bucket(of: sk, snapshot) == nil,
       let remembered = ordinaryBucket(for: sk, snapshot, reading.traits, allowed)
     {
@@ -47,8 +47,9 @@ extension OrdinaryWorld {
       made.formUnion(remembered.made)
     }
     let answer = BindRules.outcome(
-      of: reading.attempt, outcome.options, before: errorBeforePort(reading.attempt, snapshot.host), in: snapshot,
-      reading.traits, BindTable(reading.attempt.transport, snapshot))
+      of: reading.attempt, outcome.options,
+      before: errorBeforePort(reading.attempt, outcome.options, snapshot.host), in: snapshot, reading.traits,
+      BindTable(reading.attempt.transport, snapshot))
     guard answer.verdict != .undetermined else { return (nil, made) }
     return (LikelyOutcome(bind: answer.bind, listen: answer.listen, assuming: []), made)
   }

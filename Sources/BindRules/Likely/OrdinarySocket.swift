@@ -9,9 +9,9 @@ struct OrdinarySocket {
     case udp
     /// The end of a connection that a program made from here.
     case client
-    /// A connection, or what is left of one, that a listener accepted: one that is still there, or nil for one that
-    /// has gone.
-    case child(listener: Int?)
+    /// A connection, or what is left of one, that a listener accepted: one of these that are still there, none for one
+    /// that has gone.
+    case child(listeners: [Int])
   }
 
   /// One of them: for a UDP socket the one that bind(2) examines first, for TCP the one that was made last.
@@ -44,8 +44,8 @@ struct OrdinarySocket {
     var placeOfSocket: [Int: Int] = [:]
     for index in order {
       let socket = sockets[index]
-      let parent = socket.state == .listen ? nil : listeners.parent(of: socket).flatMap { placeOfSocket[$0] }
-      let role = Role(socket, parent: parent, snapshot)
+      let parents = socket.state == .listen ? [] : listeners.parents(of: socket).compactMap { placeOfSocket[$0] }
+      let role = Role(socket, parents: Set(parents).sorted(), snapshot)
       let isKnown = socket.reuseaddr.sure != nil && socket.reuseport.sure != nil
       let habit = isKnown || socket.transport == .udp ? nil : usual(socket)
       let likeness = Likeness(
@@ -90,7 +90,7 @@ struct OrdinarySocket {
     if observation.uid == nil, SocketFacts(observation).state != .timeWait, may(.otherUser) {
       observation.uid = attempt.uid ^ 1
     }
-    if case .child(listener: .some) = role { return }
+    if case .child(let listeners) = role, !listeners.isEmpty { return }
     if role == .udp, Self.sharedPorts.contains(observation.local.port.rawValue) {
       // Whether there is SO_REUSEPORT beside it differs (Avahi: both; systemd-resolved, minidlna: this one).
       if observation.reuseaddr.sure == nil, may(.usualOptions) { observation.reuseaddr = .known(true, .sockDiag) }
@@ -105,14 +105,22 @@ struct OrdinarySocket {
     observation.complete(guess.options)
   }
 
-  /// Fills in the options of a child with those of its listener.
+  /// Fills in the options of a child with those of its listener. Where several listen on the address, which of them
+  /// accepted it nothing tells: what they do not have in common stays open.
   mutating func inherit(from all: [OrdinarySocket], _ may: (Assumption) -> Bool) {
-    guard case .child(let place?) = role, all.indices.contains(place), observation.lacksOptions else { return }
-    let listener = all[place].observation
-    guard let reuseaddr = listener.reuseaddr.sure, let reuseport = listener.reuseport.sure, may(.listenersOptions)
-    else { return }
-    observation.complete(
-      UsualOptions(reuseaddr: reuseaddr, reuseport: reuseport, v6only: listener.v6only?.sure))
+    guard case .child(let places) = role, observation.lacksOptions else { return }
+    let listeners = places.map { all[$0].observation }
+    func shared(_ option: (SocketObservation) -> Bool?) -> Bool? {
+      let values = Set(listeners.map(option))
+      return values.count == 1 ? values.first.flatMap { $0 } : nil
+    }
+    let before = observation
+    if observation.reuseaddr.sure == nil { observation.reuseaddr.take(shared(\.reuseaddr.sure)) }
+    if observation.reuseport.sure == nil { observation.reuseport.take(shared(\.reuseport.sure)) }
+    if observation.family == .ipv6, observation.v6only?.sure == nil {
+      observation.v6only?.take(shared { $0.v6only?.sure })
+    }
+    if observation != before, !may(.listenersOptions) { observation = before }
   }
 
   /// Fills in the layer-3 domain of a TCP socket's bucket.
@@ -231,8 +239,8 @@ extension SocketFacts {
 }
 
 extension OrdinarySocket.Role {
-  /// - Parameter parent: the place of the listener that covers the socket's address.
-  fileprivate init(_ socket: SocketObservation, parent: Int?, _ snapshot: Snapshot) {
+  /// - Parameter parents: the places of the listeners that cover the socket's address.
+  fileprivate init(_ socket: SocketObservation, parents: [Int], _ snapshot: Snapshot) {
     switch socket.state {
     case _ where socket.transport == .udp: self = .udp
     case .listen: self = .listener
@@ -240,8 +248,8 @@ extension OrdinarySocket.Role {
     case .close: self = snapshot.host.isClients(socket.local.port) ? .client : .bound
     case .synSent: self = .client
     case _ where socket.remote == socket.local: self = .client
-    case _ where parent != nil: self = .child(listener: parent)
-    default: self = Self.looksOutgoing(socket, snapshot) ? .client : .child(listener: nil)
+    case _ where !parents.isEmpty: self = .child(listeners: parents)
+    default: self = Self.looksOutgoing(socket, snapshot) ? .client : .child(listeners: [])
     }
   }
 
@@ -267,6 +275,13 @@ extension SocketObservation {
   }
 }
 
+extension Knowledge where Value == Bool {
+  /// This value from now on, where there is one.
+  fileprivate mutating func take(_ value: Bool?) {
+    if let value { self = .known(value, .sockDiag) }
+  }
+}
+
 /// The TCP listeners of a port by address.
 private struct ListenerIndex {
   private struct Place: Hashable {
@@ -274,24 +289,24 @@ private struct ListenerIndex {
     var address: IPv6Address
   }
 
-  private var places: [Place: Int] = [:]
+  private var places: [Place: [Int]] = [:]
 
   init(_ sockets: [SocketObservation]) {
     for (index, socket) in sockets.enumerated() where socket.transport == .tcp && socket.state == .listen {
-      places[Place(family: socket.family, address: socket.local.address.asReceiveAddress)] = index
+      places[Place(family: socket.family, address: socket.local.address.asReceiveAddress), default: []].append(index)
     }
   }
 
-  /// The listener that covers the address of a connection: on the very address, else on a wildcard.
-  func parent(of socket: SocketObservation) -> Int? {
-    guard !places.isEmpty, socket.transport == .tcp, socket.remote != nil else { return nil }
+  /// The listeners that cover the address of a connection: those on the very address, else on a wildcard.
+  func parents(of socket: SocketObservation) -> [Int] {
+    guard !places.isEmpty, socket.transport == .tcp, socket.remote != nil else { return [] }
     let address = socket.local.address.asReceiveAddress
     let wildcards: [IPv6Address] =
       socket.family == .ipv6 && address.mapped == nil ? [.any] : [IPv6Address(mapping: .any), .any]
     for candidate in [address] + wildcards {
-      if let place = places[Place(family: socket.family, address: candidate)] { return place }
+      if let places = places[Place(family: socket.family, address: candidate)] { return places }
     }
-    return nil
+    return []
   }
 }
 

@@ -38,15 +38,19 @@ package struct HostReader: Sendable {
   /// - Parameters:
   ///   - lookups: the addresses for `HostFacts.ipv4Lookups`.
   ///   - programs: the base names of the planned program, for `HostFacts.appArmorProfiles`.
+  ///   - device: that of SO_BINDTODEVICE, which fresh sockets try as well.
   package func read(
-    _ needs: HostNeeds, lookups: [IPv4Address] = [], programs: [String] = []
+    _ needs: HostNeeds, lookups: [IPv4Address] = [], programs: [String] = [], device: String? = nil
   ) throws(NetlinkError) -> HostFacts {
     var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
     facts.hostname = SystemCalls.hostName
     if facts.kernel < KernelVersion(major: 6, minor: 1) { facts.bindsByAddress = hasAddressTable }
     readIdentity(needs, &facts)
     readSysctls(needs, &facts)
-    if needs.contains(.freshSockets) { facts.freshSockets = freshSockets() }
+    if needs.contains(.freshSockets) {
+      facts.freshSockets = freshSockets(device)
+      facts.filteredCalls = filteredCalls()
+    }
     if needs.contains(.ipv6Availability) { facts.ipv6Available = canMakeIPv6Socket() }
     if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
       facts.securityModules = bindingModules(text)
@@ -343,7 +347,7 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
   /// `HostFacts.dockerRuns`.
   package static let containerEngines = HostNeeds(rawValue: 1 << 17)
 
-  /// `HostFacts.freshSockets`.
+  /// `HostFacts.freshSockets` and `filteredCalls`.
   package static let freshSockets = HostNeeds(rawValue: 1 << 16)
 
   /// All that can be read.
@@ -352,19 +356,23 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
 
 /// A socket of each kind, made, read and closed: what the place of the calling thread makes of socket(2). Those of which
 /// a failure says nothing (no descriptor or memory left) are left out.
-func freshSockets() -> [FreshSocket] {
+func freshSockets(_ device: String? = nil) -> [FreshSocket] {
   [AddressFamily.ipv4, .ipv6].flatMap { family in
-    TransportProtocol.allCases.compactMap { freshSocket($0, family) }
+    TransportProtocol.allCases.compactMap { freshSocket($0, family, device) }
   }
 }
 
 /// nil where socket(2) fails for a reason that is no answer about the place.
-private func freshSocket(_ transport: TransportProtocol, _ family: AddressFamily) -> FreshSocket? {
+private func freshSocket(_ transport: TransportProtocol, _ family: AddressFamily, _ device: String?) -> FreshSocket? {
   var fresh = FreshSocket(transport, family)
   do throws(SystemError) {
     let socket = try Descriptor(newSocketOf: family, transport)
     fresh.device = (try? socket.option(.boundInterface)).flatMap { InterfaceIndex(kernel: UInt32(bitPattern: $0)) }
     if family == .ipv6 { fresh.v6only = (try? socket.option(.v6only)).map { $0 != 0 } }
+    fresh.oddOptions = [
+      socket.tried(.reuseaddr, .reuseaddr), socket.tried(.reuseport, .reuseport),
+      family == .ipv6 ? socket.tried(.v6only, .v6only) : nil, device.flatMap { socket.tried(device: $0) },
+    ].compactMap { $0 }
     return fresh
   } catch {
     // By the protocol family, a seccomp filter, which may say anything, a control group program or a security module.
@@ -372,6 +380,29 @@ private func freshSocket(_ transport: TransportProtocol, _ family: AddressFamily
     guard SystemError(name: error.description) != nil, !shortages.contains(error.description) else { return nil }
     fresh.refusal = error
     return fresh
+  }
+}
+
+extension Descriptor {
+  /// What is odd about an option of a fresh socket; nil where it is off and can be set, and where it cannot be read.
+  fileprivate borrowing func tried(_ name: OddOption.Name, _ option: SocketOption<Int32>) -> OddOption? {
+    guard let initially = (try? self.option(option)).map({ $0 != 0 }) else { return nil }
+    var refusal: SystemError?
+    do throws(SystemError) { try set(option, !initially) } catch { refusal = error }
+    guard let afterwards = (try? self.option(option)).map({ $0 != 0 }) else { return nil }
+    // IPV6_V6ONLY has a sysctl for what it is at first.
+    if refusal == nil, initially != afterwards, !initially || name == .v6only { return nil }
+    return OddOption(name, refusal: refusal, initially: initially, afterwards: afterwards)
+  }
+
+  /// The same of SO_BINDTODEVICE; that there is no such device is nothing odd.
+  fileprivate borrowing func tried(device name: String) -> OddOption? {
+    do throws(SystemError) { try bind(toDevice: name) } catch {
+      return error == .noDevice ? nil : OddOption(.device, refusal: error, initially: false, afterwards: false)
+    }
+    let index = (try? interfaceIndex(named: name)).map { Int32(bitPattern: $0.rawValue) }
+    guard let device = try? self.option(.boundInterface), device != index else { return nil }
+    return OddOption(.device, refusal: nil, initially: false, afterwards: false)
   }
 }
 

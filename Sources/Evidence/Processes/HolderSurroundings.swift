@@ -190,7 +190,8 @@ private struct Surroundings: ~Copyable {
     guard let text = try? proc.contents(of: "\(pid)/status") else { return nil }
     for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: "TracerPid:".utf8) {
       guard let digits = line.split(separator: UInt8(ascii: "\t")).last,
-        let tracer = Int32(String(decoding: digits, as: UTF8.self)), tracer > 0, let process = relative(tracer)
+        let tracer = Int32(String(decoding: digits, as: UTF8.self)), tracer > 0, tracer != ownProcess(),
+        let process = relative(tracer)
       else { return nil }
       return ParentProcess(pid: tracer, command: process.command, uid: process.uid)
     }

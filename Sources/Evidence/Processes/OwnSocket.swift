@@ -13,6 +13,8 @@ package struct OwnSocket: Sendable, Hashable {
   package var reuseport: Bool
   /// IPV6_V6ONLY; nil for AF_INET.
   package var v6only: Bool?
+  /// IP_FREEBIND or IP_TRANSPARENT.
+  package var freebind: Bool
   /// SO_BINDTODEVICE.
   package var device: String?
   /// Whose it is to the kernel: the uid of its inode, which fchown(2) changes.
@@ -37,6 +39,7 @@ package struct OwnSocket: Sendable, Hashable {
     reuseport = flags.reuseport ?? false
     v6only = flags.v6only
     uid = flags.uid
+    freebind = socket.bindsAnyAddress()
     device = try socket.boundDevice()
     inode = try socket.status().inode
     isBound = try socket.localName().map { $0.endpoint.port.rawValue != 0 } ?? false
@@ -52,6 +55,7 @@ package struct OwnSocket: Sendable, Hashable {
     reuseport = flags.reuseport ?? false
     v6only = flags.v6only
     uid = flags.uid
+    freebind = answer.freebind
     self.device = device
     self.inode = inode
     isBound = answer.local.map { $0.endpoint.port.rawValue != 0 } ?? false

@@ -195,7 +195,12 @@ func primaryCause(_ situation: Situation) -> Cause? {
 
 /// The one cause of this outcome; nil where everything works and nothing surprises.
 func primaryCause(_ situation: Situation, _ outcome: BindOutcome, _ deliveries: [Delivery]) -> Cause? {
-  switch outcome.verdict {
+  if let refused = situation.refusedCall, outcome.verdict == .fails(refused.errno), outcome.blockers.isEmpty,
+    refused.errno != .addressFamilyNotSupported, (outcome.bind == .ok) == (refused.name == "listen()")
+  {
+    return .refusedByPolicy
+  }
+  return switch outcome.verdict {
   case .ok: deliveries.contains { $0.concernsOthers } ? .sharedPort : nil
   case .fails(.addressInUse):
     outcome.bind == .ok ? .listenOnly : inTheWay(situation, outcome.blockers)
@@ -255,7 +260,6 @@ private func overlapCause(_ situation: Situation, _ role: SocketRole, _ sockets:
 
 private func beforeThePort(_ error: SystemError, _ situation: Situation) -> Cause {
   let (attempt, host) = (situation.attempt, situation.snapshot.host)
-  if situation.familyRefusal == error, error != .addressFamilyNotSupported { return .refusedByPolicy }
   switch error {
   case .accessDenied: return .privilegedPort
   case .addressNotAvailable:

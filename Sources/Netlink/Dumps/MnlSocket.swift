@@ -28,12 +28,23 @@ struct Datagram {
   /// For poll(2).
   var descriptor: Int32 { unsafe mnl_socket_get_fd(socket) }
 
-  /// The port id that bind(2) gave it.
-  var portID: UInt32 { unsafe mnl_socket_get_portid(socket) }
+  /// The port id that the kernel gave it.
+  private(set) var portID: UInt32 = 0
 
-  /// bind(2) to a port id that the kernel chooses, without any group.
-  borrowing func bind() throws(SystemError) {
-    guard unsafe mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 else { throw .last }
+  /// connect(2) to the kernel, which gives the socket a port id as bind(2) would, and which filters of system calls leave
+  /// to those whom they forbid to bind. From then on the kernel alone may send to it.
+  mutating func connectToKernel() throws(SystemError) {
+    let descriptor = descriptor
+    var name = sockaddr_nl()
+    name.nl_family = sa_family_t(AF_NETLINK)
+    var length = socklen_t(MemoryLayout<sockaddr_nl>.size)
+    let isConnected = unsafe withUnsafeMutablePointer(to: &name) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+        unsafe connect(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
+      }
+    }
+    guard isConnected else { throw .last }
+    portID = name.nl_pid
   }
 
   /// setsockopt(2) at SOL_NETLINK.
@@ -163,9 +174,9 @@ extension NetlinkTransport {
   private static let usualSize = 32 << 10
 
   private static func openSocket(_ family: NetlinkFamily) throws(NetlinkError) -> MnlSocket {
-    let socket: MnlSocket
+    var socket: MnlSocket
     do throws(SystemError) { socket = try MnlSocket(family.bus) } catch { throw NetlinkError(family, socket: error) }
-    do throws(SystemError) { try socket.bind() } catch { throw .systemCall("bind", error) }
+    do throws(SystemError) { try socket.connectToKernel() } catch { throw .systemCall("connect", error) }
     return socket
   }
 

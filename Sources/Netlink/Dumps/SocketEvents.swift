@@ -33,11 +33,10 @@ package struct SocketEvents: ~Copyable {
 
   private static func subscribed(_ ports: ByTransport<ClosedRange<UInt16>>) throws(SystemError) -> MnlSocket? {
     guard let range = ports.hull else { return nil }
-    let socket = try MnlSocket(NETLINK_SOCK_DIAG)
+    var socket = try MnlSocket(NETLINK_SOCK_DIAG)
     // The filter before the groups, so that nothing else gets in. Without it (a seccomp filter) there is more to read.
     filterAnnouncements(socket.descriptor, ports: range)
-    // Bound before it joins: bind(2) with no groups leaves those that were joined (`netlink_bind`).
-    try socket.bind()
+    try socket.connectToKernel()
     let groups = ports.transports.flatMap { transport -> [UInt32] in
       switch transport {
       case .tcp: [SKNLGRP_INET_TCP_DESTROY.rawValue, SKNLGRP_INET6_TCP_DESTROY.rawValue]

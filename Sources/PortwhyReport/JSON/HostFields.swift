@@ -46,6 +46,7 @@ struct HostDocument: JSONObject {
     try form.field("kernel_build", &build)
     try form.field("binds_by_address", &facts.bindsByAddress)
     try form.field("apparmor_profiles", &facts.appArmorProfiles)
+    try form.field("filtered_calls", &facts.filteredCalls)
     guard Form.reads else { return }
     facts.kernel =
       KernelVersion(release: release, version: build) ?? KernelVersion(major: 0, minor: 0, release: release)
@@ -91,6 +92,30 @@ extension FreshSocket: JSONObject {
     refusal = errno.flatMap(SystemError.init(name:))
     try form.field("device", &device)
     try form.field("v6only", &v6only)
+    try form.field("odd_options", &oddOptions)
+  }
+}
+
+extension OddOption: JSONObject {
+  static var blank: Self { Self(.reuseaddr, refusal: nil, initially: false, afterwards: false) }
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    try form.field("option", &name)
+    var errno = refusal?.description
+    try form.field("errno", &errno)
+    refusal = errno.flatMap(SystemError.init(name:))
+    try form.field("initially", &initially)
+    try form.field("afterwards", &afterwards)
+  }
+}
+
+extension FilteredCalls: JSONObject {
+  static var blank: Self { Self(areKnown: false) }
+  mutating func fields<Form: JSONForm>(_ form: inout Form) throws(Form.Failure) {
+    try form.field("known", &areKnown)
+    var (onBind, onListen) = (bind?.description, listen?.description)
+    try form.field("bind", &onBind)
+    try form.field("listen", &onListen)
+    (bind, listen) = (onBind.flatMap(SystemError.init(name:)), onListen.flatMap(SystemError.init(name:)))
   }
 }
 

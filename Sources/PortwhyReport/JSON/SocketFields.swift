@@ -117,6 +117,7 @@ private func number(_ name: String, after prefix: String) -> UInt8? {
 
 extension TransportProtocol: JSONWord {}
 extension AddressFamily: JSONWord {}
+extension OddOption.Name: JSONWord {}
 extension SocketOwner: JSONWord {}
 
 // MARK: Flags

@@ -50,6 +50,9 @@ package struct HostFacts: Sendable, Hashable {
   package var ipv6Disabled: [String]?
   /// What sockets have here before anything is set; nil where none were made.
   package var freshSockets: [FreshSocket]?
+  /// What a seccomp filter makes of bind(2) and listen(2) here; nil without a filter, and of a saved report that does not
+  /// tell.
+  package var filteredCalls: FilteredCalls?
   /// Every interface; nil where it was not read.
   package var interfaces: [NetworkInterface]?
   /// The names that were looked for among the alternative ones too (ip-link(8)), in a saved report that lists the others
@@ -111,6 +114,8 @@ package struct FreshSocket: Sendable, Hashable {
   package var device: InterfaceIndex?
   /// IPV6_V6ONLY; nil for AF_INET.
   package var v6only: Bool?
+  /// The options that are not set here as they are elsewhere.
+  package var oddOptions: [OddOption] = []
 
   /// A fresh socket as it was read.
   package init(
@@ -123,6 +128,56 @@ package struct FreshSocket: Sendable, Hashable {
     self.device = device
     self.v6only = v6only
   }
+}
+
+/// An option that setsockopt(2) does not set in a place: a seccomp filter or a program of the control group
+/// (BPF_CGROUP_SETSOCKOPT) refuses it, or keeps it from the kernel; or one that every socket has there from the start.
+package struct OddOption: Sendable, Hashable {
+  package enum Name: String, Sendable, Hashable, CaseIterable {
+    case reuseaddr = "SO_REUSEADDR"
+    case reuseport = "SO_REUSEPORT"
+    case v6only = "IPV6_V6ONLY"
+    /// To the planned device.
+    case device = "SO_BINDTODEVICE"
+  }
+
+  package var name: Name
+  /// What setsockopt(2) fails with; nil where it says that it worked.
+  package var refusal: SystemError?
+  /// What a fresh socket has; false for a device.
+  package var initially: Bool
+  /// What it has once the other value was set.
+  package var afterwards: Bool
+
+  /// An option as it was tried.
+  package init(_ name: Name, refusal: SystemError?, initially: Bool, afterwards: Bool) {
+    self.name = name
+    self.refusal = refusal
+    self.initially = initially
+    self.afterwards = afterwards
+  }
+}
+
+/// What a seccomp filter makes of calls with a descriptor that there is not: where the kernel is reached it says EBADF.
+package struct FilteredCalls: Sendable, Hashable {
+  /// Whether it was seen; not where the filter kills who calls, or who tried was not back in time.
+  package var areKnown: Bool
+  /// What bind(2) fails with; nil where the filter lets it pass.
+  package var bind: SystemError?
+  /// The same of listen(2).
+  package var listen: SystemError?
+
+  /// What was seen.
+  package init(areKnown: Bool, bind: SystemError? = nil, listen: SystemError? = nil) {
+    self.areKnown = areKnown
+    self.bind = bind
+    self.listen = listen
+  }
+}
+
+extension FreshSocket {
+  /// What is odd about an option; nil where it is set as usual.
+  package func odd(_ name: OddOption.Name) -> OddOption? { oddOptions.first { $0.name == name } }
 }
 
 extension HostFacts {

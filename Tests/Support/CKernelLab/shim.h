@@ -88,6 +88,64 @@ static inline int kernellab_forbid_family(int family, int error) {
   return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 
+/* From now on this system call fails with this error, as SystemCallFilter= of systemd has it (seccomp(2)). 0 or -1 with
+   errno. */
+static inline int kernellab_forbid_call(int number, int error) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, error ? SECCOMP_RET_ERRNO | (uint32_t)error : SECCOMP_RET_KILL_PROCESS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+  if (syscall(SYS_prctl, 38, 1, 0, 0, 0) != 0) return -1;
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+/* Of uid 0 no program gets a capability any more (SECBIT_NOROOT, locked); 0 or -1 with errno. */
+static inline int kernellab_forget_root(void) { return (int)syscall(SYS_prctl, 28, 3, 0, 0, 0); }
+
+/* Loads a program and attaches it to a control group, which keeps it. 0 or -1 with errno. */
+static inline int kernellab_attach(int group, int kind, int attach, const struct bpf_insn *code, uint32_t count) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.prog_type = (uint32_t)kind;
+  attributes.insn_cnt = count;
+  attributes.insns = (uintptr_t)code;
+  attributes.license = (uintptr_t)"GPL";
+  attributes.expected_attach_type = (uint32_t)attach;
+  int program = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+  if (program < 0) return -1;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.target_fd = (uint32_t)group;
+  attributes.attach_bpf_fd = (uint32_t)program;
+  attributes.attach_type = (uint32_t)attach;
+  int result = (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attributes, sizeof attributes);
+  int error = errno;
+  close(program);
+  errno = error;
+  return result;
+}
+
+/* setsockopt(2) of this option of SOL_SOCKET fails in a control group with EPERM, or with `swallows` says that it worked
+   and does nothing (BPF_CGROUP_SETSOCKOPT). 0 or -1 with errno. */
+static inline int kernellab_spoil_option(int group, int option, int swallows) {
+  struct bpf_insn code[] = {
+      {.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 2, .src_reg = 1, .off = offsetof(struct bpf_sockopt, level)},
+      {.code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = 2, .off = 6, .imm = 1},
+      {.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 2, .src_reg = 1, .off = offsetof(struct bpf_sockopt, optname)},
+      {.code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = 2, .off = 4, .imm = option},
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = swallows ? 1 : 0},
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .imm = -1},
+      {.code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = 1, .src_reg = 3, .off = offsetof(struct bpf_sockopt, optlen)},
+      {.code = BPF_JMP | BPF_EXIT},
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1},
+      {.code = BPF_JMP | BPF_EXIT},
+  };
+  return kernellab_attach(
+      group, BPF_PROG_TYPE_CGROUP_SOCKOPT, BPF_CGROUP_SETSOCKOPT, code, sizeof code / sizeof *code);
+}
+
 /* Gives every socket that is made in a control group a device, as `ip vrf exec` does
    (BPF_CGROUP_INET_SOCK_CREATE); the group keeps the program. 0 or -1 with errno. */
 static inline int kernellab_give_device(int group, uint32_t device) {
@@ -97,24 +155,8 @@ static inline int kernellab_give_device(int group, uint32_t device) {
       {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1},
       {.code = BPF_JMP | BPF_EXIT},
   };
-  union bpf_attr attributes;
-  memset(&attributes, 0, sizeof attributes);
-  attributes.prog_type = BPF_PROG_TYPE_CGROUP_SOCK;
-  attributes.insn_cnt = sizeof code / sizeof *code;
-  attributes.insns = (uintptr_t)code;
-  attributes.license = (uintptr_t)"GPL";
-  attributes.expected_attach_type = BPF_CGROUP_INET_SOCK_CREATE;
-  int program = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
-  if (program < 0) return -1;
-  memset(&attributes, 0, sizeof attributes);
-  attributes.target_fd = (uint32_t)group;
-  attributes.attach_bpf_fd = (uint32_t)program;
-  attributes.attach_type = BPF_CGROUP_INET_SOCK_CREATE;
-  int result = (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attributes, sizeof attributes);
-  int error = errno;
-  close(program);
-  errno = error;
-  return result;
+  return kernellab_attach(
+      group, BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE, code, sizeof code / sizeof *code);
 }
 
 /* pipe2(2) with O_CLOEXEC; 0 or -1 with errno. */

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 const long test_pidfd_open_number = 434;
@@ -60,6 +62,12 @@ int test_refuse_socket(int family, int protocol, int error) {
 }
 
 int test_unshare_files(void) { return unshare(CLONE_FILES); }
+
+int test_give_bind_capability(const char *path) {
+  /* struct vfs_cap_data, revision 2: effective, and permitted. */
+  uint32_t words[5] = {0x02000001, 1 << 10};
+  return setxattr(path, "security.capability", words, sizeof words, 0);
+}
 
 int test_unshare_mounts(void) {
   if (unshare(CLONE_NEWNS) != 0) return -1;

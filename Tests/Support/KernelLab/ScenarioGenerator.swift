@@ -45,6 +45,7 @@ package enum ScenarioGenerator {
       line("sysctl", ScenarioMix.settings),
       "in 100: odd sysctl=\(PlaceMix.oddSetting) place=\(PlaceMix.share)", line("odd sysctl", PlaceMix.oddSettings),
       line("place", PlaceMix.places),
+      "in 100: further place=\(PlaceMix.newShare)", line("further place", PlaceMix.newPlaces),
     ].joined(separator: "\n")
   }
 

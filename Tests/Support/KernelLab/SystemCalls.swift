@@ -92,16 +92,48 @@ enum SystemCalls {
     if kernellab_forbid_family(number, error) != 0 { throw lastError() }
   }
 
-  /// Puts this process into a control group below the mounted cgroup2 whose sockets get this device; its parent's other
-  /// processes share it. `removeGroups` of the parent takes them away.
+  /// This system call fails with this error from now on; with 0 it kills who calls.
+  static func forbidCall(_ call: Place.Call, _ error: Int32) throws(SystemError) {
+    let number: Int =
+      switch call {
+      case .bind: Int(SYS_bind)
+      case .listen: Int(SYS_listen)
+      case .setsockopt: Int(SYS_setsockopt)
+      }
+    if kernellab_forbid_call(Int32(number), error) != 0 { throw lastError() }
+  }
+
+  /// A program of uid 0 gets no capability from now on.
+  static func forgetRoot() throws(SystemError) {
+    if kernellab_forget_root() != 0 { throw lastError() }
+  }
+
+  /// Puts this process into a control group whose sockets get this device.
   static func enterGroup(givingDevice device: UInt32) throws(SystemError) {
+    try enterGroup("\(device)") { kernellab_give_device($0, device) }
+  }
+
+  /// The same with a control group that spoils setsockopt(2) of an option.
+  static func enterGroup(spoiling option: Place.Option, swallows: Bool) throws(SystemError) {
+    let number: Int32 =
+      switch option {
+      case .reuseaddr: SO_REUSEADDR
+      case .reuseport: SO_REUSEPORT
+      case .device: SO_BINDTODEVICE
+      }
+    try enterGroup("\(option.rawValue)\(swallows)") { kernellab_spoil_option($0, number, swallows ? 1 : 0) }
+  }
+
+  /// Puts this process into a control group of this name below the mounted cgroup2; its parent's other processes share it.
+  /// `removeGroups` of the parent takes them away.
+  private static func enterGroup(_ name: String, prepare: (Int32) -> Int32) throws(SystemError) {
     guard let root = try groupRoot() else { throw .noEntry }
-    let path = "\(root)/\(groupPrefix)\(getppid())-\(device)"
+    let path = "\(root)/\(groupPrefix)\(getppid())-\(name)"
     if mkdir(path, 0o755) == 0 {
       let group = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       if group < 0 { throw lastError() }
       defer { close(group) }
-      if kernellab_give_device(group, device) != 0 { throw lastError() }
+      if prepare(group) != 0 { throw lastError() }
     } else if errno != EEXIST {
       throw lastError()
     }
@@ -111,7 +143,8 @@ enum SystemCalls {
   /// Removes the control groups of this process's children that have ended.
   static func removeGroups() {
     guard let root = try? groupRoot() else { return }
-    for device in 1...64 { rmdir("\(root)/\(groupPrefix)\(getpid())-\(device)") }
+    let spoiled = Place.Option.allCases.flatMap { ["\($0.rawValue)true", "\($0.rawValue)false"] }
+    for name in (1...64).map(String.init) + spoiled { rmdir("\(root)/\(groupPrefix)\(getpid())-\(name)") }
   }
 
   private static let groupPrefix = "portwhy-lab-"

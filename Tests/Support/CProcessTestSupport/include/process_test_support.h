@@ -19,6 +19,8 @@ int test_refuse_socket(int family, int protocol, int error);
 /* unshare(2). 0 on success. */
 int test_unshare_files(void);
 int test_unshare_mounts(void);
+/* setcap(8) cap_net_bind_service=ep. 0 on success. */
+int test_give_bind_capability(const char *path);
 int test_unshare_network(void);
 
 /* pipe2(2) with O_CLOEXEC, which Swift does not see. */
