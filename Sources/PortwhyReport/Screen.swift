@@ -109,7 +109,8 @@ struct TargetScreen {
   private func why() -> [String] {
     merged { $0.explanation.why }.enumerated().flatMap { offset, entry in
       // A sentence that names its address needs no other word for it.
-      let isNamed = entry.prefix.first.map { entry.prefix.count == 1 && entry.value.contains($0.dropLast()) } == true
+      let name = entry.prefix.count == 1 ? entry.prefix[0].dropLast() : ""
+      let isNamed = !name.isEmpty && entry.value[...].place(of: String(name)) != nil
       return section(offset == 0 ? "why" : "", (isNamed ? [] : entry.prefix) + TerminalText.words(entry.value))
     }
   }

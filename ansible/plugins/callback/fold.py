@@ -20,6 +20,7 @@ requirements:
 '''
 
 import re
+import unicodedata
 
 from ansible.plugins.callback import CallbackBase
 
@@ -64,6 +65,22 @@ def ranges(numbers, width):
     return ','.join(parts)
 
 
+# What controls a terminal, turns the direction of a text or is none, in the categories of Unicode.
+HARMFUL = ('Cc', 'Cf', 'Cs', 'Co', 'Cn', 'Zl', 'Zp')
+
+
+def harmless(text):
+    """The text as portwhy itself would show it: processes and units of the hosts are called what their users like."""
+    shown = []
+    for letter in text:
+        number = ord(letter)
+        if unicodedata.category(letter) not in HARMFUL:
+            shown.append(letter)
+        else:
+            shown.append('\\x%02x' % number if number < 0x100 else '\\u{%x}' % number)
+    return ''.join(shown)
+
+
 ORDER = ('ok', 'ours', 'fails', 'undetermined', 'no answer')
 
 
@@ -91,13 +108,13 @@ def row_of(answer):
     """`(verdict, reason, holder)` of what a module returned; without a report the reason is why there is none."""
     if answer.get('schema') != 'portwhy.report/1' or 'targets' not in answer:
         message = (str(answer.get('msg') or '').splitlines() or [''])[0].partition('. ')[0]
-        return ('no answer', message if len(message) <= 44 else message[:43] + u'\u2026', '')
+        return ('no answer', harmless(message if len(message) <= 44 else message[:43] + u'\u2026'), '')
     reason = ''
     deciding = [target for target in answer['targets'] if target['verdict'] == answer['verdict']]
     if deciding and answer['verdict'] in ('fails', 'undetermined'):
         reason = deciding[0]['cause'] or ', '.join(deciding[0]['missing']) or deciding[0]['errno'] or ''
     holders = [holder['unit'] or holder['container'] or holder['command'] for holder in answer.get('holders') or []]
-    return (answer['verdict'], reason, ', '.join(sorted(set(holders))))
+    return (answer['verdict'], harmless(reason), ', '.join(sorted(set(harmless(holder) for holder in holders))))
 
 
 class CallbackModule(CallbackBase):

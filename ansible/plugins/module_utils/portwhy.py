@@ -184,6 +184,8 @@ def _rank(attempt, plan):
 
 def _holders(report):
     found = []
+    # Many processes may hold many sockets: they are compared with none but their like.
+    known = set()
     for target in report['targets']:
         for socket in target['sockets']:
             for process in socket['processes']:
@@ -191,7 +193,9 @@ def _holders(report):
                     pid=process['pid'], command=process['command'], unit=process['unit'],
                     container=process['container'], user=socket['user'], started=process.get('started_at'),
                     reuseaddr=socket['reuseaddr'], reuseport=socket['reuseport'])
-                if holder not in found:
+                key = tuple(sorted((name, repr(value)) for name, value in holder.items()))
+                if key not in known:
+                    known.add(key)
                     found.append(holder)
     return found
 

@@ -39,6 +39,9 @@ def answer(verdict, cause=None, missing=(), holders=()):
     (dict(failed=True, msg='portwhy is not on the host. The role'), ('no answer', 'portwhy is not on the host', '')),
     (dict(failed=True, msg='x' * 70 + '\nmore'), ('no answer', 'x' * 43 + u'\u2026', '')),
     (dict(failed=True), ('no answer', '', '')),
+    (answer('fails', u'a\nb', holders=[u'\x1b[31mred.service', u'\u202egnp.service', u'caf\xe9.service']),
+     ('fails', '\\x0a'.join('ab'), u', '.join(['\\u{202e}gnp.service', '\\x1b[31mred.service', u'caf\xe9.service']))),
+    (dict(failed=True, msg=u'\x1b]0;x\x07'), ('no answer', '\\x1b]0;x\\x07', '')),
 ])
 def test_a_host_is_a_row(result, row):
     assert fold.row_of(result) == row
