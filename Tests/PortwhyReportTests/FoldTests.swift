@@ -171,6 +171,14 @@ struct FoldTests {
     #expect(lines.count > 20 && lines.allSatisfy { $0.count <= 80 })
     let names = lines.dropFirst().map { $0.split(separator: " ").last ?? "" }.joined()
     #expect(names.contains("host[2,4,6,8,10,") && names.contains(",798,800]"))
+    // Full lines: what begins the next one had no room.
+    for width in 40...100 {
+      let lines = fold(hosts).text(style: ScreenStyle(width: width)).split(separator: "\n")
+      for (line, next) in zip(lines, lines.dropFirst()) where line.hasSuffix(",") && next.hasPrefix("      ") {
+        let part = next.drop { $0 == " " }.prefix { $0 != "," }
+        #expect(line.count <= width && line.count + part.count + 1 > width, "\(width): \(line)")
+      }
+    }
   }
 
   /// Everything that a fold can have: several questions, users, devices, verdicts, holders, ages, versions, silent hosts.

@@ -176,6 +176,18 @@ struct ForeignTests {
     }
   }
 
+  @Test("is written in JSON as somebody read it and found right")
+  func writtenJSON() {
+    let lines = foreignCases.flatMap { example in
+      example.target.attempts.flatMap(\.foreign).map { report in
+        var writer = JSONWriter()
+        WrittenObject(report).write(to: &writer)
+        return "\(example.name): \(writer.text)"
+      }
+    }
+    GoldenFile.check(lines.joined(separator: "\n") + "\n", "as.txt")
+  }
+
   @Test("never is a sure ok of macOS")
   func macos() {
     let answers = foreignCases.flatMap(\.target.attempts).flatMap(\.foreign).map(\.answer).filter {

@@ -207,6 +207,23 @@ struct LayoutTableTests {
     #expect(row[2].contains("\u{1b}[1;31mbind fails") && row[3].contains("\u{1b}[1;33mundetermined"))
   }
 
+  @Test("counts what it does not show, of a kind or of all", arguments: [4, 5, 12, 13, 14])
+  func counted(_ count: Int) {
+    func rows(_ name: (Int) -> String) -> (shown: Int, rest: Substring?) {
+      let sockets = (1...count).map { held("127.0.0.\($0)", 8080, [process(Int32($0), name($0))]) }
+      let text = Screen.render(
+        report([target(sockets: sockets, attempts: [attempt("0.0.0.0")])]), style: ScreenStyle())
+      let lines = text.split(separator: "\n")
+      return (lines.count { $0.hasPrefix("  LISTEN ") }, lines.first { $0.hasPrefix("  … ") })
+    }
+    let (alike, apart) = (rows { _ in "web" }, rows { "web\($0)" })
+    #expect(
+      alike.shown == (count == 4 ? 4 : 3) && alike.rest == (count == 4 ? nil : "  … and \(count - 3) more LISTEN"))
+    #expect(apart.shown == min(count, 12))
+    let more = count == 13 ? "1 more socket" : "\(count - 12) more sockets"
+    #expect(apart.rest == (count > 12 ? "  … and \(more) (-v shows all)" : nil))
+  }
+
   @Test("of topics and runtimes is a line each, in every width")
   func lists() {
     let texts = [60, 100].map { width in
@@ -219,6 +236,17 @@ struct LayoutTableTests {
     for width in [40, 60] {
       let lines = TopicScreen.render(topic, style: ScreenStyle(width: width)).split(separator: "\n")
       #expect(lines.allSatisfy { $0.count <= width } && lines.contains { $0.count > width - 6 })
+    }
+    // A title is broken where the next word has no room, two columns before the end.
+    for width in 40...100 {
+      let lines = TopicScreen.render(topic, style: ScreenStyle(width: width)).split(
+        separator: "\n", omittingEmptySubsequences: false
+      ).prefix { !$0.isEmpty }
+      for (line, next) in zip(lines, lines.dropFirst()) {
+        let word = next.split(separator: " ")[0]
+        let taken = line.drop { $0 == " " }.count
+        #expect(taken <= width - 2 && taken + 1 + word.count > width - 2, "\(width): \(line)")
+      }
     }
     let heading = TopicScreen.renderList(style: ScreenStyle(color: true)).split(separator: "\n").first
     #expect(heading == "\u{1b}[1mcauses\u{1b}[0m")

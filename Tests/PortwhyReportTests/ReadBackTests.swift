@@ -110,6 +110,20 @@ struct ReadBackTests {
     #expect(try JSONReport.read(bytes(report)).report == report)
   }
 
+  @Test("keeps what the kernel remembers of a port", arguments: [BindBucket.FastReuseport.any, .strict, nil])
+  func buckets(_ fastReuseport: BindBucket.FastReuseport?) throws {
+    var report = report([timeWaitTarget(count: 1)])
+    report.targets[0].buckets = [
+      BindBucket(
+        port: Port(8080), layer3Domain: InterfaceIndex(rawValue: 7), fastReuse: true, fastReuseport: fastReuseport,
+        fastUID: 33, fastFamily: .ipv6, fastAddress: .loopback, fastAddress4: .loopback, fastIPv6only: true),
+      BindBucket(
+        port: Port(8080), fastReuse: false, fastReuseport: nil, fastUID: 0, fastFamily: .ipv4, fastAddress: .any,
+        fastAddress4: .any, fastIPv6only: false),
+    ]
+    #expect(try JSONReport.read(bytes(report)).report == report)
+  }
+
   @Test("keeps what a real bind answered, and asks the rules for the rest")
   func probed() throws {
     var report = report([timeWaitTarget(count: 1)])

@@ -198,7 +198,7 @@ struct JSONCursor {
 
   /// From a container to its member or element with this byte; nil where none has it.
   private mutating func descend(to offset: Int) throws(JSONError) -> String? {
-    guard position < offset, let open = next, "{[".utf8.contains(open), try begin() else { return nil }
+    guard let open = next, "{[".utf8.contains(open), try begin() else { return nil }
     var index = 0
     repeat {
       let step = open == UInt8(ascii: "[") ? "[\(index)]" : "." + String(decoding: content(try key()), as: UTF8.self)

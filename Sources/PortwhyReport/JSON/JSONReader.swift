@@ -192,7 +192,7 @@ extension JSONReader: JSONForm {
 
   mutating func expectSocketIDs(below count: Int) throws(JSONError) {
     defer { highestSocketID = (-1, 0) }
-    guard listed == nil, highestSocketID.index >= count else { return }
+    guard highestSocketID.index >= count else { return }
     throw .wrong(highestSocketID.offset, "there is no socket \(highestSocketID.index)")
   }
 }
