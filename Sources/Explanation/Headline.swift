@@ -198,8 +198,8 @@ package struct Headline {
 extension Situation {
   var plannedVerdict: CallResult { outcome(planned)?.verdict ?? .undetermined }
 
-  /// EACCES for the number of the port; a seccomp filter may answer socket(2) so.
-  fileprivate var lacksPrivilege: Bool { plannedVerdict.errno == .accessDenied && familyRefusal != .accessDenied }
+  /// EACCES for the number of the port; a seccomp filter may answer a call so.
+  fileprivate var lacksPrivilege: Bool { plannedVerdict.errno == .accessDenied && refusedCall?.errno != .accessDenied }
 }
 
 extension CallResult {
