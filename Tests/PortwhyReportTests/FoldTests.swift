@@ -115,6 +115,30 @@ struct FoldTests {
     #expect(fold.worst == .fails)
   }
 
+  @Test("are not known to be ok where one is open, or one is silent")
+  func open() {
+    let hidden = socket(
+      .listen, "0.0.0.0", 8080, reuseport: .unknown(.hidden), uid: 33, inode: 1, owner: .hidden)
+    let question = target(
+      plan: Plan(options: .reuseport, uid: 33), sockets: [hidden], attempts: [attempt("0.0.0.0", uid: 33)])
+    #expect(fold([("a", free), ("b", question)]).worst == .undetermined)
+    var silent = fold([("a", free)])
+    silent.add(FoldProblem(file: "f", line: 3, problem: "No route to host", host: "b"))
+    #expect(silent.worst == .undetermined)
+    #expect(fold([("a", used(8080, []))]).worst == .ok, "nothing was planned")
+  }
+
+  @Test("have the colour of their verdict in its column")
+  func inks() {
+    var mine = taken()
+    mine.ours = OursFinding(matched: ["pid=7"], decides: true)
+    let hosts = [("a", free), ("b", taken()), ("c", mine), ("d", used(8080, []))]
+    let lines = fold(hosts).text(style: ScreenStyle(color: true)).split(separator: "\n")
+    for (word, ink) in [("ok", "1;32"), ("ours", "1;32"), ("fails", "1;31"), ("not asked", "2")] {
+      #expect(lines.contains { $0.hasPrefix("  \u{1b}[\(ink)m\(word)") }, "\(word)")
+    }
+  }
+
   @Test("say what is not known, and why")
   func undetermined() {
     let hidden = socket(

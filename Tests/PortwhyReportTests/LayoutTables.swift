@@ -207,6 +207,21 @@ struct LayoutTableTests {
     #expect(row[2].contains("\u{1b}[1;31mbind fails") && row[3].contains("\u{1b}[1;33mundetermined"))
   }
 
+  @Test("folds no two that differ in what the table tells, and tells why a flag is not known")
+  func alike() {
+    func rows(_ change: (Int, inout SocketObservation) -> Void) -> [Substring] {
+      let sockets = (1...6).map { number in held("127.0.0.\(number)", 8080) { change(number, &$0) } }
+      return Screen.render(
+        report([target(sockets: sockets, attempts: [attempt("0.0.0.0")])]), style: ScreenStyle()
+      ).split(separator: "\n").filter { $0.hasPrefix("  LISTEN ") || $0.hasPrefix("  ? ") }
+    }
+    #expect(rows { _, _ in }.count == 3)
+    #expect(rows { if $0 % 2 == 0 { $1.reuseaddr = no() } }.count == 6)
+    #expect(rows { if $0 % 2 == 0 { $1.reuseport = yes() } }.count == 6)
+    let unknown = rows { $1.reuseport = .unknown(.yama) }
+    #expect(unknown.last == "  ? not known: the Yama security module forbids looking at the owner")
+  }
+
   @Test("counts what it does not show, of a kind or of all", arguments: [4, 5, 12, 13, 14])
   func counted(_ count: Int) {
     func rows(_ name: (Int) -> String) -> (shown: Int, rest: Substring?) {
