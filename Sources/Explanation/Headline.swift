@@ -199,7 +199,9 @@ extension Situation {
   var plannedVerdict: CallResult { outcome(planned)?.verdict ?? .undetermined }
 
   /// EACCES for the number of the port; a seccomp filter may answer a call so.
-  fileprivate var lacksPrivilege: Bool { plannedVerdict.errno == .accessDenied && refusedCall?.errno != .accessDenied }
+  fileprivate var lacksPrivilege: Bool {
+    plannedVerdict.errno == .accessDenied && refusedCall?.errno != .accessDenied
+  }
 }
 
 extension CallResult {

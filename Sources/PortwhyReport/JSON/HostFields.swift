@@ -92,7 +92,7 @@ extension FreshSocket: JSONObject {
     refusal = errno.flatMap(SystemError.init(name:))
     try form.field("device", &device)
     try form.field("v6only", &v6only)
-    try form.field("odd_options", &oddOptions)
+    try form.field("odd_options", &oddOptions, else: [])
   }
 }
 
