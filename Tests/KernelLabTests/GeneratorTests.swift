@@ -82,11 +82,12 @@ struct GeneratorTests {
       ([Place.usualRefusal] + Place.otherRefusals).map { Place.withoutFamily(family, errno: $0) }
     }
     let devices: [Place] = [.givesDevice(.dev0), .givesDevice(.dev1), .givesDevice(.loopback)]
-    #expect(places == Set(devices + [.open, .withoutBindInBounds] + refusals))
+    let newer = PlaceMix.newPlaces.entries.map(\.value)
+    #expect(places == Set(devices + [.open, .withoutBindInBounds] + refusals + newer))
     #expect(places.allSatisfy { Place($0.description) == $0 } && Place("elsewhere") == nil)
     #expect(Set(scenarios.compactMap { $0.settings[.bindv6only] }) == [1, 2, 3, 254])
     let share = scenarios.filter { $0.place != .open }.count
-    #expect((600...1400).contains(share))
+    #expect((1200...2200).contains(share))
   }
 
   @Test("ordinary sockets change nothing after their bind, have options of the table, and clients none")
@@ -112,7 +113,7 @@ struct GeneratorTests {
     let lines = ScenarioGenerator.mix.split(separator: "\n")
     #expect(lines.contains("holders: 1=3 2=4 3=3 4=2"))
     #expect(lines.contains("device: -=82 dev0=7 dev1=7 lo=3 nodev0=1"))
-    #expect(lines.count == 22)
+    #expect(lines.count == 24)
   }
 
   @Test("an attempt in the words of BindRules")
