@@ -218,7 +218,7 @@ purity:          # BindRules builds with nothing but SocketModel
 	@directory=$$(mktemp -d /tmp/portwhy-purity.XXXXXX) && trap 'rm -r "$$directory"' EXIT && \
 	swiftc -swift-version 6 -parse-as-library -emit-module -module-name SocketModel -package-name portwhy -o "$$directory/SocketModel.swiftmodule" \
 	  $$(find Sources/SocketModel -name '*.swift') && \
-	swiftc -swift-version 6 -parse-as-library -typecheck -module-name BindRules -package-name portwhy -I "$$directory" $$(find Sources/BindRules -name '*.swift') && \
+	swiftc -swift-version 6 -enable-upcoming-feature InternalImportsByDefault -parse-as-library -typecheck -module-name BindRules -package-name portwhy -I "$$directory" $$(find Sources/BindRules -name '*.swift') && \
 	! grep -rnE '^ *(public |package |private |internal )?import ' Sources/BindRules Sources/SocketModel \
 	  | grep -vE 'BindRules/.*:((public|package) )?import SocketModel$$' && echo "purity: BindRules needs SocketModel alone"
 
