@@ -1,5 +1,5 @@
 import BindRules
-import KernelLab
+@testable import KernelLab
 import SocketModel
 import Testing
 
@@ -82,7 +82,7 @@ struct GeneratorTests {
       ([Place.usualRefusal] + Place.otherRefusals).map { Place.withoutFamily(family, errno: $0) }
     }
     let devices: [Place] = [.givesDevice(.dev0), .givesDevice(.dev1), .givesDevice(.loopback)]
-    let newer = PlaceMix.newPlaces.entries.map(\.value)
+    let newer = PlaceMix.newPlaces.entries.map { $0.value }
     #expect(places == Set(devices + [.open, .withoutBindInBounds] + refusals + newer))
     #expect(places.allSatisfy { Place($0.description) == $0 } && Place("elsewhere") == nil)
     #expect(Set(scenarios.compactMap { $0.settings[.bindv6only] }) == [1, 2, 3, 254])
