@@ -201,7 +201,8 @@ def forwardings(at):
         .says_not(r"(stop|end) sshd\b")
         .agrees()
     )
-    answer.first_is("stop-holder").first_works(spares=[daemon])
+    # To go elsewhere ends nobody's session.
+    answer.first_is("other-port").first_works("stop-holder", spares=[daemon])
     client = at.start(ssh + "-L 18080:127.0.0.1:80")
     at.up(18080)
     at.ask("127.0.0.1:18080").status(1).held_by(client).first_is("stop-holder").first_works(spares=[daemon])

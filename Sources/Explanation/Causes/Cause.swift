@@ -163,7 +163,7 @@ struct CauseEntry: Sendable {
     if sockets.contains(where: { $0.reuseaddr.sure == false }) {
       return isPlanned || situation.attempt.transport == .tcp
         ? [
-          "SO_REUSEADDR has to be set on both sockets, and \(sockets.filter { $0.reuseaddr.sure == false }.makers)"
+          "SO_REUSEADDR has to be set on both sides, and \(sockets.filter { $0.reuseaddr.sure == false }.makers)"
             + " did not set it"
         ] : []
     }

@@ -278,7 +278,7 @@ extension CauseEntry {
     ineffective: ["Setting it in your own program alone: the first socket decides as well."],
     references: ["socket(7)"],
     reason: {
-      ["SO_REUSEPORT has to be set on both sockets, and \($0.blockingSockets.holderNames) did not set it"]
+      ["SO_REUSEPORT has to be set on both sides, and \($0.blockingSockets.holderNames) did not set it"]
     },
     remedies: reuseportThere)
 
