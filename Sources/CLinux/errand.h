@@ -39,8 +39,9 @@ struct portwhy_socket_answer {
   uint64_t namespace_device, namespace_inode;    /* SIOCGSKNS */
 };
 
-/* What is asked besides the reuse options: where the socket is, its options of IP and TCP_INFO, which take its lock; or several times in a
- * row, each time of all sockets, what may change while a socket is bound and can be read without its lock. */
+/* What is asked besides the reuse options: where the socket is, its options of IP and TCP_INFO, which take its lock; or
+ * several times in a row, each time of all sockets, what may change while a socket is bound and can be read without its
+ * lock. */
 enum { PORTWHY_ASK_FLAGS = 0, PORTWHY_ASK_PLACE = 1, PORTWHY_ASK_AGAIN = 2 };
 
 /* Whether a socket of ours may be bound to an address that the host does not have (`inet_can_nonlocal_bind`). */

@@ -23,9 +23,8 @@ func suggestions(_ situation: Situation, _ outcome: BindOutcome, _ cause: Cause?
   }
   let advice = worded(own, situation)
   // Another port is the last resort, but for the end of somebody's login.
-  let end = situation.isHeldByLogin ? advice.firstIndex { $0.kind == .stopHolder } : nil
-  let before = end ?? advice.endIndex
-  return advice[..<before] + otherPort(situation) + advice[before...]
+  let end = (situation.isHeldByLogin ? advice.firstIndex { $0.kind == .stopHolder } : nil) ?? advice.endIndex
+  return advice[..<end] + otherPort(situation) + advice[end...]
 }
 
 /// What costs nobody anything comes first: an option that gets past what is left over, the end of a wait, an address
