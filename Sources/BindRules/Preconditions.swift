@@ -1,7 +1,7 @@
 package import SocketModel
 
-// What can fail before the port is looked at, in the kernel's order: the address's zone, socket(2), setsockopt(2), then
-// the checks of bind(2) up to get_port. Security modules and cgroup programs are not folded in: they are invisible from
+// What can fail before the port is looked at, in the order in which it is met: the address's zone, socket(2), setsockopt(2),
+// then the checks of bind(2) up to get_port in the kernel's order. Security modules and cgroup programs are not folded in: they are invisible from
 // here.
 
 /// The error before get_port; nil where everything passes.
@@ -59,14 +59,15 @@ private func socketIsMade(_ attempt: BindAttempt, _ host: HostFacts) -> Possible
 }
 
 /// setsockopt(2) of the reuse options and IPV6_V6ONLY, as a fresh socket told: a seccomp filter or a program of the control
-/// group may refuse it.
+/// group may refuse it. A program that meets two refusals is told of the first; here SO_REUSEADDR, SO_REUSEPORT,
+/// IPV6_V6ONLY and SO_BINDTODEVICE are set in this order, as `--probe` does it.
 private func optionsAreSet(
   _ attempt: BindAttempt, _ options: ReuseOptions, _ host: HostFacts
 ) -> Possible<SystemError?> {
   guard let fresh = host.freshSocket(attempt.transport, attempt.family), !fresh.oddOptions.isEmpty else {
     return Possible(nil)
   }
-  return Possible(attempt.v6onlyRefusal ?? fresh.refusedOption(options)?.refusal)
+  return Possible(fresh.refusedOption(options)?.refusal ?? attempt.v6onlyRefusal)
 }
 
 /// bind(2), as a filter of system calls has it.

@@ -57,7 +57,7 @@ int portwhy_ask_socket(int descriptor, uint64_t inode, int wants, struct portwhy
   answer->reuseport = number(descriptor, SOL_SOCKET, SO_REUSEPORT);
   answer->v6only = domain == AF_INET6 ? number(descriptor, IPPROTO_IPV6, IPV6_V6ONLY) : -1;
   if (wants != PORTWHY_ASK_FLAGS) answer->device = number(descriptor, SOL_SOCKET, so_bindtoifindex);
-  answer->listens = wants == PORTWHY_ASK_AGAIN ? number(descriptor, SOL_SOCKET, SO_ACCEPTCONN) : -1;
+  answer->listens = wants == PORTWHY_ASK_PLACE ? -1 : number(descriptor, SOL_SOCKET, SO_ACCEPTCONN);
   if ((domain != AF_INET && domain != AF_INET6) || wants == PORTWHY_ASK_AGAIN) return 0;
   int is_mptcp = answer->protocol == ipproto_mptcp;
   if (wants == PORTWHY_ASK_PLACE) answer->freebind = portwhy_binds_any_address(descriptor);
@@ -103,6 +103,19 @@ int portwhy_ask_socket(int descriptor, uint64_t inode, int wants, struct portwhy
 
 static int means_gone(int error) { return error == ESRCH || error == ENOENT || error == EBADF; }
 
+/* A socket that listens and is only bound in turn, with other options each time, must not look as if it were both. */
+static int is_still(int descriptor, const struct portwhy_socket_answer *answer) {
+  enum { times = 2 };
+  for (int time = 0; time < times; time++) {
+    if (number(descriptor, SOL_SOCKET, SO_ACCEPTCONN) != answer->listens ||
+        number(descriptor, SOL_SOCKET, SO_REUSEADDR) != answer->reuseaddr ||
+        number(descriptor, SOL_SOCKET, SO_REUSEPORT) != answer->reuseport) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
 static int ask_once(int process, const struct portwhy_socket_question *question, int wants,
                     struct portwhy_socket_answer *answer) {
   int duplicate = portwhy_pidfd_getfd(process, question->descriptor);
@@ -111,6 +124,7 @@ static int ask_once(int process, const struct portwhy_socket_question *question,
   memset(&told, 0, sizeof told);
   told.device = -1;
   int error = portwhy_ask_socket(duplicate, question->inode, wants, &told);
+  if (error == 0 && wants == PORTWHY_ASK_FLAGS) told.has_changed = !is_still(duplicate, &told);
   told.question = answer->question;
   if (error == 0) *answer = told;
   /* One duplicate at a time, so that its holder can be named where this does not return (FUSE_FLUSH, SO_LINGER). */

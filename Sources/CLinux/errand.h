@@ -28,7 +28,7 @@ struct portwhy_socket_answer {
   int32_t domain, type, protocol;                /* SO_DOMAIN, SO_TYPE, SO_PROTOCOL */
   int32_t reuseaddr, reuseport, v6only, device;  /* SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, SO_BINDTOIFINDEX */
   int32_t listens;                               /* SO_ACCEPTCONN */
-  uint32_t has_changed;                          /* not every reading of PORTWHY_ASK_AGAIN was the same */
+  uint32_t has_changed;                          /* not every reading was the same */
   uint32_t uid;                                  /* of its inode */
   uint32_t has_info, state, path_mtu, advertised_mss, received_mss;  /* TCP_INFO */
   uint32_t local_length, remote_length;          /* getsockname(2), getpeername(2) */

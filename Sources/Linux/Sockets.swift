@@ -285,7 +285,7 @@ package struct SocketAnswer: Sendable, Hashable {
   package var peer: SocketName?
   /// TCP_INFO, as `local`.
   package var info: TCPInfo?
-  /// SO_ACCEPTCONN, asked several times alone.
+  /// SO_ACCEPTCONN; not asked for the place.
   package var listens: Bool?
   /// Whether it did not say the same at each of several readings.
   package var hasChanged: Bool

@@ -203,6 +203,31 @@ struct PreconditionTests {
     }
   }
 
+  @Test("of two options that are refused the one that is set first says why, the reuse options before all others")
+  func refusalsInOrder() {
+    var fresh = FreshSocket(.tcp, .ipv6)
+    fresh.oddOptions = [
+      OddOption(.reuseport, refusal: .notPermitted, initially: false, afterwards: false),
+      OddOption(.device, refusal: .accessDenied, initially: false, afterwards: false),
+    ]
+    var host = openHost()
+    host.freshSockets = [fresh]
+    var planned = attempt("::")
+    func errors() -> [CallResult] {
+      outcomes(of: planned, in: Snapshot(host: host, sockets: [])).map(\.bind)
+    }
+    let refused = CallResult.fails(.notPermitted)
+    #expect(errors() == [.ok, .ok, refused, refused])
+    planned.device = .interface(InterfaceIndex(rawValue: 2), name: "dev0")
+    #expect(errors() == [.fails(.accessDenied), .fails(.accessDenied), refused, refused])
+    planned.device = .missing(name: "nodev0")
+    #expect(errors() == [.fails(.accessDenied), .fails(.accessDenied), refused, refused])
+    host.freshSockets?[0].oddOptions.removeLast()
+    #expect(errors() == [.fails(.noDevice), .fails(.noDevice), refused, refused])
+    planned.v6onlyRefusal = .invalidArgument
+    #expect(errors() == [.fails(.invalidArgument), .fails(.invalidArgument), refused, refused])
+  }
+
   @Test("where no socket could be made for want of descriptors, the family is open, for IPv4 too")
   func unmadeSocket() {
     var host = openHost()

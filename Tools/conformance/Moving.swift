@@ -3,7 +3,8 @@ import Glibc
 import KernelLab
 import SocketModel
 
-/// Asks about ports whose one socket moves between the kernel's tables: no sure ok may come out.
+/// Asks about ports whose one socket moves between the kernel's tables: no sure ok may come out, or, of one that a bind may
+/// share at every moment, no sure refusal of that bind.
 func runMoving(_ settings: Settings) -> Int32 {
   var wrong = 0
   do {
@@ -18,10 +19,14 @@ func runMoving(_ settings: Settings) -> Int32 {
           let attempt = Attempt(way.transport, .v4(.loopback))
           for _ in 0..<settings.scenarios {
             let answer = try looking.ask(PlanLine(attempt, port), .open).answer
+            let outcomes = answer?.outcomes ?? []
+            let both = outcomes.first { $0.options == [.reuseaddr, .reuseport] }
             // Whichever options: none of the four binds works at any moment.
-            let works = answer?.outcomes.first { $0.bind == .ok }
-            if works != nil { wrong += 1 }
-            said[(works ?? answer?.outcomes.first).map(outcomeText) ?? "no answer", default: 0] += 1
+            let isRefused = if case .fails = both?.verdict { true } else { false }
+            let isWrong = way.isShared ? isRefused : outcomes.contains { $0.bind == .ok }
+            if isWrong { wrong += 1 }
+            let shown = way.isShared ? both : outcomes.first { $0.bind == .ok } ?? outcomes.first
+            said[shown.map(outcomeText) ?? "no answer", default: 0] += 1
           }
           let words = said.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
           print("moving by \(way.rawValue), as \(reader.rawValue): \(words)")

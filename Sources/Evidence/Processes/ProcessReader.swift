@@ -370,8 +370,13 @@ struct SocketFlags: Sendable, Hashable {
   var firstSubflow: FirstSubflow?
   /// The upper layer protocol of a TCP socket: `mptcp`, `tls`, …; nil for none.
   var upperLayer: String?
+  /// SO_ACCEPTCONN, read beside the options.
+  var listens: Bool?
+  /// They were not the same at each of several readings.
+  var hasChanged = false
 
   init(_ answer: SocketAnswer) {
+    (listens, hasChanged) = (answer.listens, answer.hasChanged)
     reuseaddr = answer.reuseaddr
     reuseport = answer.reuseport
     v6only = answer.v6only

@@ -208,7 +208,12 @@ extension SocketObservation {
 
   /// Takes over what was found; nil for a socket without inode.
   mutating func settle(_ finding: Finding?) {
+    var finding = finding
     var reason = UnknownReason.noOwner
+    if let flags = finding?.flags, hasMoved(flags) {
+      finding?.flags = nil
+      finding?.fail(.vanished)
+    }
     if let finding {
       processes = finding.processes
       reason = finding.unknownReason
@@ -240,6 +245,15 @@ extension SocketObservation {
         ? (v6only ?? .unknown(.subflow)).settled(by: nil, else: .subflow)
         : (v6only ?? .unknown(reason)).settled(by: told, else: reason)
     }
+  }
+
+  /// Options that a socket has while it listens do not go with one that was only bound in the dump, nor the other way round:
+  /// a listener has to have SO_REUSEPORT, for what is bound SO_REUSEADDR is enough.
+  private func hasMoved(_ flags: SocketFlags) -> Bool {
+    if flags.hasChanged { return true }
+    // The descriptor of an MPTCP socket tells nothing of its subflows.
+    guard transport == .tcp, flags.firstSubflow == nil, let listens = flags.listens else { return false }
+    return listens != (state == .listen)
   }
 
   /// An MPTCP descriptor answers for itself, not for the subflow in the bind table, which bind(2) to one IPv6

@@ -47,7 +47,8 @@ func countDescriptors() -> Int {
     try withHelper("my $s = \(row.script); show('s', $s);") { helper in
       let socket = try helper.socket("s")
       let family: AddressFamily = row.v6only == nil ? .ipv4 : .ipv6
-      var sockets = [observation(inode: socket.inode, family: family, uid: nil)]
+      let state: SocketState = row.script.contains("listen(") ? .listen : .close
+      var sockets = [observation(inode: socket.inode, family: family, state: state, uid: nil)]
       let visibility = ProcessReader().examine(&sockets)
       #expect(sockets[0].reuseaddr == .known(row.reuseaddr, .getsockopt))
       #expect(sockets[0].reuseport == .known(row.reuseport, .getsockopt))
@@ -58,6 +59,22 @@ func countDescriptors() -> Int {
       #expect(process.command == "perl")
       #expect(process.executable == "/usr/bin/perl")
       #expect(process.descriptors == [socket.descriptor])
+    }
+  }
+
+  @Test(
+    "the options of a socket that listens and did not in the dump, or the other way round, are not those of the dump",
+    arguments: [SocketState.listen, .close])
+  func moved(from state: SocketState) throws {
+    let end = state == .listen ? "" : "listen($s, 1);"
+    try withHelper("my $s = make(AF_INET, SOCK_STREAM, [$RA], 0); \(end) show('s', $s);") { helper in
+      let socket = try helper.socket("s")
+      var sockets = [observation(inode: socket.inode, state: state), observation(inode: socket.inode, state: state)]
+      sockets[1].state = state == .listen ? .close : .listen
+      _ = ProcessReader().examine(&sockets)
+      #expect(sockets.map(\.reuseaddr) == [.unknown(.vanished), .known(true, .getsockopt)])
+      #expect(sockets.map(\.reuseport) == [.unknown(.vanished), .known(false, .getsockopt)])
+      #expect(sockets.allSatisfy { $0.processes.contains { $0.pid == helper.pid } })
     }
   }
 
@@ -143,7 +160,7 @@ func countDescriptors() -> Int {
     setsockopt(socket, 41, IPV6_V6ONLY, &on, 4)
     var status = stat()
     try #require(fstat(socket, &status) == 0)
-    var sockets = [observation(inode: UInt64(status.st_ino), family: .ipv6)]
+    var sockets = [observation(inode: UInt64(status.st_ino), family: .ipv6, state: .close)]
     _ = ProcessReader().examine(&sockets)
     #expect(sockets[0].owner == .process)
     #expect(sockets[0].processes.first { $0.pid == getpid() }?.descriptors.contains(socket) == true)

@@ -1,8 +1,8 @@
 package import SocketModel
 
 /// A socket that stays bound to 127.0.0.1 the whole time and moves between the kernel's tables, or changes its options:
-/// every bind to its port fails at every moment, and a walk through the tables one after the other may miss it, or see
-/// what it was at one moment beside what it was at another.
+/// every bind to its port fails at every moment, or one with both options works at every moment (`isShared`). A walk through
+/// the tables one after the other may miss it, or see what it was at one moment beside what it was at another.
 package enum MovingSocket: String, Sendable, CaseIterable {
   /// listen(2) and shutdown(2) without a pause.
   case listen
@@ -14,19 +14,26 @@ package enum MovingSocket: String, Sendable, CaseIterable {
   case option
   /// The same with a millisecond between.
   case optionSlowly = "option-slowly"
+  /// It listens, with SO_REUSEPORT, or is only bound, with SO_REUSEADDR.
+  case shared
+  /// The same with a millisecond between.
+  case sharedSlowly = "shared-slowly"
   /// Two UDP sockets, of which always one or both have no SO_REUSEADDR.
   case inTurn = "in-turn"
   /// The same with a millisecond between.
   case inTurnSlowly = "in-turn-slowly"
 
   package var transport: TransportProtocol { self == .inTurn || self == .inTurnSlowly ? .udp : .tcp }
-  private var isSlow: Bool { [.listenSlowly, .optionSlowly, .inTurnSlowly].contains(self) }
+  /// A bind with SO_REUSEADDR and SO_REUSEPORT works at every moment.
+  package var isShared: Bool { self == .shared || self == .sharedSlowly }
+  private var isSlow: Bool { [.listenSlowly, .optionSlowly, .sharedSlowly, .inTurnSlowly].contains(self) }
 
   /// Moves it until `isOver`; calls `isBound` when the port is taken.
   package func move(_ port: Port, isBound: () -> Void, until isOver: () -> Bool) throws(SystemError) {
     if transport == .udp { return try changeInTurn(port, isBound: isBound, until: isOver) }
     let own = try SystemCalls.socket(family: 2, type: 1)
     defer { SystemCalls.close(own) }
+    if isShared { try SystemCalls.setOption(own, .reuseaddr, 1) }
     try SystemCalls.bind(own, SocketAddress(.v4(.loopback), port: port.rawValue))
     var server: Int32 = -1
     if self == .connect {
@@ -43,6 +50,15 @@ package enum MovingSocket: String, Sendable, CaseIterable {
         _ = SystemCalls.poll(server, events: 1, milliseconds: 10)
         try? SystemCalls.connect(own, .unspecified)
         if let accepted = try? SystemCalls.accept(server) { SystemCalls.close(accepted) }
+      } else if isShared {
+        try SystemCalls.setOption(own, .reuseport, 1)
+        try SystemCalls.listen(own, backlog: 5)
+        try SystemCalls.setOption(own, .reuseaddr, 0)
+        pause()
+        try SystemCalls.setOption(own, .reuseaddr, 1)
+        try SystemCalls.shutdown(own, how: 2)
+        try SystemCalls.setOption(own, .reuseport, 0)
+        pause()
       } else {
         let changes = self == .option || self == .optionSlowly
         try SystemCalls.listen(own, backlog: 5)

@@ -54,7 +54,14 @@ struct SocketRecipe {
     }
   }
 
+  /// In the order of the rules (`optionsAreSet`): a program is told of the first refusal.
   private func prepare(_ descriptor: Int32) throws(CallFailure) {
+    if options.contains(.reuseaddr) {
+      try step(.reuseaddr) { () throws(SystemError) in try SystemCalls.setOption(descriptor, .reuseaddr, 1) }
+    }
+    if options.contains(.reuseport) {
+      try step(.reuseport) { () throws(SystemError) in try SystemCalls.setOption(descriptor, .reuseport, 1) }
+    }
     if address.family == .ipv6, let v6only {
       try step(.v6only) { () throws(SystemError) in
         try SystemCalls.setOption(descriptor, .v6only, v6only ? 1 : 0)
@@ -63,12 +70,6 @@ struct SocketRecipe {
     if let device { try step(.device) { () throws(SystemError) in try setDevice(descriptor, device) } }
     if let owner {
       try step(.owner) { () throws(SystemError) in try SystemCalls.changeOwner(descriptor, uid: owner) }
-    }
-    if options.contains(.reuseaddr) {
-      try step(.reuseaddr) { () throws(SystemError) in try SystemCalls.setOption(descriptor, .reuseaddr, 1) }
-    }
-    if options.contains(.reuseport) {
-      try step(.reuseport) { () throws(SystemError) in try SystemCalls.setOption(descriptor, .reuseport, 1) }
     }
   }
 }
