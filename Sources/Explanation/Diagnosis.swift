@@ -338,3 +338,21 @@ private func sentence(
 func deliveries(_ situation: Situation, _ outcome: BindOutcome) -> [Delivery] {
   outcome.verdict == .ok ? deliveriesBesideOthers(situation, outcome) : []
 }
+
+extension Situation {
+  /// The call that this place refuses to the planned socket, whatever the port, and what it fails with; nil where each is
+  /// let pass.
+  var refusedCall: (name: String, errno: SystemError)? {
+    let (host, fresh) = (snapshot.host, snapshot.host.freshSocket(attempt.transport, attempt.family))
+    if let errno = fresh?.refusal { return ("socket() of \(attempt.family == .ipv4 ? "IPv4" : "IPv6")", errno) }
+    if let odd = fresh?.refusedOption(planned), let errno = odd.refusal {
+      return ("setsockopt() of \(odd.name.rawValue)", errno)
+    }
+    if let errno = attempt.v6onlyRefusal { return ("setsockopt() of IPV6_V6ONLY", errno) }
+    if let errno = fresh?.odd(.device)?.refusal, fresh?.device == nil, attempt.device != nil {
+      return ("setsockopt() of SO_BINDTODEVICE", errno)
+    }
+    if let errno = host.filteredCalls?.bind { return ("bind()", errno) }
+    return host.filteredCalls?.listen.map { ("listen()", $0) }
+  }
+}
