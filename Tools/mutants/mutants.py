@@ -46,7 +46,7 @@ LIMIT = 10
 CHUNK = 800
 IDLE = 600
 # Percent that must be dead, where the target promises it.
-MINIMUM = {"BindRules": 95, "Explanation": 90, "PortwhyKit": 90}
+MINIMUM = {"BindRules": 95, "Explanation": 90, "PortwhyKit": 90, "PortwhyReport": 85}
 # Seconds of suites that run together in one process.
 AT_ONCE = 1
 SWITCH = "PORTWHY_MUTANT"
