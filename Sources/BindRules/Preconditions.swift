@@ -1,8 +1,8 @@
 package import SocketModel
 
 // What can fail before the port is looked at, in the order in which it is met: the address's zone, socket(2), setsockopt(2),
-// then the checks of bind(2) up to get_port in the kernel's order. Security modules and cgroup programs are not folded in: they are invisible from
-// here.
+// then the checks of bind(2) up to get_port in the kernel's order. Security modules and cgroup programs are not folded in:
+// they are invisible from here.
 
 /// The error before get_port; nil where everything passes.
 func errorBeforePort(_ attempt: BindAttempt, _ options: ReuseOptions, _ host: HostFacts) -> Possible<SystemError?> {
