@@ -278,6 +278,9 @@ struct Gathering {
     noteSilentRoutes()
   }
 
+  /// Adds that something else did not answer in time.
+  mutating func add(silent source: SilentSource) { visibility.add(silent: source) }
+
   private mutating func noteSilentRoutes() {
     if host.routesAreSilent { visibility.add(silent: .routes) }
   }
@@ -312,14 +315,15 @@ struct Gathering {
     let detail = search.detail
     let isAsked = detail == .everySocket ? { _ in true } : detail.isAsked(all, host)
     var found: KernelEvidence.FoundHolders?
-    let seen = reader.examine(&all, asks: isAsked) { inodes in
+    let files = reader.newFiles()
+    let seen = reader.examine(&all, asks: isAsked, files) { inodes in
       found = search.bpf ? holders(ports, inodes, &use) : nil
       return found?.descriptors
     }
     visibility.bpf = use
     bucketsOfHeld = found?.buckets ?? [:]
     if search.names {
-      reader.readSurroundings(&all)
+      reader.readSurroundings(&all, files)
       reader.findActivations(&all)
       if let silent = findKernelOwners(&all) { visibility.add(silent: silent) }
     }
@@ -328,6 +332,7 @@ struct Gathering {
     visibility.unreadableProcesses = seen.unreadableProcesses
     visibility.silent = visibility.silent ?? seen.silent
     for reason in seen.reasons { visibility.add(reason) }
+    if let silent = files.silentSource() { visibility.add(silent: silent) }
     // Who holds a socket is not asked over rtnetlink.
     let isExplained = visibility.reasons.contains { $0 != .noAnswer || visibility.silent?.netlink == nil }
     if !isExplained, all.contains(where: { $0.owner == .hidden }) {

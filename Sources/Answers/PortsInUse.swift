@@ -108,11 +108,16 @@ extension Portwhy {
   /// ip-netns(8) gave it, or a process in it.
   package static func otherNamespaces() -> [(reference: NamespaceReference, description: String)] {
     let reader = ProcessReader()
-    return reader.otherNetworkNamespaces().map { namespace in
+    let files = reader.newFiles()
+    let namespaces = reader.otherNetworkNamespaces(files).map { namespace in
+      (namespace, process: namespace.path.split(separator: "/").lazy.compactMap { Int32($0) }.first)
+    }
+    let unnamed = namespaces.filter { $0.0.name == nil }.compactMap(\.process)
+    let commands = unnamed.isEmpty ? [:] : reader.commands(of: unnamed, files)
+    return namespaces.map { namespace, process in
       if let name = namespace.name { return (.name(name), "named by ip netns") }
-      let process = namespace.path.split(separator: "/").lazy.compactMap { Int32($0) }.first
       guard let process else { return (.path(namespace.path), "net:[\(namespace.inode)]") }
-      return (.process(process), reader.command(of: process) ?? "net:[\(namespace.inode)]")
+      return (.process(process), commands[process] ?? "net:[\(namespace.inode)]")
     }
   }
 }

@@ -80,6 +80,7 @@ public enum Portwhy {
     }
     // It belongs to no port in particular, and is said once.
     if gathering.vanished > 0, !question.isVerdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
+    if let silent = deep?.silent { gathering.add(silent: silent) }
     if gathering.visibility.reasons.contains(.noAnswer), !question.isVerdictOnly {
       targets[0].notes.append(.noAnswer(gathering.visibility.silent))
     }
@@ -292,6 +293,8 @@ struct DeepFindings {
   private let redirects: [PortRedirect]
   /// Namespaces that were not entered.
   private let leftOut: Int
+  /// Who was not waited for.
+  let silent: SilentSource?
 
   /// A user may have thousands; each costs a thread and a dump.
   private static let mostNamespaces = 256
@@ -299,8 +302,9 @@ struct DeepFindings {
   /// One dump for each other namespace and transport.
   init(_ ports: ByTransport<ClosedRange<UInt16>>) {
     let reader = ProcessReader()
+    let files = reader.newFiles()
     redirects = HostReader().portRedirects()
-    let namespaces = reader.otherNetworkNamespaces()
+    let namespaces = reader.otherNetworkNamespaces(files)
     leftOut = max(0, namespaces.count - Self.mostNamespaces)
     // Those that somebody gave a name to come first.
     for namespace in (namespaces.filter { $0.name != nil } + namespaces.filter { $0.name == nil }).prefix(
@@ -315,7 +319,8 @@ struct DeepFindings {
     }
     // Who holds them is asked once: it takes a look at every file of the host.
     var all = elsewhere.flatMap(\.sockets)
-    _ = reader.examine(&all, asks: { _ in false })
+    _ = reader.examine(&all, asks: { _ in false }, files)
+    silent = files.silentSource()
     var rest = all[...]
     for index in elsewhere.indices {
       let count = elsewhere[index].sockets.count

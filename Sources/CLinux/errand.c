@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "errand.h"
+#include "child.h"
 #include "processes.h"
 #include <errno.h>
 #include <linux/netlink.h>
@@ -101,6 +101,26 @@ int portwhy_ask_socket(int descriptor, uint64_t inode, int wants, struct portwhy
 
 /* ---- the child ---- */
 
+/* `self`: this program, in the pid namespace of /proc. */
+static int descends(int32_t process, int32_t self) {
+  /* A chain that changes while it is read may lead in a circle. */
+  for (int step = 0; self > 0 && process > 1 && step < 100; step++) {
+    process = portwhy_parent_of(process);
+    if (process == self) return 1;
+  }
+  return 0;
+}
+
+/* In the pid namespace of /proc, which need not be that of getpid(2); 0 where it has none there. */
+static int32_t own_number(void) {
+  char text[64];
+  ssize_t got = readlink("/proc/self", text, sizeof text - 1);
+  text[got > 0 ? got : 0] = 0;
+  return atoi(text);
+}
+
+int portwhy_descends(int32_t process) { return descends(process, own_number()); }
+
 static int means_gone(int error) { return error == ESRCH || error == ENOENT || error == EBADF; }
 
 /* A socket that listens and is only bound in turn, with other options each time, must not look as if it were both. */
@@ -165,6 +185,7 @@ static void ask_all(struct portwhy_errand *errand, const struct portwhy_socket_q
                     int wants) {
   int process = -1;
   int refusal = 0;
+  int32_t parent = -1;
   for (uint32_t place = 0; place < count; place++) {
     const struct portwhy_socket_question *question = questions + place;
     struct portwhy_socket_answer *answer = errand->answers + question->slot;
@@ -180,6 +201,11 @@ static void ask_all(struct portwhy_errand *errand, const struct portwhy_socket_q
     struct portwhy_socket_answer told = *answer;
     told.question = place;
     int error = process < 0 ? refusal : ask_once(process, question, wants, &told);
+    /* Yama lets an ancestor look at a process, and none of its other children. */
+    if (error == EPERM && !errand->thread && parent < 0) parent = portwhy_parent_of(own_number());
+    if (error == EPERM && parent > 0 && !answer->may_ask_itself) {
+      answer->may_ask_itself = told.may_ask_itself = (uint32_t)descends(question->process, parent);
+    }
     /* That one holder went away says less than any other refusal. */
     if (error != 0 && answer->error > 0 && !means_gone(answer->error)) continue;
     told.error = error;
@@ -189,30 +215,19 @@ static void ask_all(struct portwhy_errand *errand, const struct portwhy_socket_q
   if (wants == PORTWHY_ASK_AGAIN) ask_all_again(errand, questions, count);
 }
 
-static int write_all(const void *bytes, size_t count) {
-  for (size_t sent = 0; sent < count;) {
-    ssize_t more = write(0, (const char *)bytes + sent, count - sent);
-    if (more < 0 && errno != EINTR) return errno;
-    if (more > 0) sent += (size_t)more;
-  }
-  return 0;
-}
-
 /* An iterator gives up a read(2) after a million objects without a record, with EAGAIN; the next goes on there. */
-static int copy_all(struct portwhy_errand *errand, uint64_t limit) {
+static int copy_all(struct portwhy_errand *errand) {
   static char bytes[1 << 16];
   int patience = 1000;
-  while (limit > 0) {
-    ssize_t got = read(1, bytes, limit < sizeof bytes ? limit : sizeof bytes);
+  while (1) {
+    ssize_t got = read(1, bytes, sizeof bytes);
     if (got < 0 && (errno == EINTR || errno == EAGAIN) && patience-- > 0) continue;
     if (got < 0) return errno;
     if (got == 0) return 0;
-    limit -= (uint64_t)got;
-    int error = write_all(bytes, (size_t)got);
+    int error = portwhy_write_all(bytes, (size_t)got);
     if (error != 0) return error;
     __atomic_add_fetch(&errand->state->step, 1, __ATOMIC_RELEASE);
   }
-  return 0;
 }
 
 /* Whether a datagram has the end of a dump. */
@@ -254,8 +269,8 @@ static int copy_answer(int descriptor, int is_dump, struct portwhy_netlink_frame
     if (got < 0) return errno;
     if (got > (ssize_t)size) return EMSGSIZE;
     frame->length = (uint32_t)got;
-    int error = write_all(frame, sizeof *frame);
-    if (error == 0) error = write_all(bytes, (size_t)got);
+    int error = portwhy_write_all(frame, sizeof *frame);
+    if (error == 0) error = portwhy_write_all(bytes, (size_t)got);
     if (error != 0) return error;
     if (!is_dump || ends_dump(bytes, (size_t)got)) return 0;
   }
@@ -296,137 +311,45 @@ static int ask_kernel_all(const struct portwhy_netlink_request *requests, uint32
     struct portwhy_netlink_frame frame = {.request = number};
     frame.error = ask_kernel(requests + number, &frame);
     frame.length = 0;
-    int error = write_all(&frame, sizeof frame);
+    int error = portwhy_write_all(&frame, sizeof frame);
     if (error != 0) return error;
   }
   return 0;
 }
 
-static void close_all(unsigned first, unsigned last) {
-  if (first > last || syscall(436 /* close_range */, first, last, 0) == 0) return;
-  struct rlimit limit;  /* before 5.9 */
-  unsigned end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? (unsigned)limit.rlim_cur : 65536;
-  for (unsigned descriptor = first; descriptor < end && descriptor <= last; descriptor++) close((int)descriptor);
-}
-
-/* Nothing of the caller stays open: a child that is stuck must hold up no pipe of its caller, and no port. 0 becomes the
- * pipe, 1 what is read. All else is closed first: the caller may have no descriptor to spare (RLIMIT_NOFILE). */
-static void keep_only(int pipe, int source) {
-  unsigned low = (unsigned)(source >= 0 && source < pipe ? source : pipe);
-  unsigned high = (unsigned)(source > pipe ? source : pipe);
-  if (low > 0) close_all(0, low - 1);
-  close_all(low + 1, high - 1);
-  close_all(high + 1, ~0u);
-  int high_pipe = fcntl(pipe, F_DUPFD, 2);
-  int high_source = source < 0 ? -1 : fcntl(source, F_DUPFD, 2);
-  dup2(high_pipe, 0);
-  if (high_source >= 0) dup2(high_source, 1);
-  close_all(high_source >= 0 ? 2 : 1, ~0u);
-}
-
-/* ---- starting one ---- */
-
-/* The child of each kind that did not end when it was told to. */
-static _Atomic int32_t stuck[PORTWHY_ERRAND_KINDS];
-
-static int is_blocked_by_stuck(int kind) {
-  int32_t process = atomic_exchange(&stuck[kind], 0);
-  if (process == 0) return 0;
-  if (waitpid(process, 0, WNOHANG | __WALL) != 0) return 0;
-  atomic_store(&stuck[kind], process);
-  return 1;
-}
-
-/* clone(2) as fork(2) does it, but without SIGCHLD, which is the caller's business, and without what libc and others do
- * around fork(3), which may wait for locks of other threads. */
-static int start(struct portwhy_errand *errand, int kind, uint32_t slots, int source, int *is_child) {
-  int ends[2];
-  *is_child = 0;
-  memset(errand, 0, sizeof *errand);
-  errand->kind = kind;
-  if (is_blocked_by_stuck(kind)) return EBUSY;
-  size_t head = 64;
-  errand->size = head + slots * sizeof(struct portwhy_socket_answer);
-  void *shared = mmap(0, errand->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED) return errno;
-  errand->state = shared;
-  errand->answers = (void *)((char *)shared + head);
-  for (uint32_t slot = 0; slot < slots; slot++) errand->answers[slot].error = PORTWHY_NOT_ASKED;
-  if (syscall(SYS_pipe2, ends, O_CLOEXEC) != 0) {
-    int error = errno;
-    munmap(shared, errand->size);
-    return error;
-  }
-  /* No handler of the caller's runs in the child. */
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pid_t parent = getpid();
-  long process = syscall(SYS_clone, 0, 0, 0, 0, 0);
-  int error = errno;
-  if (process == 0) {
-    *is_child = 1;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(0);
-    if (chdir("/") != 0) _exit(0);
-    keep_only(ends[1], source);
-    return 0;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, 0);
-  close(ends[1]);
-  if (process < 0) {
-    close(ends[0]);
-    munmap(shared, errand->size);
-    return error;
-  }
-  errand->process = (int32_t)process;
-  errand->pipe = ends[0];
-  return 0;
-}
-
-static void finish(struct portwhy_errand *errand, int error) {
-  errand->state->error = error;
-  __atomic_store_n(&errand->state->finished, 1, __ATOMIC_RELEASE);
-  _exit(0);
-}
-
 int portwhy_start_asking(struct portwhy_errand *errand, const struct portwhy_socket_question *questions,
                          uint32_t count, uint32_t slots, int wants) {
   int is_child;
-  int error = start(errand, PORTWHY_ERRAND_SOCKETS, slots, -1, &is_child);
+  int error = portwhy_start_child(errand, PORTWHY_ERRAND_SOCKETS, slots, 0, -1, &is_child);
   if (!is_child) return error;
   ask_all(errand, questions, count, wants);
-  finish(errand, 0);
-  return 0;
+  portwhy_finish_child(errand, 0);
 }
 
-int portwhy_start_copying(struct portwhy_errand *errand, int kind, int descriptor, uint64_t limit) {
+int portwhy_start_copying(struct portwhy_errand *errand, int descriptor) {
   int is_child;
-  int error = start(errand, kind, 0, descriptor, &is_child);
+  int error = portwhy_start_child(errand, PORTWHY_ERRAND_SOCKETS, 0, 0, descriptor, &is_child);
   if (!is_child) return error;
-  finish(errand, copy_all(errand, limit));
-  return 0;
+  portwhy_finish_child(errand, copy_all(errand));
 }
 
 int portwhy_start_netlink(struct portwhy_errand *errand, const struct portwhy_netlink_request *requests,
                           uint32_t count) {
   int is_child;
-  int error = start(errand, PORTWHY_ERRAND_NETLINK, 0, -1, &is_child);
+  int error = portwhy_start_child(errand, PORTWHY_ERRAND_NETLINK, 0, 0, -1, &is_child);
   if (!is_child) return error;
-  finish(errand, ask_kernel_all(requests, count));
-  return 0;
+  portwhy_finish_child(errand, ask_kernel_all(requests, count));
 }
 
 int portwhy_start_calling(struct portwhy_errand *errand) {
   int is_child;
-  int error = start(errand, PORTWHY_ERRAND_CALLS, 2, -1, &is_child);
+  int error = portwhy_start_child(errand, PORTWHY_ERRAND_CALLS, 2, 0, -1, &is_child);
   if (!is_child) return error;
   /* What a filter kills is to leave no core behind. */
   prctl(PR_SET_DUMPABLE, 0);
   errand->answers[0].error = bind(-1, 0, 0) == 0 ? 0 : errno;
   errand->answers[1].error = listen(-1, 1) == 0 ? 0 : errno;
-  finish(errand, 0);
-  return 0;
+  portwhy_finish_child(errand, 0);
 }
 
 /* ---- asking without a child ---- */
@@ -521,110 +444,11 @@ static void leave_thread(struct portwhy_errand *errand) {
   let_go_of(errand->thread);
 }
 
-/* ---- waiting for one ---- */
 
-static uint64_t nanoseconds(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-static int read_file(int32_t process, const char *name, char *text, size_t size) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/%s", (int)process, name);
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t got = file < 0 ? -1 : read(file, text, size - 1);
-  if (file >= 0) close(file);
-  text[got > 0 ? got : 0] = 0;
-  return got > 0;
-}
-
-/* The nanoseconds in which the child ran or waited for a processor (/proc/PID/schedstat); 0 where it does not tell. */
-static uint64_t busy(int32_t process) {
-  char text[128];
-  unsigned long long ran = 0, queued = 0;
-  if (!read_file(process, "schedstat", text, sizeof text)) return 0;
-  return sscanf(text, "%llu %llu", &ran, &queued) == 2 ? ran + queued : 0;
-}
-
-static int is_running(int32_t process) {
-  char text[512];
-  if (!read_file(process, "stat", text, sizeof text)) return 0;
-  char *end = strrchr(text, ')');
-  return end && end[1] == ' ' && end[2] == 'R';
-}
-
-/* The parent of a process, as its stat(5) has it; 0 where it is gone. */
-static int parent_of(int32_t process) {
-  char text[512];
-  int parent = 0;
-  if (!read_file(process, "stat", text, sizeof text)) return 0;
-  char *end = strrchr(text, ')');
-  return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : 0;
-}
-
-int portwhy_descends(int32_t process) {
-  /* In the pid namespace of /proc, which need not be that of getpid(2). */
-  char text[64];
-  ssize_t got = readlink("/proc/self", text, sizeof text - 1);
-  text[got > 0 ? got : 0] = 0;
-  int self = atoi(text);
-  /* A chain that changes while it is read may lead in a circle. */
-  for (int step = 0; self > 0 && process > 1 && step < 100; step++) {
-    process = parent_of(process);
-    if (process == self) return 1;
-  }
-  return 0;
-}
-
-int portwhy_await(struct portwhy_errand *errand, uint32_t milliseconds) {
-  enum { tick = 20 };
-  uint64_t then = 0, worked = 0;
-  while (1) {
-    struct pollfd wait = {errand->pipe, POLLIN, 0};
-    int ready = poll(&wait, 1, tick);
-    if (ready > 0) return 1;
-    if (ready < 0 && errno != EINTR) return 0;
-    uint64_t now = nanoseconds(), work = busy(errand->process);
-    if (then == 0) {
-      errand->slept += ready == 0 && !is_running(errand->process) ? tick * 1000000u : 0;
-    } else if (!is_running(errand->process)) {
-      uint64_t passed = now - then, did = work - worked;
-      errand->slept += passed > did ? passed - did : 0;
-    }
-    then = now;
-    worked = work;
-    if (errand->slept >= (uint64_t)milliseconds * 1000000u) return 0;
-  }
-}
-
-int portwhy_await_thread(int32_t thread, int descriptor, uint32_t milliseconds) {
-  struct portwhy_errand errand = {.process = thread, .pipe = descriptor};
-  return portwhy_await(&errand, milliseconds);
-}
-
-int32_t portwhy_thread_number(void) { return (int32_t)syscall(SYS_gettid); }
-
-void portwhy_end_errand(struct portwhy_errand *errand) {
-  if (errand->process == 0) return;
-  if (errand->thread) {
-    leave_thread(errand);
-    errand->process = 0;
-    return;
-  }
-  int options = __WALL;
-  if (!__atomic_load_n(&errand->state->finished, __ATOMIC_ACQUIRE)) {
-    /* Our own child, not waited for yet: the number is its own. */
-    kill(errand->process, SIGKILL);
-    struct pollfd wait = {errand->pipe, 0, 0};
-    /* One that can be killed closes its pipe within a moment. */
-    if (poll(&wait, 1, 10) == 0) options |= WNOHANG;
-  }
-  close(errand->pipe);
-  pid_t ended;
-  while ((ended = waitpid(errand->process, 0, options)) < 0 && errno == EINTR) {
-  }
-  if (ended == 0) atomic_store(&stuck[errand->kind], errand->process);
-  munmap(errand->state, errand->size);
+int portwhy_end_errand(struct portwhy_errand *errand) {
+  if (errand->process == 0) return 1;
+  if (!errand->thread) return portwhy_end_child(errand);
+  leave_thread(errand);
   errand->process = 0;
+  return 1;
 }

@@ -25,6 +25,7 @@ struct portwhy_socket_question {
 struct portwhy_socket_answer {
   int32_t error;          /* 0, the errno of who refused, PORTWHY_NOT_ASKED */
   uint32_t question;      /* the number of the question that it answers */
+  uint32_t may_ask_itself; /* who was refused with EPERM descends from this program, which may ask it itself */
   int32_t domain, type, protocol;                /* SO_DOMAIN, SO_TYPE, SO_PROTOCOL */
   int32_t reuseaddr, reuseport, v6only, device;  /* SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, SO_BINDTOIFINDEX */
   int32_t listens;                               /* SO_ACCEPTCONN */
@@ -56,14 +57,14 @@ struct portwhy_errand {
   int32_t pipe;
   struct portwhy_errand_state *state;
   struct portwhy_socket_answer *answers;
-  size_t size;
+  size_t size;     /* of that memory */
   int kind;
   uint64_t slept;  /* nanoseconds that it waited for others, as far as it was watched */
   void *thread;    /* what a thread of this process shares; 0 for a child */
 };
 
 struct portwhy_errand_state {
-  uint32_t step;      /* the number of the question that is being asked */
+  uint32_t step;      /* the number of the question that is being asked, or of the process that is being looked at */
   uint32_t finished;  /* all is done */
   int32_t error;      /* the errno that ended it, 0 for none */
 };
@@ -71,7 +72,8 @@ struct portwhy_errand_state {
 /* What keeps one kind of errand waiting need not keep another. */
 enum {
   PORTWHY_ERRAND_SOCKETS,
-  PORTWHY_ERRAND_FILES,
+  PORTWHY_ERRAND_PROCESSES,  /* who has which descriptors, and what stands in /proc of it */
+  PORTWHY_ERRAND_FILES,      /* files of /proc that call what belongs to the process: its memory, its descriptors */
   PORTWHY_ERRAND_NETLINK,
   PORTWHY_ERRAND_CALLS,
   PORTWHY_ERRAND_KINDS
@@ -90,8 +92,8 @@ int portwhy_start_asking_here(struct portwhy_errand *errand, const struct portwh
 /* Whether a process descends from this one. */
 int portwhy_descends(int32_t process);
 
-/* Starts a child that reads `descriptor` to its end, but no more than `limit` bytes, into `errand->pipe`. 0, or errno. */
-int portwhy_start_copying(struct portwhy_errand *errand, int kind, int descriptor, uint64_t limit);
+/* Starts a child that reads `descriptor` to its end, into `errand->pipe`. 0, or errno. */
+int portwhy_start_copying(struct portwhy_errand *errand, int descriptor);
 
 /* Starts a child that calls bind(2) and listen(2) with the descriptor -1; the errno of each is the error of an answer. */
 int portwhy_start_calling(struct portwhy_errand *errand);
@@ -121,7 +123,8 @@ int portwhy_start_netlink(struct portwhy_errand *errand, const struct portwhy_ne
                           uint32_t count);
 
 /* Waits until the pipe can be read or has ended: 1. 0 where the child has slept for `milliseconds` in all: the time in
- * which it runs, or could if a processor were free, does not count. */
+ * which it runs, or could if a processor were free, does not count. Another child finds that out, and where that one too
+ * cannot read /proc, twice the time has to pass. */
 int portwhy_await(struct portwhy_errand *errand, uint32_t milliseconds);
 
 /* The same for a thread of this process and a descriptor that can be read once it is done. */
@@ -131,7 +134,7 @@ int portwhy_await_thread(int32_t thread, int descriptor, uint32_t milliseconds);
 int32_t portwhy_thread_number(void);
 
 /* Lets go of the child and the memory. One that is not done is killed; if it does not end it is remembered, and no
- * other of its kind is started beside it. */
-void portwhy_end_errand(struct portwhy_errand *errand);
+ * other of its kind is started beside it, or no fourth that reads /proc. 1 where it has ended. */
+int portwhy_end_errand(struct portwhy_errand *errand);
 
 #endif

@@ -191,7 +191,13 @@ extension Note {
   /// What was asked and did not answer in time; nil for what an earlier look asked.
   package static func noAnswer(_ source: SilentSource?) -> Note {
     let what =
-      if let pid = source?.pid {
+      if let directory = source?.directory {
+        if let pid = source?.pid {
+          "somebody keeps what \(directory) tells of \(source?.command.map { "\($0)(\(pid))" } ?? "process \(pid)") locked"
+        } else {
+          "somebody keeps the list of processes in \(directory) locked"
+        }
+      } else if let pid = source?.pid {
         "\(source?.command ?? "")(\(pid)) keeps whoever looks at its descriptors waiting"
       } else if let iterator = source?.iterator {
         "a process keeps a \(iterator.uppercased()) socket of this network namespace locked, on whatever port"

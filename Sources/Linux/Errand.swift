@@ -89,14 +89,10 @@ package enum Errand {
       if case .told = answers[question.slot] { return false }
       return true
     }
-    var silent = askOthers(others, &answers, wants, by: portwhy_start_asking)
-    let refused = others.filter { _, question in
-      guard case .refused(.notPermitted, _) = answers[question.slot] else { return false }
-      return portwhy_descends(question.pid) != 0
-    }
+    var (silent, ownSlots) = askOthers(others, &answers, wants, by: portwhy_start_asking)
+    let refused = others.filter { _, question in ownSlots.contains(question.slot) }
     if !refused.isEmpty {
-      // Yama lets an ancestor look at a process, and none of its other children.
-      silent = askOthers(refused, &answers, wants, by: portwhy_start_asking_here) ?? silent
+      silent = askOthers(refused, &answers, wants, by: portwhy_start_asking_here).silent ?? silent
     }
     return (answers, silent)
   }
@@ -105,25 +101,31 @@ package enum Errand {
     UnsafeMutablePointer<portwhy_errand>, UnsafePointer<portwhy_socket_question>, UInt32, UInt32, Int32
   ) -> Int32
 
-  /// Has the questions asked with a deadline, and notes what comes of them; the number of one that is not answered.
+  /// Has the questions asked with a deadline, and notes what comes of them.
+  /// - Returns: the number of one that is not answered, and the slots which Yama keeps from all but this process: it lets an
+  ///   ancestor look at a process, and none of its other children.
   private static func askOthers(
     _ questions: [(offset: Int, element: SocketQuestion)], _ answers: inout [SlotAnswer], _ wants: SocketWants,
     by start: StartAsking
-  ) -> Int? {
+  ) -> (silent: Int?, ownSlots: Set<Int>) {
     guard !questions.isEmpty, let count = UInt32(exactly: questions.count),
       let slotCount = UInt32(exactly: answers.count)
-    else { return nil }
+    else { return (nil, []) }
     let words = questions.map { _, question in
       portwhy_socket_question(
         process: question.pid, descriptor: question.descriptor, inode: question.inode, slot: UInt32(question.slot))
     }
     var errand = portwhy_errand()
-    guard start(&errand, words, count, slotCount, wants.number) == 0, let state = errand.state else { return nil }
+    guard start(&errand, words, count, slotCount, wants.number) == 0, let state = errand.state else {
+      return (nil, [])
+    }
     defer { portwhy_end_errand(&errand) }
     _ = portwhy_await(&errand, patience)
     let isDone = state.pointee.finished != 0
     let told = UnsafeBufferPointer(start: errand.answers, count: answers.count)
+    var ownSlots: Set<Int> = []
     for slot in told.indices {
+      if told[slot].error != 0, told[slot].may_ask_itself != 0 { ownSlots.insert(slot) }
       switch told[slot].error {
       case 0: answers[slot] = .told(SocketAnswer(told[slot]))
       case PORTWHY_NOT_ASKED: break
@@ -134,7 +136,7 @@ package enum Errand {
       }
     }
     let step = Int(state.pointee.step)
-    return isDone || !questions.indices.contains(step) ? nil : questions[step].offset
+    return (isDone || !questions.indices.contains(step) ? nil : questions[step].offset, ownSlots)
   }
 
   /// Has bind(2) and listen(2) tried with a descriptor that there is not.
@@ -167,17 +169,8 @@ package enum Errand {
     _ descriptor: borrowing Descriptor, recordsOf byteCount: Int = 1, _ body: (RawSpan) -> Void
   ) throws(ErrandError) {
     var errand = portwhy_errand()
-    let error = portwhy_start_copying(&errand, Int32(PORTWHY_ERRAND_SOCKETS), descriptor.number, .max)
+    let error = portwhy_start_copying(&errand, descriptor.number)
     try collect(&errand, error, recordsOf: byteCount, body)
-  }
-
-  /// The first bytes of a file of /proc that calls what belongs to another process: its memory, its descriptors.
-  package static func contents(of file: borrowing Descriptor, atMost limit: UInt64) throws(ErrandError) -> [UInt8] {
-    var errand = portwhy_errand()
-    let error = portwhy_start_copying(&errand, Int32(PORTWHY_ERRAND_FILES), file.number, limit)
-    var text: [UInt8] = []
-    try collect(&errand, error) { bytes in bytes.withUnsafeBytes { text.append(contentsOf: $0) } }
-    return text
   }
 
   /// Hands over what a child that was started with this error writes into its pipe, and ends it.

@@ -181,6 +181,13 @@ package struct FileStatus: Sendable, Hashable {
   /// Bytes; of a `/proc/PID/fd` the number of open descriptors (Linux 6.2, `proc_fd_getattr`), 0 before.
   package var size: Int
 
+  init(_ status: portwhy_file_status) {
+    (device, inode, uid) = (status.device, status.inode, status.uid)
+    isSocket = status.mode & S_IFMT == S_IFSOCK
+    isRegular = status.mode & S_IFMT == S_IFREG
+    size = Int(clamping: status.size)
+  }
+
   fileprivate init(_ status: stat) {
     device = UInt64(status.st_dev)
     inode = UInt64(status.st_ino)

@@ -20,14 +20,16 @@ extension ProcessReader {
   ) -> FoundBoundSockets {
     var search = BoundSocketSearch(ports: ports, namespace: OwnNamespace(procRoot: procRoot))
     var found = FoundBoundSockets(sockets: [], complete: false)
-    if var walk = try? ProcessWalk(procRoot: procRoot) {
-      walk.run(where: { !inodes.contains($0) }) { search.note($0, $1) }
-      found.silent = search.ask(walk)
-      found.complete =
-        !search.isInDoubt && !walk.hidesProcesses && walk.countUnreadable() == 0 && seesAllProcesses
-    }
+    let files = newFiles()
+    let reply = files.ask(ProcessQuestion(.holdersOfOthers(than: Array(inodes)), [.contents("comm"), .status("ns/net")]))
+    for process in reply.processes { search.note(process) }
+    found.silent = search.ask() ?? files.silentSource()
+    let walk = ProcessWalk(reply, files)
+    found.complete =
+      !search.isInDoubt && reply.end == .done && reply.silent.isEmpty && reply.processCount ?? 0 > 0
+      && !walk.hidesProcesses && walk.countUnreadable() == 0 && seesAllProcesses
     found.sockets = search.found
-    _ = examine(&found.sockets)
+    _ = examine(&found.sockets, files)
     return found
   }
 
@@ -67,15 +69,17 @@ private struct BoundSocketSearch {
   /// The file of the network namespace of each question's process, where the kernel has no cookies to compare.
   private var namespaces: [FileStatus?] = []
   private var slots: [UInt64: Int] = [:]
+  private var commands: [Int32: String] = [:]
 
   init(ports: ClosedRange<UInt16>?, namespace: OwnNamespace) {
     self.ports = ports
     self.namespace = namespace
   }
 
-  mutating func note(_ process: borrowing VisitedProcess, _ hits: [SocketDescriptor]) {
-    let file = namespace.cookie == nil ? try? process.directory.status(of: "../ns/net") : nil
-    for hit in hits {
+  mutating func note(_ process: ToldProcess) {
+    let file = namespace.cookie == nil ? process.status("ns/net") : nil
+    commands[process.pid] = process.command
+    for hit in process.descriptors {
       let slot = slots[hit.inode] ?? slots.count
       slots[hit.inode] = slot
       questions.append(SocketQuestion(pid: process.pid, descriptor: hit.number, inode: hit.inode, slot: slot))
@@ -84,7 +88,7 @@ private struct BoundSocketSearch {
   }
 
   /// Asks one descriptor of each socket, in the order of the walk.
-  mutating func ask(_ walk: borrowing ProcessWalk) -> SilentSource? {
+  mutating func ask() -> SilentSource? {
     let (answers, silent) = Errand.ask(questions, slots: slots.count, .place)
     var seen = [Bool](repeating: false, count: slots.count)
     for (number, question) in questions.enumerated() where !seen[question.slot] {
@@ -95,7 +99,7 @@ private struct BoundSocketSearch {
       case .notAsked: isInDoubt = true
       }
     }
-    return silent.map { .process(questions[$0].pid, command: walk.command(of: questions[$0].pid) ?? "") }
+    return silent.map { .process(questions[$0].pid, command: commands[questions[$0].pid] ?? "") }
   }
 
   private mutating func look(at socket: SocketAnswer, inode: UInt64, _ holders: FileStatus?) {

@@ -1,4 +1,4 @@
-import Linux
+package import Linux
 package import SocketModel
 
 extension ProcessReader {
@@ -7,14 +7,18 @@ extension ProcessReader {
   ///
   /// Of a process group with hundreds of workers the first 256 are told; the others have what `examine` found.
   ///
-  /// - Parameter fileRoot: where /sys, /var and /run are.
-  package func readSurroundings(_ sockets: inout [SocketObservation], fileRoot: String = "/") {
-    guard sockets.contains(where: { !$0.processes.isEmpty }), let proc = try? Descriptor(directory: procRoot),
-      let root = try? Descriptor(directory: fileRoot)
+  /// - Parameters:
+  ///   - fileRoot: where /sys, /var and /run are.
+  ///   - files: who reads /proc for this look.
+  package func readSurroundings(
+    _ sockets: inout [SocketObservation], fileRoot: String = "/", _ files: ProcessFiles? = nil
+  ) {
+    guard sockets.contains(where: { !$0.processes.isEmpty }), let root = try? Descriptor(directory: fileRoot)
     else { return }
+    let files = files ?? newFiles()
     let areMany = sockets.contains { $0.processes.count > ProcessRecord.fewProcesses }
-    let groups = areMany ? ProcessGroups(proc) : nil
-    var surroundings = Surroundings(proc: proc, root: root)
+    let groups = areMany ? ProcessGroups(files) : nil
+    var surroundings = Surroundings(files, of: sockets, root: root)
     var told: [Int32: ProcessRecord] = [:]
     for index in sockets.indices {
       var processes = sockets[index].processes
@@ -41,9 +45,9 @@ private struct ProcessGroups {
   private let groups: [Int32: Int]
   private let children: [Int32: Int]
 
-  init(_ proc: borrowing Descriptor) {
-    for pid in (try? DirectoryBuffer().processes(in: proc)) ?? [] {
-      stats[pid] = (try? proc.contents(of: "\(pid)/stat")).flatMap { ProcessStat($0) }
+  init(_ files: ProcessFiles) {
+    for process in files.ask(ProcessQuestion(.everybody, [.contents("stat")])).processes {
+      stats[process.pid] = process.stat
     }
     groups = Dictionary(grouping: stats.values, by: \.group).mapValues(\.count)
     children = Dictionary(grouping: stats.values, by: \.parent).mapValues(\.count)
@@ -61,7 +65,7 @@ private struct ProcessGroups {
 
 /// What was found out about the processes around the holders, each of them looked at once.
 private struct Surroundings: ~Copyable {
-  private let proc: Descriptor
+  private let files: ProcessFiles
   private let root: Descriptor
   private var known: [Int32: Relative?] = [:]
   private var members: [String: [Int32]] = [:]
@@ -69,16 +73,27 @@ private struct Surroundings: ~Copyable {
   private var containers: [String: ContainerLabel?] = [:]
   private var told: [Int32: Origin] = [:]
   private var uses: [Int32: String?] = [:]
-  private var files = AskedFiles()
+  private var asked = AskedFiles()
   private var published: [Publication: String]?
 
-  init(proc: consuming Descriptor, root: consuming Descriptor) {
-    self.proc = proc
+  /// How many processes are told.
+  private static let most = 256
+
+  init(_ files: ProcessFiles, of sockets: [SocketObservation], root: consuming Descriptor) {
+    self.files = files
     self.root = root
+    // All at once, with what started them.
+    var first: [Int32] = []
+    var seen: Set<Int32> = []
+    for process in sockets.lazy.flatMap(\.processes) where seen.insert(process.pid).inserted {
+      first.append(process.pid)
+      if first.count == Self.most { break }
+    }
+    read(.namedAndParents(first))
   }
 
   mutating func tell(_ record: inout ProcessRecord, of socket: (local: Endpoint, transport: TransportProtocol)) {
-    guard told.count < 256 || told[record.pid] != nil, let process = relative(record.pid),
+    guard told.count < Self.most || told[record.pid] != nil, let process = relative(record.pid),
       process.stat.parent == record.parent
     else { return }
     let origin = origin(of: record.pid, process)
@@ -98,7 +113,7 @@ private struct Surroundings: ~Copyable {
   /// What tells an heir of the socket from its server.
   mutating func tellUse(_ record: inout ProcessRecord) {
     guard told[record.pid] != nil, let process = relative(record.pid) else { return }
-    record.closesOnExec = closesOnExec(record)
+    record.closesOnExec = closesOnExec(record, process)
     guard process.stat.threads == 1 else { return }
     let use = uses[record.pid] ?? sleepsIn(record.pid)
     uses[record.pid] = .some(use)
@@ -150,16 +165,17 @@ private struct Surroundings: ~Copyable {
   private mutating func unitMain(_ record: ProcessRecord, _ group: ControlGroup) -> UnitMain? {
     guard let (path, own) = group.pathsOfUnit else { return nil }
     if let main = mains[path] { return main }
-    let all = processes(in: path) + (own == path ? [] : processes(in: own))
+    let all = Set(processes(in: path) + (own == path ? [] : processes(in: own))).sorted()
+    read(.named(all.filter { known[$0] == nil }))
     var leaders: [UnitMain] = []
-    for pid in Set(all).sorted() {
+    for pid in all {
       guard let process = relative(pid), process.stat.session == pid,
         isManager(process.stat.parent, record.userManager)
       else { continue }
-      let executable = try? proc.linkTarget(of: "\(pid)/exe")
-      leaders.append(UnitMain(pid: pid, command: process.command, executable: executable))
+      leaders.append(UnitMain(pid: pid, command: process.command, executable: nil))
     }
-    let main = leaders.count == 1 ? leaders.first : nil
+    var main = leaders.count == 1 ? leaders.first : nil
+    if let pid = main?.pid { main?.executable = one(.link("exe"), of: pid)?.link("exe") }
     mains[path] = .some(main)
     return main
   }
@@ -187,7 +203,7 @@ private struct Surroundings: ~Copyable {
 
   /// `TracerPid:` of proc_pid_status(5); nil for a tracer outside of the reader's pid namespace, which is written 0.
   private mutating func tracer(of pid: Int32) -> ParentProcess? {
-    guard let text = try? proc.contents(of: "\(pid)/status") else { return nil }
+    guard let text = one(.contents("status"), of: pid)?.contents("status") else { return nil }
     for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: "TracerPid:".utf8) {
       guard let digits = line.split(separator: UInt8(ascii: "\t")).last,
         let tracer = Int32(String(decoding: digits, as: UTF8.self)), tracer > 0, tracer != ownProcess(),
@@ -212,7 +228,8 @@ private struct Surroundings: ~Copyable {
       guard let container = published?[publication] else { return }
       (record.container, record.containerEngine) = (container, "docker")
     } else if process.command == "conmon", process.uid == 0 || record.userManager == process.uid {
-      let children = (try? proc.contents(of: "\(record.pid)/task/\(record.pid)/children")) ?? []
+      let list = "task/\(record.pid)/children"
+      let children = one(.contents(list), of: record.pid)?.contents(list) ?? []
       for word in children.split(separator: UInt8(ascii: " ")) {
         guard let pid = Int32(String(decoding: word, as: UTF8.self)), let child = relative(pid),
           child.stat.parent == record.pid, let container = child.group.container
@@ -229,12 +246,12 @@ private struct Surroundings: ~Copyable {
   /// of them than are worth the time, here and in all.
   ///
   /// The number may mean another file by now, whose own function (`show_fdinfo`) takes locks that its holder can keep.
-  private mutating func closesOnExec(_ record: ProcessRecord) -> Bool? {
-    guard !record.descriptors.isEmpty, record.descriptors.count <= 64 else { return nil }
-    for number in record.descriptors {
-      guard let file = try? Descriptor(file: "\(record.pid)/fdinfo/\(number)", in: proc),
-        let text = files.contents(of: file, atMost: 4 << 10)
-      else { return nil }
+  private mutating func closesOnExec(_ record: ProcessRecord, _ process: Relative) -> Bool? {
+    guard !record.descriptors.isEmpty, record.descriptors.count <= 64,
+      let texts = asked.contents(
+        record.descriptors.map { "fdinfo/\($0)" }, of: process.told, in: files.procRoot, limit: 4 << 10)
+    else { return nil }
+    for text in texts {
       let line = text.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "flags:".utf8) }
       guard let digits = line?.split(separator: UInt8(ascii: "\t")).last,
         let flags = UInt32(String(decoding: digits, as: UTF8.self), radix: 8)
@@ -245,10 +262,10 @@ private struct Surroundings: ~Copyable {
   }
 
   /// The kernel function it sleeps in (proc_pid_wchan(5)); nil where it runs or that may not be known.
-  private borrowing func sleepsIn(_ pid: Int32) -> String? {
-    guard let text = try? proc.contents(of: "\(pid)/wchan"), let first = text.first, first != UInt8(ascii: "0") else {
-      return nil
-    }
+  private func sleepsIn(_ pid: Int32) -> String? {
+    guard let text = one(.contents("wchan"), of: pid)?.contents("wchan"), let first = text.first,
+      first != UInt8(ascii: "0")
+    else { return nil }
     return String(decoding: text, as: UTF8.self)
   }
 
@@ -262,10 +279,20 @@ private struct Surroundings: ~Copyable {
   }
 
   private mutating func relative(_ pid: Int32) -> Relative? {
-    if let known = known[pid] { return known }
-    let found = Relative(pid, in: proc)
-    known[pid] = .some(found)
-    return found
+    if known[pid] == nil { read(.namedAndParents([pid])) }
+    if let found = known[pid] { return found }
+    known[pid] = .some(nil)
+    return nil
+  }
+
+  private mutating func read(_ whom: ProcessQuestion.Whom) {
+    for process in files.ask(ProcessQuestion(whom, Relative.files)).processes where known[process.pid] == nil {
+      known[process.pid] = .some(Relative(process))
+    }
+  }
+
+  private func one(_ question: FileQuestion, of pid: Int32) -> ToldProcess? {
+    files.ask(ProcessQuestion(.named([pid]), [question])).processes.first
   }
 }
 
@@ -277,16 +304,19 @@ private struct Relative {
   /// The effective uid: the directory of a process belongs to it even where its files are root's (`task_dump_owner`).
   var uid: UInt32
 
-  init?(_ pid: Int32, in proc: borrowing Descriptor) {
-    guard let directory = try? Descriptor(directory: "\(pid)", in: proc), let status = try? directory.status(),
-      let text = try? directory.contents(of: "stat"), let stat = ProcessStat(text),
-      let command = commandName(at: "comm", in: directory)
-    else { return nil }
+  var told: ToldProcess
+
+  static let files: [FileQuestion] = [
+    .contents("stat"), .status("."), .contents("comm"), .contents("cgroup", limit: 64 << 10),
+  ]
+
+  init?(_ told: ToldProcess) {
+    guard let uid = told.status(".")?.uid, let stat = told.stat, let command = told.command else { return nil }
+    self.told = told
     self.command = command
     self.stat = stat
-    uid = status.uid
-    let groups = (try? directory.contents(of: "cgroup")) ?? []
-    group = ControlGroup(parsing: String(decoding: groups, as: UTF8.self))
+    self.uid = uid
+    group = told.controlGroup
   }
 
   /// Process 1 where it is systemd, and the manager of a user: it runs as the uid that its control group names, in the group that systemd made for

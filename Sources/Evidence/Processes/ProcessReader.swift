@@ -1,4 +1,4 @@
-import Linux
+package import Linux
 package import SocketModel
 
 /// A descriptor of a process that refers to a socket.
@@ -23,7 +23,7 @@ package typealias HolderSearch = (_ inodes: Set<UInt64>) -> [DescriptorHolder]?
 
 /// Finds out who holds a socket, and the options that only the holder's descriptor tells.
 ///
-/// It reads /proc, and has descriptors duplicated and asked by a child with a deadline (`Errand`).
+/// A child with a deadline reads /proc (`ProcessFiles`), another duplicates descriptors and asks them (`Errand`).
 package struct ProcessReader: Sendable {
   let procRoot: String
   /// From so many open files on a walk through all descriptors, 3 µs each, takes longer than a search by a BPF iterator,
@@ -46,11 +46,13 @@ package struct ProcessReader: Sendable {
   ///     (0.1 to 0.3 ms), then a few µs for each different control group.
   ///   - asks: whether a holder's descriptor is asked for the options of a socket.
   ///   - search: asked first where the host has many files open. /proc has to confirm what it finds, else it is walked.
+  ///   - files: who reads /proc for this look.
   package func examine(
     _ sockets: inout [SocketObservation], controlGroupPaths: Bool = false,
-    asks: (SocketObservation) -> Bool = { _ in true }, search: HolderSearch = { _ in nil }
+    asks: (SocketObservation) -> Bool = { _ in true }, _ files: ProcessFiles? = nil,
+    search: HolderSearch = { _ in nil }
   ) -> ProcessVisibility {
-    var notes = HolderNotes()
+    var notes = HolderNotes(files ?? newFiles())
     for socket in sockets {
       guard let inode = socket.inode else { continue }
       notes.findings[inode, default: Finding()].expect(socket, asks: asks(socket))
@@ -107,40 +109,62 @@ package struct ProcessReader: Sendable {
     return ((try? FileStatus(ofFile: "\(procRoot)/self/ns/pid"))?.inode).map { $0 != first } ?? false
   }
 
+  /// Reads /proc for one look.
+  package func newFiles() -> ProcessFiles { ProcessFiles(procRoot: procRoot) }
+
   private func walk(_ notes: inout HolderNotes, _ search: HolderSearch) -> ProcessVisibility {
-    do throws(SystemError) {
-      var walk = try ProcessWalk(procRoot: procRoot)
-      var wasFound = false
-      if (walk.countOpenFiles() ?? 0) >= manyFiles, let holders = search(Set(notes.findings.keys)) {
-        var found = notes
-        // A socket that nobody seems to hold is looked for everywhere: a subflow of MPTCP has a port of its own.
-        if walk.confirm(holders, visit: { found.add($0, $1) }),
-          !found.findings.values.contains(where: \.isWithoutHolder)
-        {
-          notes = found
-          wasFound = true
-        }
-      }
-      if !wasFound {
-        let inodes = notes.findings
-        walk.run(where: { inodes[$0] != nil }) { notes.add($0, $1) }
-      }
-      let refusals = RefusalReader(procRoot: procRoot)
-      let silent = notes.ask(refusals)
-      return visibility(of: notes.findings, walk, refusals, silent)
-    } catch {
-      return ProcessVisibility(reasons: [.noProc])
+    let files = notes.files
+    let inodes = Array(notes.findings.keys)
+    func asked(_ whom: ProcessQuestion.Whom, unlessOpen manyFiles: Int? = nil) -> ProcessReply {
+      files.ask(
+        ProcessQuestion(
+          whom, ToldProcess.holderFiles, rootFiles: HostPaths.questions + RefusalReader.questions,
+          unlessOpen: manyFiles))
     }
+    var reply = asked(.holders(of: inodes), unlessOpen: manyFiles)
+    var searched: [DescriptorHolder]?
+    var found: HolderNotes?
+    if reply.end == .manyFiles {
+      searched = search(Set(inodes))
+      if let searched {
+        reply = asked(.confirmed(searched.byProcess))
+        // A socket that nobody seems to hold is looked for everywhere: a subflow of MPTCP has a port of its own.
+        var notes = notes
+        notes.add(reply)
+        if reply.end == .done, !notes.findings.values.contains(where: \.isWithoutHolder) { found = notes }
+      }
+      if found == nil { reply = asked(.holders(of: inodes)) }
+    }
+    if let found { notes = found } else { notes.add(reply) }
+    switch reply.end {
+    case .failed: return ProcessVisibility(reasons: [.noProc])
+    case _ where reply.processCount == 0: return ProcessVisibility(reasons: [.noProc])
+    default: break
+    }
+    let isUnanswered = reply.end == .noAnswer || !reply.silent.isEmpty
+    if isUnanswered {
+      // An iterator looks into no directory of /proc.
+      notes.add(unread: (searched ?? search(Set(inodes)) ?? []).filter { reply.silent.contains($0.pid) })
+      notes.missAnswers()
+    }
+    let refusals = RefusalReader(reply.root)
+    let silent = notes.ask(refusals)
+    var visibility = visibility(of: notes.findings, ProcessWalk(reply, files), refusals)
+    if isUnanswered || silent != nil {
+      visibility.silent = silent ?? files.silentSource()
+      if !visibility.reasons.contains(.noAnswer) { visibility.reasons.append(.noAnswer) }
+    }
+    return visibility
   }
 
   private func visibility(
-    of findings: [UInt64: Finding], _ walk: borrowing ProcessWalk, _ refusals: RefusalReader, _ silent: SilentSource?
+    of findings: [UInt64: Finding], _ walk: ProcessWalk, _ refusals: RefusalReader
   ) -> ProcessVisibility {
     guard findings.values.contains(where: { $0.isIncomplete }) else { return ProcessVisibility() }
     let missing = Set(findings.values.compactMap { $0.missing })
-    let unreadable = findings.values.contains { $0.missing == .hidden } ? walk.countUnreadable() : 0
-    let holderIsMissing = findings.values.contains { $0.processes.isEmpty }
+    let holderIsMissing = findings.values.contains { $0.isWithoutHolder }
     let flagsAreRefused = findings.values.contains { !$0.processes.isEmpty && $0.missing == .hidden }
+    let unreadable = holderIsMissing || flagsAreRefused ? walk.countUnreadable() : 0
     var reasons: [VisibilityReason] = []
     let isHidden = holderIsMissing && walk.hidesProcesses
     if !refusals.mayTraceAll, unreadable > 0 || flagsAreRefused || isHidden { reasons.append(.notRoot) }
@@ -148,7 +172,16 @@ package struct ProcessReader: Sendable {
     if missing.contains(.yama) { reasons.append(.yama) }
     if missing.contains(.oldKernel) { reasons.append(.oldKernel) }
     if missing.contains(.noAnswer) { reasons.append(.noAnswer) }
-    return ProcessVisibility(unreadableProcesses: unreadable, reasons: reasons, silent: silent)
+    return ProcessVisibility(unreadableProcesses: unreadable, reasons: reasons)
+  }
+}
+
+extension [DescriptorHolder] {
+  /// In the order in which they are confirmed.
+  fileprivate var byProcess: [(pid: Int32, descriptor: SocketDescriptor)] {
+    sorted { ($0.pid, $0.descriptor) < ($1.pid, $1.descriptor) }.map {
+      ($0.pid, SocketDescriptor(number: $0.descriptor, inode: $0.inode))
+    }
   }
 }
 
@@ -160,30 +193,63 @@ private struct HolderNotes {
   /// The owner of the process of each question.
   private var owners: [UInt32?] = []
   private var slots: [UInt64: Int] = [:]
-  private var paths = HostPaths()
-  private var files = AskedFiles()
+  let files: ProcessFiles
+  private var asked = AskedFiles()
 
-  /// Notes a process that holds some of the sockets.
-  mutating func add(_ process: borrowing VisitedProcess, _ hits: [SocketDescriptor]) {
-    let group = process.controlGroup()
-    guard var record = process.record(descriptors: [], controlGroup: group, &files) else { return }
-    record.hasHostPaths = paths.have(process)
+  init(_ files: ProcessFiles) { self.files = files }
+
+  /// Notes the processes that hold some of the sockets.
+  mutating func add(_ reply: ProcessReply) {
+    var paths = HostPaths(reply.root)
+    for process in reply.processes { add(process, &paths) }
+  }
+
+  private mutating func add(_ process: ToldProcess, _ paths: inout HostPaths) {
+    let group = process.controlGroup
+    guard var record = process.record(controlGroup: group, files, &asked) else { return }
+    record.hasHostPaths = paths.have(process, files)
+    let owner = process.status("fd")?.uid
+    add(record, process.descriptors, owner: owner, controlGroup: group.unifiedPath)
+  }
+
+  private mutating func add(
+    _ record: ProcessRecord, _ hits: [SocketDescriptor], owner: UInt32?, controlGroup: String?
+  ) {
+    var record = record
     var rest = hits.sorted { ($0.inode, $0.number) < ($1.inode, $1.number) }[...]
     while let inode = rest.first?.inode {
       let ofSocket = rest.prefix { $0.inode == inode }
       record.descriptors = ofSocket.map(\.number)
-      findings[inode]?.add(record, controlGroup: group.unifiedPath)
+      findings[inode]?.add(record, controlGroup: controlGroup)
       rest = rest[ofSocket.endIndex...]
     }
-    let wanted = hits.filter { findings[$0.inode]?.lacksFlags ?? false }
-    guard !wanted.isEmpty else { return }
-    let owner = (try? process.directory.status())?.uid
-    for hit in wanted {
+    for hit in hits where findings[hit.inode]?.lacksFlags ?? false {
       let slot = slots[hit.inode] ?? slots.count
       slots[hit.inode] = slot
-      questions.append(SocketQuestion(pid: process.pid, descriptor: hit.number, inode: hit.inode, slot: slot))
+      questions.append(SocketQuestion(pid: record.pid, descriptor: hit.number, inode: hit.inode, slot: slot))
       owners.append(owner)
     }
+  }
+
+  /// Notes holders that an iterator names and /proc does not show, where their descriptors agree.
+  mutating func add(unread holders: [DescriptorHolder]) {
+    let missed = holders.filter { findings[$0.inode]?.isWithoutHolder ?? false }
+    guard !missed.isEmpty else { return }
+    let questions = missed.enumerated().map { slot, holder in
+      SocketQuestion(pid: holder.pid, descriptor: holder.descriptor, inode: holder.inode, slot: slot)
+    }
+    let answers = Errand.ask(questions, slots: questions.count).answers
+    for (holder, answer) in zip(missed, answers) {
+      guard case .told = answer else { continue }
+      let record = ProcessRecord(pid: holder.pid, command: "", descriptors: [])
+      add(
+        record, [SocketDescriptor(number: holder.descriptor, inode: holder.inode)], owner: nil, controlGroup: nil)
+    }
+  }
+
+  /// Notes of each socket without a holder that somebody was not waited for.
+  mutating func missAnswers() {
+    for inode in findings.keys where findings[inode]?.isWithoutHolder ?? false { findings[inode]?.fail(.noAnswer) }
   }
 
   /// Has the descriptors asked, one of each socket, and says who kept the answer back.
@@ -209,38 +275,39 @@ private struct HolderNotes {
 /// look spends on them has an end: nobody is asked any more once one has kept it waiting, and so many of them in all.
 struct AskedFiles {
   private var left = 128
-  private var isSilent = false
+  private var files: ProcessFiles?
 
-  /// nil where it cannot be read, and where that is not to be tried.
+  /// nil where they cannot be read, and where that is not to be tried; else in their order.
   ///
   /// - Parameter isRoots: it is a process of root's, of which no user makes thousands.
-  mutating func contents(of file: borrowing Descriptor, atMost limit: UInt64, isRoots: Bool = false) -> [UInt8]? {
-    guard !isSilent, left > 0 || isRoots else { return nil }
-    if !isRoots { left -= 1 }
-    do throws(ErrandError) {
-      return try Errand.contents(of: file, atMost: limit)
-    } catch {
-      isSilent = error == .noAnswer
-      return nil
-    }
+  mutating func contents(
+    _ paths: [String], of process: ToldProcess, in procRoot: String, limit: Int, isRoots: Bool = false
+  ) -> [[UInt8]]? {
+    guard left >= paths.count || isRoots else { return nil }
+    if !isRoots { left -= paths.count }
+    let files = files ?? ProcessFiles(procRoot: procRoot, .processes)
+    self.files = files
+    let told = process.more(paths.map { .contents($0, limit: limit) }, from: files)
+    let texts = paths.compactMap { told?.contents($0) }
+    return texts.count == paths.count ? texts : nil
   }
 }
 
-extension VisitedProcess {
+extension ToldProcess {
   /// Fills in the parent, when it was started, and the leader of the process group if that has gone while its session lives on.
-  func readAncestry(into record: inout ProcessRecord) {
-    guard let text = try? directory.contents(of: "../stat"), let stat = ProcessStat(text) else { return }
+  func readAncestry(into record: inout ProcessRecord, _ files: ProcessFiles) {
+    guard let stat else { return }
     record.parent = stat.parent
     record.startedAt = stat.startedAt
+    guard stat.group != pid, stat.group > 0, stat.session > 0, stat.session != stat.group else { return }
+    let reply = files.ask(ProcessQuestion(.named([1, stat.group, stat.session]), [.status("stat")]))
+    func exists(_ other: Int32) -> Bool {
+      reply.processes.contains { $0.pid == other && $0.status("stat") != nil }
+    }
     // Where process 1 cannot be seen /proc hides processes, and a leader may only be hidden.
-    guard stat.group != pid, stat.group > 0, stat.session > 0, stat.session != stat.group, exists(1),
-      !exists(stat.group), exists(stat.session)
+    guard reply.end == .done, !reply.silent.contains(stat.group), exists(1), !exists(stat.group), exists(stat.session)
     else { return }
     record.goneLeader = stat.group
-  }
-
-  private func exists(_ other: Int32) -> Bool {
-    (try? directory.status(of: "../../\(other)/stat")) != nil
   }
 
   /// What a docker-proxy forwards to, from its own arguments; nil for every other program.
@@ -248,19 +315,20 @@ extension VisitedProcess {
   /// The arguments of no other program are read, and of these nothing else is kept: arguments hold secrets. Anybody may
   /// call a program so: it is believed where root or the user's own engine runs it. Its memory may be kept from being
   /// read, so that is not waited for.
-  func forwardedEndpoint(_ record: ProcessRecord, _ files: inout AskedFiles) -> Endpoint? {
+  func forwardedEndpoint(
+    _ record: ProcessRecord, _ files: ProcessFiles, _ asked: inout AskedFiles
+  ) -> Endpoint? {
     guard let executable = record.executable, executable.split(separator: "/").last == "docker-proxy",
-      let owner = uid(), owner == 0 || (owner == record.userManager && record.unit == "docker.service"),
-      let file = try? Descriptor(file: "../cmdline", in: directory),
-      let text = files.contents(of: file, atMost: 16 << 10, isRoots: owner == 0)
+      let owner = effectiveUID(files), owner == 0 || (owner == record.userManager && record.unit == "docker.service"),
+      let text = asked.contents(["cmdline"], of: self, in: files.procRoot, limit: 16 << 10, isRoots: owner == 0)?.first
     else { return nil }
     return dockerProxyTarget(arguments: text.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
   }
 
   /// The effective uid of the process, from `/proc/PID/status`: the owner of its files in /proc is root where it has made
   /// itself undumpable.
-  func uid() -> UInt32? {
-    guard let text = try? directory.contents(of: "../status") else { return nil }
+  func effectiveUID(_ files: ProcessFiles) -> UInt32? {
+    guard let text = more([.contents("status")], from: files)?.contents("status") else { return nil }
     // The name comes first, with its newlines escaped (`proc_task_name`).
     for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: "Uid:".utf8) {
       let fields = line.split(separator: UInt8(ascii: "\t"))
@@ -278,37 +346,20 @@ extension ProcessReader {
   /// - Parameter microseconds: processor time after which it gives up; a holder that was not met by then has no entry.
   /// - Returns: for each inode one name of one holder.
   package func commandNames(of inodes: Set<UInt64>, within microseconds: UInt64) -> [UInt64: String] {
+    guard !inodes.isEmpty else { return [:] }
+    let whom = ProcessQuestion.Whom.youngestHolders(of: Array(inodes), within: microseconds)
     var names: [UInt64: String] = [:]
-    guard !inodes.isEmpty, let proc = try? Descriptor(directory: procRoot) else { return names }
-    let end = Clock.processorMicroseconds &+ microseconds
-    let buffer = DirectoryBuffer()
-    var looked = 0
-    var isLate = false
-    var found = Set<UInt64>()
-    // The clock is asked now and then, as reading it costs a hundredth of a look.
-    let isOver = {
-      looked &+= 1
-      if looked % 64 == 0 { isLate = isLate || Clock.processorMicroseconds >= end }
-      return isLate || found.count == inodes.count
-    }
-    for pid in ((try? buffer.processes(in: proc)) ?? []).reversed() {
-      if isOver() { break }
-      guard let directory = try? Descriptor(directory: "\(pid)/fd", in: proc) else { continue }
-      let isWanted: (UInt64) -> Bool = { inode in
-        inodes.contains(inode) && found.insert(inode).inserted
-      }
-      guard let hits = try? buffer.sockets(in: directory, where: isWanted, isOver: isOver), !hits.isEmpty,
-        let command = commandName(at: "../comm", in: directory)
-      else { continue }
-      for hit in hits { names[hit.inode] = command }
+    for process in newFiles().ask(ProcessQuestion(whom, [.contents("comm")])).processes {
+      guard let command = process.command else { continue }
+      for held in process.descriptors { names[held.inode] = command }
     }
     return names
   }
 
-  /// What /proc/PID/comm has; nil where the process is gone.
-  package func command(of pid: Int32) -> String? {
-    guard let proc = try? Descriptor(directory: procRoot) else { return nil }
-    return commandName(at: "\(pid)/comm", in: proc)
+  /// What /proc/PID/comm has, of those that are still there.
+  package func commands(of pids: [Int32], _ files: ProcessFiles) -> [Int32: String] {
+    let told = files.ask(ProcessQuestion(.named(pids), [.contents("comm")])).processes
+    return Dictionary(told.compactMap { process in process.command.map { (process.pid, $0) } }) { $1 }
   }
 }
 
@@ -440,10 +491,15 @@ struct RefusalReader: Sendable {
     self.mayTraceAll = mayTraceAll
   }
 
+  /// Asked of /proc itself.
+  static let questions: [FileQuestion] = [.contents("sys/kernel/yama/ptrace_scope")]
+
   /// Of this thread, now.
-  init(procRoot: String) {
+  init(_ root: ToldProcess) {
+    let scope = root.contents("sys/kernel/yama/ptrace_scope") ?? []
     self.init(
-      ptraceScope: Self.ptraceScope(procRoot: procRoot), uid: realUser(),
+      ptraceScope: Int(String(decoding: scope.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)) ?? 0,
+      uid: realUser(),
       mayTraceAll: effectiveUser() == 0 && Capabilities.ofThisThread?.contains(.sysPtrace) == true)
   }
 
@@ -461,12 +517,5 @@ struct RefusalReader: Sendable {
   /// Scope 1 and 2 refuse one's own processes without CAP_SYS_PTRACE, scope 3 refuses everybody (Yama.rst).
   private func isYamas(owner: UInt32?) -> Bool {
     mayTraceAll ? ptraceScope >= 3 : ptraceScope > 0 && uid != 0 && owner == uid
-  }
-
-  private static func ptraceScope(procRoot: String) -> Int {
-    guard let proc = try? Descriptor(directory: procRoot),
-      let text = try? proc.contents(of: "sys/kernel/yama/ptrace_scope")
-    else { return 0 }
-    return Int(String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)) ?? 0
   }
 }

@@ -1,40 +1,48 @@
-import Linux
+package import Linux
 import SocketModel
 
-/// One process during the walk: its open `fd` directory, through which its other files are read.
-///
-/// `../comm` relative to that directory is safe against a pid that is given to another process meanwhile.
-struct VisitedProcess: ~Copyable {
-  let pid: Int32
-  let directory: Descriptor
+/// A process that holds sockets, or stands around one that does, as its files in /proc show it.
+extension ToldProcess {
+  /// What is told of a holder. `exe`, `cwd` and what they are mounted on say where its program is.
+  static let holderFiles: [FileQuestion] = [
+    // A path has at most 4 KiB (PATH_MAX), and cgroup v1 has a line for each of a dozen hierarchies.
+    .contents("comm"), .contents("cgroup", limit: 64 << 10), .contents("stat"), .link("exe"), .link("cwd"), .status("."),
+    .status("fd"), .status("ns/mnt"), .mount("exe"), .mount("cwd"), .mount("root"),
+  ]
 
-  /// Who it is; nil where it is gone.
-  func record(descriptors: [Int32], controlGroup: ControlGroup, _ files: inout AskedFiles) -> ProcessRecord? {
-    guard let command = commandName(at: "../comm", in: directory) else { return nil }
+  /// `/proc/PID/cgroup`; empty where it cannot be read.
+  var controlGroup: ControlGroup {
+    ControlGroup(parsing: String(decoding: contents("cgroup") ?? [], as: UTF8.self))
+  }
+
+  var stat: ProcessStat? { contents("stat").flatMap { ProcessStat($0) } }
+
+  /// More of its files; nil where it has ended since, though another may have its number by now.
+  func more(_ questions: [FileQuestion], from files: ProcessFiles) -> ToldProcess? {
+    let reply = files.ask(ProcessQuestion(.named([pid]), questions + [.contents("stat")]))
+    guard let again = reply.processes.first, again.stat?.startTicks == stat?.startTicks else { return nil }
+    return again
+  }
+
+  /// Who it is; nil where it is gone. One that keeps its files from being read has an empty name.
+  func record(controlGroup: ControlGroup, _ files: ProcessFiles, _ asked: inout AskedFiles) -> ProcessRecord? {
+    guard let command = command ?? (isWhole ? nil : "") else { return nil }
     var record = ProcessRecord(
-      pid: pid, command: command,
-      executable: try? directory.linkTarget(of: "../exe"), descriptors: descriptors.sorted(),
-      unit: controlGroup.unit, container: controlGroup.container)
+      pid: pid, command: command, executable: link("exe"), descriptors: [], unit: controlGroup.unit,
+      container: controlGroup.container)
     record.userManager = controlGroup.userManager
     record.containerEngine = controlGroup.engine
     // Anybody may call himself systemd.
     record.isServiceManager =
       pid == 1
       ? command == "systemd"
-      : controlGroup.managerOf != nil && uid() == controlGroup.managerOf
-    record.forwardsTo = forwardedEndpoint(record, &files)
+      : controlGroup.managerOf != nil && effectiveUID(files) == controlGroup.managerOf
+    record.forwardsTo = forwardedEndpoint(record, files, &asked)
     // The directory of a process belongs to its effective uid even where its files are root's (`task_dump_owner`).
-    record.uid = (try? directory.status(of: ".."))?.uid
-    record.workingDirectory = try? directory.linkTarget(of: "../cwd")
-    readAncestry(into: &record)
+    record.uid = status(".")?.uid
+    record.workingDirectory = link("cwd")
+    readAncestry(into: &record, files)
     return record
-  }
-
-  /// `/proc/PID/cgroup`; empty where it cannot be read.
-  func controlGroup() -> ControlGroup {
-    // A path has at most 4 KiB (PATH_MAX), and cgroup v1 has a line for each of a dozen hierarchies.
-    let text = (try? directory.contents(of: "../cgroup", limit: 64 << 10)) ?? []
-    return ControlGroup(parsing: String(decoding: text, as: UTF8.self))
   }
 }
 
@@ -42,109 +50,35 @@ struct VisitedProcess: ~Copyable {
 ///
 /// It never stops early, as forked workers share a socket. A process is represented by the descriptor table of
 /// its main thread: a thread with a table of its own (unshare(2) CLONE_FILES) and a process whose main thread
-/// has ended are not seen, as for every tool that reads `/proc/PID/fd`.
-struct ProcessWalk: ~Copyable {
-  private let proc: Descriptor
-  private let buffer: DirectoryBuffer
+/// has ended are not seen, as for every tool that reads `/proc/PID/fd`. About 3 µs for each open descriptor of the host
+/// (x86-64, kernel 6.18): 90 ms for 390 processes with 32,000 descriptors, 0.5 ms for 88 idle ones.
+struct ProcessWalk {
   /// Processes that could not be looked at; kernel threads may be among them.
-  private(set) var refused: [Int32] = []
-  /// A refusal that only hidepid=1 gives: EPERM on the directory of the process, not EACCES on its `fd`.
-  private(set) var metHiddenDirectory = false
-  let processes: [Int32]
+  private let refused: [Int32]
+  /// Processes that keep who looks at them waiting.
+  let silent: [Int32]
+  /// Whether /proc hides processes: hidepid=1 is told by EPERM on the directory of a process, not EACCES on its `fd`; with
+  /// hidepid=2 they are not listed, and process 1 always exists.
+  let hidesProcesses: Bool
+  private let files: ProcessFiles
 
-  /// Throws where /proc is not there or shows no process.
-  init(procRoot: String) throws(SystemError) {
-    let proc = try Descriptor(directory: procRoot)
-    let buffer = DirectoryBuffer()
-    let found = try buffer.processes(in: proc)
-    guard !found.isEmpty else { throw .noEntry }
-    self.proc = proc
-    self.buffer = buffer
-    processes = found
+  init(_ reply: ProcessReply, _ files: ProcessFiles) {
+    self.files = files
+    silent = reply.silent
+    // Whatever else fails (EMFILE, ENOMEM) leaves a gap too.
+    refused = reply.refused.filter { !$0.error.meansGone }.map(\.pid)
+    hidesProcesses = !reply.hasFirst || reply.refused.contains { $0.error == .notPermitted }
   }
-
-  /// Calls `visit` with each process that has descriptors of wanted sockets.
-  ///
-  /// About 3 µs for each open descriptor of the host (x86-64, kernel 6.18): 90 ms for 390 processes with 32,000
-  /// descriptors, 0.5 ms for 88 idle ones.
-  mutating func run(
-    where isWanted: (UInt64) -> Bool, visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
-  ) {
-    // Where this process seems to have none, sizes say nothing: before 6.2.
-    let sizesCount = ((try? proc.status(of: "self/fd"))?.size ?? 0) > 0
-    for pid in processes {
-      // Most kernel threads have none: on an idle host more than half of all processes.
-      if sizesCount, (try? proc.status(of: "\(pid)/fd"))?.size == 0 { continue }
-      do throws(SystemError) {
-        let process = try visited(pid)
-        let hits = try buffer.sockets(in: process.directory, where: isWanted)
-        if !hits.isEmpty { visit(process, hits) }
-      } catch {
-        // Whatever else fails (EMFILE, ENOMEM) leaves a gap too.
-        if !error.meansGone { refused.append(pid) }
-        if error == .notPermitted { metHiddenDirectory = true }
-      }
-    }
-  }
-
-  /// How many files the host has open, which the walk looks at once for each descriptor (proc_sys_fs(5), file-nr); nil
-  /// where that cannot be read.
-  borrowing func countOpenFiles() -> Int? {
-    guard let text = try? proc.contents(of: "sys/fs/file-nr") else { return nil }
-    return Int(String(decoding: text.prefix { $0 != UInt8(ascii: "\t") }, as: UTF8.self))
-  }
-
-  /// Calls `visit` with each process that has descriptors of wanted sockets, as others name them; one that has ended
-  /// since is skipped. False where /proc shows something else: then what was visited counts for nothing.
-  borrowing func confirm(
-    _ holders: [DescriptorHolder], visit: (borrowing VisitedProcess, [SocketDescriptor]) -> Void
-  ) -> Bool {
-    // A /proc of another pid namespace has other numbers.
-    guard (try? proc.linkTarget(of: "self")) == "\(ownProcess())" else { return false }
-    for (pid, hits) in Dictionary(grouping: holders, by: \.pid).sorted(by: { $0.key < $1.key }) {
-      do throws(SystemError) {
-        let process = try visited(pid)
-        for hit in hits {
-          guard try process.directory.socketInode(ofDescriptor: hit.descriptor) == hit.inode else {
-            return false
-          }
-        }
-        let descriptors = hits.map { SocketDescriptor(number: $0.descriptor, inode: $0.inode) }
-        visit(process, descriptors.sorted { $0.number < $1.number })
-      } catch {
-        // A descriptor that is gone from a process that is there: it may have moved.
-        guard error.meansGone, (try? visited(pid)) == nil else { return false }
-      }
-    }
-    return true
-  }
-
-  private borrowing func visited(_ pid: Int32) throws(SystemError) -> VisitedProcess {
-    VisitedProcess(pid: pid, directory: try Descriptor(directory: "\(pid)/fd", in: proc))
-  }
-
-  /// The short command name of a process; nil where it is gone.
-  borrowing func command(of pid: Int32) -> String? { commandName(at: "\(pid)/comm", in: proc) }
 
   /// How many of the refused processes can have descriptors at all.
-  borrowing func countUnreadable() -> Int {
-    refused.count { pid in
-      do throws(SystemError) {
-        return mayHoldDescriptors(stat: try proc.contents(of: "\(pid)/stat"))
-      } catch {
-        return !error.meansGone
-      }
+  func countUnreadable() -> Int {
+    guard !refused.isEmpty else { return 0 }
+    let reply = files.ask(ProcessQuestion(.named(refused), [.contents("stat")]))
+    let told = reply.processes.count { process in
+      process.contents("stat").map(mayHoldDescriptors) ?? !(process.error("stat")?.meansGone ?? false)
     }
+    return told + reply.refused.count { !$0.error.meansGone } + reply.silent.count { refused.contains($0) }
   }
-
-  /// Whether /proc hides processes: with hidepid=2 they are not listed, and process 1 always exists.
-  var hidesProcesses: Bool { metHiddenDirectory || !processes.contains(1) }
-}
-
-/// The short command name in a `/proc/PID/comm`, without its newline; nil where the process is gone.
-func commandName(at path: String, in directory: borrowing Descriptor) -> String? {
-  guard let text = try? directory.contents(of: path) else { return nil }
-  return String(decoding: text.last == UInt8(ascii: "\n") ? text.dropLast() : text[...], as: UTF8.self)
 }
 
 /// What the walk found out about one inode; MPTCP subflows share theirs, so it can serve several sockets.
@@ -195,7 +129,7 @@ struct Finding: Sendable, Hashable {
 
   /// Why a fact is missing; nil where none is, or where it is the kernel's socket, which no process holds.
   var missing: UnknownReason? {
-    if processes.isEmpty { return isKernels ? nil : .hidden }
+    if processes.isEmpty { return isKernels ? nil : unknownReason }
     return lacksFlags ? unknownReason : nil
   }
 }
@@ -294,40 +228,44 @@ struct HostPaths {
 
   private var known: [Place: Mounts] = [:]
 
+  /// What `/proc/self` says.
+  private let own: (space: FileStatus, root: UInt64?)?
+
+  /// Asked of /proc itself.
+  static let questions: [FileQuestion] = [.status("/proc/self/ns/mnt"), .mount("/proc/self/root")]
+
+  init(_ root: ToldProcess) {
+    own = root.status("/proc/self/ns/mnt").map { ($0, root.mount("/proc/self/root")) }
+  }
+
   /// nil where /proc does not tell.
-  mutating func have(_ process: borrowing VisitedProcess) -> Bool? {
-    guard let space = try? process.directory.status(of: "../ns/mnt"),
-      let program = process.directory.mount(of: "../exe"), let directory = process.directory.mount(of: "../cwd")
+  mutating func have(_ process: ToldProcess, _ files: ProcessFiles) -> Bool? {
+    guard let space = process.status("ns/mnt"), let program = process.mount("exe"),
+      let directory = process.mount("cwd")
     else { return nil }
-    let root = process.directory.mount(of: "../root")
+    let root = process.mount("root")
     // Nearly every process is seen like this: without a list.
-    if program == root, directory == root, isOwn(space), root == ownRoot { return true }
+    if program == root, directory == root, isOwn(space), root == own?.root { return true }
     let place = Place(device: space.device, inode: space.inode, root: root)
-    let mounts = known[place] ?? read(process, space)
+    let mounts = known[place] ?? read(process, space, files)
     known[place] = .some(mounts)
     guard let mounts else { return false }
     return mounts.contains(program) && mounts.contains(directory)
   }
 
-  private lazy var own: (space: FileStatus, root: UInt64?)? = {
-    guard let here = try? Descriptor(directory: "/proc/thread-self"),
-      let space = try? here.status(of: "ns/mnt")
-    else { return nil }
-    return (space, here.mount(of: "root"))
-  }()
+  private func isOwn(_ space: FileStatus) -> Bool { own.map { $0.space.isSameFile(as: space) } ?? false }
 
-  private var ownRoot: UInt64? { mutating get { own?.root } }
-
-  private mutating func isOwn(_ space: FileStatus) -> Bool { own.map { $0.space.isSameFile(as: space) } ?? false }
-
-  private mutating func read(_ process: borrowing VisitedProcess, _ space: FileStatus) -> Mounts {
+  private func read(_ process: ToldProcess, _ space: FileStatus, _ files: ProcessFiles) -> Mounts {
+    guard let more = process.more([.owner("ns/mnt"), .contents("mountinfo", limit: 1 << 20)], from: files) else {
+      return nil
+    }
     if !isOwn(space) {
-      guard let file = try? Descriptor(file: "../ns/mnt", in: process.directory),
-        let owner = try? file.owningUserNamespace(), let own = try? FileStatus(ofFile: "/proc/thread-self/ns/user"),
+      let own = files.ask(ProcessQuestion(.named([]), [], rootFiles: [.status("/proc/self/ns/user")]))
+      guard let owner = more.owner("ns/mnt"), let own = own.root.status("/proc/self/ns/user"),
         owner.isSameFile(as: own)
       else { return nil }
     }
-    guard let text = try? process.directory.contents(of: "../mountinfo", limit: 1 << 20) else { return nil }
+    guard let text = more.contents("mountinfo") else { return nil }
     return Set(
       text.split(separator: UInt8(ascii: "\n")).compactMap { line in
         UInt64(String(decoding: line.prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self))
@@ -353,21 +291,21 @@ package struct OtherNamespace: Sendable, Hashable {
 
 extension ProcessReader {
   /// The network namespaces of all processes that may be looked at and those that ip-netns(8) keeps, each once,
-  /// without the caller's own, ascending by inode; two system calls a process.
+  /// without the caller's own, ascending by inode; three system calls a process.
   ///
   /// - Parameter namesDirectory: where ip-netns(8) mounts its namespaces.
-  package func otherNetworkNamespaces(namesDirectory: String = "/run/netns") -> [OtherNamespace] {
-    guard let proc = try? Descriptor(directory: procRoot),
-      let own = try? proc.status(of: "thread-self/ns/net")
-    else { return [] }
-    let buffer = DirectoryBuffer()
+  package func otherNetworkNamespaces(
+    namesDirectory: String = "/run/netns", _ files: ProcessFiles? = nil
+  ) -> [OtherNamespace] {
+    let reply = (files ?? newFiles()).ask(
+      ProcessQuestion(.everybody, [.status("ns/net")], rootFiles: [.status("thread-self/ns/net")]))
+    guard let own = reply.root.status("thread-self/ns/net") else { return [] }
     var found: [UInt64: OtherNamespace] = [:]
-    for pid in (try? buffer.processes(in: proc)) ?? [] {
-      guard let file = try? proc.status(of: "\(pid)/ns/net"), !file.isSameFile(as: own),
-        found[file.inode] == nil
-      else { continue }
-      found[file.inode] = OtherNamespace(inode: file.inode, path: "\(procRoot)/\(pid)/ns/net")
+    for process in reply.processes {
+      guard let file = process.status("ns/net"), !file.isSameFile(as: own), found[file.inode] == nil else { continue }
+      found[file.inode] = OtherNamespace(inode: file.inode, path: "\(procRoot)/\(process.pid)/ns/net")
     }
+    let buffer = DirectoryBuffer()
     if let directory = try? Descriptor(directory: namesDirectory) {
       for name in ((try? buffer.names(in: directory)) ?? []).sorted() {
         // A name whose namespace was unmounted is a file of another file system.

@@ -117,6 +117,7 @@ extension SilentSource: JSONObject {
     try form.field("command", &command)
     try form.field("iterator", &iterator)
     try form.field("netlink", &netlink, else: String?.none)
+    try form.field("directory", &directory, else: String?.none)
   }
 }
 

@@ -388,7 +388,7 @@ package enum VisibilityReason: String, Sendable, Hashable, CaseIterable {
 
 /// What did not answer in time, and was not waited for.
 package struct SilentSource: Sendable, Hashable {
-  /// The process whose descriptor it was; nil for an iterator.
+  /// The process whose descriptor or directory it was; nil for an iterator.
   package var pid: Int32?
   /// The short command name of that process, which was chosen by somebody else: escape it before it is shown.
   package var command: String?
@@ -398,6 +398,9 @@ package struct SilentSource: Sendable, Hashable {
   /// The kernel's interface that it was, `rtnetlink` or `generic netlink`, whose lock somebody holds; nil for a process
   /// or an iterator.
   package var netlink: String?
+  /// The directory of /proc whose lock somebody holds, that of a process, whose number is then `pid`, or /proc itself; nil
+  /// for all others.
+  package var directory: String?
 
   /// A descriptor of this process.
   package static func process(_ pid: Int32, command: String) -> Self { Self(pid: pid, command: command) }
@@ -408,7 +411,16 @@ package struct SilentSource: Sendable, Hashable {
   /// What the kernel tells of interfaces, addresses and routes.
   package static let routes = Self(netlink: "rtnetlink")
 
-  init(pid: Int32? = nil, command: String? = nil, iterator: String? = nil, netlink: String? = nil) {
+  /// A directory of /proc, with the process that it is of and the name of that one where it can be read.
+  package static func directory(_ path: String, of pid: Int32?, command: String?) -> Self {
+    Self(pid: pid, command: command, directory: path)
+  }
+
+  init(
+    pid: Int32? = nil, command: String? = nil, iterator: String? = nil, netlink: String? = nil,
+    directory: String? = nil
+  ) {
+    self.directory = directory
     self.pid = pid
     self.command = command
     self.iterator = iterator

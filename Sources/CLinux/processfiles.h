@@ -1,0 +1,92 @@
+/* What /proc says of other processes, read by a child (errand.h): any user can hold the lock of a directory of /proc, by a
+ * getdents64(2) into memory that he does not let arrive and an open(2) that wants to make a file there, and from then on
+ * whoever looks into it waits; where a name has to be looked up, no signal ends that.
+ *
+ * The child is asked as often as one likes. A question is some of `struct portwhy_process_request` and what follows it, an
+ * answer some of `struct portwhy_process_frame`, each with its bytes. What is not yet written stands in memory of both. */
+#ifndef PORTWHY_PROCESSFILES_H
+#define PORTWHY_PROCESSFILES_H
+
+#include "errand.h"
+
+/* What is read of a file; its bytes are those of the frame. */
+enum {
+  PORTWHY_FILE_CONTENTS,  /* up to `limit` bytes of it */
+  PORTWHY_FILE_LINK,      /* readlinkat(2) */
+  PORTWHY_FILE_STATUS,    /* struct portwhy_file_status, symbolic links followed */
+  PORTWHY_FILE_MOUNT,     /* uint64_t: the number of the mount it is on */
+  PORTWHY_FILE_OWNER      /* struct portwhy_file_status of the user namespace that owns this namespace */
+};
+
+struct portwhy_file_question {
+  uint32_t what;
+  uint32_t limit;
+  char path[40];
+};
+
+struct portwhy_file_status {
+  uint64_t device, inode, size;
+  uint32_t uid, mode;
+};
+
+/* A descriptor of a process that refers to this socket. */
+struct portwhy_descriptor {
+  int32_t process;
+  int32_t number;
+  uint64_t inode;
+};
+
+/* Of whom. */
+enum {
+  PORTWHY_HOLDERS,           /* all who have a descriptor of one of the sockets; told with these descriptors */
+  PORTWHY_HOLDERS_OF_OTHERS, /* all who have one of a socket that is none of these */
+  PORTWHY_YOUNGEST_HOLDERS,  /* one holder of each of the sockets, the highest numbers first */
+  PORTWHY_EVERYBODY,
+  PORTWHY_NAMED,             /* the processes of the descriptors */
+  PORTWHY_NAMED_AND_PARENTS, /* the same, and theirs, up to the first process */
+  PORTWHY_CONFIRMED          /* the processes of the descriptors, where these are as they say: else error ESTALE */
+};
+
+/* Followed by the inodes, ascending, the descriptors, those of a process side by side, and the questions: first those about
+ * /proc itself, then those about a process. */
+struct portwhy_process_request {
+  uint32_t size;  /* with all that follows */
+  uint32_t whom;
+  uint64_t microseconds;  /* of processor time, after which the rest is left out; 0 for no limit */
+  uint32_t inodes, descriptors, root_questions, questions;
+  uint32_t many_files;  /* where the host has so many files open, nothing is read: error E2BIG; 0 for no limit */
+  int32_t after;        /* of all processes: goes on behind this one; 0 for the first */
+  int32_t silent[4];    /* processes that are passed over */
+};
+
+enum {
+  PORTWHY_FRAME_FILE,     /* the answer to one question, in their order; of /proc itself where the process is 0 */
+  PORTWHY_FRAME_PROCESS,  /* a process, followed by its files: some of its descriptors; may come several times */
+  PORTWHY_FRAME_WHOLE,    /* all of that process */
+  PORTWHY_FRAME_REFUSED,  /* a process that may not be looked at, or whose files are passed over */
+  PORTWHY_FRAME_SILENT,   /* a process that is passed over: it keeps another look waiting */
+  PORTWHY_FRAME_LISTED,   /* uint32_t: how many processes there are; with error 0 the first is among them */
+  PORTWHY_FRAME_DONE      /* nothing follows */
+};
+
+struct portwhy_process_frame {
+  int32_t process;
+  uint32_t kind;
+  int32_t error;
+  uint32_t length;  /* of the bytes that follow */
+};
+
+#define PORTWHY_STAGED_BYTES 32768
+
+/* Starts a child of this kind that reads below the directory `root`, and asks it the first question. 0, or errno. */
+int portwhy_start_reading(struct portwhy_errand *errand, int kind, const char *root,
+                          const struct portwhy_process_request *request);
+
+/* Asks it another, once it has answered the one before. 0, or errno. */
+int portwhy_read_more(struct portwhy_errand *errand, const struct portwhy_process_request *request);
+
+/* Kills a child that gives no answer, and takes what of the answer it had not yet written, at most PORTWHY_STAGED_BYTES;
+ * `received` have come through the pipe. How many bytes these are. */
+size_t portwhy_take_staged(struct portwhy_errand *errand, uint64_t received, void *bytes);
+
+#endif

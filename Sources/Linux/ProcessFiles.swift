@@ -1,0 +1,429 @@
+import CLinux
+import Glibc
+package import SocketModel
+
+/// What is read of a file of /proc, by its path below the directory of a process, or below /proc.
+package struct FileQuestion: Sendable, Hashable {
+  fileprivate var what: Int
+  fileprivate var limit: Int
+  package let path: String
+
+  /// The whole file, up to `limit` bytes. The default is ample for a process's own files, which are far smaller; a list
+  /// of mounts can be long.
+  package static func contents(_ path: String, limit: Int = 16 << 10) -> Self {
+    Self(what: PORTWHY_FILE_CONTENTS, limit: limit, path: path)
+  }
+
+  /// readlinkat(2).
+  package static func link(_ path: String) -> Self { Self(what: PORTWHY_FILE_LINK, limit: 0, path: path) }
+
+  /// fstatat(2), symbolic links followed.
+  package static func status(_ path: String) -> Self { Self(what: PORTWHY_FILE_STATUS, limit: 0, path: path) }
+
+  /// The number of the mount on which it is, as mountinfo has it.
+  package static func mount(_ path: String) -> Self { Self(what: PORTWHY_FILE_MOUNT, limit: 0, path: path) }
+
+  /// The user namespace that owns a namespace (ioctl_ns(2)).
+  package static func owner(_ path: String) -> Self { Self(what: PORTWHY_FILE_OWNER, limit: 0, path: path) }
+}
+
+/// What the files of one process said, or those of /proc itself.
+package struct ToldProcess: Sendable {
+  /// 0 for /proc itself.
+  package let pid: Int32
+  /// Those that were looked for, ascending by number.
+  package fileprivate(set) var descriptors: [SocketDescriptor] = []
+  /// All was read that was asked for; else it keeps its readers waiting.
+  package fileprivate(set) var isWhole = false
+  fileprivate let questions: [FileQuestion]
+  fileprivate var answers: [(error: Int32, bytes: [UInt8])] = []
+
+  private func bytes(_ what: Int, _ path: String) -> [UInt8]? {
+    for (question, answer) in zip(questions, answers) where question.what == what && question.path == path {
+      return answer.error == 0 ? answer.bytes : nil
+    }
+    return nil
+  }
+
+  /// nil where it could not be read, as with the others.
+  package func contents(_ path: String) -> [UInt8]? { bytes(PORTWHY_FILE_CONTENTS, path) }
+
+  /// Invalid UTF-8 is repaired.
+  package func link(_ path: String) -> String? {
+    guard let target = bytes(PORTWHY_FILE_LINK, path), !target.isEmpty else { return nil }
+    return String(decoding: target, as: UTF8.self)
+  }
+
+  package func status(_ path: String) -> FileStatus? { bytes(PORTWHY_FILE_STATUS, path).flatMap { FileStatus($0) } }
+
+  package func mount(_ path: String) -> UInt64? {
+    bytes(PORTWHY_FILE_MOUNT, path)?.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
+  }
+
+  package func owner(_ path: String) -> FileStatus? { bytes(PORTWHY_FILE_OWNER, path).flatMap { FileStatus($0) } }
+
+  /// The errno for which a file could not be read; nil where it was.
+  package func error(_ path: String) -> SystemError? {
+    zip(questions, answers).first { $0.path == path && $1.error != 0 }.map { SystemError(rawValue: $1.error) }
+  }
+
+  /// The short command name, without its newline; nil where it is gone.
+  package var command: String? {
+    contents("comm").map { text in
+      String(decoding: text.last == UInt8(ascii: "\n") ? text.dropLast() : text[...], as: UTF8.self)
+    }
+  }
+}
+
+extension FileStatus {
+  fileprivate init?(_ bytes: [UInt8]) {
+    guard bytes.count == MemoryLayout<portwhy_file_status>.size else { return nil }
+    self.init(bytes.withUnsafeBytes { $0.loadUnaligned(as: portwhy_file_status.self) })
+  }
+}
+
+/// Whose files are read, and which.
+package struct ProcessQuestion: Sendable {
+  /// Whose.
+  package enum Whom: Sendable {
+    /// Of all who have a descriptor of a socket with one of these inodes.
+    case holders(of: [UInt64])
+    /// Of all who have one of another socket.
+    case holdersOfOthers(than: [UInt64])
+    /// Of one holder of each socket, those with the highest numbers first, for so many microseconds of processor time.
+    case youngestHolders(of: [UInt64], within: UInt64)
+    case everybody
+    case named([Int32])
+    /// Of these and their parents, up to the first process.
+    case namedAndParents([Int32])
+    /// Of these holders (descriptors of a process side by side), where /proc says the same of them; one that has ended since is
+    /// passed over.
+    case confirmed([(pid: Int32, descriptor: SocketDescriptor)])
+  }
+
+  package var whom: Whom
+  package var files: [FileQuestion]
+  package var rootFiles: [FileQuestion]
+  /// Where the host has so many files open, each of which a walk looks at, nothing is read; nil for no limit.
+  package var manyFiles: Int?
+
+  package init(
+    _ whom: Whom, _ files: [FileQuestion], rootFiles: [FileQuestion] = [], unlessOpen manyFiles: Int? = nil
+  ) {
+    self.whom = whom
+    self.files = files
+    self.rootFiles = rootFiles
+    self.manyFiles = manyFiles
+  }
+}
+
+/// What came of a question.
+package struct ProcessReply: Sendable {
+  /// How it ended.
+  package enum End: Sendable, Hashable {
+    case done
+    /// The host has more files open than the question allowed.
+    case manyFiles
+    /// /proc says something else than was to be confirmed.
+    case contradicted
+    /// /proc cannot be read.
+    case failed(SystemError)
+    /// /proc itself keeps its readers waiting, or nobody is sent any more.
+    case noAnswer
+  }
+
+  package fileprivate(set) var end = End.noAnswer
+  /// In the order in which they were looked at.
+  package fileprivate(set) var processes: [ToldProcess] = []
+  package fileprivate(set) var root: ToldProcess
+  /// Processes that may not be looked at.
+  package fileprivate(set) var refused: [(pid: Int32, error: SystemError)] = []
+  /// Processes that keep who looks at them waiting; what else is told leaves them out.
+  package fileprivate(set) var silent: [Int32] = []
+  /// How many processes there are; nil where they were not listed.
+  package fileprivate(set) var processCount: Int?
+  /// Process 1 is among them.
+  package fileprivate(set) var hasFirst = false
+}
+
+/// Reads the files of other processes for one look, by a child of the thread that looks (CLinux/processfiles.h).
+///
+/// A process that keeps it waiting for `Errand.patience` is passed over from then on, three of them at most: then nothing
+/// more is read. It is a class because the child ends with it.
+package final class ProcessFiles {
+  /// What is read: files that are the kernel's, or such as call what belongs to the process.
+  package enum Kind: Sendable {
+    case kernels
+    case processes
+
+    fileprivate var number: Int32 { Int32(self == .kernels ? PORTWHY_ERRAND_PROCESSES : PORTWHY_ERRAND_FILES) }
+    /// After a wait for a file of the other kind nobody is asked any more.
+    fileprivate var mostSilent: Int { self == .kernels ? 3 : 1 }
+  }
+
+  package let procRoot: String
+  private let kind: Kind
+  private var errand = portwhy_errand()
+  /// Bytes that came from the child so far.
+  private var received: UInt64 = 0
+  /// 0 for /proc itself.
+  private var silent: [Int32] = []
+  /// Those of them whose name may be asked for: no look into their directory was stuck.
+  private var named: Set<Int32> = []
+  private var starts = 0
+  /// One that a child of an earlier look is still waiting for.
+  private var passedOver: Int32?
+  private var source: SilentSource?
+
+  package init(procRoot: String = "/proc", _ kind: Kind = .kernels) {
+    self.procRoot = procRoot
+    self.kind = kind
+  }
+
+  deinit { portwhy_end_errand(&errand) }
+
+  /// Who kept it waiting first, by name where that can be had; an earlier look's child may still be waiting for him.
+  package func silentSource() -> SilentSource? {
+    if let source { return source }
+    guard let pid = silent.first ?? passedOver else { return nil }
+    guard pid > 0 else { return .directory("/proc", of: nil, command: nil) }
+    var command: String?
+    if named.contains(pid) {
+      let reply = ask(ProcessQuestion(.named([pid]), [.contents("comm")]), passingOver: silent.filter { $0 != pid })
+      command = reply.processes.first?.command
+    }
+    source = .directory("/proc/\(pid)", of: pid, command: command)
+    return source
+  }
+
+  /// Has the files read.
+  package func ask(_ question: ProcessQuestion) -> ProcessReply { ask(question, passingOver: silent) }
+
+  private func ask(_ question: ProcessQuestion, passingOver: [Int32]) -> ProcessReply {
+    var reading = Reading(question)
+    var passedOver = passingOver
+    var after: Int32 = 0
+    while silent.count < kind.mostSilent || errand.process != 0 {
+      guard start(Request(question, after: after, passedOver)) else { break }
+      var isSilent = false
+      while reading.end == nil, receive(&reading, &isSilent) {}
+      if let end = reading.end {
+        // It waits for another question, and ends where there is none.
+        errand.state?.pointee.finished = 1
+        reading.reply.end = end
+        self.passedOver = self.passedOver ?? reading.reply.silent.first
+        break
+      }
+      guard let pid = leave(&reading, isSilent), pid > 0 else { break }
+      passedOver.append(pid)
+      if question.isOfAll { after = pid } else { reading.forget() }
+    }
+    return reading.reply
+  }
+
+  private func start(_ request: Request) -> Bool {
+    if errand.process != 0 {
+      errand.state?.pointee.finished = 0
+      return request.withHead { portwhy_read_more(&errand, $0) } == 0
+    }
+    starts += 1
+    received = 0
+    guard starts <= kind.mostSilent + 1 else { return false }
+    return request.withHead { portwhy_start_reading(&errand, kind.number, procRoot, $0) } == 0
+  }
+
+  /// False where the child is silent or has ended.
+  private func receive(_ reading: inout Reading, _ isSilent: inout Bool) -> Bool {
+    guard portwhy_await(&errand, Errand.patience) == 1 else {
+      isSilent = true
+      return false
+    }
+    let pipe = errand.pipe
+    let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
+      var got: Int
+      repeat { got = Glibc.read(pipe, buffer.baseAddress, buffer.count) } while got < 0 && errno == EINTR
+      count = max(got, 0)
+    }
+    received += UInt64(bytes.count)
+    reading.take(bytes)
+    return !bytes.isEmpty
+  }
+
+  /// Lets go of a child that gives no answer; what it had found so far counts.
+  /// - Returns: whom it was looking at; nil where it has ended by itself.
+  private func leave(_ reading: inout Reading, _ isSilent: Bool) -> Int32? {
+    let staged = [UInt8](unsafeUninitializedCapacity: Int(PORTWHY_STAGED_BYTES)) { buffer, count in
+      count = portwhy_take_staged(&errand, received, buffer.baseAddress)
+    }
+    reading.take(staged)
+    reading.breakOff()
+    let pid = Int32(bitPattern: errand.state?.pointee.step ?? 0)
+    let hasEnded = portwhy_end_errand(&errand) == 1
+    guard isSilent else { return nil }
+    silent.append(pid)
+    if hasEnded { named.insert(pid) }
+    reading.reply.silent.append(pid)
+    return pid
+  }
+}
+
+extension ProcessQuestion {
+  /// Whoever is there is asked, in an order, so that a second child can go on behind the first.
+  fileprivate var isOfAll: Bool {
+    switch whom {
+    case .holders, .holdersOfOthers, .youngestHolders, .everybody: true
+    case .named, .namedAndParents, .confirmed: false
+    }
+  }
+}
+
+/// A question as `struct portwhy_process_request` and what follows it.
+private struct Request {
+  private var words: [UInt64]
+
+  init(_ question: ProcessQuestion, after: Int32, _ passedOver: [Int32]) {
+    var head = portwhy_process_request()
+    var (inodes, descriptors): ([UInt64], [portwhy_descriptor]) = ([], [])
+    func named(_ pids: [Int32]) -> [portwhy_descriptor] {
+      pids.map { portwhy_descriptor(process: $0, number: -1, inode: 0) }
+    }
+    var whom: Int
+    switch question.whom {
+    case .holders(let sockets): (whom, inodes) = (PORTWHY_HOLDERS, sockets.sorted())
+    case .holdersOfOthers(let sockets): (whom, inodes) = (PORTWHY_HOLDERS_OF_OTHERS, sockets.sorted())
+    case .youngestHolders(let sockets, let time):
+      (whom, inodes, head.microseconds) = (PORTWHY_YOUNGEST_HOLDERS, sockets.sorted(), time)
+    case .everybody: whom = PORTWHY_EVERYBODY
+    case .named(let pids): (whom, descriptors) = (PORTWHY_NAMED, named(pids))
+    case .namedAndParents(let pids): (whom, descriptors) = (PORTWHY_NAMED_AND_PARENTS, named(pids))
+    case .confirmed(let holders):
+      whom = PORTWHY_CONFIRMED
+      descriptors = holders.map { pid, descriptor in
+        portwhy_descriptor(process: pid, number: descriptor.number, inode: descriptor.inode)
+      }
+    }
+    head.whom = UInt32(whom)
+    head.inodes = UInt32(clamping: inodes.count)
+    head.descriptors = UInt32(clamping: descriptors.count)
+    head.root_questions = UInt32(clamping: question.rootFiles.count)
+    head.questions = UInt32(clamping: question.files.count)
+    head.many_files = question.manyFiles.map { UInt32(clamping: max($0, 1)) } ?? 0
+    head.after = after
+    withUnsafeMutableBytes(of: &head.silent) { places in
+      let places = places.bindMemory(to: Int32.self)
+      for (place, pid) in zip(places.indices, passedOver) { places[place] = pid }
+    }
+    let files = (question.rootFiles + question.files).map(portwhy_file_question.init)
+    let headSize = MemoryLayout<portwhy_process_request>.size
+    let size =
+      headSize + inodes.count * 8 + descriptors.count * MemoryLayout<portwhy_descriptor>.stride
+      + files.count * MemoryLayout<portwhy_file_question>.stride
+    head.size = UInt32(clamping: size)
+    words = [UInt64](repeating: 0, count: size / 8)
+    words.withUnsafeMutableBytes { bytes in
+      var place = 0
+      func put(_ part: UnsafeRawBufferPointer) {
+        UnsafeMutableRawBufferPointer(rebasing: bytes[place...]).copyMemory(from: part)
+        place += part.count
+      }
+      withUnsafeBytes(of: head) { put($0) }
+      inodes.withUnsafeBytes { put($0) }
+      descriptors.withUnsafeBytes { put($0) }
+      files.withUnsafeBytes { put($0) }
+    }
+  }
+
+  func withHead<Result>(_ body: (UnsafePointer<portwhy_process_request>?) -> Result) -> Result {
+    words.withUnsafeBytes { body($0.baseAddress?.assumingMemoryBound(to: portwhy_process_request.self)) }
+  }
+}
+
+extension portwhy_file_question {
+  fileprivate init(_ question: FileQuestion) {
+    self.init()
+    what = UInt32(question.what)
+    limit = UInt32(clamping: question.limit)
+    withUnsafeMutableBytes(of: &path) { place in
+      // With a NUL behind it: what is longer is no file.
+      for (byte, letter) in zip(place.indices.dropLast(), question.path.utf8) { place[byte] = letter }
+    }
+  }
+}
+
+/// The frames of an answer, taken apart.
+private struct Reading {
+  var reply: ProcessReply
+  private(set) var end: ProcessReply.End?
+  private let question: ProcessQuestion
+  /// What is not yet a whole frame.
+  private var rest: [UInt8] = []
+  private var current: ToldProcess?
+
+  init(_ question: ProcessQuestion) {
+    self.question = question
+    reply = ProcessReply(root: ToldProcess(pid: 0, questions: question.rootFiles))
+  }
+
+  mutating func take(_ bytes: [UInt8]) {
+    let bytes = rest.isEmpty ? bytes : rest + bytes
+    let size = MemoryLayout<portwhy_process_frame>.size
+    let used = bytes.withUnsafeBytes { all in
+      var place = 0
+      while all.count - place >= size {
+        let frame = all.loadUnaligned(fromByteOffset: place, as: portwhy_process_frame.self)
+        let length = Int(frame.length)
+        guard all.count - place - size >= length else { break }
+        place += size
+        note(frame, UnsafeRawBufferPointer(rebasing: all[place..<place + length]))
+        place += length
+      }
+      return place
+    }
+    rest = Array(bytes[used...])
+  }
+
+  private mutating func note(_ frame: portwhy_process_frame, _ bytes: UnsafeRawBufferPointer) {
+    switch Int(frame.kind) {
+    case PORTWHY_FRAME_FILE:
+      let answer = (error: frame.error, bytes: Array(bytes))
+      if frame.process == 0 { reply.root.answers.append(answer) } else { current?.answers.append(answer) }
+    case PORTWHY_FRAME_PROCESS:
+      if current?.pid != frame.process {
+        breakOff()
+        current = ToldProcess(pid: frame.process, questions: question.files)
+      }
+      for place in stride(from: 0, to: bytes.count, by: MemoryLayout<portwhy_descriptor>.stride) {
+        let held = bytes.loadUnaligned(fromByteOffset: place, as: portwhy_descriptor.self)
+        current?.descriptors.append(SocketDescriptor(number: held.number, inode: held.inode))
+      }
+    case PORTWHY_FRAME_WHOLE:
+      current?.isWhole = true
+      breakOff()
+    case PORTWHY_FRAME_REFUSED:
+      current = nil
+      reply.refused.append((frame.process, SystemError(rawValue: frame.error)))
+    case PORTWHY_FRAME_SILENT: if !reply.silent.contains(frame.process) { reply.silent.append(frame.process) }
+    case PORTWHY_FRAME_LISTED:
+      reply.hasFirst = frame.error == 0
+      reply.processCount = bytes.count >= 4 ? Int(bytes.loadUnaligned(as: UInt32.self)) : 0
+    default:
+      end =
+        switch frame.error {
+        case 0: .done
+        case E2BIG: .manyFiles
+        case ESTALE: .contradicted
+        case let error: .failed(SystemError(rawValue: error))
+        }
+    }
+  }
+
+  /// No more comes of the process that is being told.
+  mutating func breakOff() {
+    if let process = current { reply.processes.append(process) }
+    current = nil
+    rest = []
+  }
+
+  /// All is asked once more.
+  mutating func forget() { reply.processes.removeAll { $0.isWhole } }
+}
