@@ -12,6 +12,11 @@
  * as root, for sockets and /dev/fuse, and does the rest as the user nobody. "ready" is printed when the lock is held (or the
  * race is on); it ends with its standard input. Exit status 2: this host has no FUSE, 3: no MPTCP.
  *
+ * hostile locked DIRECTORY PORT PROGRAM [WORD…] runs a program beside a listener on the port while nobody holds the lock of a
+ * directory of /proc, "own" for that of his own descriptors. All are in a pid namespace with a /proc of its own: that of the
+ * host is never locked. The listener is process 2, who holds the lock process 3. After the program's end the lock is let go,
+ * and it ends once nobody is left.
+ *
  * hostile routes PROGRAM [WORD…] runs a program that gets no answer over NETLINK_ROUTE and NETLINK_GENERIC, as if
  * somebody held the RTNL; that one is of the whole host, so it is not held: a filter keeps socket(2) waiting. */
 #define _GNU_SOURCE
@@ -310,6 +315,111 @@ static void bind_file(int file, int port) {
   _exit(0);
 }
 
+/* ---- the lock of a directory ---- */
+
+struct locking {
+  int directory, status;
+  void *page;
+};
+
+/* getdents64(2) writes with the lock held shared (`iterate_dir`). */
+static void *list_slowly(void *raw) {
+  struct locking *locking = raw;
+  syscall(SYS_getdents64, locking->directory, locking->page, 4096);
+  return 0;
+}
+
+/* Whoever wants to make a file waits for the lock alone, and all others wait behind him. */
+static void *make_file(void *raw) {
+  struct locking *locking = raw;
+  __atomic_store_n(&locking->status, open("/proc/thread-self/stat", O_RDONLY | O_CLOEXEC), __ATOMIC_RELEASE);
+  int made = openat(locking->directory, "hostile", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  (void)made;
+  return 0;
+}
+
+static int is_waiting(int status) {
+  char text[256] = "";
+  ssize_t got = status < 0 ? 0 : pread(status, text, sizeof text - 1, 0);
+  const char *end = got > 0 ? strrchr(text, ')') : 0;
+  return end && end[2] == 'D';
+}
+
+static void hold_lock(const char *path, int is_held) {
+  int told;
+  int file = open_slow_file(&told, 0);
+  struct locking locking = {open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), -1, 0};
+  pthread_t threads[2];
+  char byte;
+  locking.page = mmap(0, file_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+  require(locking.directory >= 0 && locking.page != MAP_FAILED, path);
+  require(pthread_create(threads, 0, list_slowly, &locking) == 0, "pthread_create");
+  require(read(told, &byte, 1) == 1, "the READ of the page");
+  require(pthread_create(threads + 1, 0, make_file, &locking) == 0, "pthread_create");
+  while (!is_waiting(__atomic_load_n(&locking.status, __ATOMIC_ACQUIRE))) usleep(1000);
+  require(write(is_held, "h", 1) == 1, "write");
+  while (1) pause();
+}
+
+static pid_t forwarded_to;
+
+static void forward(int signal) {
+  if (forwarded_to > 0) kill(forwarded_to, signal);
+}
+
+/* Waits for a child to which signals go on, and ends as it did. */
+static int end_of(pid_t process) {
+  int status, signals[] = {SIGINT, SIGTERM, SIGHUP};
+  forwarded_to = process;
+  for (int place = 0; place < 3; place++) signal(signals[place], forward);
+  while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int look_beside_lock(const char *path, int port, char **words) {
+  require(unshare(CLONE_NEWNS) == 0 && mount("", "/", 0, MS_REC | MS_PRIVATE, 0) == 0, "unshare");
+  require(mount("proc", "/proc", "proc", 0, 0) == 0, "mount");
+  int listener = bound(SOCK_STREAM, 0, port), is_held[2];
+  char byte;
+  require(listen(listener, 8) == 0, "listen");
+  pid_t victim = fork();
+  if (victim == 0) {
+    prctl(PR_SET_NAME, "victim");
+    while (1) pause();
+  }
+  close(listener);
+  require(pipe2(is_held, O_CLOEXEC) == 0, "pipe2");
+  pid_t holder = fork();
+  if (holder == 0) hold_lock(strcmp(path, "own") == 0 ? "/proc/self/fd" : path, is_held[1]);
+  close(is_held[1]);
+  if (read(is_held[0], &byte, 1) != 1) return end_of(holder);
+  pid_t program = fork();
+  if (program == 0) {
+    execv(words[0], words);
+    _exit(91);
+  }
+  int status = end_of(program);
+  kill(holder, SIGKILL);
+  kill(victim, SIGKILL);
+  /* All that are left are this process's children now. */
+  while (waitpid(-1, 0, 0) > 0) {
+  }
+  return status;
+}
+
+static int hold_directory(const char *path, int port, char **words) {
+  make_device();
+  require(unshare(CLONE_NEWPID) == 0, "unshare");
+  pid_t first = fork();
+  require(first >= 0, "fork");
+  if (first == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    _exit(look_beside_lock(path, port, words));
+  }
+  return end_of(first);
+}
+
 /* ---- no answer of the kernel ---- */
 
 static int hold_routes(char **words) {
@@ -342,6 +452,7 @@ static int hold_routes(char **words) {
 
 int main(int count, char **words) {
   if (count > 2 && strcmp(words[1], "routes") == 0) return hold_routes(words + 2);
+  if (count > 4 && strcmp(words[1], "locked") == 0) return hold_directory(words[2], atoi(words[3]), words + 4);
   if (count != 3) return 64;
   const char *mode = words[1];
   int port = atoi(words[2]), told;
