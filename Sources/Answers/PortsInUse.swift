@@ -1,6 +1,7 @@
 import BindRules
 import Evidence
 import Explanation
+import Linux
 import Netlink
 package import SocketModel
 
@@ -109,6 +110,7 @@ extension Portwhy {
   package static func otherNamespaces() -> [(reference: NamespaceReference, description: String)] {
     let reader = ProcessReader()
     let files = reader.newFiles()
+    defer { files.end() }
     let namespaces = reader.otherNetworkNamespaces(files).map { namespace in
       (namespace, process: namespace.path.split(separator: "/").lazy.compactMap { Int32($0) }.first)
     }

@@ -57,6 +57,7 @@ public enum Portwhy {
     _ question: Question, _ evidenceSources: EvidenceSources, moving: Set<TransportProtocol> = []
   ) throws(PortwhyError) -> (report: Report, gathering: Gathering) {
     let started = Clock.now
+    defer { Errand.reap() }
     var gathering = try Gathering(question, evidenceSources)
     let deep = question.isDeep && !question.isVerdictOnly ? DeepFindings(question.portsByTransport) : nil
     var targets: [TargetReport] = []

@@ -55,6 +55,35 @@ _Noreturn void portwhy_finish_child(struct portwhy_errand *errand, int error) {
 
 /* ---- starting one ---- */
 
+/* Children that were told that nothing more is asked, and end by themselves: nobody waits while they do. */
+enum { most_leaving = 8 };
+static _Atomic int32_t leaving[most_leaving];
+
+static void wait_for(int32_t process) {
+  while (waitpid(process, 0, __WALL) < 0 && errno == EINTR) {
+  }
+}
+
+void portwhy_reap_children(void) {
+  for (int place = 0; place < most_leaving; place++) {
+    int32_t process = atomic_exchange(&leaving[place], 0);
+    if (process != 0) wait_for(process);
+  }
+}
+
+void portwhy_dismiss(struct portwhy_errand *errand) {
+  if (errand->process == 0) return;
+  close(errand->pipe);
+  munmap(errand->state, errand->size);
+  int is_noted = 0;
+  for (int place = 0; place < most_leaving && !is_noted; place++) {
+    int32_t none = 0;
+    is_noted = atomic_compare_exchange_strong(&leaving[place], &none, errand->process);
+  }
+  if (!is_noted) wait_for(errand->process);
+  errand->process = 0;
+}
+
 /* The children that did not end when they were told to, by kind, and what each was at. */
 enum { most_stuck = 3, watchers = PORTWHY_ERRAND_KINDS };
 static struct {
@@ -65,7 +94,7 @@ static struct {
 /* Who reads /proc goes on behind the process that keeps it waiting; others ask one thing, so a second would be stuck too. */
 static int may_be_stuck(int kind) { return kind == PORTWHY_ERRAND_PROCESSES ? most_stuck : 1; }
 
-static int is_blocked_by_stuck(int kind) {
+int portwhy_is_blocked_by_stuck(int kind) {
   int count = 0;
   for (int place = 0; place < most_stuck; place++) {
     int32_t process = atomic_exchange(&stuck[kind][place].process, 0);
@@ -118,14 +147,14 @@ int portwhy_start_child(struct portwhy_errand *errand, int kind, uint32_t slots,
   *is_child = 0;
   memset(errand, 0, sizeof *errand);
   errand->kind = kind;
-  if (is_blocked_by_stuck(kind)) return EBUSY;
+  if (portwhy_is_blocked_by_stuck(kind)) return EBUSY;
   size_t head = 64;
   errand->size = head + slots * sizeof(struct portwhy_socket_answer) + more;
   void *shared = mmap(0, errand->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return errno;
   errand->state = shared;
   errand->answers = (void *)((char *)shared + head);
-  for (uint32_t slot = 0; slot < slots; slot++) errand->answers[slot].error = PORTWHY_NOT_ASKED;
+  for (uint32_t slot = 0; slot < slots && more == 0; slot++) errand->answers[slot].error = PORTWHY_NOT_ASKED;
   if (more > 0 ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) : (int)syscall(SYS_pipe2, ends, O_CLOEXEC)) {
     int error = errno;
     munmap(shared, errand->size);
@@ -218,7 +247,7 @@ static void watch_process(int32_t process, struct watch *watch) {
 
 /* 0 where there is none. */
 static struct watch *start_watch(int32_t process) {
-  if (is_blocked_by_stuck(watchers)) return 0;
+  if (portwhy_is_blocked_by_stuck(watchers)) return 0;
   void *shared = mmap(0, sizeof(struct watch), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return 0;
   struct watch *watch = shared;

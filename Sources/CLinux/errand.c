@@ -181,8 +181,8 @@ static void ask_all_again(struct portwhy_errand *errand, const struct portwhy_so
   }
 }
 
-static void ask_all(struct portwhy_errand *errand, const struct portwhy_socket_question *questions, uint32_t count,
-                    int wants) {
+void portwhy_ask_all(struct portwhy_errand *errand, const struct portwhy_socket_question *questions, uint32_t count,
+                     int wants) {
   int process = -1;
   int refusal = 0;
   int32_t parent = -1;
@@ -322,7 +322,7 @@ int portwhy_start_asking(struct portwhy_errand *errand, const struct portwhy_soc
   int is_child;
   int error = portwhy_start_child(errand, PORTWHY_ERRAND_SOCKETS, slots, 0, -1, &is_child);
   if (!is_child) return error;
-  ask_all(errand, questions, count, wants);
+  portwhy_ask_all(errand, questions, count, wants);
   portwhy_finish_child(errand, 0);
 }
 
@@ -380,7 +380,7 @@ static void *ask_here(void *raw) {
   int32_t self = portwhy_thread_number();
   ssize_t sent = write(work->end, &self, sizeof self);
   (void)sent;
-  ask_all(&work->errand, work->questions, work->count, work->wants);
+  portwhy_ask_all(&work->errand, work->questions, work->count, work->wants);
   __atomic_store_n(&work->state.finished, 1, __ATOMIC_RELEASE);
   close(work->end);
   let_go_of(work);

@@ -137,4 +137,10 @@ int32_t portwhy_thread_number(void);
  * other of its kind is started beside it, or no fourth that reads /proc. 1 where it has ended. */
 int portwhy_end_errand(struct portwhy_errand *errand);
 
+/* Lets go of a child that has answered all and waits for more: it ends by itself, and is not waited for yet. */
+void portwhy_dismiss(struct portwhy_errand *errand);
+
+/* Waits for those, which takes a moment at most. */
+void portwhy_reap_children(void);
+
 #endif

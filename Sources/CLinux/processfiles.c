@@ -469,6 +469,10 @@ static int answer(const struct portwhy_process_request *head) {
   __atomic_store_n(&errand->state->step, 0, __ATOMIC_RELEASE);
   if (head->many_files != 0 && open_files() >= head->many_files) return E2BIG;
   if (head->whom == PORTWHY_CONFIRMED && !is_own_proc()) return ESTALE;
+  if (head->whom == PORTWHY_SOCKETS) {
+    portwhy_ask_all(errand, (const void *)(head + 1), head->more, head->wants);
+    return 0;
+  }
   for (uint32_t place = 0; place < head->root_questions; place++) {
     ask_file(proc, 0, request.root_questions + place);
   }
@@ -503,24 +507,41 @@ static _Noreturn void serve(const char *root, const struct portwhy_process_reque
 int portwhy_start_reading(struct portwhy_errand *started, int kind, const char *root,
                           const struct portwhy_process_request *request) {
   int is_child;
-  int error = portwhy_start_child(started, kind, 0, sizeof *staged, -1, &is_child);
+  int error = portwhy_start_child(started, kind, PORTWHY_RESERVED_SLOTS, sizeof *staged, -1, &is_child);
   if (!is_child) return error;
   errand = started;
-  staged = portwhy_shared_bytes(started, 0);
+  staged = portwhy_shared_bytes(started, PORTWHY_RESERVED_SLOTS);
   serve(root, request);
 }
 
-int portwhy_read_more(struct portwhy_errand *asked, const struct portwhy_process_request *request) {
-  for (size_t sent = 0; sent < request->size;) {
-    ssize_t more = send(asked->pipe, (const char *)request + sent, request->size - sent, MSG_NOSIGNAL);
+static int send_all(int pipe, const void *bytes, size_t count, int flags) {
+  for (size_t sent = 0; sent < count;) {
+    ssize_t more = send(pipe, (const char *)bytes + sent, count - sent, MSG_NOSIGNAL | flags);
     if (more < 0 && errno != EINTR) return errno;
     if (more > 0) sent += (size_t)more;
   }
   return 0;
 }
 
+int portwhy_read_more(struct portwhy_errand *asked, const struct portwhy_process_request *request) {
+  return send_all(asked->pipe, request, request->size, 0);
+}
+
+int portwhy_ask_too(struct portwhy_errand *asked, const struct portwhy_socket_question *questions, uint32_t count,
+                    uint32_t slots, int wants) {
+  size_t size = count * sizeof *questions;
+  struct portwhy_process_request head = {.whom = PORTWHY_SOCKETS, .wants = wants, .more = count};
+  if (portwhy_is_blocked_by_stuck(PORTWHY_ERRAND_SOCKETS)) return EBUSY;
+  if (slots > PORTWHY_RESERVED_SLOTS || size > 1 << 20) return E2BIG;
+  head.size = (uint32_t)(sizeof head + size);
+  memset(asked->answers, 0, slots * sizeof *asked->answers);
+  for (uint32_t slot = 0; slot < slots; slot++) asked->answers[slot].error = PORTWHY_NOT_ASKED;
+  int error = send_all(asked->pipe, &head, sizeof head, MSG_MORE);
+  return error ? error : send_all(asked->pipe, questions, size, 0);
+}
+
 size_t portwhy_take_staged(struct portwhy_errand *left, uint64_t received, void *bytes) {
-  const struct staged *of = portwhy_shared_bytes(left, 0);
+  const struct staged *of = portwhy_shared_bytes(left, PORTWHY_RESERVED_SLOTS);
   /* Our own child, not waited for yet. Killed, it does not go on where it is let go of meanwhile. */
   kill(left->process, SIGKILL);
   struct pollfd wait = {left->pipe, 0, 0};

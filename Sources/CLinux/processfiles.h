@@ -44,6 +44,7 @@ enum {
   PORTWHY_EVERYBODY,
   PORTWHY_NAMED,             /* the processes of the descriptors */
   PORTWHY_NAMED_AND_PARENTS, /* the same, and theirs, up to the first process */
+  PORTWHY_SOCKETS,           /* nobody: the sockets of the questions that follow are asked */
   PORTWHY_CONFIRMED          /* the processes of the descriptors, where these are as they say: else error ESTALE */
 };
 
@@ -52,6 +53,8 @@ enum {
 struct portwhy_process_request {
   uint32_t size;  /* with all that follows */
   uint32_t whom;
+  int32_t wants;          /* of sockets */
+  uint32_t more;          /* their questions */
   uint64_t microseconds;  /* of processor time, after which the rest is left out; 0 for no limit */
   uint32_t inodes, descriptors, root_questions, questions;
   uint32_t many_files;  /* where the host has so many files open, nothing is read: error E2BIG; 0 for no limit */
@@ -84,6 +87,12 @@ int portwhy_start_reading(struct portwhy_errand *errand, int kind, const char *r
 
 /* Asks it another, once it has answered the one before. 0, or errno. */
 int portwhy_read_more(struct portwhy_errand *errand, const struct portwhy_process_request *request);
+
+/* Has it ask the sockets into the first `slots` of its answers, at most PORTWHY_RESERVED_SLOTS; so much for one is not worth
+ * a child of its own. EBUSY where a child that asked sockets is still stuck. 0, or errno. */
+#define PORTWHY_RESERVED_SLOTS 512
+int portwhy_ask_too(struct portwhy_errand *errand, const struct portwhy_socket_question *questions, uint32_t count,
+                    uint32_t slots, int wants);
 
 /* Kills a child that gives no answer, and takes what of the answer it had not yet written, at most PORTWHY_STAGED_BYTES;
  * `received` have come through the pipe. How many bytes these are. */

@@ -53,6 +53,9 @@ package enum ErrandError: Error, Sendable, Hashable {
 }
 
 package enum Errand {
+  /// Waits for the children that nothing more is asked of, at the end of a look.
+  package static func reap() { portwhy_reap_children() }
+
   /// How long a child may sleep for others, in milliseconds, before an answer is given without it. The time in which it
   /// runs, or would run if a processor were free, does not count: a crowded or busy host is no reason.
   ///
@@ -64,10 +67,12 @@ package enum Errand {
   /// Duplicates each descriptor (pidfd_getfd(2), Linux 5.6), one at a time, and asks it.
   ///
   /// Descriptors of this very process are asked without a child, which might not look at its parent (Yama).
-  /// - Parameter wants: what is asked besides the reuse options.
+  /// - Parameters:
+  ///   - wants: what is asked besides the reuse options.
+  ///   - files: who has read the files of the processes for this look, if anybody, and need not be started.
   /// - Returns: the answers by slot, and the number of the question that was not answered in time.
   package static func ask(
-    _ questions: [SocketQuestion], slots: Int, _ wants: SocketWants = .flags
+    _ questions: [SocketQuestion], slots: Int, _ wants: SocketWants = .flags, by files: ProcessFiles? = nil
   ) -> (answers: [SlotAnswer], silent: Int?) {
     var answers = [SlotAnswer](repeating: .notAsked, count: slots)
     let own = ownProcess()
@@ -89,7 +94,7 @@ package enum Errand {
       if case .told = answers[question.slot] { return false }
       return true
     }
-    var (silent, ownSlots) = askOthers(others, &answers, wants, by: portwhy_start_asking)
+    var (silent, ownSlots) = askOthers(others, &answers, wants, by: portwhy_start_asking, files)
     let refused = others.filter { _, question in ownSlots.contains(question.slot) }
     if !refused.isEmpty {
       silent = askOthers(refused, &answers, wants, by: portwhy_start_asking_here).silent ?? silent
@@ -106,23 +111,18 @@ package enum Errand {
   ///   ancestor look at a process, and none of its other children.
   private static func askOthers(
     _ questions: [(offset: Int, element: SocketQuestion)], _ answers: inout [SlotAnswer], _ wants: SocketWants,
-    by start: StartAsking
+    by start: StartAsking, _ files: ProcessFiles? = nil
   ) -> (silent: Int?, ownSlots: Set<Int>) {
-    guard !questions.isEmpty, let count = UInt32(exactly: questions.count),
+    guard !questions.isEmpty, UInt32(exactly: questions.count) != nil,
       let slotCount = UInt32(exactly: answers.count)
     else { return (nil, []) }
     let words = questions.map { _, question in
       portwhy_socket_question(
         process: question.pid, descriptor: question.descriptor, inode: question.inode, slot: UInt32(question.slot))
     }
-    var errand = portwhy_errand()
-    guard start(&errand, words, count, slotCount, wants.number) == 0, let state = errand.state else {
-      return (nil, [])
-    }
-    defer { portwhy_end_errand(&errand) }
-    _ = portwhy_await(&errand, patience)
-    let isDone = state.pointee.finished != 0
-    let told = UnsafeBufferPointer(start: errand.answers, count: answers.count)
+    let came =
+      files?.ask(words, slots: answers.count, wants.number) ?? asked(words, slots: slotCount, wants, by: start)
+    guard let (told, step) = came else { return (nil, []) }
     var ownSlots: Set<Int> = []
     for slot in told.indices {
       if told[slot].error != 0, told[slot].may_ask_itself != 0 { ownSlots.insert(slot) }
@@ -135,8 +135,23 @@ package enum Errand {
         answers[slot] = .refused(SystemError(rawValue: error), question: questions[number].offset)
       }
     }
-    let step = Int(state.pointee.step)
-    return (isDone || !questions.indices.contains(step) ? nil : questions[step].offset, ownSlots)
+    guard let step, questions.indices.contains(step) else { return (nil, ownSlots) }
+    return (questions[step].offset, ownSlots)
+  }
+
+  /// Starts somebody who asks, and waits for him; nil where that cannot be done.
+  private static func asked(
+    _ words: [portwhy_socket_question], slots: UInt32, _ wants: SocketWants, by start: StartAsking
+  ) -> (answers: [portwhy_socket_answer], silent: Int?)? {
+    var errand = portwhy_errand()
+    guard start(&errand, words, UInt32(words.count), slots, wants.number) == 0, let state = errand.state else {
+      return nil
+    }
+    defer { portwhy_end_errand(&errand) }
+    _ = portwhy_await(&errand, patience)
+    let isDone = state.pointee.finished != 0
+    let answers = Array(UnsafeBufferPointer(start: errand.answers, count: Int(slots)))
+    return (answers, isDone ? nil : Int(state.pointee.step))
   }
 
   /// Has bind(2) and listen(2) tried with a descriptor that there is not.

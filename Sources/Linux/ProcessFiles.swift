@@ -180,7 +180,10 @@ package final class ProcessFiles {
     self.kind = kind
   }
 
-  deinit { portwhy_end_errand(&errand) }
+  deinit { portwhy_dismiss(&errand) }
+
+  /// Has it end at once: nothing more is asked.
+  package func end() { portwhy_end_errand(&errand) }
 
   /// Who kept it waiting first, by name where that can be had; an earlier look's child may still be waiting for him.
   package func silentSource() -> SilentSource? {
@@ -219,6 +222,30 @@ package final class ProcessFiles {
       if question.isOfAll { after = pid } else { reading.forget() }
     }
     return reading.reply
+  }
+
+  /// Has the child that has read files ask sockets too.
+  /// - Returns: the answers by slot, and the place of the question at which it became silent; nil where another child has to.
+  func ask(
+    _ questions: [portwhy_socket_question], slots: Int, _ wants: Int32
+  ) -> (answers: [portwhy_socket_answer], silent: Int?)? {
+    guard kind == .kernels, errand.process != 0, let state = errand.state, slots <= Int(PORTWHY_RESERVED_SLOTS),
+      portwhy_ask_too(&errand, questions, UInt32(questions.count), UInt32(slots), wants) == 0
+    else { return nil }
+    state.pointee.finished = 0
+    var reading = Reading(ProcessQuestion(.named([]), []))
+    var isSilent = false
+    while reading.end == nil, receive(&reading, &isSilent) {}
+    let answers = Array(UnsafeBufferPointer(start: errand.answers, count: slots))
+    guard reading.end == nil else {
+      state.pointee.finished = 1
+      return (answers, nil)
+    }
+    // From now on it is one of those who ask sockets.
+    errand.kind = Int32(PORTWHY_ERRAND_SOCKETS)
+    let step = Int(state.pointee.step)
+    portwhy_end_errand(&errand)
+    return (answers, step)
   }
 
   private func start(_ request: Request) -> Bool {

@@ -23,7 +23,7 @@ extension ProcessReader {
     let files = newFiles()
     let reply = files.ask(ProcessQuestion(.holdersOfOthers(than: Array(inodes)), [.contents("comm"), .status("ns/net")]))
     for process in reply.processes { search.note(process) }
-    found.silent = search.ask() ?? files.silentSource()
+    found.silent = search.ask(files) ?? files.silentSource()
     let walk = ProcessWalk(reply, files)
     found.complete =
       !search.isInDoubt && reply.end == .done && reply.silent.isEmpty && reply.processCount ?? 0 > 0
@@ -88,8 +88,8 @@ private struct BoundSocketSearch {
   }
 
   /// Asks one descriptor of each socket, in the order of the walk.
-  mutating func ask() -> SilentSource? {
-    let (answers, silent) = Errand.ask(questions, slots: slots.count, .place)
+  mutating func ask(_ files: ProcessFiles) -> SilentSource? {
+    let (answers, silent) = Errand.ask(questions, slots: slots.count, .place, by: files)
     var seen = [Bool](repeating: false, count: slots.count)
     for (number, question) in questions.enumerated() where !seen[question.slot] {
       seen[question.slot] = true

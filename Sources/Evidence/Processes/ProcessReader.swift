@@ -255,7 +255,7 @@ private struct HolderNotes {
   /// Has the descriptors asked, one of each socket, and says who kept the answer back.
   mutating func ask(_ refusals: RefusalReader) -> SilentSource? {
     guard !questions.isEmpty else { return nil }
-    let (answers, silent) = Errand.ask(questions, slots: slots.count)
+    let (answers, silent) = Errand.ask(questions, slots: slots.count, by: files)
     for (inode, slot) in slots {
       switch answers[slot] {
       case .told(let answer): findings[inode]?.flags = SocketFlags(answer)
@@ -349,7 +349,9 @@ extension ProcessReader {
     guard !inodes.isEmpty else { return [:] }
     let whom = ProcessQuestion.Whom.youngestHolders(of: Array(inodes), within: microseconds)
     var names: [UInt64: String] = [:]
-    for process in newFiles().ask(ProcessQuestion(whom, [.contents("comm")])).processes {
+    let files = newFiles()
+    defer { files.end() }
+    for process in files.ask(ProcessQuestion(whom, [.contents("comm")])).processes {
       guard let command = process.command else { continue }
       for held in process.descriptors { names[held.inode] = command }
     }
