@@ -316,7 +316,7 @@ struct Gathering {
     let isAsked = detail == .everySocket ? { _ in true } : detail.isAsked(all, host)
     var found: KernelEvidence.FoundHolders?
     let files = reader.newFiles()
-    let seen = reader.examine(&all, asks: isAsked, files) { inodes in
+    let seen = reader.examine(&all, asks: isAsked, files, withParents: search.names) { inodes in
       found = search.bpf ? holders(ports, inodes, &use) : nil
       return found?.descriptors
     }

@@ -212,14 +212,11 @@ static int is_running(int32_t process) {
   return end && end[1] == ' ' && end[2] == 'R';
 }
 
-int32_t portwhy_parent_in(const char *stat) {
-  const char *end = strrchr(stat, ')');
-  return end && end[1] == ' ' && end[2] != 0 ? (int32_t)strtol(end + 3, 0, 10) : 0;
-}
-
 int32_t portwhy_parent_of(int32_t process) {
   char text[512];
-  return read_file(process, "stat", text, sizeof text) ? portwhy_parent_in(text) : 0;
+  if (!read_file(process, "stat", text, sizeof text)) return 0;
+  const char *end = strrchr(text, ')');
+  return end && end[1] == ' ' && end[2] != 0 ? (int32_t)strtol(end + 3, 0, 10) : 0;
 }
 
 /* What another child reads of the one that is waited for, again and again: /proc may keep its readers waiting too. The

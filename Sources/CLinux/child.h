@@ -34,8 +34,7 @@ int portwhy_is_stuck_at(int kind, uint32_t step);
 /* Lets go of a child that is no thread: 1 where it has ended, 0 where it is stuck. */
 int portwhy_end_child(struct portwhy_errand *errand);
 
-/* The parent of a process, and the parent that stands in a /proc/PID/stat; 0 where there is none. */
+/* The parent of a process, as its stat(5) has it; 0 where it is gone. */
 int32_t portwhy_parent_of(int32_t process);
-int32_t portwhy_parent_in(const char *stat);
 
 #endif

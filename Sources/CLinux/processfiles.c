@@ -89,8 +89,38 @@ static int owner_of(int directory, const char *path, struct stat *status) {
 
 static char *text;
 static size_t text_size;
-/* The parent that stands in the last /proc/PID/stat that was read; 0 for none. */
-static int32_t parent;
+/* What stands in the last /proc/PID/stat that was read. */
+static int32_t parent, group, session;
+
+static void note_stat(const char *stat) {
+  char *end = strrchr(stat, ')');
+  parent = group = session = 0;
+  if (!end || end[1] != ' ' || end[2] == 0) return;
+  parent = (int32_t)strtol(end + 3, &end, 10);
+  group = (int32_t)strtol(end, &end, 10);
+  session = (int32_t)strtol(end, 0, 10);
+}
+
+static int means_gone(int error) { return error == ESRCH || error == ENOENT || error == EBADF; }
+
+/* 0 where a process is there, or errno. */
+static int find(int32_t process) {
+  char path[32];
+  struct stat status;
+  snprintf(path, sizeof path, "%d/stat", (int)process);
+  return fstatat(proc, path, &status, 0) == 0 ? 0 : errno;
+}
+
+static int is_silent(int32_t process);
+
+static int find_leader(int32_t process) {
+  if (group == process || group <= 0 || session <= 0 || session == group) return EINVAL;
+  if (is_silent(group) || is_silent(session) || is_silent(1)) return EAGAIN;
+  int error = find(group);
+  if (error == 0) return 0;
+  /* Where process 1 cannot be seen /proc hides processes, and a leader may only be hidden. */
+  return means_gone(error) && find(1) == 0 && find(session) == 0 ? ENOENT : EAGAIN;
+}
 
 static void ask_file(int directory, int32_t process, const struct portwhy_file_question *question) {
   struct stat status;
@@ -106,7 +136,7 @@ static void ask_file(int directory, int32_t process, const struct portwhy_file_q
   case PORTWHY_FILE_CONTENTS:
     error = read_contents(directory, question->path, text, question->limit, &count);
     text[count] = 0;
-    if (strcmp(question->path, "stat") == 0) parent = portwhy_parent_in(text);
+    if (strcmp(question->path, "stat") == 0) note_stat(text);
     break;
   case PORTWHY_FILE_LINK: {
     ssize_t length = readlinkat(directory, question->path, text, PATH_MAX);
@@ -121,6 +151,7 @@ static void ask_file(int directory, int32_t process, const struct portwhy_file_q
     count = sizeof number;
     break;
   }
+  case PORTWHY_FILE_LEADER: error = find_leader(process); break;
   default:
     if (question->what == PORTWHY_FILE_OWNER) error = owner_of(directory, question->path, &status);
     else if (fstatat(directory, question->path, &status, 0) != 0) error = errno;
@@ -144,10 +175,15 @@ struct request {
   unsigned char *known;
   uint32_t missing;
   int is_over;
+  /* So many of the questions are asked of a process. */
+  uint32_t asked;
+  /* The parents of who was found. */
+  int32_t parents[256];
+  uint32_t parent_count;
 };
 
 static struct request taken_apart(const struct portwhy_process_request *head) {
-  struct request request = {.head = *head, .missing = head->inodes};
+  struct request request = {.head = *head, .missing = head->inodes, .asked = head->questions};
   request.inodes = (const void *)(head + 1);
   request.descriptors = (const void *)(request.inodes + head->inodes);
   request.root_questions = (const void *)(request.descriptors + head->descriptors);
@@ -155,29 +191,34 @@ static struct request taken_apart(const struct portwhy_process_request *head) {
   return request;
 }
 
-static int is_silent(const struct request *request, int32_t process) {
+static int32_t silent[4];
+
+static int is_silent(int32_t process) {
   for (int place = 0; place < 4; place++)
-    if (request->head.silent[place] == process) return 1;
+    if (silent[place] == process) return 1;
   return portwhy_is_stuck_at(errand->kind, (uint32_t)process);
 }
 
 /* Notes whom is looked at, so that he can be named; 0 where he is passed over. */
-static int begins(const struct request *request, int32_t process) {
+static int begins(int32_t process) {
   __atomic_store_n(&errand->state->step, (uint32_t)process, __ATOMIC_RELEASE);
-  if (!is_silent(request, process)) return 1;
+  if (!is_silent(process)) return 1;
   tell(process, PORTWHY_FRAME_SILENT, 0, 0, 0);
   return 0;
 }
 
-static void ask_files(const struct request *request, int32_t process, int directory) {
-  for (uint32_t place = 0; place < request->head.questions; place++) {
+static void ask_files(struct request *request, int32_t process, int directory) {
+  parent = group = session = 0;
+  for (uint32_t place = 0; place < request->asked; place++) {
     ask_file(directory, process, request->questions + place);
   }
   tell(process, PORTWHY_FRAME_WHOLE, 0, 0, 0);
+  uint32_t most = sizeof request->parents / sizeof *request->parents;
+  if (parent > 0 && request->parent_count < most) request->parents[request->parent_count++] = parent;
 }
 
 /* The same beside one of its directories: `..` stays what it is where the number is given to another process meanwhile. */
-static void ask_around(const struct request *request, int32_t process, int directory) {
+static void ask_around(struct request *request, int32_t process, int directory) {
   int place = openat(directory, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (place < 0) tell(process, PORTWHY_FRAME_REFUSED, errno, 0, 0);
   else ask_files(request, process, place);
@@ -225,8 +266,6 @@ static uint64_t socket_inode(int directory, const char *name, int *error) {
   }
   return 0;
 }
-
-static int means_gone(int error) { return error == ESRCH || error == ENOENT || error == EBADF; }
 
 /* The place of an inode among those of the request, or -1. */
 static int64_t place_of(const struct request *request, uint64_t inode) {
@@ -318,6 +357,15 @@ static void look_at_descriptors(struct request *request, int32_t process) {
 }
 
 static void look_at_files(struct request *request, int32_t process) {
+  if (request->asked == 1) {
+    /* Of one file the directory need not be opened. */
+    struct portwhy_file_question one = *request->questions;
+    snprintf(one.path, sizeof one.path, "%d/%s", (int)process, request->questions->path);
+    tell(process, PORTWHY_FRAME_PROCESS, 0, 0, 0);
+    ask_file(proc, process, &one);
+    tell(process, PORTWHY_FRAME_WHOLE, 0, 0, 0);
+    return;
+  }
   int place = open_process(process, "");
   if (place < 0) {
     tell(process, PORTWHY_FRAME_REFUSED, errno, 0, 0);
@@ -370,7 +418,7 @@ static int look_at_all(struct request *request) {
   for (uint32_t turn = 0; turn < list.count && !is_over(request); turn++) {
     int32_t process = list.numbers[is_downwards ? list.count - 1 - turn : turn], after = request->head.after;
     if (after != 0 && (is_downwards ? process >= after : process <= after)) continue;
-    if (!begins(request, process)) continue;
+    if (!begins(process)) continue;
     if (request->head.whom == PORTWHY_EVERYBODY) {
       look_at_files(request, process);
       continue;
@@ -393,7 +441,7 @@ static void look_at_parents(struct request *request, int32_t process) {
       if (request->known[process / 8] & bit) return;
       request->known[process / 8] |= bit;
     }
-    if (!begins(request, process)) return;
+    if (!begins(process)) return;
     parent = 0;
     look_at_files(request, process);
     process = parent;
@@ -435,7 +483,7 @@ static int look_at_named(struct request *request) {
       continue;
     }
     int is_confirmed = request->head.whom == PORTWHY_CONFIRMED;
-    if (!begins(request, held->process)) {
+    if (!begins(held->process)) {
       if (is_confirmed) return ESTALE;
     } else if (!is_confirmed) {
       look_at_files(request, held->process);
@@ -476,7 +524,14 @@ static int answer(const struct portwhy_process_request *head) {
   for (uint32_t place = 0; place < head->root_questions; place++) {
     ask_file(proc, 0, request.root_questions + place);
   }
-  return head->whom < PORTWHY_NAMED ? look_at_all(&request) : look_at_named(&request);
+  memcpy(silent, head->silent, sizeof silent);
+  int error = head->whom < PORTWHY_NAMED ? look_at_all(&request) : look_at_named(&request);
+  if (error != 0 || head->parent_questions == 0) return error;
+  uint32_t count = request.parent_count;
+  request.asked = head->parent_questions;
+  tell(0, PORTWHY_FRAME_PARENTS, 0, 0, 0);
+  for (uint32_t place = 0; place < count; place++) look_at_parents(&request, request.parents[place]);
+  return 0;
 }
 
 static _Noreturn void serve(const char *root, const struct portwhy_process_request *first) {

@@ -15,7 +15,9 @@ enum {
   PORTWHY_FILE_LINK,      /* readlinkat(2) */
   PORTWHY_FILE_STATUS,    /* struct portwhy_file_status, symbolic links followed */
   PORTWHY_FILE_MOUNT,     /* uint64_t: the number of the mount it is on */
-  PORTWHY_FILE_OWNER      /* struct portwhy_file_status of the user namespace that owns this namespace */
+  PORTWHY_FILE_OWNER,     /* struct portwhy_file_status of the user namespace that owns this namespace */
+  PORTWHY_FILE_LEADER     /* no file, but whether the leader of the process group, as `stat` before it has that, has gone while
+                             its session lives on: then error ENOENT, and 0 or another where not */
 };
 
 struct portwhy_file_question {
@@ -60,6 +62,8 @@ struct portwhy_process_request {
   uint32_t many_files;  /* where the host has so many files open, nothing is read: error E2BIG; 0 for no limit */
   int32_t after;        /* of all processes: goes on behind this one; 0 for the first */
   int32_t silent[4];    /* processes that are passed over */
+  uint32_t parent_questions;  /* so many of the questions are asked of the parents of whom was found too; 0 for none */
+  uint32_t unused;
 };
 
 enum {
@@ -68,6 +72,7 @@ enum {
   PORTWHY_FRAME_WHOLE,    /* all of that process */
   PORTWHY_FRAME_REFUSED,  /* a process that may not be looked at, or whose files are passed over */
   PORTWHY_FRAME_SILENT,   /* a process that is passed over: it keeps another look waiting */
+  PORTWHY_FRAME_PARENTS,  /* all were looked at, and those who follow are parents */
   PORTWHY_FRAME_LISTED,   /* uint32_t: how many processes there are; with error 0 the first is among them */
   PORTWHY_FRAME_DONE      /* nothing follows */
 };

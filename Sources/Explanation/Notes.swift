@@ -193,9 +193,9 @@ extension Note {
     let what =
       if let directory = source?.directory {
         if let pid = source?.pid {
-          "somebody keeps what \(directory) tells of \(source?.command.map { "\($0)(\(pid))" } ?? "process \(pid)") locked"
+          "somebody keeps \(directory) locked, the directory of \(source?.command.map { "\($0)(\(pid))" } ?? "a process")"
         } else {
-          "somebody keeps the list of processes in \(directory) locked"
+          "somebody keeps \(directory) locked, and with it the list of all processes"
         }
       } else if let pid = source?.pid {
         "\(source?.command ?? "")(\(pid)) keeps whoever looks at its descriptors waiting"

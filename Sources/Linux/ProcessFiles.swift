@@ -25,6 +25,10 @@ package struct FileQuestion: Sendable, Hashable {
 
   /// The user namespace that owns a namespace (ioctl_ns(2)).
   package static func owner(_ path: String) -> Self { Self(what: PORTWHY_FILE_OWNER, limit: 0, path: path) }
+
+  /// Whether the leader of the process group, as `stat` among the questions before has that, has gone while its session lives
+  /// on.
+  package static let groupLeader = Self(what: PORTWHY_FILE_LEADER, limit: 0, path: "")
 }
 
 /// What the files of one process said, or those of /proc itself.
@@ -61,6 +65,8 @@ package struct ToldProcess: Sendable {
   }
 
   package func owner(_ path: String) -> FileStatus? { bytes(PORTWHY_FILE_OWNER, path).flatMap { FileStatus($0) } }
+
+  package var hasGroupLeaderGone: Bool { error("") == .noEntry }
 
   /// The errno for which a file could not be read; nil where it was.
   package func error(_ path: String) -> SystemError? {
@@ -106,10 +112,14 @@ package struct ProcessQuestion: Sendable {
   package var rootFiles: [FileQuestion]
   /// Where the host has so many files open, each of which a walk looks at, nothing is read; nil for no limit.
   package var manyFiles: Int?
+  /// So many of the files are read of the parents, too, of whom is found, up to the first process; they are kept (`lately`).
+  package var parentFiles: Int
 
   package init(
-    _ whom: Whom, _ files: [FileQuestion], rootFiles: [FileQuestion] = [], unlessOpen manyFiles: Int? = nil
+    _ whom: Whom, _ files: [FileQuestion], rootFiles: [FileQuestion] = [], unlessOpen manyFiles: Int? = nil,
+    ofParents parentFiles: Int = 0
   ) {
+    self.parentFiles = parentFiles
     self.whom = whom
     self.files = files
     self.rootFiles = rootFiles
@@ -171,6 +181,8 @@ package final class ProcessFiles {
   /// Those of them whose name may be asked for: no look into their directory was stuck.
   private var named: Set<Int32> = []
   private var starts = 0
+  /// What was told last of some of those who were found and of their parents.
+  package private(set) var lately: [Int32: ToldProcess] = [:]
   /// One that a child of an earlier look is still waiting for.
   private var passedOver: Int32?
   private var source: SilentSource?
@@ -218,8 +230,15 @@ package final class ProcessFiles {
         break
       }
       guard let pid = leave(&reading, isSilent), pid > 0 else { break }
+      if reading.parents != nil {
+        reading.reply.end = .done
+        break
+      }
       passedOver.append(pid)
       if question.isOfAll { after = pid } else { reading.forget() }
+    }
+    for process in reading.reply.processes.prefix(256) + (reading.parents ?? []) where question.parentFiles > 0 {
+      lately[process.pid] = process
     }
     return reading.reply
   }
@@ -336,6 +355,7 @@ private struct Request {
     head.questions = UInt32(clamping: question.files.count)
     head.many_files = question.manyFiles.map { UInt32(clamping: max($0, 1)) } ?? 0
     head.after = after
+    head.parent_questions = UInt32(clamping: question.parentFiles)
     withUnsafeMutableBytes(of: &head.silent) { places in
       let places = places.bindMemory(to: Int32.self)
       for (place, pid) in zip(places.indices, passedOver) { places[place] = pid }
@@ -385,6 +405,8 @@ private struct Reading {
   /// What is not yet a whole frame.
   private var rest: [UInt8] = []
   private var current: ToldProcess?
+  /// Once all were looked at, their parents.
+  private(set) var parents: [ToldProcess]?
 
   init(_ question: ProcessQuestion) {
     self.question = question
@@ -417,7 +439,9 @@ private struct Reading {
     case PORTWHY_FRAME_PROCESS:
       if current?.pid != frame.process {
         breakOff()
-        current = ToldProcess(pid: frame.process, questions: question.files)
+        current = ToldProcess(
+          pid: frame.process,
+          questions: parents == nil ? question.files : Array(question.files.prefix(question.parentFiles)))
       }
       for place in stride(from: 0, to: bytes.count, by: MemoryLayout<portwhy_descriptor>.stride) {
         let held = bytes.loadUnaligned(fromByteOffset: place, as: portwhy_descriptor.self)
@@ -426,9 +450,10 @@ private struct Reading {
     case PORTWHY_FRAME_WHOLE:
       current?.isWhole = true
       breakOff()
+    case PORTWHY_FRAME_PARENTS: parents = []
     case PORTWHY_FRAME_REFUSED:
       current = nil
-      reply.refused.append((frame.process, SystemError(rawValue: frame.error)))
+      if parents == nil { reply.refused.append((frame.process, SystemError(rawValue: frame.error))) }
     case PORTWHY_FRAME_SILENT: if !reply.silent.contains(frame.process) { reply.silent.append(frame.process) }
     case PORTWHY_FRAME_LISTED:
       reply.hasFirst = frame.error == 0
@@ -446,7 +471,9 @@ private struct Reading {
 
   /// No more comes of the process that is being told.
   mutating func breakOff() {
-    if let process = current { reply.processes.append(process) }
+    if let process = current {
+      if parents == nil { reply.processes.append(process) } else { parents?.append(process) }
+    }
     current = nil
     rest = []
   }

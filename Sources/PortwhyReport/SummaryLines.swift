@@ -123,7 +123,9 @@ package enum BriefLines {
     switch socket.owner {
     case .process:
       if let unit = socket.activation?.unit { return unit }
-      let names = socket.processes.map { $0.unit ?? $0.container.map(shortContainer) ?? $0.command }
+      let names = socket.processes.map {
+        $0.unit ?? $0.container.map(shortContainer) ?? ($0.command.isEmpty ? "hidden" : $0.command)
+      }
       return Set(names).sorted().joined(separator: ",")
     case .kernel: return socket.kernelOwner?.interface ?? socket.kernelOwner?.word.rawValue ?? "kernel"
     case .none: return "nobody"

@@ -162,6 +162,91 @@ struct HostileLockTests {
     }
   }
 
+  /// Runs `body` with a port on which process 2 listens, and with how portwhy is started there while process 3 holds the lock
+  /// of a directory of /proc.
+  private func besideLock(of directory: String, _ body: (UInt16, [String]) throws -> Void) throws {
+    try inNamespace { port, _, _ in
+      let through = [testDirectory + "/hostile", "locked", directory, "\(port)"]
+      let status = try run(through + ["/usr/bin/true"], Start()).status
+      guard status != 2 else { return print("skipped: this host has no FUSE for users") }
+      try #require(status == 0)
+      try body(port, through)
+    }
+  }
+
+  @Test("who keeps the list of his descriptors locked is named, and everybody else is told in whole")
+  func lockedDescriptors() throws {
+    try besideLock(of: "own") { port, through in
+      let answer = try Answer(["0.0.0.0:\(port)"], Start(through: through))
+      #expect(answer.verdict == "fails" && answer.violations() == [] && answer.pids == [2])
+      #expect(binds(answer) == Array(repeating: "EADDRINUSE", count: 4))
+      #expect(answer.sockets.first?["processes"]?.elements.first?["command"]?.text == "victim")
+      #expect(answer.sockets.first?["reuseport"] == .bool(false))
+      #expect(reasons(answer) == ["no-answer"] && answer.notes.contains("no-answer"))
+      let silent = answer.document["visibility"]?["silent"]
+      #expect(silent?["pid"]?.integer == 3 && silent?["directory"]?.text == "/proc/3")
+      #expect(silent?["command"]?.text == "hostile")
+      let screen = try portwhy(["--no-bpf", "0.0.0.0:\(port)"], Start(through: through)).untimed
+      #expect(screen.contains("somebody keeps /proc/3 locked, the directory of hostile(3): it was not waited for"))
+      #expect(screen.contains("is taken: victim (pid 2, root"))
+      let nobodys = try Answer(["0.0.0.0:\(port)"], Start(through: through + Start.asNobody.through))
+      #expect(nobodys.verdict == "fails" && nobodys.violations() == [] && reasons(nobodys).contains("no-answer"))
+      #expect(nobodys.document["visibility"]?["silent"]?["pid"]?.integer == 3)
+    }
+  }
+
+  @Test("where the directory of the holder is locked, its descriptor tells as much as it does otherwise")
+  func lockedHolder() throws {
+    try besideLock(of: "/proc/2") { port, through in
+      let answer = try Answer(["0.0.0.0:\(port)"], Start(through: through))
+      #expect(answer.verdict == "fails" && answer.violations() == [])
+      #expect(binds(answer) == Array(repeating: "EADDRINUSE", count: 4))
+      #expect(reasons(answer) == ["no-answer"] && answer.document["visibility"]?["silent"]?["pid"]?.integer == 2)
+      #expect(answer.document["visibility"]?["silent"]?["command"] == .null)
+      let without = try Answer(["--no-bpf", "0.0.0.0:\(port)"], Start(through: through))
+      #expect(without.verdict == "fails" && without.violations() == [] && without.pids == [])
+      #expect(without.sockets.first?["owner"]?.text == "hidden")
+      #expect(without.sockets.first?["unknown_because"]?.text == "no-answer")
+      #expect(reasons(without) == ["no-answer"])
+      let screen = try portwhy(["--no-bpf", "0.0.0.0:\(port)"], Start(through: through)).untimed
+      #expect(screen.contains("somebody keeps /proc/2 locked, the directory of a process: it was not waited for"))
+      if answer.pids == [2] {
+        #expect(answer.sockets.first?["reuseport"] == .bool(false), "an iterator finds it")
+        let screen = try portwhy(["0.0.0.0:\(port)"], Start(through: through)).untimed
+        #expect(screen.contains("is taken: a process (pid 2, root"))
+      }
+    }
+  }
+
+  @Test("where the directory of the first process is locked, everybody behind it is found")
+  func lockedFirst() throws {
+    try besideLock(of: "/proc/1") { port, through in
+      for words in [["0.0.0.0:\(port)"], ["--no-bpf", "0.0.0.0:\(port)"]] {
+        let answer = try Answer(words, Start(through: through))
+        #expect(answer.verdict == "fails" && answer.violations() == [] && answer.pids == [2])
+        #expect(answer.document["visibility"]?["silent"]?["pid"]?.integer == 1)
+      }
+      // Each of them ends, with or without the names of who holds what.
+      for words in [["-q", "0.0.0.0:\(port)"], ["--deep", "0.0.0.0:\(port)"], ["--brief", "0.0.0.0:\(port)"]] {
+        #expect(try portwhy(words, Start(through: through)).status == 1)
+      }
+      let others = [[], ["---complete", "targets", ""], ["---complete", "namespaces", ""], ["127.0.0.9:\(port)"]]
+      for words in others { #expect(try portwhy(words, Start(through: through)).status == 0, "\(words)") }
+    }
+  }
+
+  @Test("SIGINT ends a watch beside a locked directory at once, and who was left behind ends with the lock")
+  func interruptedBesideLock() throws {
+    try besideLock(of: "/proc/2") { port, through in
+      var running = try RunningProgram(
+        ["--watch", "--json", "--interval", "0.1", "0.0.0.0:\(port)"], through: through)
+      #expect(running.read { output, _ in output.split(separator: "\n").count >= 3 })
+      running.send(SIGINT)
+      // Once nobody is left in its pid namespace.
+      #expect(running.wait(seconds: 60) == 130)
+    }
+  }
+
   /// portwhy, which gets no answer over rtnetlink.
   private let withoutRoutes = Start(through: [testDirectory + "/hostile", "routes"])
 

@@ -11,10 +11,12 @@ struct RunningProgram: ~Copyable {
   private var ending: Int32?
 
   /// Starts it from the calling thread, so in its network namespace; one of the two streams may be a terminal.
-  init(_ arguments: [String], outputIsTerminal: Bool = false, errorsAreTerminal: Bool = false) throws {
+  init(
+    _ arguments: [String], through: [String] = [], outputIsTerminal: Bool = false, errorsAreTerminal: Bool = false
+  ) throws {
     let first = try outputIsTerminal ? makeTerminal(80) : makePipeAsTerminal()
     let second = try errorsAreTerminal ? makeTerminal(80) : makePipeAsTerminal()
-    let child = try spawn([portwhyBinary] + arguments, output: first.child, errors: second.child)
+    let child = try spawn(through + [portwhyBinary] + arguments, output: first.child, errors: second.child)
     pid = child
     output = first.test
     errors = second.test

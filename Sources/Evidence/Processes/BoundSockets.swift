@@ -21,7 +21,8 @@ extension ProcessReader {
     var search = BoundSocketSearch(ports: ports, namespace: OwnNamespace(procRoot: procRoot))
     var found = FoundBoundSockets(sockets: [], complete: false)
     let files = newFiles()
-    let reply = files.ask(ProcessQuestion(.holdersOfOthers(than: Array(inodes)), [.contents("comm"), .status("ns/net")]))
+    let reply = files.ask(
+      ProcessQuestion(.holdersOfOthers(than: Array(inodes)), [.contents("comm"), .status("ns/net")]))
     for process in reply.processes { search.note(process) }
     found.silent = search.ask(files) ?? files.silentSource()
     let walk = ProcessWalk(reply, files)

@@ -82,14 +82,15 @@ private struct Surroundings: ~Copyable {
   init(_ files: ProcessFiles, of sockets: [SocketObservation], root: consuming Descriptor) {
     self.files = files
     self.root = root
-    // All at once, with what started them.
+    for (pid, process) in files.lately { known[pid] = .some(Relative(process)) }
+    // All others at once, with what started them.
     var first: [Int32] = []
     var seen: Set<Int32> = []
     for process in sockets.lazy.flatMap(\.processes) where seen.insert(process.pid).inserted {
-      first.append(process.pid)
-      if first.count == Self.most { break }
+      if known[process.pid] == nil { first.append(process.pid) }
+      if seen.count == Self.most { break }
     }
-    read(.namedAndParents(first))
+    if !first.isEmpty { read(.namedAndParents(first)) }
   }
 
   mutating func tell(_ record: inout ProcessRecord, of socket: (local: Endpoint, transport: TransportProtocol)) {
@@ -306,9 +307,7 @@ private struct Relative {
 
   var told: ToldProcess
 
-  static let files: [FileQuestion] = [
-    .contents("stat"), .status("."), .contents("comm"), .contents("cgroup", limit: 64 << 10),
-  ]
+  static let files = Array(ToldProcess.holderFiles.prefix(ToldProcess.filesOfParents))
 
   init?(_ told: ToldProcess) {
     guard let uid = told.status(".")?.uid, let stat = told.stat, let command = told.command else { return nil }

@@ -47,12 +47,13 @@ package struct ProcessReader: Sendable {
   ///   - asks: whether a holder's descriptor is asked for the options of a socket.
   ///   - search: asked first where the host has many files open. /proc has to confirm what it finds, else it is walked.
   ///   - files: who reads /proc for this look.
+  ///   - withParents: `readSurroundings` is next, by the same.
   package func examine(
     _ sockets: inout [SocketObservation], controlGroupPaths: Bool = false,
-    asks: (SocketObservation) -> Bool = { _ in true }, _ files: ProcessFiles? = nil,
+    asks: (SocketObservation) -> Bool = { _ in true }, _ files: ProcessFiles? = nil, withParents: Bool = false,
     search: HolderSearch = { _ in nil }
   ) -> ProcessVisibility {
-    var notes = HolderNotes(files ?? newFiles())
+    var notes = HolderNotes(files ?? newFiles(), parentFiles: withParents ? ToldProcess.filesOfParents : 0)
     for socket in sockets {
       guard let inode = socket.inode else { continue }
       notes.findings[inode, default: Finding()].expect(socket, asks: asks(socket))
@@ -119,7 +120,7 @@ package struct ProcessReader: Sendable {
       files.ask(
         ProcessQuestion(
           whom, ToldProcess.holderFiles, rootFiles: HostPaths.questions + RefusalReader.questions,
-          unlessOpen: manyFiles))
+          unlessOpen: manyFiles, ofParents: notes.parentFiles))
     }
     var reply = asked(.holders(of: inodes), unlessOpen: manyFiles)
     var searched: [DescriptorHolder]?
@@ -196,7 +197,13 @@ private struct HolderNotes {
   let files: ProcessFiles
   private var asked = AskedFiles()
 
-  init(_ files: ProcessFiles) { self.files = files }
+  /// So many files of the parents of a holder will be wanted.
+  let parentFiles: Int
+
+  init(_ files: ProcessFiles, parentFiles: Int) {
+    self.files = files
+    self.parentFiles = parentFiles
+  }
 
   /// Notes the processes that hold some of the sockets.
   mutating func add(_ reply: ProcessReply) {
@@ -294,22 +301,6 @@ struct AskedFiles {
 }
 
 extension ToldProcess {
-  /// Fills in the parent, when it was started, and the leader of the process group if that has gone while its session lives on.
-  func readAncestry(into record: inout ProcessRecord, _ files: ProcessFiles) {
-    guard let stat else { return }
-    record.parent = stat.parent
-    record.startedAt = stat.startedAt
-    guard stat.group != pid, stat.group > 0, stat.session > 0, stat.session != stat.group else { return }
-    let reply = files.ask(ProcessQuestion(.named([1, stat.group, stat.session]), [.status("stat")]))
-    func exists(_ other: Int32) -> Bool {
-      reply.processes.contains { $0.pid == other && $0.status("stat") != nil }
-    }
-    // Where process 1 cannot be seen /proc hides processes, and a leader may only be hidden.
-    guard reply.end == .done, !reply.silent.contains(stat.group), exists(1), !exists(stat.group), exists(stat.session)
-    else { return }
-    record.goneLeader = stat.group
-  }
-
   /// What a docker-proxy forwards to, from its own arguments; nil for every other program.
   ///
   /// The arguments of no other program are read, and of these nothing else is kept: arguments hold secrets. Anybody may
@@ -320,7 +311,8 @@ extension ToldProcess {
   ) -> Endpoint? {
     guard let executable = record.executable, executable.split(separator: "/").last == "docker-proxy",
       let owner = effectiveUID(files), owner == 0 || (owner == record.userManager && record.unit == "docker.service"),
-      let text = asked.contents(["cmdline"], of: self, in: files.procRoot, limit: 16 << 10, isRoots: owner == 0)?.first
+      let text = asked.contents(["cmdline"], of: self, in: files.procRoot, limit: 16 << 10, isRoots: owner == 0)?
+        .first
     else { return nil }
     return dockerProxyTarget(arguments: text.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
   }

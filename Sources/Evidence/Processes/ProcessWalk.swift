@@ -6,9 +6,13 @@ extension ToldProcess {
   /// What is told of a holder. `exe`, `cwd` and what they are mounted on say where its program is.
   static let holderFiles: [FileQuestion] = [
     // A path has at most 4 KiB (PATH_MAX), and cgroup v1 has a line for each of a dozen hierarchies.
-    .contents("comm"), .contents("cgroup", limit: 64 << 10), .contents("stat"), .link("exe"), .link("cwd"), .status("."),
-    .status("fd"), .status("ns/mnt"), .mount("exe"), .mount("cwd"), .mount("root"),
+    .contents("stat"), .status("."), .contents("comm"), .contents("cgroup", limit: 64 << 10), .link("exe"),
+    .link("cwd"),
+    .status("fd"), .status("ns/mnt"), .mount("exe"), .mount("cwd"), .mount("root"), .groupLeader,
   ]
+
+  /// What is told of a process that stands around a holder: the first of these.
+  static let filesOfParents = 4
 
   /// `/proc/PID/cgroup`; empty where it cannot be read.
   var controlGroup: ControlGroup {
@@ -41,7 +45,11 @@ extension ToldProcess {
     // The directory of a process belongs to its effective uid even where its files are root's (`task_dump_owner`).
     record.uid = status(".")?.uid
     record.workingDirectory = link("cwd")
-    readAncestry(into: &record, files)
+    if let stat {
+      record.parent = stat.parent
+      record.startedAt = stat.startedAt
+      if hasGroupLeaderGone { record.goneLeader = stat.group }
+    }
     return record
   }
 }

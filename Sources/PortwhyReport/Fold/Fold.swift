@@ -268,7 +268,7 @@ struct FoldGroup: Sendable, Hashable {
     if let container = process.container {
       return "container " + (process.containerName ?? shortContainer(container))
     }
-    return process.unit ?? process.command
+    return process.unit ?? (process.command.isEmpty ? "hidden" : process.command)
   }
 }
 
