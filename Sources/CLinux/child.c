@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "child.h"
 #include "processes.h"
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -224,6 +225,7 @@ int32_t portwhy_parent_of(int32_t process) {
 struct watch {
   int32_t process;
   uint32_t turns;
+  uint32_t is_over;
   struct {
     uint64_t time, work;
     int is_running;
@@ -233,13 +235,14 @@ struct watch {
 static void watch_process(int32_t process, struct watch *watch) {
   const struct timespec pause = {0, 5000000};
   close_all(0, ~0u);
-  for (uint32_t turn = 1; 1; turn++) {
+  for (uint32_t turn = 1; !__atomic_load_n(&watch->is_over, __ATOMIC_ACQUIRE); turn++) {
     watch->told[turn % 2].work = busy(process);
     watch->told[turn % 2].is_running = is_running(process);
     watch->told[turn % 2].time = nanoseconds();
     __atomic_store_n(&watch->turns, turn, __ATOMIC_RELEASE);
-    nanosleep(&pause, 0);
+    syscall(SYS_futex, &watch->is_over, FUTEX_WAIT, 0, &pause, 0, 0);
   }
+  _exit(0);
 }
 
 /* 0 where there is none. */
@@ -259,13 +262,17 @@ static struct watch *start_watch(int32_t process) {
 static void end_watch(struct watch *watch) {
   const struct timespec moment = {0, 1000000};
   if (!watch) return;
-  kill(watch->process, SIGKILL);
+  __atomic_store_n(&watch->is_over, 1, __ATOMIC_RELEASE);
+  syscall(SYS_futex, &watch->is_over, FUTEX_WAKE, 1, 0, 0, 0);
   pid_t ended = 0;
-  for (int turn = 0; turn < 20 && ended == 0; turn++) {
-    if (turn > 0) nanosleep(&moment, 0);
+  for (int turn = 0; turn < 50 && ended == 0; turn++) {
+    nanosleep(&moment, 0);
     ended = waitpid(watch->process, 0, WNOHANG | __WALL);
   }
-  if (ended == 0) remember_stuck(watchers, watch->process, 0);
+  if (ended == 0) {
+    kill(watch->process, SIGKILL);
+    remember_stuck(watchers, watch->process, 0);
+  }
   munmap(watch, sizeof *watch);
 }
 

@@ -46,7 +46,9 @@ private struct ProcessGroups {
   private let children: [Int32: Int]
 
   init(_ files: ProcessFiles) {
-    for process in files.ask(ProcessQuestion(.everybody, [.contents("stat")])).processes {
+    let reply = files.ask(ProcessQuestion(.everybody, [.contents("stat")]))
+    // A group or a family of which some are not seen is not ended as a whole.
+    for process in reply.processes where reply.end == .done && reply.silent.isEmpty {
       stats[process.pid] = process.stat
     }
     groups = Dictionary(grouping: stats.values, by: \.group).mapValues(\.count)
