@@ -12,7 +12,7 @@ private struct FailingServer: ~Copyable {
   let descriptor: Int32
 
   init(_ family: Int32 = AF_INET, type: __socket_type = SOCK_STREAM, options: [Int32] = []) {
-    descriptor = socket(family, Int32(type.rawValue), 0)
+    descriptor = socket(family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     for option in options { set(SOL_SOCKET, option) }
   }
 
