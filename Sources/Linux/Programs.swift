@@ -126,9 +126,6 @@ package enum Clock {
   /// The same in milliseconds.
   package static var milliseconds: UInt64 { microseconds / 1000 }
 
-  /// CLOCK_THREAD_CPUTIME_ID: the processor time of this thread; the end of time where it cannot be read.
-  package static var processorMicroseconds: UInt64 { microseconds(CLOCK_THREAD_CPUTIME_ID) ?? .max }
-
   /// CLOCK_REALTIME: seconds since the epoch.
   package static var now: Double {
     var time = timespec()

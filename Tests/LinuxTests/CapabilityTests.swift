@@ -26,11 +26,10 @@ struct CapabilityTests {
 struct ClockTests {
   @Test("goes forward, in microseconds")
   func forward() {
-    let (start, processor) = (Clock.microseconds, Clock.processorMicroseconds)
+    let start = Clock.microseconds
     usleep(20_000)
     let passed = Clock.microseconds - start
     #expect(passed >= 20_000 && Clock.milliseconds >= start / 1000)
-    #expect(Clock.processorMicroseconds - processor < passed, "a sleep takes no processor time")
   }
 }
 
