@@ -85,7 +85,7 @@ let package = Package(
     tests(
       "KernelConformanceTests", ["Answers", "BSDModel", "BindRules", "Explanation", "KernelLab", "SocketModel"]),
     tests("SocketModelTests", ["SocketModel"]),
-    tests("BindRulesTests", ["BSDModel", "BindRules", "SocketModel"]),
+    tests("BindRulesTests", ["BSDModel", "BindRules", "FixtureTestSupport", "SocketModel"]),
     tests(
       "AnswersTests",
       [

@@ -244,8 +244,8 @@ extension BSDAttempt {
 }
 
 extension IPv6Address {
-  /// The IPv4 address inside ::a.b.c.d (RFC 4291, 2.5.5.1), :: and ::1 left out; nil for every other address.
+  /// The IPv4 address inside ::a.b.c.d (RFC 4291, 2.5.5.1), of :: and ::1 as well; nil for every other address.
   fileprivate var compatible: IPv4Address? {
-    high == 0 && low >> 32 == 0 && low > 1 ? IPv4Address(bits: UInt32(truncatingIfNeeded: low)) : nil
+    high == 0 && low >> 32 == 0 ? IPv4Address(bits: UInt32(truncatingIfNeeded: low)) : nil
   }
 }

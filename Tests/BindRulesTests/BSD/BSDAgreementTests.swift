@@ -4,7 +4,7 @@ import SocketModel
 import Testing
 
 /// Random sets of sockets, some of their facts unknown, in the words of the tables.
-private struct RandomSets {
+struct RandomSets {
   var random: Numbers
 
   mutating func chance(_ count: Int) -> Bool { random.pick(count) == 0 }
