@@ -444,7 +444,6 @@ static void leave_thread(struct portwhy_errand *errand) {
   let_go_of(errand->thread);
 }
 
-
 int portwhy_end_errand(struct portwhy_errand *errand) {
   if (errand->process == 0) return 1;
   if (!errand->thread) return portwhy_end_child(errand);

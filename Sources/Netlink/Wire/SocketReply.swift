@@ -26,8 +26,9 @@ extension SocketObservation {
 
   /// Reads the payload of one sock_diag reply, `struct inet_diag_msg` and its attributes.
   ///
-  /// The reuse flags are in no reply and start as unknown, and the upper layer protocol is not asked for. A TIME_WAIT socket comes with the state it closes from
-  /// (TIME_WAIT or FIN_WAIT2) and the timer `.timeWait` (`inet_twsk_diag_fill`); both are kept.
+  /// The reuse flags are in no reply and start as unknown, and the upper layer protocol is not asked for. A TIME_WAIT
+  /// socket comes with the state it closes from (TIME_WAIT or FIN_WAIT2) and the timer `.timeWait`
+  /// (`inet_twsk_diag_fill`); both are kept.
   package init(parsing bytes: Span<UInt8>, _ payload: Range<Int>, transport: TransportProtocol) throws(WireError) {
     var attributes = try AttributeCursor(after: Self.fixedSize, in: payload)
     let start = payload.lowerBound
