@@ -47,7 +47,10 @@ struct WholeAnswerTests {
       }
       if chance(3) { words.append(random.pick(["uid=5", "uid=0", "uid?"])) }
       if chance(6) { words.append(random.pick(["dev=2", "dev=3", "domain=2"])) }
-      if isConnected { words.append(random.pick(["remote=50000", "remote=50000", "port=40000 remote=443"])) }
+      if isConnected {
+        words.append(random.pick(["remote=50000", "remote=50000", "port=40000 remote=443", "remote=8080"]))
+      }
+      if isUDP, chance(8) { words.append("port=5353") }
       if !chance(4) { words.append("inode=\(inode)") }
       return words.filter { !$0.isEmpty }.joined(separator: " ")
     }
@@ -65,8 +68,14 @@ struct WholeAnswerTests {
 
     /// What of the host is not as everywhere, in words, and the host.
     mutating func host() -> (name: String, host: HostFacts) {
-      let (major, minor) = random.pick([(5, 10), (6, 1), (6, 7), (6, 18), (6, 18), (6, 18)])
-      var (names, host) = (["\(major).\(minor)"], openHost(kernel: KernelVersion(major: major, minor: minor)))
+      let release = random.pick([
+        "5.10.100", "5.15.1", "6.1.15", "6.1.40", "6.1.100", "6.1.192", "6.2.1", "6.5.1", "6.7.1", "6.12.90",
+        "6.18.44",
+        "6.18.44", "6.18.44", "6.18.44", "7.0.1",
+      ])
+      let numbers = release.split(separator: ".").map { Int($0) ?? 0 }
+      let kernel = KernelVersion(major: numbers[0], minor: numbers[1], stable: numbers[2], release: release)
+      var (names, host) = ([release], openHost(kernel: kernel))
       func with(_ name: String, _ change: (inout HostFacts) -> Void) {
         names.append(name)
         change(&host)
@@ -86,6 +95,8 @@ struct WholeAnswerTests {
           $0.ipv6NonlocalBind = nil
         }
       case 8: with("bindv6only") { $0.bindv6only = true }
+      case 9...11 where numbers[0] == 5: with("by-address") { $0.bindsByAddress = true }
+      case 12...13 where numbers[0] == 5: with("whole-port") { $0.bindsByAddress = false }
       default: break
       }
       return (names.joined(separator: " "), host)
@@ -99,7 +110,9 @@ struct WholeAnswerTests {
     for _ in 0..<500 {
       let isUDP = ports.chance(4)
       let inodes = Array(1...9).shuffled(using: &ports.random)
-      let texts = (0..<ports.random.pick([0, 1, 1, 2, 2, 3, 4])).map { ports.socket(isUDP, inodes[$0]) }
+      let texts = (0..<ports.random.pick([0, 1, 1, 2, 2, 3, 4])).map {
+        ports.socket(isUDP != ports.chance(20), inodes[$0])
+      }
       let words = ports.planned(isUDP)
       var planned = attempt(words)
       let (name, host) = ports.host()
@@ -111,6 +124,7 @@ struct WholeAnswerTests {
       let usual = ports.chance(8) ? UsualOptions(reuseaddr: true, reuseport: true, v6only: nil) : nil
       var snapshot = Snapshot(host: host, sockets: texts.map(socket), buckets: buckets)
       snapshot.isChainOrdered = isUDP && ports.chance(2)
+      if ports.chance(10) { snapshot.visibility.boundSocketsComplete = false }
       let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot) { _ in usual }
       var about = [name, words]
       if isOpen { about.append("v6only?") }
@@ -118,6 +132,7 @@ struct WholeAnswerTests {
       if let bucket = buckets.first { about.append("bucket \(bucket.fastReuseport.map { "\($0)" } ?? "none")") }
       if usual != nil { about.append("of a runtime") }
       if snapshot.isChainOrdered { about.append("in order") }
+      if !snapshot.visibility.boundSocketsComplete { about.append("bound sockets?") }
       lines.append(([about.joined(separator: " | ")] + texts).joined(separator: "; "))
       lines += zip(["none", "RA", "RP", "both"], all).map { "  \($0) \(Self.text($1))" }
     }
@@ -192,19 +207,27 @@ struct WholeAnswerTests {
       let system = sets.random.pick([BSDSystem.freebsd, .freebsd, .macos, .macos, .freebsd14, .freebsd13])
       var host = bsdHost()
       if sets.chance(8) { host.bindv6only = true }
+      let isOld = sets.chance(6)
+      if isOld { host.kernel = KernelVersion(major: 6, minor: 1, stable: 100, release: "6.1.100") }
       let program = words.attempt()
       var attempt = BindAttempt(
         transport: program.transport, address: program.address, scope: program.scope, port: program.port,
         v6only: program.v6only ?? host.bindv6only ?? false, uid: program.uid,
         mayBindPrivileged: program.uid == 0)
       if sets.chance(12) { attempt.device = .interface(InterfaceIndex(rawValue: 2), name: "dev2") }
-      let snapshot = Snapshot(
+      var snapshot = Snapshot(
         host: host, sockets: texts.map { BSDWords($0).observation(v6only: false) },
-        buckets: [BindBucketTests.bucket(nil)])
+        buckets: [BindBucketTests.bucket(nil, fastReuse: isOld)])
+      if sets.chance(10) { snapshot.visibility = Visibility(unreadableProcesses: 1, boundSocketsComplete: false) }
+      if sets.chance(10) { snapshot.visibility.unreadableProcesses = 1 }
       let answer = foreignAnswer(
         of: attempt, v6only: program.v6only, planned: words.options.onLinux ?? .reuseport,
         linux: outcomes(of: attempt, in: snapshot), in: snapshot, under: system)
-      let question = "\(system): \(planned)" + (attempt.device == nil ? "" : " dev=2")
+      var question = "\(system): \(planned)" + (attempt.device == nil ? "" : " dev=2")
+      if isOld { question += " | 6.1" }
+      if !snapshot.visibility.isComplete {
+        question += snapshot.visibility.boundSocketsComplete ? " | processes?" : " | bound sockets?"
+      }
       lines.append(([question] + texts).joined(separator: "; "))
       lines += Self.lines(answer).map { "  " + $0 }
     }

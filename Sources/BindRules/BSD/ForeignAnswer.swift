@@ -87,7 +87,7 @@ package func foreignAnswer(
     differences: differences(of: attempt, v6only: v6only, linux: linux, in: snapshot, under: system),
     receives: [], usesDefaultV6only: attempt.family == .ipv6 && v6only == nil, withV6onlyOfLinux: nil,
     ifBalanced: nil, earlier: [], leftOut: omissions(attempt, snapshot))
-  if v6only == nil, attempt.family == .ipv6, attempt.v6only != system.isV6onlyByDefault {
+  if attempt.family == .ipv6, attempt.v6only != bind.isV6only(system) {
     var asOnLinux = bind
     asOnLinux.v6only = attempt.v6only
     let others = bsdOutcomes(of: asOnLinux, in: snapshot, under: system)

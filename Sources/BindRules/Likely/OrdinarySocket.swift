@@ -96,7 +96,7 @@ struct OrdinarySocket {
       if observation.reuseaddr.sure == nil, may(.usualOptions) { observation.reuseaddr = .known(true, .sockDiag) }
       return
     }
-    guard observation.lacksOptions, let guess else { return }
+    guard let guess else { return }
     if observation.state == .listen, observation.reuseport.sure == nil, isShared {
       // Both could be bound only with SO_REUSEPORT on both.
       if may(.optionsUnchanged) { observation.reuseport = .known(true, .sockDiag) }

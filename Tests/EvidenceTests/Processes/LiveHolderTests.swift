@@ -1,3 +1,4 @@
+import CLinux
 import CProcessTestSupport
 import Glibc
 import SocketModel
