@@ -120,7 +120,9 @@ struct WholeAnswerTests {
       planned.isV6onlyKnown = !isOpen
       let isPrivileged = ports.chance(16)
       if isPrivileged { planned.port = Port(80) }
-      let buckets = ports.chance(3) ? [BindBucketTests.bucket(ports.random.pick([nil, .any, .strict]))] : []
+      let buckets =
+        ports.chance(3)
+        ? [BindBucketTests.bucket(ports.random.pick([nil, .any, .strict]), fastReuse: ports.chance(2))] : []
       let usual = ports.chance(8) ? UsualOptions(reuseaddr: true, reuseport: true, v6only: nil) : nil
       var snapshot = Snapshot(host: host, sockets: texts.map(socket), buckets: buckets)
       snapshot.isChainOrdered = isUDP && ports.chance(2)
@@ -129,7 +131,10 @@ struct WholeAnswerTests {
       var about = [name, words]
       if isOpen { about.append("v6only?") }
       if isPrivileged { about.append("port 80") }
-      if let bucket = buckets.first { about.append("bucket \(bucket.fastReuseport.map { "\($0)" } ?? "none")") }
+      if let bucket = buckets.first {
+        let memory = [bucket.fastReuse ? "reuseaddr" : nil, bucket.fastReuseport.map { "reuseport \($0)" }]
+        about.append("bucket " + memory.compactMap(\.self).joined(separator: ", "))
+      }
       if usual != nil { about.append("of a runtime") }
       if snapshot.isChainOrdered { about.append("in order") }
       if !snapshot.visibility.boundSocketsComplete { about.append("bound sockets?") }
