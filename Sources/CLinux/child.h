@@ -3,6 +3,7 @@
 #define PORTWHY_CHILD_H
 
 #include "errand.h"
+#include <errno.h>
 
 /* Starts a child: 0, or errno. With `is_child` it returns in the child, which has nothing open but 0, what both sides speak
  * through, and 1, the `source` (-1 for none). `slots` answers that nobody has given and `more` bytes are memory of both. With
@@ -33,6 +34,9 @@ int portwhy_is_stuck_at(int kind, uint32_t step);
 
 /* Lets go of a child that is no thread: 1 where it has ended, 0 where it is stuck. */
 int portwhy_end_child(struct portwhy_errand *errand);
+
+/* A process, or a descriptor of it, that was there before. */
+static inline int portwhy_means_gone(int error) { return error == ESRCH || error == ENOENT || error == EBADF; }
 
 /* The parent of a process, as its stat(5) has it; 0 where it is gone. */
 int32_t portwhy_parent_of(int32_t process);

@@ -121,8 +121,6 @@ static int32_t own_number(void) {
 
 int portwhy_descends(int32_t process) { return descends(process, own_number()); }
 
-static int means_gone(int error) { return error == ESRCH || error == ENOENT || error == EBADF; }
-
 /* A socket that listens and is only bound in turn, with other options each time, must not look as if it were both. */
 static int is_still(int descriptor, const struct portwhy_socket_answer *answer) {
   enum { times = 2 };
@@ -207,7 +205,7 @@ void portwhy_ask_all(struct portwhy_errand *errand, const struct portwhy_socket_
       answer->may_ask_itself = told.may_ask_itself = (uint32_t)descends(question->process, parent);
     }
     /* That one holder went away says less than any other refusal. */
-    if (error != 0 && answer->error > 0 && !means_gone(answer->error)) continue;
+    if (error != 0 && answer->error > 0 && !portwhy_means_gone(answer->error)) continue;
     told.error = error;
     *answer = told;
   }
