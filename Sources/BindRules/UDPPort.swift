@@ -31,7 +31,7 @@ func udpPortAnswer(_ sk: KernelSocket, _ snapshot: Snapshot, _ traits: KernelTra
     possible.formUnion(exact.then(wildcard))
     // Where both fall into one slot it is walked once.
     if isCrowded == nil { possible.formUnion(exact.merged(wildcard)) }
-  } else if !usesHash2OnBind(sk), misses != false {
+  } else if misses != false {
     mayMiss = walkInAnyOrder(chain.filter { $0.facts.isWildcard })
   }
   let wayDecides = misses == nil && !mayMiss.isSubset(of: possible)

@@ -42,6 +42,30 @@ struct LocalAddressTests {
       } == "? local-addresses")
   }
 
+  @Test("is what the table of the VRF says for a device in one, whatever the look-up without a device has")
+  func inVRF() {
+    let bind = { (device: String) in
+      var attempt = attempt("127.0.0.6" + device)
+      attempt.mayBindPrivileged = true
+      var host = bsdHost()
+      host.interfaces = host.interfaces?.map { interface in
+        var interface = interface
+        if interface.index.rawValue == 3 { interface.vrfTable = 10 }
+        if interface.index.rawValue == 2 { interface.master = InterfaceIndex(rawValue: 3) }
+        return interface
+      }
+      var route = LocalRoute(destination: Self.address, prefixLength: 32, type: .local)
+      route.table = 10
+      host.ipv4LocalRoutes = [route]
+      host.ipv4AbsentTables = []
+      host.ipv4RulesAreDefault = true
+      host.ipv4Lookups = [RouteLookup(destination: Self.address, type: .unicast)]
+      return words([outcomes(of: attempt, in: Snapshot(host: host, sockets: []))[0]])
+    }
+    #expect(bind(" dev=2") == "ok")
+    #expect(bind("") == "EADDRNOTAVAIL")
+  }
+
   @Test("is open where only main has it: whether the tables still share a tree is shown nowhere")
   func onlyInMain() {
     #expect(

@@ -3,7 +3,7 @@ import SocketModel
 
 // A short notation for the tables: `LISTEN 127.0.0.1 RA RP`, `TIME_WAIT ::1 ra? rp?`, `UDP 0.0.0.0 uid=5 dev=2`.
 // Words: the state (or UDP, UDP-CONNECTED), the address, RA and RP for a flag that is set, `ra?` and `rp?` for an unknown one,
-// V6ONLY and `v6only?`, `uid=N`, `uid?`, `dev=N`, `domain=N`, `inode=N`, `remote=PORT`, `port=PORT`.
+// `ra~` and `rp~` for one that is set as far as another socket tells, V6ONLY, `v6only?` and `v6only~`, `uid=N`, `uid?`, `dev=N`, `domain=N`, `inode=N`, `remote=PORT`, `port=PORT`.
 
 let port = Port(8080)
 
@@ -21,7 +21,8 @@ func socket(_ text: String) -> SocketObservation {
     words.first { $0.hasPrefix(name + "=") }.flatMap { UInt32($0.dropFirst(name.count + 1)) }
   }
   func flag(_ set: String, _ unknown: String) -> Knowledge<Bool> {
-    words.contains(unknown) ? .unknown(.hidden) : .known(words.contains(set), .getsockopt)
+    if words.contains(unknown.dropLast() + "~") { return .inferred(true, from: 1, because: .noOwner) }
+    return words.contains(unknown) ? .unknown(.hidden) : .known(words.contains(set), .getsockopt)
   }
   let isTimeWait = state == .timeWait || words.contains("tw")
   var observation = SocketObservation(

@@ -226,6 +226,10 @@ struct PreconditionTests {
     #expect(errors() == [.fails(.noDevice), .fails(.noDevice), refused, refused])
     planned.v6onlyRefusal = .invalidArgument
     #expect(errors() == [.fails(.invalidArgument), .fails(.invalidArgument), refused, refused])
+    // One that is swallowed before it is no refusal.
+    host.freshSockets?[0].oddOptions.insert(
+      OddOption(.reuseaddr, refusal: nil, initially: false, afterwards: false), at: 0)
+    #expect(errors()[3] == refused)
   }
 
   @Test("where no socket could be made for want of descriptors, the family is open, for IPv4 too")

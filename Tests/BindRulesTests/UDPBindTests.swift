@@ -93,6 +93,7 @@ struct UDPBindTests {
       ("5.10.0-46-amd64", "#1 SMP Debian 5.10.262-1 (2026-07-31)", true, "ok ok ok ok", nil),
       ("5.10.0-46-amd64", "#1 SMP Debian 5.10.262-1 (2026-07-31)", false, "in-use in-use in-use in-use", nil),
       ("5.10.0-47-amd64", "#1 SMP Debian 5.10.263-1 (2026-12-01)", true, "? ? ? ?", .kernelVersion),
+      ("5.10.0-46-amd64", "#1 SMP Debian", true, "? ? ? ?", .kernelVersion),
       ("5.10.250", "#1 SMP", true, "? ? ? ?", .kernelVersion),
       ("5.10.250", "#1 SMP", false, "in-use in-use in-use in-use", nil),
       ("6.1.192", "#1 SMP", true, "in-use in-use in-use in-use", nil),

@@ -40,10 +40,10 @@ struct WholeAnswerTests {
       let own = ["127.0.0.1", "127.0.0.1", "10.0.0.1", "::1", "::1", "::ffff:127.0.0.1"]
       let address = random.pick(isConnected ? own : own + ["0.0.0.0", "0.0.0.0", "::", "::", "::ffff:0.0.0.0"])
       var words = [state, address]
-      words.append(random.pick(["ra?", "", "", "RA", "RA"]))
-      words.append(random.pick(["rp?", "", "", "", "RP"]))
+      words.append(random.pick(["ra?", "ra?", "ra~", "", "", "", "RA", "RA", "RA"]))
+      words.append(random.pick(["rp?", "rp?", "rp~", "", "", "", "", "RP", "RP"]))
       if address.contains(":"), !address.hasPrefix("::ffff:") {
-        words.append(random.pick(["v6only?", "", "", "V6ONLY"]))
+        words.append(random.pick(["v6only?", "v6only~", "", "", "V6ONLY"]))
       }
       if chance(3) { words.append(random.pick(["uid=5", "uid=0", "uid?"])) }
       if chance(6) { words.append(random.pick(["dev=2", "dev=3", "domain=2"])) }

@@ -74,7 +74,7 @@ struct OrdinarySocket {
   /// A listener on `::` that served IPv4 too has left IPv4-mapped connections; one beside AF_INET connections had the
   /// port for IPv6 alone.
   private static func v6onlyOfRemains(_ sockets: [SocketObservation]) -> Bool? {
-    let remains = sockets.filter { $0.transport == .tcp && $0.remote != nil }
+    let remains = sockets.filter { $0.remote != nil }
     let isMapped = remains.contains { $0.family == .ipv6 && $0.local.address.asReceiveAddress.mapped != nil }
     if isMapped { return false }
     return remains.contains { $0.family == .ipv4 } ? true : nil
@@ -299,7 +299,7 @@ private struct ListenerIndex {
 
   /// The listeners that cover the address of a connection: those on the very address, else on a wildcard.
   func parents(of socket: SocketObservation) -> [Int] {
-    guard !places.isEmpty, socket.transport == .tcp, socket.remote != nil else { return [] }
+    guard socket.transport == .tcp, socket.remote != nil else { return [] }
     let address = socket.local.address.asReceiveAddress
     let wildcards: [IPv6Address] =
       socket.family == .ipv6 && address.mapped == nil ? [.any] : [IPv6Address(mapping: .any), .any]

@@ -179,6 +179,33 @@ struct BSDUnknownFactsTests {
     #expect(outcome.missing == [MissingFact(.localAddresses)])
   }
 
+  @Test("is none about an address that has other flags (IFA_F_TEMPORARY), nor about a route that is no address")
+  func otherFlags() throws {
+    var host = bsdHost()
+    let address = try #require(IPAddress("2001:db8::12"))
+    host.ipv6Addresses?.append(
+      InterfaceAddress(address: address, interface: InterfaceIndex(rawValue: 1), flags: 0x01))
+    let anycast = IPv4Address(192, 0, 2, 77)
+    host.ipv4LocalRoutes?.append(LocalRoute(destination: anycast, prefixLength: 32, type: RouteType(rawValue: 4)))
+    let snapshot = Snapshot(host: host, sockets: [])
+    func first(_ text: String) -> BSDOutcome {
+      bsdOutcomes(of: BSDWords(text).attempt(), in: snapshot, under: .freebsd)[0]
+    }
+    #expect(first("udp 2001:db8::12").bind == .ok)
+    #expect(first("udp 192.0.2.77").bind == .fails(.addressNotAvailable))
+  }
+
+  @Test("of two sockets that fit equally well is also which of them is newer")
+  func twoThatFit() {
+    let outcomes = Self.outcomes(
+      ["tcp 127.0.0.1 P? listen", "tcp 127.0.0.1 A P? uid=1001"].map { BSDWords($0).observation(v6only: true) },
+      "tcp 127.0.0.1 P", .freebsd)
+    #expect(
+      outcomes[2].missing == [
+        MissingFact(.reuseport, socket: 0), MissingFact(.reuseport, socket: 1), MissingFact(.bindOrder),
+      ])
+  }
+
   @Test(
     "about scope and errno is told in the words of the system",
     arguments: [

@@ -151,6 +151,22 @@ struct LinuxDifferenceTests {
     }
   }
 
+  @Test("is the errno where Linux alone refuses listen() and both would refuse something")
+  func refusedListen() {
+    let attempt = attempt("127.0.0.1")
+    var host = bsdHost()
+    host.filteredCalls = FilteredCalls(areKnown: true, listen: .notPermitted)
+    let snapshot = Snapshot(
+      host: host, sockets: [BSDWords("tcp 127.0.0.1 bound A uid=1000").observation(v6only: false)],
+      buckets: [BindBucketTests.bucket(nil)])
+    let linux = outcomes(of: attempt, in: snapshot)
+    #expect(linux[1].bind == .ok && linux[1].listen == .fails(.notPermitted))
+    let difference = differences(of: attempt, v6only: nil, linux: linux, in: snapshot, under: .freebsd)
+      .first { $0.options == .reuseaddr }
+    #expect(difference?.linux == .fails(.notPermitted) && difference?.bsd.bind == .fails(.addressInUse))
+    #expect(difference?.reason == .errno)
+  }
+
   @Test("is not made up where Linux alone refuses, for what is no matter of the port")
   func refusedHereAlone() {
     func reasons(_ words: String, _ change: (inout BindAttempt, inout HostFacts) -> Void) -> Set<BSDDifferenceReason?>
