@@ -44,8 +44,10 @@ package enum OursPredicate: Sendable, Hashable, CustomStringConvertible {
       return process.unit == name && process.userManager == manager
         || socket.activation.map { ($0.unit == name || $0.activates == name) && $0.userManager == manager } ?? false
     case .user(_, let uid):
-      // The process may have given up what made the socket.
-      return uid != nil && (process.uid ?? socket.uid) == uid
+      // The process may have given up what made the socket: then root did. One that any user starts as another
+      // (set-user-ID) may hold what that user made.
+      guard let uid, (process.uid ?? socket.uid) == uid else { return false }
+      return socket.uid.map { $0 == uid || $0 == 0 } ?? true
     case .container(let name):
       let (name, manager) = Self.whose(name)
       return process.userManager == manager

@@ -57,9 +57,10 @@ struct portwhy_process_request {
   uint32_t whom;
   int32_t wants;          /* of sockets */
   uint32_t more;          /* their questions */
-  uint64_t microseconds;  /* of processor time, after which the rest is left out; 0 for no limit */
+  uint64_t microseconds;  /* of processor time, after which the rest is left out, of holders with error ETIME; 0 for no limit */
   uint32_t inodes, descriptors, root_questions, questions;
-  uint32_t many_files;  /* where the host has so many files open, nothing is read: error E2BIG; 0 for no limit */
+  uint32_t many_files;  /* where the host has so many files open, or processes four times as many descriptors, nothing is read,
+                           or no more: error E2BIG; 0 for no limit */
   int32_t after;        /* of all processes: goes on behind this one; 0 for the first */
   int32_t silent[4];    /* processes that are passed over */
   uint32_t parent_questions;  /* so many of the questions are asked of the parents of whom was found too; 0 for none */

@@ -116,13 +116,13 @@ static uint64_t processor_microseconds(void) {
   return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_nsec / 1000u;
 }
 
-/* Of PORTWHY_YOUNGEST_HOLDERS: whether no more is to be looked at. The clock is asked now and then, as reading it costs a
- * hundredth of a look. */
+/* Whether no more is to be looked at. The clock is asked now and then, as reading it costs a hundredth of a look. */
 static int is_over(struct request *request) {
   static unsigned looked;
-  if (request->head.whom != PORTWHY_YOUNGEST_HOLDERS) return 0;
+  if (request->head.whom == PORTWHY_YOUNGEST_HOLDERS && request->missing == 0) return 1;
+  if (request->head.microseconds == 0) return 0;
   if (++looked % 64 == 0 && processor_microseconds() >= request->head.microseconds) request->is_over = 1;
-  return request->is_over || request->missing == 0;
+  return request->is_over;
 }
 
 struct looking {
@@ -166,9 +166,10 @@ static int look_at_descriptor(int32_t number, const char *name, void *with) {
   return 1;
 }
 
-/* Raw bytes all the way, as this runs for every open file of the host. Listed by the kernel, which shows every descriptor
- * that stays open: asking for the numbers up to their count misses some beside others that come and go. */
-static void look_at_descriptors(struct request *request, int32_t process) {
+/* 0 where they may not be listed. Raw bytes all the way, as this runs for every open file of the host. Listed by the kernel,
+ * which shows every descriptor that stays open: asking for the numbers up to their count misses some beside others that come
+ * and go. */
+static int look_at_descriptors(struct request *request, int32_t process) {
   static struct looking looking;
   int directory = open_process(process, "/fd");
   int error = directory < 0 ? errno : 0;
@@ -186,6 +187,7 @@ static void look_at_descriptors(struct request *request, int32_t process) {
     ask_around(request, process, directory);
   }
   if (directory >= 0) close(directory);
+  return directory >= 0;
 }
 
 static void look_at_files(struct request *request, int32_t process) {
@@ -247,6 +249,7 @@ static int look_at_all(struct request *request) {
   if (is_downwards) request->found = portwhy_child_memory(request->head.inodes + 1);
   /* Where this process seems to have no descriptors, sizes say nothing: before 6.2. */
   int sizes_count = fstatat(portwhy_reader.proc, "self/fd", &status, 0) == 0 && status.st_size > 0;
+  uint64_t descriptors = 0;
   for (uint32_t turn = 0; turn < list.count && !is_over(request); turn++) {
     int32_t process = list.numbers[is_downwards ? list.count - 1 - turn : turn], after = request->head.after;
     if (after != 0 && (is_downwards ? process >= after : process <= after)) continue;
@@ -258,10 +261,13 @@ static int look_at_all(struct request *request) {
     /* Most kernel threads have none: on an idle host more than half of all processes. */
     char path[32];
     snprintf(path, sizeof path, "%d/fd", (int)process);
-    if (sizes_count && fstatat(portwhy_reader.proc, path, &status, 0) == 0 && status.st_size == 0) continue;
-    look_at_descriptors(request, process);
+    uint64_t size = sizes_count && fstatat(portwhy_reader.proc, path, &status, 0) == 0 ? (uint64_t)status.st_size : 1;
+    if (size == 0) continue;
+    /* Duplicates are no more files: thousands of processes may share a table of them. */
+    if (look_at_descriptors(request, process)) descriptors += size;
+    if (request->head.many_files != 0 && descriptors / 4 >= request->head.many_files) return E2BIG;
   }
-  return 0;
+  return request->is_over && request->head.whom == PORTWHY_HOLDERS ? ETIME : 0;
 }
 
 static void look_at_parents(struct request *request, int32_t process) {

@@ -110,16 +110,20 @@ package struct ProcessQuestion: Sendable {
   package var whom: Whom
   package var files: [FileQuestion]
   package var rootFiles: [FileQuestion]
-  /// Where the host has so many files open, each of which a walk looks at, nothing is read; nil for no limit.
+  /// Where the host has so many files open, each of which a walk looks at, or processes have four times as many descriptors
+  /// in all, nothing is read, or no more; nil for no limit.
   package var manyFiles: Int?
+  /// Microseconds of processor time after which a walk for holders is given up; nil for no limit.
+  package var time: UInt64?
   /// So many of the files are read of the parents, too, of whom is found, up to the first process; they are kept (`lately`).
   package var parentFiles: Int
 
   package init(
     _ whom: Whom, _ files: [FileQuestion], rootFiles: [FileQuestion] = [], unlessOpen manyFiles: Int? = nil,
-    ofParents parentFiles: Int = 0
+    within time: UInt64? = nil, ofParents parentFiles: Int = 0
   ) {
     self.parentFiles = parentFiles
+    self.time = time
     self.whom = whom
     self.files = files
     self.rootFiles = rootFiles
@@ -335,10 +339,11 @@ private struct Request {
     }
     var whom: Int
     switch question.whom {
-    case .holders(let sockets): (whom, inodes) = (PORTWHY_HOLDERS, sockets.sorted())
+    case .holders(let sockets):
+      (whom, inodes, head.microseconds) = (PORTWHY_HOLDERS, sockets.sorted(), question.time ?? 0)
     case .holdersOfOthers(let sockets): (whom, inodes) = (PORTWHY_HOLDERS_OF_OTHERS, sockets.sorted())
     case .youngestHolders(let sockets, let time):
-      (whom, inodes, head.microseconds) = (PORTWHY_YOUNGEST_HOLDERS, sockets.sorted(), time)
+      (whom, inodes, head.microseconds) = (PORTWHY_YOUNGEST_HOLDERS, sockets.sorted(), max(time, 1))
     case .everybody: whom = PORTWHY_EVERYBODY
     case .named(let pids): (whom, descriptors) = (PORTWHY_NAMED, named(pids))
     case .namedAndParents(let pids): (whom, descriptors) = (PORTWHY_NAMED_AND_PARENTS, named(pids))
@@ -464,6 +469,7 @@ private struct Reading {
         case 0: .done
         case E2BIG: .manyFiles
         case ESTALE: .contradicted
+        case ETIME: .noAnswer
         case let error: .failed(SystemError(rawValue: error))
         }
     }

@@ -67,6 +67,17 @@ struct OursTests {
     #expect(target.notes.contains { $0.kind == .notOurs } == !isOurs)
   }
 
+  @Test("is no socket of another user's that a program of the user holds, but one that root made for it")
+  func maker() {
+    for (maker, isOurs) in [(UInt32(33), true), (0, true), (4242, false)] {
+      var mine = mine
+      mine.uid = 33
+      var held = socket([mine])
+      held.uid = maker
+      #expect(judged([held], [.user("www-data", uid: 33)]).isOurs == isOurs, "\(maker)")
+    }
+  }
+
   @Test("is a program whose file was replaced, too")
   func deleted() {
     let old = process(9, executable: "/usr/bin/portal (deleted)")

@@ -1,4 +1,4 @@
-import BindRules
+@testable import BindRules
 import SocketModel
 import Testing
 
@@ -514,6 +514,17 @@ struct LikelyTests {
       #expect(likelyLine(all) == expected, "\(address)")
       #expect(all[0].likely?.assuming ?? [] == assuming)
     }
+    // Whether an address may be bound that is not local is a setting too.
+    var elsewhere = host
+    elsewhere.ipv4LocalRoutes = [LocalRoute(destination: .loopback, prefixLength: 32, type: .local)]
+    elsewhere.ipv4AbsentTables = []
+    elsewhere.ipv4RulesAreDefault = false
+    elsewhere.interfaces = []
+    let strange = attempt("10.0.0.3")
+    let foreign = Snapshot(host: elsewhere, sockets: [])
+    let refused = withLikelyOutcomes(outcomes(of: strange, in: foreign), of: strange, in: foreign)
+    #expect(refused[0].missing.map(\.kind).contains(.nonlocalBind))
+    #expect(refused[0].likely?.bind == .fails(.addressNotAvailable))
     // A table that was read stays as it is, though it be empty.
     host.ipv4LocalRoutes = []
     let snapshot = Snapshot(host: host, sockets: [])
@@ -824,5 +835,40 @@ struct GroupHistoryTests {
     let members = Self.members(32_767, member)
     #expect(outcome(members + [socket(other)]).missing == [])
     #expect(outcome(members + [socket(member)]).missing == [MissingFact(.reuseportGroup)])
+  }
+
+  @Test("may be that of members of whose IPV6_V6ONLY nothing is known")
+  func unknownV6only() {
+    let members = Self.members(32_768, "UDP :: RP v6only?")
+    for planned in ["UDP :: V6ONLY", "UDP ::"] {
+      let snapshot = Snapshot(host: openHost(), sockets: members)
+      #expect(outcomes(of: attempt(planned), in: snapshot)[2].missing == [MissingFact(.reuseportGroup)], "\(planned)")
+    }
+  }
+}
+
+@Suite("Sockets that the rules cannot tell apart")
+struct AlikeTests {
+  private static func kinds(_ texts: [String]) -> [OrdinarySocket] {
+    let sockets = texts.map(socket)
+    return OrdinarySocket.kinds(sockets, Snapshot(host: openHost(), sockets: sockets)) { _ in nil }
+  }
+
+  @Test("stand there once: of TCP the one that was made last, of UDP the one that bind(2) examines first")
+  func first() {
+    for (transport, inode) in [("BOUND", UInt64(7)), ("UDP", 3)] {
+      let kinds = Self.kinds(["\(transport) 127.0.0.1 inode=3", "\(transport) 127.0.0.1 inode=7"])
+      #expect(kinds.map(\.observation.inode) == [inode], "\(transport)")
+    }
+  }
+
+  @Test("are given no IPV6_V6ONLY where their family has none")
+  func v6only() {
+    for (address, has) in [("127.0.0.1", false), ("::1", true)] {
+      var all = Self.kinds(["UDP \(address) ra? rp? v6only?"])
+      all[0].fill(attempt("UDP " + address)) { _ in true }
+      #expect((all[0].observation.v6only != nil) == has, "\(address)")
+      #expect(all[0].observation.reuseaddr.sure == false)
+    }
   }
 }

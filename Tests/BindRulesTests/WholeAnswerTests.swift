@@ -37,7 +37,7 @@ struct WholeAnswerTests {
       let states = ["LISTEN", "LISTEN", "BOUND", "ESTABLISHED", "TIME_WAIT", "SYN_RECV", "CLOSE_WAIT", "SYN_SENT"]
       let state = isUDP ? random.pick(["UDP", "UDP", "UDP-CONNECTED"]) : random.pick(states)
       let isConnected = !["LISTEN", "BOUND", "UDP"].contains(state)
-      let own = ["127.0.0.1", "127.0.0.1", "10.0.0.1", "::1", "::1", "::ffff:127.0.0.1"]
+      let own = ["127.0.0.1", "127.0.0.1", "127.0.0.6", "10.0.0.1", "::1", "::1", "::ffff:127.0.0.1"]
       let address = random.pick(isConnected ? own : own + ["0.0.0.0", "0.0.0.0", "::", "::", "::ffff:0.0.0.0"])
       var words = [state, address]
       words.append(random.pick(["ra?", "ra?", "ra~", "", "", "", "RA", "RA", "RA"]))
@@ -56,7 +56,9 @@ struct WholeAnswerTests {
     }
 
     mutating func planned(_ isUDP: Bool) -> String {
-      var words = [random.pick(["0.0.0.0", "0.0.0.0", "127.0.0.1", "::", "::", "::1", "::ffff:127.0.0.1"])]
+      var words = [
+        random.pick(["0.0.0.0", "0.0.0.0", "127.0.0.1", "127.0.0.6", "::", "::", "::1", "::ffff:127.0.0.1"])
+      ]
       if isUDP { words.insert("UDP", at: 0) }
       if words.last?.hasPrefix("::") == true, words.last?.hasPrefix("::ffff") == false, chance(4) {
         words.append("V6ONLY")

@@ -23,13 +23,22 @@ let kernelHasMPTCP: Bool = {
   return isThere
 }()
 
-/// Since 6.8 (`BOUND_INACTIVE` of sock_diag); before, without privilege, no port is known to be free.
-let kernelListsBoundSockets: Bool = {
+private let kernel: KernelVersion? = {
   var name = utsname()
-  guard uname(&name) == 0 else { return false }
-  let release = withUnsafeBytes(of: name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-  return KernelVersion(release: release).map { $0 >= KernelVersion(major: 6, minor: 8) } ?? false
+  guard uname(&name) == 0 else { return nil }
+  return KernelVersion(
+    release: withUnsafeBytes(of: name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
 }()
+
+private func kernelIs(_ major: Int, _ minor: Int) -> Bool {
+  kernel.map { $0 >= KernelVersion(major: major, minor: minor) } ?? false
+}
+
+/// Since 6.8 (`BOUND_INACTIVE` of sock_diag); before, without privilege, no port is known to be free.
+let kernelListsBoundSockets = kernelIs(6, 8)
+
+/// proc_pid_wchan(5): x86 kernels with the ORC unwinder say 0 of every process before 5.16 (`get_wchan`).
+let kernelTellsWhatSleeps = kernelIs(5, 16)
 
 /// For tests that promise what only such a kernel lets one know.
 let needsBoundSockets = ConditionTrait.enabled(

@@ -19,7 +19,7 @@ private let watched = [
   Watched(words: ["--json", "PORT"]),
   Watched(words: ["-v", "--reuseport", "PORT"], status: 0),
   // A listener is in the way whatever it has set; to share the port with it its options decide.
-  Watched(words: ["-q", "--no-bpf", "PORT"], duplicates: false),
+  Watched(words: ["-q", "--no-bpf", "PORT"], duplicates: kernelListsBoundSockets ? false : nil),
   Watched(words: ["-q", "--no-bpf", "--reuseport", "PORT"], status: 0),
   Watched(words: ["--netns", "/proc/thread-self/ns/net", "PORT"]),
   Watched(words: ["--wait", "--timeout", "1", "PORT"]),

@@ -219,9 +219,9 @@ private struct Receivers {
     }
   }
 
+  /// By their addresses: of another device is none of the samples.
   private func overlap(_ mine: SocketFacts, _ theirs: SocketFacts) -> Bool {
-    if let device = mine.boundDevice, let device2 = theirs.boundDevice, device != device2 { return false }
-    return overPossibleWorlds(of: mine.address, plannedUID: 0) { sk in
+    overPossibleWorlds(of: mine.address, plannedUID: 0) { sk in
       overPossibleWorlds(of: theirs.address, plannedUID: 0) { inetReceiveAddressesEqual(sk, $0) }.sure == true
     }.sure == true
   }

@@ -221,6 +221,9 @@ private struct Surroundings: ~Copyable {
 
   /// The container for which an engine's helper holds a port: docker's proxy is told only where to send what comes,
   /// which the files of dockerd say of one running container; podman's conmon(8) has the container as its child.
+  ///
+  /// Anybody may call himself conmon, and make of a set-user-ID program a child-bearing one of root's: it is believed by its
+  /// program, a file of this host, and for a container of its own manager.
   private mutating func findContainer(
     of record: inout ProcessRecord, _ process: Relative, _ socket: (local: Endpoint, transport: TransportProtocol)
   ) {
@@ -230,12 +233,15 @@ private struct Surroundings: ~Copyable {
       if published == nil { published = Publication.all(in: root) }
       guard let container = published?[publication] else { return }
       (record.container, record.containerEngine) = (container, "docker")
-    } else if process.command == "conmon", process.uid == 0 || record.userManager == process.uid {
+    } else if record.executable?.split(separator: "/").last == "conmon", record.hasHostPaths == true,
+      process.uid == 0 || record.userManager == process.uid
+    {
       let list = "task/\(record.pid)/children"
       let children = one(.contents(list), of: record.pid)?.contents(list) ?? []
       for word in children.split(separator: UInt8(ascii: " ")) {
         guard let pid = Int32(String(decoding: word, as: UTF8.self)), let child = relative(pid),
-          child.stat.parent == record.pid, let container = child.group.container
+          child.stat.parent == record.pid, child.group.userManager == record.userManager,
+          let container = child.group.container
         else { continue }
         (record.container, record.containerEngine) = (container, child.group.engine)
         return

@@ -29,6 +29,8 @@ package struct ProcessReader: Sendable {
   /// From so many open files on a walk through all descriptors, 3 µs each, takes longer than a search by a BPF iterator,
   /// 4 ms and 0.25 µs each.
   var manyFiles = 4000
+  /// Microseconds of processor time after which a walk is given up: one user can have many millions of descriptors.
+  var patience: UInt64 = 10_000_000
 
   /// - Parameter procRoot: where proc(5) is mounted.
   package init(procRoot: String = "/proc") {
@@ -119,8 +121,8 @@ package struct ProcessReader: Sendable {
     func asked(_ whom: ProcessQuestion.Whom, unlessOpen manyFiles: Int? = nil) -> ProcessReply {
       files.ask(
         ProcessQuestion(
-          whom, ToldProcess.holderFiles, rootFiles: HostPaths.questions + RefusalReader.questions,
-          unlessOpen: manyFiles, ofParents: notes.parentFiles))
+          whom, ToldProcess.holderFiles, rootFiles: HostPaths.questions, unlessOpen: manyFiles, within: patience,
+          ofParents: notes.parentFiles))
     }
     var reply = asked(.holders(of: inodes), unlessOpen: manyFiles)
     var searched: [DescriptorHolder]?
@@ -145,12 +147,11 @@ package struct ProcessReader: Sendable {
     let isUnanswered = reply.end == .noAnswer || !reply.silent.isEmpty
     if isUnanswered {
       // An iterator looks into no directory of /proc.
-      notes.add(unread: (searched ?? search(Set(inodes)) ?? []).filter { reply.silent.contains($0.pid) })
+      notes.add(unread: searched ?? search(Set(inodes)) ?? [])
       notes.missAnswers()
     }
-    let refusals = RefusalReader(reply.root)
-    let silent = notes.ask(refusals)
-    var visibility = visibility(of: notes.findings, ProcessWalk(reply, files), refusals)
+    let silent = notes.ask()
+    var visibility = visibility(of: notes.findings, ProcessWalk(reply, files))
     if isUnanswered || silent != nil {
       visibility.silent = silent ?? files.silentSource()
       if !visibility.reasons.contains(.noAnswer) { visibility.reasons.append(.noAnswer) }
@@ -159,7 +160,7 @@ package struct ProcessReader: Sendable {
   }
 
   private func visibility(
-    of findings: [UInt64: Finding], _ walk: ProcessWalk, _ refusals: RefusalReader
+    of findings: [UInt64: Finding], _ walk: ProcessWalk
   ) -> ProcessVisibility {
     guard findings.values.contains(where: { $0.isIncomplete }) else { return ProcessVisibility() }
     let missing = Set(findings.values.compactMap { $0.missing })
@@ -168,7 +169,7 @@ package struct ProcessReader: Sendable {
     let unreadable = holderIsMissing || flagsAreRefused ? walk.countUnreadable() : 0
     var reasons: [VisibilityReason] = []
     let isHidden = holderIsMissing && walk.hidesProcesses
-    if !refusals.mayTraceAll, unreadable > 0 || flagsAreRefused || isHidden { reasons.append(.notRoot) }
+    if !RefusalReader.mayTraceAll, unreadable > 0 || flagsAreRefused || isHidden { reasons.append(.notRoot) }
     if isHidden { reasons.append(.hidepid) }
     if missing.contains(.yama) { reasons.append(.yama) }
     if missing.contains(.oldKernel) { reasons.append(.oldKernel) }
@@ -260,9 +261,10 @@ private struct HolderNotes {
   }
 
   /// Has the descriptors asked, one of each socket, and says who kept the answer back.
-  mutating func ask(_ refusals: RefusalReader) -> SilentSource? {
+  mutating func ask() -> SilentSource? {
     guard !questions.isEmpty else { return nil }
     let (answers, silent) = Errand.ask(questions, slots: slots.count, by: files)
+    let refusals = RefusalReader(answers, files)
     for (inode, slot) in slots {
       switch answers[slot] {
       case .told(let answer): findings[inode]?.flags = SocketFlags(answer)
@@ -489,12 +491,21 @@ struct RefusalReader: Sendable {
   static let questions: [FileQuestion] = [.contents("sys/kernel/yama/ptrace_scope")]
 
   /// Of this thread, now.
-  init(_ root: ToldProcess) {
-    let scope = root.contents("sys/kernel/yama/ptrace_scope") ?? []
+  static var mayTraceAll: Bool {
+    effectiveUser() == 0 && Capabilities.ofThisThread?.contains(.sysPtrace) == true
+  }
+
+  /// Why some of these answers were refused. Yama is asked only where it can be the reason: where a kernel has none, its
+  /// name is looked up anew each time, in a directory whose lock any user can hold.
+  init(_ answers: [SlotAnswer], _ files: ProcessFiles) {
+    let isRefused = answers.contains { answer in
+      if case .refused(.notPermitted, _) = answer { true } else { false }
+    }
+    let root = isRefused ? files.ask(ProcessQuestion(.named([]), [], rootFiles: Self.questions)).root : nil
+    let scope = root?.contents("sys/kernel/yama/ptrace_scope") ?? []
     self.init(
       ptraceScope: Int(String(decoding: scope.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)) ?? 0,
-      uid: realUser(),
-      mayTraceAll: effectiveUser() == 0 && Capabilities.ofThisThread?.contains(.sysPtrace) == true)
+      uid: realUser(), mayTraceAll: Self.mayTraceAll)
   }
 
   /// - Parameter owner: the uid that owns the process's `fd` directory: its effective uid, or root where it is

@@ -235,6 +235,8 @@ struct HostPaths {
   }
 
   private var known: [Place: Mounts] = [:]
+  /// How many lists of mounts may still be read: a user can make thousands of namespaces, each with thousands of mounts.
+  private var left = 16
 
   /// What `/proc/self` says.
   private let own: (space: FileStatus, root: UInt64?)?
@@ -263,17 +265,18 @@ struct HostPaths {
 
   private func isOwn(_ space: FileStatus) -> Bool { own.map { $0.space.isSameFile(as: space) } ?? false }
 
-  private func read(_ process: ToldProcess, _ space: FileStatus, _ files: ProcessFiles) -> Mounts {
-    guard let more = process.more([.owner("ns/mnt"), .contents("mountinfo", limit: 1 << 20)], from: files) else {
-      return nil
-    }
+  private mutating func read(_ process: ToldProcess, _ space: FileStatus, _ files: ProcessFiles) -> Mounts {
     if !isOwn(space) {
       let own = files.ask(ProcessQuestion(.named([]), [], rootFiles: [.status("/proc/self/ns/user")]))
-      guard let owner = more.owner("ns/mnt"), let own = own.root.status("/proc/self/ns/user"),
-        owner.isSameFile(as: own)
+      guard let owner = process.more([.owner("ns/mnt")], from: files)?.owner("ns/mnt"),
+        let own = own.root.status("/proc/self/ns/user"), owner.isSameFile(as: own)
       else { return nil }
     }
-    guard let text = more.contents("mountinfo") else { return nil }
+    guard left > 0 else { return nil }
+    left -= 1
+    guard let text = process.more([.contents("mountinfo", limit: 1 << 20)], from: files)?.contents("mountinfo") else {
+      return nil
+    }
     return Set(
       text.split(separator: UInt8(ascii: "\n")).compactMap { line in
         UInt64(String(decoding: line.prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self))

@@ -320,7 +320,7 @@ enum Reach {
     let roots = processes.filter { process in !(process.parent.map(known.contains) ?? false) }
     guard roots.count == 1, let root = roots.first, processes.count > 1 else { return pids.sorted() }
     let isOneProgram = processes.allSatisfy { $0.executable == root.executable && $0.command == root.command }
-    if isOneProgram, root.endsWithParent { return [root.pid] }
+    if isOneProgram, root.endsWithParent, root.isInstalled { return [root.pid] }
     return [root.pid] + pids.filter { $0 != root.pid }.sorted()
   }
 }
@@ -339,6 +339,12 @@ extension ProcessRecord {
   var endsWithParent: Bool {
     let servers: Set<String> = ["nginx", "apache2", "httpd", "haproxy", "gunicorn"]
     return servers.contains(program) || servers.contains(command)
+  }
+
+  /// Whether its program lies where root alone installs: anybody may call his own program nginx.
+  fileprivate var isInstalled: Bool {
+    let places = ["/usr/", "/opt/", "/bin/", "/sbin/", "/nix/store/", "/snap/"]
+    return hasHostPaths != false && executable.map { path in places.contains { path.hasPrefix($0) } } ?? false
   }
 
   /// Whether its unit is a service that runs this very program: to stop the service is to stop it.

@@ -214,6 +214,15 @@ struct BSDReceiptTests {
     }
   }
 
+  @Test("is not a socket that is connected to the sender from another address")
+  func connectedElsewhere() {
+    let packet = BSDPacket(
+      transport: .udp, destination: .address(.v4(IPv4Address(192, 0, 2, 10))),
+      source: Endpoint(address: .v4(.loopback), port: Port(50_000)))
+    let sockets = ["udp 127.0.0.1 connected", "udp 0.0.0.0"]
+    #expect(Self.word(Self.table(sockets, .freebsd, .kernelList).receiver(of: packet)) == "1")
+  }
+
   @Test("of a group is the socket that is connected to the sender, and none that is to another")
   func connectedMember() {
     for (address, sender, expected) in [

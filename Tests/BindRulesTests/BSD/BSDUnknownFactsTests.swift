@@ -195,6 +195,14 @@ struct BSDUnknownFactsTests {
     #expect(first("udp 192.0.2.77").bind == .fails(.addressNotAvailable))
   }
 
+  @Test("is one that only another socket tells, too")
+  func toldByAnother() {
+    var known = BSDWords("udp :: v6only uid=1001").observation(v6only: true)
+    #expect(Self.outcomes([known], "udp 0.0.0.0", .freebsd)[0].bind == .ok)
+    known.v6only = .inferred(true, from: 1, because: .noOwner)
+    #expect(Self.outcomes([known], "udp 0.0.0.0", .freebsd)[0].missing == [MissingFact(.v6only, socket: 0)])
+  }
+
   @Test("of two sockets that fit equally well is also which of them is newer")
   func twoThatFit() {
     let outcomes = Self.outcomes(

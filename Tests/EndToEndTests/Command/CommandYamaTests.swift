@@ -20,7 +20,8 @@ struct CommandYamaTests {
     let report = reports.reports.last
     let socket = report?["targets"]?.elements.first?["sockets"]?.elements.first
     let reasons = report?["visibility"]?["reasons"]?.elements.compactMap(\.text) ?? []
-    return (socket?["reuseaddr"]?.bool, reasons)
+    // That such a kernel lists no bound sockets for a user is said beside all else.
+    return (socket?["reuseaddr"]?.bool, reasons.filter { kernelListsBoundSockets || $0 != "old-kernel" })
   }
 
   @Test(

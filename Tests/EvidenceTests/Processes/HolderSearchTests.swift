@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import SocketModel
 import Testing
@@ -70,6 +71,56 @@ import Testing
   func unable(_ findsNobody: Bool) throws {
     let answer = try examined { _ in findsNobody ? [] : nil }
     #expect(answer.asked == 1 && answer.searched == answer.walked && answer.walked.count == 1)
+  }
+
+  @Test(
+    "duplicates count as descriptors that a walk looks at, though they are no more open files",
+    .enabled(if: geteuid() == 0, "a higher RLIMIT_NOFILE needs root"))
+  func duplicates() throws {
+    // Before 6.2 the directory has no size.
+    guard try FileStatus(ofFile: "/proc/self/fd").size > 0 else { return }
+    guard case .text(let numbers) = readText("/proc/sys/fs/file-nr"),
+      let open = numbers.split(separator: "\t").first.flatMap({ Int($0) })
+    else { return }
+    let manyFiles = open + 3_000
+    let count = 4 * manyFiles + 100
+    // prlimit64(2) of RLIMIT_NOFILE, which perl has no function for.
+    let script = """
+      my $s = make(AF_INET, SOCK_STREAM, [], 0);
+      my $number = `uname -m` =~ /x86_64/ ? 302 : 261;
+      my $limit = pack('QQ', (\(count) + 100) x 2);
+      syscall($number, 0, 7, $limit, 0) == 0 or die "prlimit64: $!";
+      for (1 .. \(count)) { open(my $f, '>&', $s) or die "dup: $!"; push our @more, $f; }
+      show('s', $s);
+      """
+    try withHelper(script) { helper in
+      let socket = try helper.socket("s")
+      var reader = ProcessReader()
+      reader.manyFiles = manyFiles
+      var sockets = [observation(inode: socket.inode)]
+      var asked = 0
+      _ = reader.examine(
+        &sockets,
+        search: { _ in
+          asked += 1
+          return nil
+        })
+      #expect(asked == 1)
+      #expect(sockets[0].processes.map(\.pid) == [helper.pid])
+    }
+  }
+
+  @Test("a walk that takes too long is given up, and what it did not find has no answer")
+  func tooLong() throws {
+    try withHelper("my $s = make(AF_INET, SOCK_STREAM, [], 0); show('s', $s);") { helper in
+      let socket = try helper.socket("s")
+      var reader = ProcessReader()
+      reader.patience = 1
+      var sockets = [observation(inode: socket.inode)]
+      let visibility = reader.examine(&sockets)
+      #expect(sockets[0].processes.isEmpty && sockets[0].reuseaddr == .unknown(.noAnswer))
+      #expect(visibility.reasons.contains(.noAnswer))
+    }
   }
 
   @Test("a host with few open files is walked at once")

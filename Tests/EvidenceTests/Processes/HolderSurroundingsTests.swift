@@ -27,9 +27,11 @@ extension FakeProc {
   /// What is read around a holder of this number.
   fileprivate func told(
     _ pid: Int32, unit: String? = nil, user: UInt32? = nil, container: String? = nil, engine: String? = nil,
-    forwardsTo: Endpoint? = nil
+    forwardsTo: Endpoint? = nil, executable: String? = nil, hasHostPaths: Bool? = true
   ) -> ProcessRecord? {
     var record = ProcessRecord(pid: pid, command: "server", descriptors: [3], unit: unit, container: container)
+    record.executable = executable
+    record.hasHostPaths = hasHostPaths
     record.userManager = user
     record.containerEngine = engine
     record.forwardsTo = forwardsTo
@@ -260,15 +262,23 @@ struct HolderSurroundingsTests {
       proc.add([
         Row(pid: 1, parent: 0, session: 1), Row(pid: 40, parent: 1, session: 40, command: "conmon"),
         Row(pid: 41, parent: 40, session: 41, group: "/libpod_parent/libpod-\(id)"),
-        Row(pid: 50, parent: 1, session: 50, command: "other"),
+        Row(pid: 50, parent: 1, session: 50, command: "conmon"),
+        Row(
+          pid: 51, parent: 50, session: 51,
+          group: "/user.slice/user-7.slice/user@7.service/app.slice/docker-\(id).scope"),
       ])
-      for pid in [40, 50] {
+      for (pid, child) in [(40, 41), (50, 51)] {
         proc.directory("\(pid)/task/\(pid)")
-        proc.file("\(pid)/task/\(pid)/children", "99 41 ".utf8)
+        proc.file("\(pid)/task/\(pid)/children", "99 \(child) ".utf8)
       }
-      let found = proc.told(40, user: geteuid() == 0 ? nil : geteuid())
+      let user = geteuid() == 0 ? nil : geteuid()
+      let conmon = "/usr/bin/conmon"
+      let found = proc.told(40, user: user, executable: conmon)
       #expect(found?.container == id && found?.containerEngine == "podman")
-      #expect(proc.told(50)?.container == nil)
+      #expect(proc.told(40, user: user, executable: "/usr/bin/su")?.container == nil, "the name alone")
+      #expect(proc.told(40, user: user, executable: conmon, hasHostPaths: false)?.container == nil, "mounted there")
+      #expect(proc.told(40, user: user)?.container == nil)
+      #expect(proc.told(50, user: user, executable: conmon)?.container == nil, "a group that another user named")
     }
   }
 

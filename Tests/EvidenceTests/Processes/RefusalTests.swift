@@ -106,8 +106,7 @@ private let listener = "my $s = make(AF_INET, SOCK_STREAM, [$RA], 0); listen($s,
             return (sockets[0], visibility)
           }
           // Where the test host has Yama, the kernel refuses this, and "hidden" is right as the fake has none.
-          let asked = ProcessQuestion(.named([]), [], rootFiles: RefusalReader.questions)
-          let host = RefusalReader(ProcessFiles().ask(asked).root).ptraceScope
+          let host = RefusalReader([.refused(.notPermitted, question: 0)], ProcessFiles()).ptraceScope
           #expect(socket.reuseaddr == (host == 0 ? .known(true, .getsockopt) : .unknown(.hidden)))
           #expect(visibility == ProcessVisibility(reasons: host == 0 ? [] : [.notRoot]))
         }
