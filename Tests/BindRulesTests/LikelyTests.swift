@@ -837,6 +837,17 @@ struct GroupHistoryTests {
     #expect(outcome(members + [socket(member)]).missing == [MissingFact(.reuseportGroup)])
   }
 
+  @Test("takes nobody in who has no SO_REUSEPORT, and of TCP nobody who cannot listen")
+  func outside() {
+    let udp = Snapshot(host: openHost(), sockets: Self.members(32_768, "UDP 127.0.0.1 RA RP"))
+    #expect(outcomes(of: attempt("UDP 127.0.0.1"), in: udp).map(\.verdict)[1] == .ok)
+    var host = openHost()
+    host.filteredCalls = FilteredCalls(areKnown: true, listen: .notPermitted)
+    let tcp = Snapshot(host: host, sockets: Self.members(32_768, "LISTEN 127.0.0.1 RP"))
+    let outcome = outcomes(of: attempt("127.0.0.1"), in: tcp)[2]
+    #expect(outcome.bind == .ok && outcome.listen == .fails(.notPermitted) && outcome.missing == [])
+  }
+
   @Test("may be that of members of whose IPV6_V6ONLY nothing is known")
   func unknownV6only() {
     let members = Self.members(32_768, "UDP :: RP v6only?")
@@ -859,6 +870,19 @@ struct AlikeTests {
     for (transport, inode) in [("BOUND", UInt64(7)), ("UDP", 3)] {
       let kinds = Self.kinds(["\(transport) 127.0.0.1 inode=3", "\(transport) 127.0.0.1 inode=7"])
       #expect(kinds.map(\.observation.inode) == [inode], "\(transport)")
+    }
+  }
+
+  @Test("take from their listener what is known of it, not what another socket tells")
+  func inherited() {
+    let child = "ESTABLISHED ::1 ra? rp? v6only? remote=50000"
+    for (listener, expected) in [("LISTEN :: RA V6ONLY", true), ("LISTEN :: ra~ rp~ v6only~", nil)]
+      as [(String, Bool?)]
+    {
+      var all = Self.kinds([listener, child])
+      let before = all
+      all[1].inherit(from: before) { _ in true }
+      #expect(all[1].observation.reuseaddr.sure == expected && all[1].observation.v6only?.sure == expected)
     }
   }
 

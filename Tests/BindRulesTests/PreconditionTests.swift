@@ -232,6 +232,21 @@ struct PreconditionTests {
     #expect(errors()[3] == refused)
   }
 
+  @Test("SO_REUSEADDR that every socket has there is as if it were planned; one that is refused says so")
+  func oddReuseaddr() {
+    func all(_ odd: OddOption) -> [BindOutcome] {
+      var (host, fresh) = (openHost(), FreshSocket(.tcp, .ipv4))
+      fresh.oddOptions = [odd]
+      host.freshSockets = [fresh]
+      let sockets = [socket("TIME_WAIT 127.0.0.1 RA remote=50000")]
+      return outcomes(of: attempt("127.0.0.1"), in: Snapshot(host: host, sockets: sockets))
+    }
+    let there = all(OddOption(.reuseaddr, refusal: nil, initially: true, afterwards: true))
+    #expect(there[0].bind == .ok && there[1].bind == .ok)
+    let refused = all(OddOption(.reuseaddr, refusal: .notPermitted, initially: false, afterwards: false))
+    #expect(refused[0].bind == .fails(.addressInUse) && refused[1].bind == .fails(.notPermitted))
+  }
+
   @Test("where no socket could be made for want of descriptors, the family is open, for IPv4 too")
   func unmadeSocket() {
     var host = openHost()

@@ -50,7 +50,7 @@ struct WholeAnswerTests {
       if isConnected {
         words.append(random.pick(["remote=50000", "remote=50000", "port=40000 remote=443", "remote=8080"]))
       }
-      if isUDP, chance(8) { words.append("port=5353") }
+      if isUDP, chance(8) { words.append(random.pick(["port=1900", "port=3702", "port=5353"])) }
       if !chance(4) { words.append("inode=\(inode)") }
       return words.filter { !$0.isEmpty }.joined(separator: " ")
     }

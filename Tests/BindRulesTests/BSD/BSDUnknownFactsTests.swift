@@ -201,6 +201,10 @@ struct BSDUnknownFactsTests {
     #expect(Self.outcomes([known], "udp 0.0.0.0", .freebsd)[0].bind == .ok)
     known.v6only = .inferred(true, from: 1, because: .noOwner)
     #expect(Self.outcomes([known], "udp 0.0.0.0", .freebsd)[0].missing == [MissingFact(.v6only, socket: 0)])
+    var member = BSDWords("udp 239.1.1.1 A uid=1001").observation(v6only: true)
+    #expect(Self.outcomes([member], "udp 239.1.1.1", .freebsd)[1].bind == .ok)
+    member.reuseaddr = .inferred(true, from: 1, because: .noOwner)
+    #expect(Self.outcomes([member], "udp 239.1.1.1", .freebsd)[1].missing == [MissingFact(.reuseaddr, socket: 0)])
   }
 
   @Test("of two sockets that fit equally well is also which of them is newer")
