@@ -39,6 +39,8 @@ struct Gathering {
   /// How the owners of the sockets are to be looked for; nil once they were.
   private var ownerSearch: OwnerSearch?
   private let ranges: ByTransport<ClosedRange<UInt16>>
+  /// Who reads /proc for this look.
+  private let files = ProcessReader().newFiles()
   private var needs: HostNeeds
   let evidenceSources: EvidenceSources
 
@@ -62,7 +64,7 @@ struct Gathering {
       for transport in ports.transports {
         guard let range = ports[transport] else { continue }
         if detail == .table, evidenceSources.listsBoundSockets(kernelVersion()) {
-          let clientPorts = transport == .tcp ? try HostReader().read(.localPortRange).localPortRange : nil
+          let clientPorts = transport == .tcp ? try HostReader().read(.localPortRange, files).localPortRange : nil
           let census = try dump.census(transport, clientPorts: clientPorts, shown: OverviewDetail.clientPortsShown)
           (sockets[transport], unlisted[transport]) = (census.sockets, census.connections)
           continue
@@ -79,7 +81,7 @@ struct Gathering {
         otherCounts[transport.other] = try dump.counts(transport.other, ports: range)
       }
       host = try HostReader().read(
-        needs, lookups: lookups, programs: verdictOnly ? [] : programs, device: device)
+        needs, lookups: lookups, programs: verdictOnly ? [] : programs, device: device, files)
     } catch {
       throw PortwhyError(error)
     }
@@ -191,7 +193,7 @@ struct Gathering {
   private mutating func readBucket(
     _ transport: TransportProtocol, _ port: Port, _ range: ClosedRange<UInt16>
   ) -> Bool {
-    guard transport == .tcp, range.count == 1, let sockets = sockets.tcp, !evidenceSources.mayHaveVRFs(),
+    guard transport == .tcp, range.count == 1, let sockets = sockets.tcp, !evidenceSources.mayHaveVRFs(files),
       let held = sockets.first(where: { !$0.processes.isEmpty && $0.inode != nil && $0.ulp != "mptcp" }),
       let pid = held.processes.first?.pid, let inode = held.inode
     else { return false }
@@ -251,7 +253,7 @@ struct Gathering {
 
   /// Whether a TCP socket may have been bound in a VRF, which its device of today need not show.
   private var mayMeetVRFs: Bool {
-    sockets.tcp?.isEmpty == false && evidenceSources.mayHaveVRFs()
+    sockets.tcp?.isEmpty == false && evidenceSources.mayHaveVRFs(files)
   }
 
   /// Enters interfaces once more under an alternative name that the question calls them by.
@@ -269,7 +271,7 @@ struct Gathering {
     guard !lacking.isEmpty else { return }
     needs.formUnion(lacking)
     do throws(NetlinkError) {
-      let later = try HostReader().read(lacking)
+      let later = try HostReader().read(lacking, files)
       host.fill(from: later)
       host.routesAreSilent = later.routesAreSilent
     } catch {
@@ -315,7 +317,6 @@ struct Gathering {
     let detail = search.detail
     let isAsked = detail == .everySocket ? { _ in true } : detail.isAsked(all, host)
     var found: KernelEvidence.FoundHolders?
-    let files = reader.newFiles()
     let seen = reader.examine(&all, asks: isAsked, files, withParents: search.names) { inodes in
       found = search.bpf ? holders(ports, inodes, &use) : nil
       return found?.descriptors

@@ -215,7 +215,7 @@ struct EvidenceSources {
   /// The bind bucket of the sockets that one process holds.
   var bucket: KernelEvidence.BucketSource = KernelEvidence.bucket
   /// Whether the network namespace may have VRFs, and so more than one bind table for a TCP port.
-  var mayHaveVRFs: () -> Bool = { HostReader().mayHaveVRFs }
+  var mayHaveVRFs: (ProcessFiles) -> Bool = { HostReader().mayHaveVRFs($0) }
   var bind: (BindAttempt, ReuseOptions, HostFacts) -> ProbeAnswer = { probe($0, $1, on: $2) }
 }
 

@@ -195,7 +195,8 @@ extension Note {
         if let pid = source?.pid {
           "somebody keeps \(directory) locked, the directory of \(source?.command.map { "\($0)(\(pid))" } ?? "a process")"
         } else {
-          "somebody keeps \(directory) locked, and with it the list of all processes"
+          "somebody keeps \(directory) locked, and with it "
+            + (directory == "/proc" ? "the list of all processes" : "settings of the kernel")
         }
       } else if let pid = source?.pid {
         "\(source?.command ?? "")(\(pid)) keeps whoever looks at its descriptors waiting"

@@ -187,6 +187,8 @@ package final class ProcessFiles {
   private var starts = 0
   /// What was told last of some of those who were found and of their parents.
   package private(set) var lately: [Int32: ToldProcess] = [:]
+  /// The file of /proc itself, below it, that no answer came for.
+  private var silentFile: String?
   /// One that a child of an earlier look is still waiting for.
   private var passedOver: Int32?
   private var source: SilentSource?
@@ -205,7 +207,9 @@ package final class ProcessFiles {
   package func silentSource() -> SilentSource? {
     if let source { return source }
     guard let pid = silent.first ?? passedOver else { return nil }
-    guard pid > 0 else { return .directory("/proc", of: nil, command: nil) }
+    guard pid > 0 else {
+      return .directory(silentFile?.hasPrefix("sys/") == true ? "/proc/sys" : "/proc", of: nil, command: nil)
+    }
     var command: String?
     if named.contains(pid) {
       let reply = ask(ProcessQuestion(.named([pid]), [.contents("comm")]), passingOver: silent.filter { $0 != pid })
@@ -310,6 +314,10 @@ package final class ProcessFiles {
     let pid = Int32(bitPattern: errand.state?.pointee.step ?? 0)
     let hasEnded = portwhy_end_errand(&errand) == 1
     guard isSilent else { return nil }
+    if pid == 0, silentFile == nil {
+      let files = reading.reply.root
+      silentFile = files.questions.dropFirst(files.answers.count).first?.path
+    }
     silent.append(pid)
     if hasEnded { named.insert(pid) }
     reading.reply.silent.append(pid)

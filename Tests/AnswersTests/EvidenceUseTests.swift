@@ -105,7 +105,7 @@ struct VRFReadTests {
       let item = QuestionItem(
         addresses: [.address(.v4(.any), zone: nil)], ports: port...port, transport: .tcp)
       let question = Question(items: [item], plan: Plan(options: [], uid: 0))
-      return try Portwhy.answerHere(question, EvidenceSources(mayHaveVRFs: { mayHaveVRFs })).host
+      return try Portwhy.answerHere(question, EvidenceSources(mayHaveVRFs: { _ in mayHaveVRFs })).host
     }
     #expect((host.tcpL3mdevAccept != nil) == mayHaveVRFs && (host.mayHaveVRFs != nil) == mayHaveVRFs)
   }

@@ -235,6 +235,31 @@ struct HostileLockTests {
     }
   }
 
+  @Test("where a directory of sysctls is locked, what is sure stays, and its settings are not known for that")
+  func lockedSettings() throws {
+    try besideLock(of: "/proc/sys/net") { port, through in
+      let asked = [
+        (["0.0.0.0:\(port)"], "fails"), (["--no-bpf", "0.0.0.0:\(port)"], "fails"), (["127.0.0.9:\(port + 1)"], "ok"),
+      ]
+      for (words, verdict) in asked {
+        let answer = try Answer(words, Start(through: through))
+        // Root may bind every port, whatever the setting is.
+        #expect(answer.violations() == [] && answer.verdict == verdict, "\(words): \(answer.ending.output)")
+        #expect(reasons(answer).contains("no-answer"))
+        #expect(answer.document["visibility"]?["silent"]?["directory"]?.text == "/proc/sys")
+        #expect(answer.document["host"]?["ip_unprivileged_port_start"] == .null)
+        if words.last == "0.0.0.0:\(port)" { #expect(answer.pids == [2], "the holder is told") }
+      }
+      let screen = try portwhy(["0.0.0.0:\(port)"], Start(through: through)).untimed
+      #expect(screen.contains("somebody keeps /proc/sys locked, and with it settings of the kernel"))
+      #expect(screen.contains("victim (pid 2, root"))
+      // Each of them ends.
+      for words in [["-q", "0.0.0.0:\(port)"], [], ["--brief", "0.0.0.0:\(port)"]] {
+        #expect((0...2).contains(try portwhy(words, Start(through: through)).status), "\(words)")
+      }
+    }
+  }
+
   @Test("SIGINT ends a watch beside a locked directory at once, and who was left behind ends with the lock")
   func interruptedBesideLock() throws {
     try besideLock(of: "/proc/2") { port, through in

@@ -39,14 +39,17 @@ package struct HostReader: Sendable {
   ///   - lookups: the addresses for `HostFacts.ipv4Lookups`.
   ///   - programs: the base names of the planned program, for `HostFacts.appArmorProfiles`.
   ///   - device: that of SO_BINDTODEVICE, which fresh sockets try as well.
+  ///   - files: who reads /proc for this look; a child of its own where nobody does.
   package func read(
-    _ needs: HostNeeds, lookups: [IPv4Address] = [], programs: [String] = [], device: String? = nil
+    _ needs: HostNeeds, lookups: [IPv4Address] = [], programs: [String] = [], device: String? = nil,
+    _ files: ProcessFiles? = nil
   ) throws(NetlinkError) -> HostFacts {
     var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
     facts.hostname = SystemCalls.hostName
     if facts.kernel < KernelVersion(major: 6, minor: 1) { facts.bindsByAddress = hasAddressTable }
-    readIdentity(needs, &facts)
-    readSysctls(needs, &facts)
+    let settings = settings(needs.settings, files)
+    readIdentity(needs, settings, &facts)
+    readSysctls(needs, settings, &facts)
     if needs.contains(.freshSockets) {
       facts.freshSockets = freshSockets(device)
       facts.filteredCalls = filteredCalls()
@@ -130,15 +133,25 @@ package struct HostReader: Sendable {
     }
   }
 
-  /// Whether there may be VRFs here, or may have been, found at the cost of three system calls: the driver has sysctls in each network namespace
-  /// as soon as it is loaded (`vrf_netns_init_sysctl`, Linux 5.9). True where that cannot be seen.
-  package var mayHaveVRFs: Bool {
-    let sysctls = "\(procRoot)/sys/net"
-    if exists("\(sysctls)/vrf") { return true }
-    return kernelVersion() < KernelVersion(major: 5, minor: 9) || !exists("\(sysctls)/ipv4")
+  /// Whether there may be VRFs here, or may have been: the driver has sysctls in each network namespace as soon as it is
+  /// loaded (`vrf_netns_init_sysctl`, Linux 5.9). True where that cannot be seen.
+  package func mayHaveVRFs(_ files: ProcessFiles? = nil) -> Bool {
+    mayHaveVRFs(settings(HostNeeds.vrfSettings, files))
   }
 
-  private func readIdentity(_ needs: HostNeeds, _ facts: inout HostFacts) {
+  private func mayHaveVRFs(_ settings: ToldProcess?) -> Bool {
+    guard let settings, settings.error("sys/net/vrf")?.meansAbsent == true else { return true }
+    return kernelVersion() < KernelVersion(major: 5, minor: 9) || settings.status("sys/net/ipv4") == nil
+  }
+
+  /// Files below /proc, read by a child: any user can hold the lock of a directory of sysctls, and a name that is not there,
+  /// or was not looked up for long, has to be looked up in it.
+  private func settings(_ questions: [FileQuestion], _ files: ProcessFiles?) -> ToldProcess? {
+    guard !questions.isEmpty else { return nil }
+    return (files ?? ProcessFiles(procRoot: procRoot)).ask(ProcessQuestion(.named([]), [], rootFiles: questions)).root
+  }
+
+  private func readIdentity(_ needs: HostNeeds, _ settings: ToldProcess?, _ facts: inout HostFacts) {
     if needs.contains(.networkNamespace) {
       facts.networkNamespace = (try? FileStatus(ofFile: "\(procRoot)/thread-self/ns/net"))?.inode
     }
@@ -146,7 +159,7 @@ package struct HostReader: Sendable {
       facts.sudoUID = sudoUser(environmentVariable("SUDO_UID"), effectiveUser: facts.uid)
     }
     if needs.contains(.capability) { readPrivilege(&facts) }
-    if needs.contains(.userMapping) { facts.overflowUID = overflowUser() }
+    if needs.contains(.userMapping) { facts.overflowUID = overflowUser(settings) }
   }
 
   /// `ns_capable(net->user_ns, CAP_NET_BIND_SERVICE)` for the calling thread, and who else has it.
@@ -170,19 +183,30 @@ package struct HostReader: Sendable {
 
   /// The uid of everybody who is not mapped; nil where all are. A map that cannot be read counts as one with gaps,
   /// one that is absent beside a /proc that is there as a kernel without user namespaces.
-  private func overflowUser() -> UInt32? {
-    switch readText("\(procRoot)/thread-self/uid_map") {
+  private func overflowUser(_ settings: ToldProcess?) -> UInt32? {
+    switch settings.text("thread-self/uid_map") {
     case .text(let map) where mapsEveryUser(map): return nil
-    case .absent where readText("\(procRoot)/thread-self/status") != .absent: return nil
+    case .absent where settings.text("thread-self/status") != .absent: return nil
     default: break
     }
-    guard case .text(let text) = readText("\(procRoot)/sys/kernel/overflowuid"),
+    guard case .text(let text) = settings.text("sys/kernel/overflowuid"),
       let uid: UInt32 = decimal(trimmed(text))
     else { return 65534 }
     return uid
   }
 
-  private func readSysctls(_ needs: HostNeeds, _ facts: inout HostFacts) {
+  private func readSysctls(_ needs: HostNeeds, _ settings: ToldProcess?, _ facts: inout HostFacts) {
+    /// Its default counts only where the kernel's other IPv4 sysctls are there, so that a /proc that is missing or masked is
+    /// not taken for an old kernel.
+    func sysctl<Value>(_ name: String, whenAbsent: Value? = nil, _ parse: (String) -> Value?) -> Value? {
+      switch settings.text("sys/net/" + name) {
+      case .text(let text): return parse(text)
+      case .unreadable: return nil
+      case .absent:
+        guard let whenAbsent, case .text = settings.text(HostNeeds.portRange) else { return nil }
+        return whenAbsent
+      }
+    }
     if needs.contains(.unprivilegedPortStart) {
       facts.unprivilegedPortStart = sysctl("ipv4/ip_unprivileged_port_start", whenAbsent: 1024, portStart)
     }
@@ -209,21 +233,7 @@ package struct HostReader: Sendable {
     if needs.contains(.l3mdevAccept) {
       // Only kernels with CONFIG_NET_L3_MASTER_DEV have it; without it there are no VRFs.
       facts.tcpL3mdevAccept = sysctl("ipv4/tcp_l3mdev_accept", whenAbsent: false, flag)
-      facts.mayHaveVRFs = mayHaveVRFs
-    }
-  }
-
-  /// The value of a sysctl below net/. Its default counts only where the kernel's other IPv4 sysctls are there, so
-  /// that a /proc that is missing or masked is not taken for an old kernel.
-  private func sysctl<Value>(
-    _ name: String, whenAbsent: Value? = nil, _ parse: (String) -> Value?
-  ) -> Value? {
-    switch readText("\(procRoot)/sys/net/\(name)") {
-    case .text(let text): return parse(text)
-    case .unreadable: return nil
-    case .absent:
-      guard let whenAbsent, case .text = readText("\(procRoot)/sys/net/ipv4/ip_local_port_range") else { return nil }
-      return whenAbsent
+      facts.mayHaveVRFs = mayHaveVRFs(settings)
     }
   }
 
@@ -352,6 +362,36 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
 
   /// All that can be read.
   package static let everything = HostNeeds(rawValue: (1 << 18) - 1)
+
+  fileprivate static let portRange = "sys/net/ipv4/ip_local_port_range"
+  fileprivate static let vrfSettings: [FileQuestion] = [.status("sys/net/vrf"), .status("sys/net/ipv4")]
+
+  /// The files below /proc that these facts are read from.
+  fileprivate var settings: [FileQuestion] {
+    func files(_ need: HostNeeds, _ names: [String]) -> [FileQuestion] {
+      contains(need) ? names.map { .contents("sys/net/" + $0, limit: 256 << 10) } : []
+    }
+    let hasDefault: HostNeeds = [.unprivilegedPortStart, .localPortRange, .l3mdevAccept]
+    return files(.unprivilegedPortStart, ["ipv4/ip_unprivileged_port_start"])
+      + (isDisjoint(with: hasDefault) ? [] : [.contents(Self.portRange)])
+      + files(.localReservedPorts, ["ipv4/ip_local_reserved_ports"])
+      + files(.nonlocalBind, ["ipv4/ip_nonlocal_bind", "ipv6/ip_nonlocal_bind"])
+      + files(.ipv6Addresses, ["ipv6/conf/all/disable_ipv6", "ipv6/conf/lo/disable_ipv6"])
+      + files(.bindv6only, ["ipv6/bindv6only"]) + files(.l3mdevAccept, ["ipv4/tcp_l3mdev_accept"])
+      + (contains(.l3mdevAccept) ? Self.vrfSettings : [])
+      + (contains(.userMapping)
+        ? [.contents("thread-self/uid_map"), .contents("thread-self/status"), .contents("sys/kernel/overflowuid")]
+        : [])
+  }
+}
+
+extension Optional<ToldProcess> {
+  /// What a file of it gave; unreadable where nobody asked or answered.
+  fileprivate func text(_ path: String) -> FileText {
+    guard let told = self else { return .unreadable }
+    if let bytes = told.contents(path) { return .text(String(decoding: bytes, as: UTF8.self)) }
+    return told.error(path)?.meansAbsent == true ? .absent : .unreadable
+  }
 }
 
 /// A socket of each kind, made, read and closed: what the place of the calling thread makes of socket(2). Those of which

@@ -140,7 +140,7 @@ struct HostReaderTests {
   func mayHaveVRFs() throws {
     func may(_ files: [String: String]) throws -> Bool {
       let root = try TemporaryRoot(files: files)
-      return withExtendedLifetime(root) { HostReader(procRoot: root.path).mayHaveVRFs }
+      return withExtendedLifetime(root) { HostReader(procRoot: root.path).mayHaveVRFs() }
     }
     #expect(try may(["sys/net/ipv4/tcp_mem": "", "sys/net/vrf/strict_mode": "0\n"]))
     #expect(try may(["sys/kernel/overflowuid": "65534\n"]))
