@@ -44,7 +44,8 @@ struct CapabilityTests {
         )
       }
     }
-    #expect(endings.ambient.status == 0)
+    // A kernel that lists no bound sockets lets nobody without privilege know that a port is free: it may be 2 there.
+    #expect(endings.ambient.status == 0 || !kernelListsBoundSockets && endings.ambient.status == 2)
     if let own = endings.own {
       #expect(own.status == 1 && own.headline.contains("EACCES"), "\(own)")
     } else {
