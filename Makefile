@@ -90,7 +90,7 @@ check-release: $(RELEASE) # what the binary, install, uninstall and dist promise
 	@scripts/check-release $(RELEASE)
 
 # The manual page's checker and the tools of its examples, the shells of the completions, namespaces and small servers.
-TEST_PACKAGES := mandoc jq bash-completion zsh fish iproute2 perl-base procps util-linux
+TEST_PACKAGES := mandoc jq bash-completion zsh fish iproute2 perl-base procps util-linux nginx-light
 
 test:            ## install what is missing, run every test
 	@scripts/setup $(TEST_PACKAGES)
