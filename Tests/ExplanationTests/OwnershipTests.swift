@@ -500,6 +500,8 @@ struct OwnershipTests {
     }
     #expect(command([workers("nginx")]) == "kill 72")
     #expect(command([workers("mine")]) == "kill 72 70 71 73")
+    let named = (70...73).map { process($0, "nginx", executable: "/home/x/nginx", parent: $0 == 72 ? 1 : 72) }
+    #expect(command([listener(named)]) == "kill 72 70 71 73", "anybody may call his own program so")
     let orphans = listener((70...93).map { process($0, "nginx", executable: "/bin/nginx", parent: 1) })
     #expect(command([orphans])?.split(separator: " ").count == 25)
   }

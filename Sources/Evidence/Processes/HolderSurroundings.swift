@@ -222,8 +222,8 @@ private struct Surroundings: ~Copyable {
   /// The container for which an engine's helper holds a port: docker's proxy is told only where to send what comes,
   /// which the files of dockerd say of one running container; podman's conmon(8) has the container as its child.
   ///
-  /// Anybody may call himself conmon, and make of a set-user-ID program a child-bearing one of root's: it is believed by its
-  /// program, a file of this host, and for a container of its own manager.
+  /// Anybody may call a program conmon, and have one run as root (set-user-ID): it is believed where its executable is conmon,
+  /// a file of this host, and the container belongs to the same manager.
   private mutating func findContainer(
     of record: inout ProcessRecord, _ process: Relative, _ socket: (local: Endpoint, transport: TransportProtocol)
   ) {

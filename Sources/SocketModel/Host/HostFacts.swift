@@ -398,8 +398,8 @@ package struct SilentSource: Sendable, Hashable {
   /// The kernel's interface that it was, `rtnetlink` or `generic netlink`, whose lock somebody holds; nil for a process
   /// or an iterator.
   package var netlink: String?
-  /// The directory of /proc whose lock somebody holds, that of a process, whose number is then `pid`, or /proc itself; nil
-  /// for all others.
+  /// The directory of /proc whose lock somebody holds: that of a process, whose number is then `pid`, /proc itself, or
+  /// /proc/sys for one of the sysctls; nil for all others.
   package var directory: String?
 
   /// A descriptor of this process.
