@@ -34,11 +34,9 @@ struct Ending: Sendable, Hashable {
   var output: String
   var errors: String
 
-  /// What was printed, but for how long ago a process was started, in whatever unit, and for where the lines break: the width
-  /// of that time moves it.
-  var untimed: String {
-    output.replacing(/since \d+ (second|minute|hour|day)s?/, with: "since then").replacing(/\s+/, with: " ")
-  }
+  /// What was printed, but for how long ago a process was started, and for where the lines break: the width of that time
+  /// moves it.
+  var untimed: String { output.untimed.replacing(/\s+/, with: " ") }
 
   /// The first two lines, each with what hangs below it.
   var headline: String {
@@ -47,6 +45,11 @@ struct Ending: Sendable, Hashable {
     return lines.map { $0.drop { $0 == " " } }.joined(separator: " ")
   }
   var lines: [Substring] { output.split(separator: "\n", omittingEmptySubsequences: false) }
+}
+
+extension String {
+  /// The text without how long ago a process was started, in whatever unit: of two looks, one is the later.
+  var untimed: String { replacing(/since \d+ (second|minute|hour|day)s?/, with: "since then") }
 }
 
 struct StartError: Error { var what: String }

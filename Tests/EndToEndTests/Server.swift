@@ -10,7 +10,9 @@ struct Server {
   var output: Int32
 }
 
-/// `listener(port, family, [option, …])` and `bound(…)` in the words of Perl.
+/// `listener(port, family, [option, …])` and `bound(…)` in the words of Perl, and `settled()`: no TCP socket of the port is
+/// between two states (SYN_SENT, SYN_RECV, FIN_WAIT1, LAST_ACK, CLOSING), where the kernel of a busy host may leave it for a
+/// moment after close(2).
 private let prelude = #"""
   use Socket qw(:all); $| = 1; $^F = 255;
   sub bound {
@@ -23,6 +25,14 @@ private let prelude = #"""
   }
   sub listener { my $s = bound(@_); listen($s, 16) or die "listen: $!"; return $s }
   my $port = shift;
+  sub settled {
+    my $moves = sprintf '^ *\d+: (?:[0-9A-F]+:%04X \S+|\S+ [0-9A-F]+:%04X) (?:02|03|04|09|0B) ', $port, $port;
+    for (1 .. 2000) {
+      my @lines = map { open(my $f, '<', "/proc/self/net/$_") ? <$f> : () } 'tcp', 'tcp6';
+      return unless grep /$moves/, @lines;
+      select undef, undef, undef, 0.01;
+    }
+  }
 
   """#
 
@@ -31,8 +41,8 @@ private let prelude = #"""
 func withServer<Result>(
   _ script: String, port: UInt16, through: [String] = [], _ body: (Server) throws -> Result
 ) throws -> Result {
-  try withServer(
-    words: through + ["/usr/bin/perl", "-e", prelude + script + "\nprint \"ready\\n\"; <STDIN>;", "\(port)"], body)
+  let program = prelude + script + "\nsettled(); print \"ready\\n\"; <STDIN>;"
+  return try withServer(words: through + ["/usr/bin/perl", "-e", program, "\(port)"], body)
 }
 
 /// The same with another program that prints `ready` and ends with its standard input.
