@@ -1,7 +1,7 @@
 public import BindRules
 package import Evidence
 public import Explanation
-import Linux
+package import Linux
 public import SocketModel
 
 /// Why a bind(2) or listen(2) failed: the whole report as data; `text` is what `portwhy` prints of it.
@@ -112,8 +112,9 @@ package struct MadeCall: Sendable {
   /// CAP_NET_BIND_SERVICE of the thread that called; nil for what its uid is to have, `.some(nil)` for not known.
   package var mayBindPrivileged: Bool??
   package var policies = Policies()
-  /// The socket's network namespace, where it is not the reader's.
+  /// The socket's network namespace, where it is not the reader's: how it is called, and itself.
   package var namespace: NamespaceReference?
+  package var openedNamespace: OpenFile?
   /// Whose words the suggestions use.
   package var wording: Runtime?
   package var bpf = true
@@ -143,6 +144,7 @@ package struct MadeCall: Sendable {
   fileprivate var question: Question {
     let item = QuestionItem(addresses: [address], ports: port...port, transport: transport)
     var question = Question(items: [item], plan: plan, namespace: namespace)
+    question.openedNamespace = openedNamespace
     question.ownSocket = socket?.inode
     question.ownFreebind = socket?.freebind ?? false
     let isBound = socket?.isBound == true

@@ -158,7 +158,7 @@ struct Gathering {
     try readMore(.networkNamespace)
     var use = visibility.bpf ?? BPFUse()
     var silent: SilentSource?
-    let evidence = evidenceSources.evidence(transport, range, sockets[transport] ?? [], host, &use, &silent)
+    let evidence = evidenceSources.evidence(transport, range, sockets[transport] ?? [], host, &use, &silent, files)
     visibility.bpf = use
     guard let evidence else {
       guard let silent else { return Judgement(of: attempts, in: snapshot(transport, port)) }
@@ -202,7 +202,7 @@ struct Gathering {
       return true
     }
     var use = visibility.bpf ?? BPFUse()
-    let bucket = evidenceSources.bucket(pid, inode, port, &use)
+    let bucket = evidenceSources.bucket(pid, inode, port, &use, files)
     visibility.bpf = use
     if let bucket { buckets.append(bucket) }
     return bucket != nil
@@ -216,6 +216,9 @@ struct Gathering {
     guard isOfInterest, let listeners = try? SocketDump().glances(.tcp, .listening, ports: nil) else { return [] }
     return Set(listeners.map(\.port))
   }
+
+  /// Where the kernel counts the sockets of this network namespace.
+  func socketCounts() -> SocketCounts? { SocketCounts(files) }
 
   /// The ports above those asked for; nil where there are none or too much was asked.
   func nearby(_ transport: TransportProtocol) -> NearbyPorts? { neighbours[transport] }
@@ -318,15 +321,15 @@ struct Gathering {
     let isAsked = detail == .everySocket ? { _ in true } : detail.isAsked(all, host)
     var found: KernelEvidence.FoundHolders?
     let seen = reader.examine(&all, asks: isAsked, files, withParents: search.names) { inodes in
-      found = search.bpf ? holders(ports, inodes, &use) : nil
+      found = search.bpf ? holders(ports, inodes, &use, files) : nil
       return found?.descriptors
     }
     visibility.bpf = use
     bucketsOfHeld = found?.buckets ?? [:]
     if search.names {
       reader.readSurroundings(&all, files)
-      reader.findActivations(&all)
-      if let silent = findKernelOwners(&all) { visibility.add(silent: silent) }
+      reader.findActivations(&all, files)
+      if let silent = findKernelOwners(&all, files) { visibility.add(silent: silent) }
     }
     all = withoutUnmappedUsers(all, overflow: host.overflowUID)
     for transport in sockets.transports { sockets[transport] = all.filter { $0.transport == transport } }
@@ -338,7 +341,7 @@ struct Gathering {
     let isExplained = visibility.reasons.contains { $0 != .noAnswer || visibility.silent?.netlink == nil }
     if !isExplained, all.contains(where: { $0.owner == .hidden }) {
       visibility.add(.noHolder)
-      if reader.isInPIDNamespace { visibility.add(.pidNamespace) }
+      if reader.isInPIDNamespace(files) { visibility.add(.pidNamespace) }
     }
   }
 
@@ -351,7 +354,7 @@ struct Gathering {
     var found = evidenceSources.boundSockets(range.withNeighbours, shown)
     if !found.complete, bpf {
       try readMore(.networkNamespace)
-      if let all = evidenceSources.allBoundSockets(range.withNeighbours, host, &visibility.bpf) {
+      if let all = evidenceSources.allBoundSockets(range.withNeighbours, host, &visibility.bpf, files) {
         found = FoundBoundSockets(
           sockets: found.sockets.filter { $0.state != .close } + all.filter { !shown.contains($0.inode ?? 0) },
           complete: true)

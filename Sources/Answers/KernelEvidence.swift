@@ -56,15 +56,17 @@ extension Question {
 }
 
 enum KernelEvidence {
+  // Each is told who reads files for this look.
+
   /// `gather`, or what a test puts in its place.
   typealias Source = (
     _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation], _ host: HostFacts,
-    _ use: inout BPFUse, _ silent: inout SilentSource?
+    _ use: inout BPFUse, _ silent: inout SilentSource?, _ files: ProcessFiles
   ) -> EvidenceMerge?
 
   /// `holders`, or what a test puts in its place.
   typealias HolderSource = (
-    _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?
+    _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?, _ files: ProcessFiles
   ) -> FoundHolders?
 
   /// Descriptors of TCP and UDP sockets, and the bind buckets that some of the sockets have, by inode.
@@ -75,18 +77,20 @@ enum KernelEvidence {
 
   /// `boundSockets`, or what a test puts in its place.
   typealias BoundSource = (
-    _ ports: ClosedRange<UInt16>, _ host: HostFacts, _ use: inout BPFUse?
+    _ ports: ClosedRange<UInt16>, _ host: HostFacts, _ use: inout BPFUse?, _ files: ProcessFiles
   ) -> [SocketObservation]?
 
   /// `bucket`, or what a test puts in its place.
   typealias BucketSource = (
-    _ pid: Int32, _ inode: UInt64, _ port: Port, _ use: inout BPFUse
+    _ pid: Int32, _ inode: UInt64, _ port: Port, _ use: inout BPFUse, _ files: ProcessFiles
   ) -> BindBucket?
 
   /// The bind bucket of a TCP socket that this process holds, in the network namespace of this thread; nil where it cannot
   /// be had, on kernels before 6.1 too.
-  static func bucket(_ pid: Int32, _ inode: UInt64, _ port: Port, _ use: inout BPFUse) -> BindBucket? {
-    guard BPFEvidence.obstacle() == nil else { return nil }
+  static func bucket(
+    _ pid: Int32, _ inode: UInt64, _ port: Port, _ use: inout BPFUse, _ files: ProcessFiles
+  ) -> BindBucket? {
+    guard BPFEvidence.obstacle(files) == nil else { return nil }
     let started = Clock.microseconds
     defer { use.microseconds &+= Clock.microseconds &- started }
     do throws(BPFError) {
@@ -104,9 +108,9 @@ enum KernelEvidence {
   ///
   /// Whether such a socket holds its port after an earlier life, its bucket tells; getsockopt(2) does not.
   static func boundSockets(
-    _ ports: ClosedRange<UInt16>, _ host: HostFacts, _ use: inout BPFUse?
+    _ ports: ClosedRange<UInt16>, _ host: HostFacts, _ use: inout BPFUse?, _ files: ProcessFiles
   ) -> [SocketObservation]? {
-    guard BPFEvidence.obstacle() == nil, ProcessReader().seesAllProcesses else { return nil }
+    guard BPFEvidence.obstacle(files) == nil, ProcessReader().seesAllProcesses(files) else { return nil }
     let started = Clock.microseconds
     var noted = use ?? BPFUse()
     defer {
@@ -126,9 +130,9 @@ enum KernelEvidence {
   /// Every descriptor of the sockets with these ports and inodes; nil, without a word in `use`, where the reader may not
   /// ask, and with the reason where it failed.
   static func holders(
-    _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?
+    _ ports: ClosedRange<UInt16>, _ inodes: Set<UInt64>, _ use: inout BPFUse?, _ files: ProcessFiles
   ) -> FoundHolders? {
-    guard BPFEvidence.obstacle() == nil else { return nil }
+    guard BPFEvidence.obstacle(files) == nil else { return nil }
     let started = Clock.microseconds
     var noted = use ?? BPFUse()
     defer {
@@ -152,11 +156,11 @@ enum KernelEvidence {
   /// Asks the iterators of one transport; nil where nothing can be had, with the reason in `use`.
   static func gather(
     _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>, _ dump: [SocketObservation], _ host: HostFacts,
-    _ use: inout BPFUse, _ silent: inout SilentSource?
+    _ use: inout BPFUse, _ silent: inout SilentSource?, _ files: ProcessFiles
   ) -> EvidenceMerge? {
     let started = Clock.microseconds
     defer { use.microseconds &+= Clock.microseconds &- started }
-    if let obstacle = BPFEvidence.obstacle() {
+    if let obstacle = BPFEvidence.obstacle(files) {
       use.problem = obstacle.description
       return nil
     }
@@ -213,7 +217,7 @@ extension Knowledge {
 /// Only what the kernel itself says counts: a tunnel that is up, a port of its NFS server. Such sockets are bound by
 /// uid 0, where their kind binds them, and not connected; what fits nothing stays hidden.
 /// - Returns: what of it did not answer in time.
-func findKernelOwners(_ sockets: inout [SocketObservation]) -> SilentSource? {
+func findKernelOwners(_ sockets: inout [SocketObservation], _ files: ProcessFiles) -> SilentSource? {
   let candidates = sockets.indices.filter { sockets[$0].mayBeKernels }
   guard !candidates.isEmpty else { return nil }
   var ports: [KernelPort] = []
@@ -226,7 +230,7 @@ func findKernelOwners(_ sockets: inout [SocketObservation]) -> SilentSource? {
     } catch {}
     do throws(NetlinkError) { ports += try KernelPortDump().synchronisationPorts() } catch { silent = .routes }
   }
-  ports += HostReader().kernelServicePorts()
+  ports += HostReader().kernelServicePorts(files)
   nameKernelOwners(&sockets, ports)
   return silent
 }

@@ -111,14 +111,12 @@ extension Portwhy {
     let reader = ProcessReader()
     let files = reader.newFiles()
     defer { files.end() }
-    let namespaces = reader.otherNetworkNamespaces(files).map { namespace in
-      (namespace, process: namespace.path.split(separator: "/").lazy.compactMap { Int32($0) }.first)
-    }
-    let unnamed = namespaces.filter { $0.0.name == nil }.compactMap(\.process)
+    let namespaces = reader.otherNetworkNamespaces(files)
+    let unnamed = namespaces.filter { $0.name == nil }.compactMap(\.process)
     let commands = unnamed.isEmpty ? [:] : reader.commands(of: unnamed, files)
-    return namespaces.map { namespace, process in
+    return namespaces.compactMap { namespace in
       if let name = namespace.name { return (.name(name), "named by ip netns") }
-      guard let process else { return (.path(namespace.path), "net:[\(namespace.inode)]") }
+      guard let process = namespace.process else { return nil }
       return (.process(process), commands[process] ?? "net:[\(namespace.inode)]")
     }
   }

@@ -18,7 +18,8 @@ public enum Portwhy {
   /// signals blocked and lives as long as one dump.
   public static func answer(_ question: Question) throws(PortwhyError) -> Report {
     guard let namespace = question.namespace else { return try answerHere(question) }
-    return try namespace.look { () throws(PortwhyError) in try answerHere(question) }
+    return try namespace.look(opened: question.openedNamespace) { () throws(PortwhyError) in try answerHere(question)
+    }
   }
 
   static func answerHere(
@@ -311,7 +312,7 @@ struct DeepFindings {
     for namespace in (namespaces.filter { $0.name != nil } + namespaces.filter { $0.name == nil }).prefix(
       Self.mostNamespaces)
     {
-      let found = try? inNetworkNamespace(at: [namespace.path]) {
+      let found = try? inNetworkNamespace(at: namespace.entrance, files) {
         ports.transports.flatMap { (try? SocketDump().sockets($0, ports: ports[$0])) ?? [] }
       }
       // Connections are no use of the port that somebody looks for.

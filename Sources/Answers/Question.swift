@@ -73,6 +73,8 @@ public struct Question: Sendable, Hashable {
   var ownSocket: UInt64?
   /// The planned socket is there already, with IP_FREEBIND or IP_TRANSPARENT.
   var ownFreebind = false
+  /// The network namespace itself, where it is open already; `namespace` is then how it is called.
+  var openedNamespace: OpenFile?
 
   /// A question about these items; what is not said is as each property has it.
   public init(
@@ -139,19 +141,22 @@ public enum NamespaceReference: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  private var paths: [String] {
+  private var entrance: NamespaceEntrance {
     switch self {
-    case .process(let pid): ["/proc/\(pid)/ns/net"]
-    case .name(let name): ["/run/netns/\(name)", "/var/run/netns/\(name)"]
-    case .path(let path): [path]
+    case .process(let pid): .process(pid)
+    case .name(let name): .files(["/run/netns/\(name)", "/var/run/netns/\(name)"])
+    case .path(let path): .files([path])
     }
   }
 
   /// Runs `body` in the namespace, on a thread of its own.
-  func look<Value>(_ body: () throws(PortwhyError) -> Value) throws(PortwhyError) -> Value {
+  /// - Parameter opened: the namespace itself, where it is open already.
+  func look<Value>(
+    opened: OpenFile? = nil, _ body: () throws(PortwhyError) -> Value
+  ) throws(PortwhyError) -> Value {
     let result: Result<Value, PortwhyError>
     do throws(NamespaceEntryError) {
-      result = try inNetworkNamespace(at: paths) { Result(catching: body) }
+      result = try inNetworkNamespace(at: opened.map { .opened($0) } ?? entrance) { Result(catching: body) }
     } catch {
       throw PortwhyError(error, self)
     }
@@ -170,6 +175,7 @@ extension PortwhyError {
     case (.mayNotOpen(let errno), _):
       self = .notPermitted(
         ErrorWords.mayNotOpen(namespace.description, errno, isRoot: effectiveUser() == 0))
+    case (.noAnswer, _): self = .kernelInterfaceMissing(ErrorWords.noAnswer(from: namespace.description))
     case (.mayNotEnter, _): self = .notPermitted(ErrorWords.mayNotEnter(namespace.description))
     case (.failed(let call, let errno), _): self = .internalError(ErrorWords.failed(call, errno))
     }

@@ -42,6 +42,7 @@ enum SecondLook {
     let changeable = asked.count > 1 && (transport == .udp || !told.all)
     var wasStill = false
     let known = KnownSockets(sockets, transport, ports, own: own)
+    let counts = gathering.socketCounts()
     do throws(NetlinkError) {
       for round in 0..<rounds {
         if round > 0, transport == .tcp {
@@ -52,7 +53,9 @@ enum SecondLook {
         if round >= watched || wasStill {
           if try !known.areAll(.all, isAsked) { return false }
         } else {
-          let look = try Stillness.during(transport) { () throws(NetlinkError) in try known.areAll(.all, isAsked) }
+          let look = try Stillness.during(transport, counts) { () throws(NetlinkError) in
+            try known.areAll(.all, isAsked)
+          }
           if !look.value { return false }
           wasStill = look.isSure
         }

@@ -30,6 +30,18 @@ __attribute__((constructor(101))) static void keep_start(int argument_count, cha
   environ[kept] = 0;
 }
 
+/* What Swift's CommandLine asks. The one of the static runtime looks for the words through /proc/self/maps before main(),
+   and any user can hold the lock of that directory; with this one it is not linked. */
+char **_swift_stdlib_getUnsafeArgvArgc(int *length) {
+  *length = count;
+  return words;
+}
+
+void _swift_stdlib_overrideUnsafeArgvArgc(char **others, int length) {
+  count = length;
+  words = others;
+}
+
 int portwhy_argument_count(void) { return count; }
 
 const char *portwhy_argument(int number) { return number >= 0 && number < count ? words[number] : 0; }

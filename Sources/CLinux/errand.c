@@ -119,8 +119,6 @@ static int32_t own_number(void) {
   return atoi(text);
 }
 
-int portwhy_descends(int32_t process) { return descends(process, own_number()); }
-
 /* A socket that listens and is only bound in turn, with other options each time, must not look as if it were both. */
 static int is_still(int descriptor, const struct portwhy_socket_answer *answer) {
   enum { times = 2 };

@@ -89,9 +89,6 @@ int portwhy_start_asking(struct portwhy_errand *errand, const struct portwhy_soc
 int portwhy_start_asking_here(struct portwhy_errand *errand, const struct portwhy_socket_question *questions,
                               uint32_t count, uint32_t slots, int wants);
 
-/* Whether a process descends from this one. */
-int portwhy_descends(int32_t process);
-
 /* Starts a child that reads `descriptor` to its end, into `errand->pipe`. 0, or errno. */
 int portwhy_start_copying(struct portwhy_errand *errand, int descriptor);
 

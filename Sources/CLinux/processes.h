@@ -83,6 +83,9 @@ static inline int portwhy_bounding_capability(unsigned long number) {
   return (int)syscall(SYS_prctl, 23, number, 0, 0, 0);
 }
 
+/* prctl(2) PR_GET_NO_NEW_PRIVS of the calling thread: 1, 0, or -1 where a filter forbids to ask. */
+static inline int portwhy_has_no_new_privileges(void) { return (int)syscall(SYS_prctl, 39, 0, 0, 0, 0); }
+
 /* prctl(2) PR_GET_SECUREBITS of the calling thread; -1 where a filter forbids to ask. */
 static inline int portwhy_secure_bits(void) { return (int)syscall(SYS_prctl, 27, 0, 0, 0, 0); }
 

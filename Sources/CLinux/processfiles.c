@@ -35,6 +35,28 @@ static void write_staged(void) {
   __atomic_store_n(&staged->written, staged->written + count, __ATOMIC_RELEASE);
 }
 
+/* The same together with an open file. */
+static void hand_over(int file) {
+  union {
+    struct cmsghdr head;
+    char bytes[CMSG_SPACE(sizeof file)];
+  } control = {{0}};
+  uint32_t count = staged->staged;
+  struct iovec part = {staged->bytes, count};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof file);
+  memcpy(CMSG_DATA(head), &file, sizeof file);
+  ssize_t sent;
+  do sent = sendmsg(0, &message, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0 || portwhy_write_all(staged->bytes + sent, count - (size_t)sent) != 0) _exit(1);
+  __atomic_store_n(&staged->staged, 0, __ATOMIC_RELEASE);
+  __atomic_store_n(&staged->written, staged->written + count, __ATOMIC_RELEASE);
+}
+
 static void tell_bytes(const void *bytes, size_t count) {
   while (count > 0) {
     if (staged->staged == sizeof staged->bytes) write_staged();
@@ -85,6 +107,42 @@ static int owner_of(int directory, const char *path, struct stat *status) {
 
 static char *text;
 static size_t text_size;
+
+static int read_names(int parent, const char *path, char *bytes, size_t limit, size_t *count) {
+  static char entries[32 << 10];
+  int directory = portwhy_open_read(parent, path, O_DIRECTORY), error = 0;
+  if (directory < 0) return errno;
+  long filled;
+  while ((filled = portwhy_getdents64(directory, entries, sizeof entries)) > 0) {
+    /* struct linux_dirent64: u64 d_ino, s64 d_off, u16 d_reclen, u8 d_type, d_name with a NUL at 19 */
+    for (long place = 0; place < filled; place += *(uint16_t *)(entries + place + 16)) {
+      size_t length = strlen(entries + place + 19) + 1;
+      if (*count + length > limit) break;
+      memcpy(bytes + *count, entries + place + 19, length);
+      *count += length;
+    }
+  }
+  if (filled < 0) error = errno;
+  close(directory);
+  return error;
+}
+
+static int path_of_group(const char *words, char *path, size_t *count) {
+  char *place, own[32];
+  uint64_t group = strtoull(words, &place, 16);
+  int mount = portwhy_open_read(AT_FDCWD, place, O_DIRECTORY);
+  if (mount < 0) return errno;
+  int directory = portwhy_open_control_group(mount, group), error = directory < 0 ? errno : 0;
+  if (error == 0) {
+    snprintf(own, sizeof own, "self/fd/%d", directory);
+    ssize_t length = readlinkat(portwhy_reader.proc, own, path, PATH_MAX);
+    if (length < 0) error = errno;
+    else *count = (size_t)length;
+    close(directory);
+  }
+  close(mount);
+  return error;
+}
 
 static void note_stat(const char *stat) {
   char *end = strrchr(stat, ')');
@@ -158,6 +216,15 @@ void portwhy_ask_file(int directory, int32_t process, const struct portwhy_file_
     break;
   }
   case PORTWHY_FILE_LEADER: error = find_leader(process); break;
+  case PORTWHY_FILE_NAMES: error = read_names(directory, question->path, text, question->limit, &count); break;
+  case PORTWHY_FILE_GROUP: error = path_of_group(question->path, text, &count); break;
+  case PORTWHY_FILE_OPENED: {
+    int file = portwhy_open_read(directory, question->path, O_NONBLOCK);
+    portwhy_tell(process, PORTWHY_FRAME_FILE, file < 0 ? errno : 0, 0, 0);
+    if (file >= 0) hand_over(file);
+    if (file >= 0) close(file);
+    return;
+  }
   default:
     if (question->what == PORTWHY_FILE_OWNER) error = owner_of(directory, question->path, &status);
     else if (fstatat(directory, question->path, &status, 0) != 0) error = errno;
@@ -257,6 +324,30 @@ int portwhy_ask_too(struct portwhy_errand *asked, const struct portwhy_socket_qu
   for (uint32_t slot = 0; slot < slots; slot++) asked->answers[slot].error = PORTWHY_NOT_ASKED;
   int error = send_all(asked->pipe, &head, sizeof head, MSG_MORE);
   return error ? error : send_all(asked->pipe, questions, size, 0);
+}
+
+ssize_t portwhy_receive_files(struct portwhy_errand *asked, void *bytes, size_t size, int32_t *files, uint32_t *count) {
+  union {
+    struct cmsghdr head;
+    char bytes[CMSG_SPACE(8 * sizeof *files)];
+  } control;
+  struct iovec part = {bytes, size};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  uint32_t room = *count;
+  ssize_t got;
+  do got = recvmsg(asked->pipe, &message, MSG_CMSG_CLOEXEC);
+  while (got < 0 && errno == EINTR);
+  *count = 0;
+  for (struct cmsghdr *head = got < 0 ? 0 : CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
+    if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) continue;
+    for (size_t place = CMSG_LEN(0); place + sizeof *files <= head->cmsg_len; place += sizeof *files) {
+      int32_t file;
+      memcpy(&file, (char *)head + place, sizeof file);
+      if (*count < room) files[(*count)++] = file;
+      else close(file);
+    }
+  }
+  return got;
 }
 
 size_t portwhy_take_staged(struct portwhy_errand *left, uint64_t received, void *bytes) {

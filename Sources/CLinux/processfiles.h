@@ -1,6 +1,6 @@
-/* What /proc says of other processes, read by a child (errand.h): any user can hold the lock of a directory of /proc, by a
- * getdents64(2) into memory that he does not let arrive and an open(2) that wants to make a file there, and from then on
- * whoever looks into it waits; where a name has to be looked up, no signal ends that.
+/* What /proc says, and what /sys, read by a child (errand.h): any user can hold the lock of a directory there, that of this
+ * very process too, by a getdents64(2) into memory that he does not let arrive and an open(2) that wants to make a file
+ * there, and from then on whoever looks into it waits; where a name has to be looked up, no signal ends that.
  *
  * The child is asked as often as one likes. A question is some of `struct portwhy_process_request` and what follows it, an
  * answer some of `struct portwhy_process_frame`, each with its bytes. What is not yet written stands in memory of both. */
@@ -8,6 +8,7 @@
 #define PORTWHY_PROCESSFILES_H
 
 #include "errand.h"
+#include <sys/types.h>
 
 /* What is read of a file; its bytes are those of the frame. */
 enum {
@@ -16,6 +17,10 @@ enum {
   PORTWHY_FILE_STATUS,    /* struct portwhy_file_status, symbolic links followed */
   PORTWHY_FILE_MOUNT,     /* uint64_t: the number of the mount it is on */
   PORTWHY_FILE_OWNER,     /* struct portwhy_file_status of the user namespace that owns this namespace */
+  PORTWHY_FILE_OPENED,    /* no bytes, but the file itself, open for reading: it comes with the frame (unix(7)) */
+  PORTWHY_FILE_NAMES,     /* the names in a directory, up to `limit` bytes, each with a NUL behind it */
+  PORTWHY_FILE_GROUP,     /* the path of a control group: `path` is its number, 16 hexadecimal digits, and where cgroup2 is
+                             mounted (open_by_handle_at(2)) */
   PORTWHY_FILE_LEADER     /* no file, but whether the leader of the process group, as `stat` before it has that, has gone while
                              its session lives on: then error ENOENT, and 0 or another where not */
 };
@@ -23,7 +28,7 @@ enum {
 struct portwhy_file_question {
   uint32_t what;
   uint32_t limit;
-  char path[40];
+  char path[248];  /* below the directory, or from `/` */
 };
 
 struct portwhy_file_status {
@@ -93,6 +98,9 @@ int portwhy_start_reading(struct portwhy_errand *errand, int kind, const char *r
 
 /* Asks it another, once it has answered the one before. 0, or errno. */
 int portwhy_read_more(struct portwhy_errand *errand, const struct portwhy_process_request *request);
+
+/* read(2) of its pipe, with the files that come along: the numbers of at most `*count` of them, and how many these are. */
+ssize_t portwhy_receive_files(struct portwhy_errand *errand, void *bytes, size_t size, int32_t *files, uint32_t *count);
 
 /* Has it ask the sockets into the first `slots` of its answers, at most PORTWHY_RESERVED_SLOTS; so much for one is not worth
  * a child of its own. EBUSY where a child that asked sockets is still stuck. 0, or errno. */

@@ -1,7 +1,5 @@
 #define _GNU_SOURCE
 #include "stillness.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -73,11 +71,6 @@ static bool are_equal(struct counts one, struct counts other) {
   return one.ipv4 == other.ipv4 && one.ipv6 == other.ipv6;
 }
 
-static void close_files(int ipv4, int ipv6) {
-  if (ipv4 >= 0) close(ipv4);
-  if (ipv6 >= 0) close(ipv6);
-}
-
 static void *read_all_the_time(void *argument) {
   struct portwhy_stillness *watch = argument;
   uint64_t before = now(), longest = 0;
@@ -112,12 +105,11 @@ static bool starts_thread(struct portwhy_stillness *watch) {
 /* Whether the thread had not begun: then it reads nothing, and frees the memory once it has a processor. */
 static bool gives_up(struct portwhy_stillness *watch) {
   pthread_t thread = watch->thread;
-  int ipv4 = watch->ipv4, ipv6 = watch->ipv6, state = NOT_STARTED;
+  int state = NOT_STARTED;
   if (!__atomic_compare_exchange_n(&watch->state, &state, GIVEN_UP, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
     return false;
   }
   pthread_detach(thread);
-  close_files(ipv4, ipv6);
   return true;
 }
 
@@ -130,25 +122,20 @@ static bool reads_in_time(struct portwhy_stillness *watch) {
   return !gives_up(watch);
 }
 
-struct portwhy_stillness *portwhy_watch_stillness(bool udp) {
+struct portwhy_stillness *portwhy_watch_stillness(bool udp, int ipv4, int ipv6) {
   cpu_set_t processors;
   if (sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) < 2) return 0;
   struct portwhy_stillness *watch = calloc(1, sizeof *watch);
   if (!watch) return 0;
-  int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-  watch->ipv4 = open("/proc/thread-self/net/sockstat", flags);
-  watch->ipv6 = open("/proc/thread-self/net/sockstat6", flags);
-  bool has_files = watch->ipv4 >= 0 && (watch->ipv6 >= 0 || errno == ENOENT);
+  watch->ipv4 = ipv4;
+  watch->ipv6 = ipv6;
   watch->udp = udp;
-  if (has_files) watch->first = read_counts(watch);
-  if (!has_files || !are_known(watch->first) || !starts_thread(watch)) {
-    close_files(watch->ipv4, watch->ipv6);
+  watch->first = read_counts(watch);
+  if (!are_known(watch->first) || !starts_thread(watch)) {
     free(watch);
     return 0;
   }
-  if (!reads_in_time(watch)) {
-    return 0;
-  }
+  if (!reads_in_time(watch)) return 0;
   watch->begin = now();
   return watch;
 }
@@ -159,7 +146,6 @@ bool portwhy_was_still(struct portwhy_stillness *watch) {
   __atomic_store_n(&watch->over, 1, __ATOMIC_RELEASE);
   pthread_join(watch->thread, 0);
   bool was_still = !watch->has_changed && watch->longest <= time / parts;
-  close_files(watch->ipv4, watch->ipv6);
   free(watch);
   return was_still;
 }

@@ -9,9 +9,10 @@
 
 struct portwhy_stillness;
 
-/* Starts to watch the TCP or the UDP sockets of the network namespace of the calling thread, and returns once the number is
- * being read. Null where it cannot be read, or where there is no second processor that is free at once. */
-struct portwhy_stillness *portwhy_watch_stillness(bool udp);
+/* Starts to watch the TCP or the UDP sockets of the network namespace whose sockstat and sockstat6 these open files are (-1
+ * for none of IPv6), and returns once the number is being read. Null where it cannot be read, or where there is no second
+ * processor that is free at once. */
+struct portwhy_stillness *portwhy_watch_stillness(bool udp, int ipv4, int ipv6);
 
 /* Ends it. Whether the number was read at short intervals from the beginning to the end, and always was the same. */
 bool portwhy_was_still(struct portwhy_stillness *watch);

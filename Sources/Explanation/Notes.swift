@@ -196,7 +196,8 @@ extension Note {
           "somebody keeps \(directory) locked, the directory of \(source?.command.map { "\($0)(\(pid))" } ?? "a process")"
         } else {
           "somebody keeps \(directory) locked, and with it "
-            + (directory == "/proc" ? "the list of all processes" : "settings of the kernel")
+            + (directory == "/proc"
+              ? "the list of all processes" : directory == "/proc/sys" ? "settings of the kernel" : "the files in it")
         }
       } else if let pid = source?.pid {
         "\(source?.command ?? "")(\(pid)) keeps whoever looks at its descriptors waiting"

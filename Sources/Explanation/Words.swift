@@ -315,6 +315,10 @@ package enum ErrorWords {
 
   package static func noNamespace(_ word: String) -> String { "\"\(word)\" is no network namespace" }
 
+  package static func noAnswer(from namespace: String) -> String {
+    "process \(namespace) keeps who looks into /proc/\(namespace) waiting; its network namespace cannot be entered"
+  }
+
   package static func mayNotOpenNamespaces(of pid: Int32) -> String {
     "the namespaces of process \(pid) may not be opened: this needs CAP_SYS_PTRACE (sudo)"
   }

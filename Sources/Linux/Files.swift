@@ -8,8 +8,12 @@ extension Descriptor {
   /// Everything from here to the end of the file, but no more than `limit` bytes: ask for one more than may be there, and
   /// a file that is too long shows.
   ///
-  /// - Parameter size: how many bytes are expected; the read that finds the end right behind them takes no more memory.
-  package borrowing func bytes(atMost limit: Int, expecting size: Int = 4095) throws(SystemError) -> [UInt8] {
+  /// - Parameters:
+  ///   - size: how many bytes are expected; the read that finds the end right behind them takes no more memory.
+  ///   - fromStart: of the whole file, wherever its offset is, which stays (pread(2)).
+  package borrowing func bytes(
+    atMost limit: Int, expecting size: Int = 4095, fromStart: Bool = false
+  ) throws(SystemError) -> [UInt8] {
     let descriptor = number
     var bytes: [UInt8] = []
     var capacity = min(size, limit - 1) + 1
@@ -22,7 +26,10 @@ extension Descriptor {
           return old.count
         }
         while count < room {
-          let got = Glibc.read(descriptor, buffer.baseAddress.map { $0 + count }, room - count)
+          let place = buffer.baseAddress.map { $0 + count }
+          let got =
+            fromStart
+            ? pread(descriptor, place, room - count, count) : Glibc.read(descriptor, place, room - count)
           if got < 0, errno == EINTR { continue }
           if got < 0 { failure = .last }
           if got <= 0 { return }
@@ -33,25 +40,6 @@ extension Descriptor {
       if bytes.count < room || room == limit { return bytes }
       capacity = min(room * 2, limit)
     }
-  }
-
-  /// The whole file below this directory, up to `limit` bytes.
-  package borrowing func contents(of path: String, limit: Int = 16 << 10) throws(SystemError) -> [UInt8] {
-    try Descriptor(file: path, in: self).bytes(atMost: limit, expecting: limit - 1)
-  }
-
-  /// readlinkat(2) below this directory; invalid UTF-8 is repaired.
-  package borrowing func linkTarget(of path: String) throws(SystemError) -> String {
-    let directory = number
-    let bytes = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
-      let got = buffer.withMemoryRebound(to: CChar.self) { text -> Int in
-        guard let start = text.baseAddress else { return 0 }
-        return readlinkat(directory, path, start, text.count)
-      }
-      count = max(got, 0)
-    }
-    guard !bytes.isEmpty else { throw .last }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }
 
@@ -80,9 +68,32 @@ package func readText(_ path: String) -> FileText {
   }
 }
 
-/// Whether a file can be opened for reading (access(2)).
-package func requireReadable(_ path: String) throws(SystemError) {
-  guard access(path, R_OK) == 0 else { throw .last }
+/// Files below a directory of the host, read by a child: whoever may list a directory may hold its lock.
+package struct HostTree {
+  private let files: ProcessFiles
+  private let root: String
+
+  /// - Parameter files: who reads files for this look.
+  package init(_ files: ProcessFiles, root: String = "/") {
+    self.files = files
+    self.root = root.hasSuffix("/") ? root : root + "/"
+  }
+
+  private func ask<Value>(_ question: FileQuestion, _ answer: (ToldProcess, String) -> Value?) -> Value? {
+    guard !files.isSilent(question.path) else { return nil }
+    return answer(files.ask(ProcessQuestion(.named([]), [], rootFiles: [question])).root, question.path)
+  }
+
+  /// The whole file, up to `limit` bytes; nil where it cannot be read, as with the others.
+  package func contents(of path: String, limit: Int = 16 << 10) -> [UInt8]? {
+    ask(.contents(root + path, limit: limit)) { $0.contents($1) }
+  }
+
+  /// Symbolic links followed.
+  package func status(of path: String) -> FileStatus? { ask(.status(root + path)) { $0.status($1) } }
+
+  /// The names of all entries but `.` and `..`, unsorted.
+  package func names(in directory: String) -> [String]? { ask(.names(root + directory)) { $0.names($1) } }
 }
 
 /// The bytes of a whole file, gone with this value. A file of sysfs is mapped where the kernel can (BTF: 6.16), because
@@ -94,12 +105,13 @@ package struct WholeFile: ~Copyable {
   private static let sysfs = 0x6265_6572  // SYSFS_MAGIC, linux/magic.h
 
   /// Throws `fileTooLarge` where there are more than `limit` bytes.
-  package init(_ path: String, atMost limit: Int, mayMap: Bool = true) throws(SystemError) {
-    let file = try Descriptor(file: path)
+  package init(_ opened: OpenFile, atMost limit: Int, mayMap: Bool = true) throws(SystemError) {
+    let file = try Descriptor(duplicating: opened.descriptor)
     let size = try file.status().size
     guard size <= limit else { throw .fileTooLarge }
     let mapped = mayMap ? Self.mapped(file, size) : nil
-    let copied = mapped == nil ? try file.bytes(atMost: limit + 1, expecting: size) : []
+    // Others may read the same open file, and its offset is theirs as well.
+    let copied = mapped == nil ? try file.bytes(atMost: limit + 1, expecting: size, fromStart: true) : []
     guard copied.count <= limit else { throw .fileTooLarge }
     self.mapped = mapped
     self.copied = copied
@@ -163,11 +175,6 @@ package struct Descriptor: ~Copyable {
   package init(directory path: String, in parent: borrowing Descriptor) throws(SystemError) {
     try self.init(owning: portwhy_open_read(parent.number, path, O_DIRECTORY))
   }
-
-  /// open_by_handle_at(2) of a cgroup2 directory by its number. Linux 5.5, needs CAP_DAC_READ_SEARCH.
-  package init(controlGroup number: UInt64, mount: borrowing Descriptor) throws(SystemError) {
-    try self.init(owning: portwhy_open_control_group(mount.number, number))
-  }
 }
 
 /// What is used of a `struct stat` (stat(2)).
@@ -222,9 +229,6 @@ extension Descriptor {
     return FileStatus(status)
   }
 }
-
-/// Whether there is such a file or directory, as far as the reader may see (access(2)).
-package func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
 /// The names of the regular files in a directory, sorted, hidden ones left out; nil where it is none or cannot be read.
 package func namesOfFiles(inDirectory path: String) -> [String]? {

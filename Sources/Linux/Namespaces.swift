@@ -12,19 +12,40 @@ package enum NamespaceEntryError: Error, Sendable, Hashable {
   case mayNotOpen(SystemError)
   /// setns(2) wants CAP_SYS_ADMIN in the user namespace that owns it and in one's own.
   case mayNotEnter
+  /// Somebody keeps who looks into the directory of the process waiting.
+  case noAnswer
   /// A system call failed for a reason of its own.
   case failed(String, SystemError)
+
+  fileprivate init(opening error: SystemError) {
+    switch error.rawValue {
+    case ENOENT, ENOTDIR, ESRCH: self = .absent
+    case EACCES, EPERM: self = .mayNotOpen(error)
+    case ENXIO, ELOOP, ENAMETOOLONG: self = .noNetworkNamespace
+    default: self = .failed("open", error)
+    }
+  }
+}
+
+/// By what a network namespace is entered.
+package enum NamespaceEntrance: Sendable {
+  /// The first of these files that exists.
+  case files([String])
+  /// That of a process or thread, by its number.
+  case process(Int32)
+  /// A file of nsfs that is open.
+  case opened(OpenFile)
 }
 
 /// Runs `body` inside the network namespace behind a file of nsfs such as `/proc/PID/ns/net` (namespaces(7)).
 ///
 /// On a thread of its own, which ends with it: the caller's thread keeps its namespace whatever happens, so a
 /// library may do this, and nothing has to be undone. The body must be synchronous.
-/// - Parameter paths: the first that exists counts.
+/// - Parameter files: who reads /proc; a child of its own where nobody does and a process is named.
 package func inNetworkNamespace<Value>(
-  at paths: [String], _ body: () -> Value
+  at entrance: NamespaceEntrance, _ files: ProcessFiles? = nil, _ body: () -> Value
 ) throws(NamespaceEntryError) -> Value {
-  let namespace = try NamespaceFile(paths)
+  let namespace = try NamespaceFile(entrance, files)
   var result: Result<Value, NamespaceEntryError> = .failure(.failed("pthread_create", .tryAgain))
   do throws(SystemError) {
     try onOwnThread {
@@ -42,37 +63,43 @@ package func inNetworkNamespace<Value>(
 }
 
 /// An open file of nsfs that is a network namespace.
-private struct NamespaceFile: ~Copyable {
-  private let descriptor: Int32
+private struct NamespaceFile {
+  private let file: OpenFile
 
-  /// Opens the first of the paths that exists. Without O_NONBLOCK a FIFO would wait for a writer.
-  init(_ paths: [String]) throws(NamespaceEntryError) {
-    var opened: Int32 = -1
-    for path in paths where opened < 0 {
-      opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-      if opened < 0 && errno != ENOENT && errno != ENOTDIR && errno != ESRCH { break }
+  init(_ entrance: NamespaceEntrance, _ files: ProcessFiles?) throws(NamespaceEntryError) {
+    switch entrance {
+    case .files(let paths): file = try Self.open(paths)
+    case .process(let pid): file = try Self.open(of: pid, files)
+    case .opened(let opened): file = opened
     }
-    guard opened >= 0 else {
-      let error = SystemError.last
-      switch error.rawValue {
-      case ENOENT, ENOTDIR, ESRCH: throw .absent
-      case EACCES, EPERM: throw .mayNotOpen(error)
-      case ENXIO, ELOOP, ENAMETOOLONG: throw .noNetworkNamespace
-      default: throw .failed("open", error)
-      }
-    }
-    guard portwhy_is_network_namespace(opened) != 0 else {
-      close(opened)
-      throw .noNetworkNamespace
-    }
-    descriptor = opened
+    guard portwhy_is_network_namespace(file.descriptor) != 0 else { throw .noNetworkNamespace }
   }
 
-  deinit { close(descriptor) }
+  /// Opens the first of the paths that exists. Without O_NONBLOCK a FIFO would wait for a writer.
+  private static func open(_ paths: [String]) throws(NamespaceEntryError) -> OpenFile {
+    var error = SystemError.noEntry
+    for path in paths {
+      let opened = portwhy_open_read(AT_FDCWD, path, O_NONBLOCK)
+      if opened >= 0 { return OpenFile(owning: opened) }
+      error = .last
+      if !error.meansAbsent, error != .noSuchProcess { break }
+    }
+    throw NamespaceEntryError(opening: error)
+  }
+
+  /// By a child: a process's owner, or anybody, may keep who looks into its directory waiting.
+  private static func open(of pid: Int32, _ files: ProcessFiles?) throws(NamespaceEntryError) -> OpenFile {
+    let question = ProcessQuestion(.named([pid]), [.opened("ns/net")])
+    let reply = files?.ask(question) ?? ProcessFiles.asked(question)
+    if let opened = reply.processes.first?.file("ns/net") { return opened }
+    if case .failed(let error) = reply.end { throw NamespaceEntryError(opening: error) }
+    guard reply.end == .done, reply.silent.isEmpty, let told = reply.processes.first else { throw .noAnswer }
+    throw NamespaceEntryError(opening: told.error("ns/net") ?? .last)
+  }
 
   /// setns(2) of the calling thread.
-  borrowing func enter() throws(NamespaceEntryError) {
-    guard portwhy_setns_network(descriptor) != 0 else { return }
+  func enter() throws(NamespaceEntryError) {
+    guard portwhy_setns_network(file.descriptor) != 0 else { return }
     let error = SystemError.last
     throw error == .notPermitted ? .mayNotEnter : .failed("setns", error)
   }
@@ -92,14 +119,13 @@ package struct OwnNamespace: Sendable, Hashable {
     self.file = file
   }
 
-  package init(procRoot: String) {
+  /// - Parameter file: `thread-self/ns/net` below /proc.
+  package init(file: FileStatus?) {
     // A socket that is never bound or connected, only asked what it belongs to.
     if let socket = try? Descriptor(newSocketOf: AF_UNIX, SOCK_DGRAM) {
       cookie = try? socket.option(.namespaceCookie)
     }
-    if let proc = try? Descriptor(directory: procRoot) {
-      file = try? proc.status(of: "thread-self/ns/net")
-    }
+    self.file = file
   }
 
   /// Whether the socket is of this namespace; nil where that cannot be told.

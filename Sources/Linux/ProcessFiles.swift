@@ -2,7 +2,8 @@ import CLinux
 import Glibc
 package import SocketModel
 
-/// What is read of a file of /proc, by its path below the directory of a process, or below /proc.
+/// What is read of a file, by its path below the directory of a process, or below /proc; or from `/`. Paths of more than
+/// 247 bytes are no files.
 package struct FileQuestion: Sendable, Hashable {
   fileprivate var what: Int
   fileprivate var limit: Int
@@ -26,9 +27,39 @@ package struct FileQuestion: Sendable, Hashable {
   /// The user namespace that owns a namespace (ioctl_ns(2)).
   package static func owner(_ path: String) -> Self { Self(what: PORTWHY_FILE_OWNER, limit: 0, path: path) }
 
+  /// open(2) for reading; nobody waits for the writer of a FIFO.
+  package static func opened(_ path: String) -> Self { Self(what: PORTWHY_FILE_OPENED, limit: 0, path: path) }
+
+  /// The names in a directory, up to `limit` bytes of them.
+  package static func names(_ path: String, limit: Int = 1 << 20) -> Self {
+    Self(what: PORTWHY_FILE_NAMES, limit: limit, path: path)
+  }
+
+  /// The path of a control group by its number, below where cgroup2 is mounted: on kernfs the number is the file handle of the
+  /// directory (open_by_handle_at(2), Linux 5.5), and needs CAP_DAC_READ_SEARCH.
+  package static func controlGroup(_ number: UInt64, mountedAt point: String) -> Self {
+    let digits = String(number, radix: 16)
+    let zeros = String(repeating: "0", count: 16 - digits.count)
+    return Self(what: PORTWHY_FILE_GROUP, limit: 0, path: zeros + digits + point)
+  }
+
   /// Whether the leader of the process group, as `stat` among the questions before has that, has gone while its session lives
   /// on.
   package static let groupLeader = Self(what: PORTWHY_FILE_LEADER, limit: 0, path: "")
+}
+
+/// A file that was opened for this process, closed with the last reference to it.
+package final class OpenFile: Sendable, Hashable {
+  package let descriptor: Int32
+
+  /// Takes over a descriptor.
+  package init(owning descriptor: Int32) { self.descriptor = descriptor }
+
+  deinit { close(descriptor) }
+
+  /// Each is itself alone.
+  package static func == (one: OpenFile, other: OpenFile) -> Bool { one === other }
+  package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
 
 /// What the files of one process said, or those of /proc itself.
@@ -40,14 +71,19 @@ package struct ToldProcess: Sendable {
   /// All was read that was asked for; else it keeps its readers waiting.
   package fileprivate(set) var isWhole = false
   fileprivate let questions: [FileQuestion]
-  fileprivate var answers: [(error: Int32, bytes: [UInt8])] = []
+  fileprivate var answers: [(error: Int32, bytes: [UInt8], file: OpenFile?)] = []
 
-  private func bytes(_ what: Int, _ path: String) -> [UInt8]? {
+  /// The first file that was asked for and not told.
+  fileprivate var unanswered: String? { questions.dropFirst(answers.count).first?.path }
+
+  private func answer(_ what: Int, _ path: String) -> (error: Int32, bytes: [UInt8], file: OpenFile?)? {
     for (question, answer) in zip(questions, answers) where question.what == what && question.path == path {
-      return answer.error == 0 ? answer.bytes : nil
+      return answer.error == 0 ? answer : nil
     }
     return nil
   }
+
+  private func bytes(_ what: Int, _ path: String) -> [UInt8]? { answer(what, path)?.bytes }
 
   /// nil where it could not be read, as with the others.
   package func contents(_ path: String) -> [UInt8]? { bytes(PORTWHY_FILE_CONTENTS, path) }
@@ -66,6 +102,21 @@ package struct ToldProcess: Sendable {
 
   package func owner(_ path: String) -> FileStatus? { bytes(PORTWHY_FILE_OWNER, path).flatMap { FileStatus($0) } }
 
+  package func file(_ path: String) -> OpenFile? { answer(PORTWHY_FILE_OPENED, path)?.file }
+
+  /// Unsorted, and without `.` and `..`; a name that is no UTF-8 is left out.
+  package func names(_ path: String) -> [String]? {
+    bytes(PORTWHY_FILE_NAMES, path)?.split(separator: 0).compactMap { name in
+      String(validating: name, as: UTF8.self)
+    }.filter { $0 != "." && $0 != ".." }
+  }
+
+  package func controlGroup(_ number: UInt64, mountedAt point: String) -> String? {
+    bytes(PORTWHY_FILE_GROUP, FileQuestion.controlGroup(number, mountedAt: point).path).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+  }
+
   package var hasGroupLeaderGone: Bool { error("") == .noEntry }
 
   /// The errno for which a file could not be read; nil where it was.
@@ -80,6 +131,9 @@ package struct ToldProcess: Sendable {
     }
   }
 }
+
+/// The directory that a path is in.
+private func folder(_ path: String) -> Substring { path.lastIndex(of: "/").map { path[..<$0] } ?? "" }
 
 extension FileStatus {
   fileprivate init?(_ bytes: [UInt8]) {
@@ -187,8 +241,10 @@ package final class ProcessFiles {
   private var starts = 0
   /// What was told last of some of those who were found and of their parents.
   package private(set) var lately: [Int32: ToldProcess] = [:]
-  /// The file of /proc itself, below it, that no answer came for.
+  /// The file of /proc itself, below it, or another, from `/`, that no answer came for first.
   private var silentFile: String?
+  /// The directories of these.
+  private var silentFolders: Set<Substring> = []
   /// One that a child of an earlier look is still waiting for.
   private var passedOver: Int32?
   private var source: SilentSource?
@@ -200,6 +256,13 @@ package final class ProcessFiles {
 
   deinit { portwhy_dismiss(&errand) }
 
+  /// Has one question answered by a child that has ended by then.
+  package static func asked(_ question: ProcessQuestion) -> ProcessReply {
+    let files = ProcessFiles()
+    defer { files.end() }
+    return files.ask(question)
+  }
+
   /// Has it end at once: nothing more is asked.
   package func end() { portwhy_end_errand(&errand) }
 
@@ -208,7 +271,9 @@ package final class ProcessFiles {
     if let source { return source }
     guard let pid = silent.first ?? passedOver else { return nil }
     guard pid > 0 else {
-      return .directory(silentFile?.hasPrefix("sys/") == true ? "/proc/sys" : "/proc", of: nil, command: nil)
+      let file = silentFile ?? ""
+      let folder = file.hasPrefix("/") ? String(folder(file)) : file.hasPrefix("sys/") ? "/proc/sys" : "/proc"
+      return .directory(folder, of: nil, command: nil)
     }
     var command: String?
     if named.contains(pid) {
@@ -218,6 +283,9 @@ package final class ProcessFiles {
     source = .directory("/proc/\(pid)", of: pid, command: command)
     return source
   }
+
+  /// A file of this directory, by a path from `/`, was not told in time.
+  package func isSilent(_ path: String) -> Bool { silentFolders.contains(folder(path)) }
 
   /// Has the files read.
   package func ask(_ question: ProcessQuestion) -> ProcessReply { ask(question, passingOver: silent) }
@@ -292,14 +360,13 @@ package final class ProcessFiles {
       isSilent = true
       return false
     }
-    let pipe = errand.pipe
+    var files = [Int32](repeating: -1, count: 8)
+    var fileCount = UInt32(files.count)
     let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
-      var got: Int
-      repeat { got = Glibc.read(pipe, buffer.baseAddress, buffer.count) } while got < 0 && errno == EINTR
-      count = max(got, 0)
+      count = max(portwhy_receive_files(&errand, buffer.baseAddress, buffer.count, &files, &fileCount), 0)
     }
     received += UInt64(bytes.count)
-    reading.take(bytes)
+    reading.take(bytes, files.prefix(Int(fileCount)).map(OpenFile.init))
     return !bytes.isEmpty
   }
 
@@ -314,9 +381,9 @@ package final class ProcessFiles {
     let pid = Int32(bitPattern: errand.state?.pointee.step ?? 0)
     let hasEnded = portwhy_end_errand(&errand) == 1
     guard isSilent else { return nil }
-    if pid == 0, silentFile == nil {
-      let files = reading.reply.root
-      silentFile = files.questions.dropFirst(files.answers.count).first?.path
+    if pid == 0, let file = reading.reply.root.unanswered {
+      silentFile = silentFile ?? file
+      if file.hasPrefix("/") { silentFolders.insert(folder(file)) }
     }
     silent.append(pid)
     if hasEnded { named.insert(pid) }
@@ -417,6 +484,8 @@ private struct Reading {
   private let question: ProcessQuestion
   /// What is not yet a whole frame.
   private var rest: [UInt8] = []
+  /// Files that came before the frames that speak of them.
+  private var files: [OpenFile] = []
   private var current: ToldProcess?
   /// Once all were looked at, their parents.
   private(set) var parents: [ToldProcess]?
@@ -426,7 +495,8 @@ private struct Reading {
     reply = ProcessReply(root: ToldProcess(pid: 0, questions: question.rootFiles))
   }
 
-  mutating func take(_ bytes: [UInt8]) {
+  mutating func take(_ bytes: [UInt8], _ more: [OpenFile] = []) {
+    files += more
     let bytes = rest.isEmpty ? bytes : rest + bytes
     let size = MemoryLayout<portwhy_process_frame>.size
     let used = bytes.withUnsafeBytes { all in
@@ -447,7 +517,12 @@ private struct Reading {
   private mutating func note(_ frame: portwhy_process_frame, _ bytes: UnsafeRawBufferPointer) {
     switch Int(frame.kind) {
     case PORTWHY_FRAME_FILE:
-      let answer = (error: frame.error, bytes: Array(bytes))
+      let told = frame.process == 0 ? reply.root : current
+      guard let told, told.questions.indices.contains(told.answers.count) else { break }
+      let isFile = frame.error == 0 && told.questions[told.answers.count].what == PORTWHY_FILE_OPENED
+      let answer = (
+        error: frame.error, bytes: Array(bytes), file: isFile && !files.isEmpty ? files.removeFirst() : nil
+      )
       if frame.process == 0 { reply.root.answers.append(answer) } else { current?.answers.append(answer) }
     case PORTWHY_FRAME_PROCESS:
       if current?.pid != frame.process {

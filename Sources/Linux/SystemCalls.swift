@@ -233,10 +233,9 @@ package func ownProcess() -> Int32 { getpid() }
 
 /// Whether programs of BPF_CGROUP_INET4_BIND, BPF_CGROUP_INET4_POST_BIND or their like of IPv6 are in effect for a cgroup2
 /// directory; nil where the kernel does not say, as to all who lack CAP_NET_ADMIN.
-package func hasBindPrograms(controlGroup path: String) -> Bool? {
-  guard let directory = try? Descriptor(directory: path) else { return nil }
+package func hasBindPrograms(controlGroup directory: OpenFile) -> Bool? {
   let (bind4, bind6, postBind4, postBind6): (UInt32, UInt32, UInt32, UInt32) = (8, 9, 12, 13)
-  let counts = [bind4, bind6, postBind4, postBind6].map { portwhy_cgroup_programs(directory.number, $0) }
+  let counts = [bind4, bind6, postBind4, postBind6].map { portwhy_cgroup_programs(directory.descriptor, $0) }
   return counts.allSatisfy { $0 >= 0 } ? counts.contains { $0 > 0 } : nil
 }
 
@@ -344,13 +343,10 @@ package enum NamespaceRelation: Equatable {
 /// Follows what `ns_capable()` follows: from the owner of the network namespace up to the reader's own. nil where
 /// that cannot be told.
 package func relation(
-  ofNetworkNamespace networkPath: String, toUserNamespace userPath: String
+  ofNetworkNamespace network: OpenFile, toUserNamespace own: FileStatus
 ) -> NamespaceRelation? {
-  guard let own = try? FileStatus(ofFile: userPath), let network = try? Descriptor(file: networkPath) else {
-    return nil
-  }
   do throws(SystemError) {
-    var current = try Descriptor(owning: portwhy_ns_get_userns(network.number))
+    var current = try Descriptor(owning: portwhy_ns_get_userns(network.descriptor))
     var isBelow = false
     var owner: uid_t = 0
     while let identity = try? current.status() {

@@ -1,14 +1,15 @@
 import CLinux
 import Evidence
-import Linux
+package import Linux
 package import SocketModel
 
 // What is read while the thread of a call stands still. All of it may block for ever: see `LookingThread`.
 
 extension FailedCall {
   /// nil where the thread is gone.
-  init?(_ run: RunningCall, _ errno: SystemError, number: UInt64, ownNamespace: UInt64) {
-    guard let caller = Caller(thread: run.call.thread) else { return nil }
+  init?(_ run: RunningCall, _ errno: SystemError, number: UInt64, ownNamespace: UInt64, _ files: ProcessFiles) {
+    guard let caller = Caller(thread: run.call.thread, files) else { return nil }
+    let told = ThreadFiles(run.call.thread, descriptor: run.call.descriptor, files)
     self.number = number
     function = run.call.function
     self.errno = errno
@@ -17,39 +18,43 @@ extension FailedCall {
     addressChanged = run.call.function == .bind && run.call.addressBytes() != run.address
     descriptor = run.call.descriptor
     madeAt = Clock.microseconds
-    if isOthers(run.call.thread) {
-      guard let asked = run.asked() else { return }
+    if told.isOthers {
+      guard let asked = run.asked(told) else { return }
       socket = asked.asOwn(namespace: ownNamespace)
       if run.call.function == .listen { address = asked.address }
       if let cookie = asked.answer.namespaceCookie, ownNamespace != 0, cookie != ownNamespace {
-        namespace = NamespaceHandle(openNamespace("/proc/\(run.call.thread)/ns/net"))
+        namespace = CallNamespace(of: run.call.thread, files)
       }
       return
     }
-    guard let own = run.duplicate() else { return }
+    guard let own = run.duplicate(told) else { return }
     socket = try? OwnSocket(descriptor: own.number)
     if run.call.function == .listen { address = CallAddress(localName(of: own.number)) }
     let cookie = portwhy_namespace_cookie(own.number)
     if cookie != 0, ownNamespace != 0, cookie != ownNamespace {
       // The socket's, which need not be the thread's (setns(2)); that one needs CAP_NET_ADMIN there.
       let ofSocket = portwhy_socket_namespace(own.number)
-      namespace = NamespaceHandle(ofSocket >= 0 ? ofSocket : openNamespace("/proc/\(run.call.thread)/ns/net"))
+      namespace =
+        ofSocket >= 0
+        ? CallNamespace(file: OpenFile(owning: ofSocket)) : CallNamespace(of: run.call.thread, files)
     }
   }
 }
 
 extension WorkedCall {
   /// nil where the socket is another by now.
-  init?(_ run: RunningCall) {
+  init?(_ run: RunningCall, _ files: ProcessFiles) {
     let found: (transport: TransportProtocol?, address: CallAddress?)
-    if isOthers(run.call.thread) {
-      let asked = run.asked()
+    let told = ThreadFiles(run.call.thread, descriptor: run.call.descriptor, files)
+    if told.isOthers {
+      let asked = run.asked(told)
       found = (asked?.answer.transport, asked?.address)
     } else {
-      guard let own = run.duplicate() else { return nil }
+      guard let own = run.duplicate(told) else { return nil }
       found = ((try? OwnSocket(descriptor: own.number))?.transport, CallAddress(localName(of: own.number)))
     }
-    guard let transport = found.transport, let address = found.address, let caller = Caller(thread: run.call.thread)
+    guard let transport = found.transport, let address = found.address,
+      let caller = Caller(thread: run.call.thread, files)
     else { return nil }
     function = run.call.function
     process = caller.process
@@ -62,24 +67,35 @@ extension WorkedCall {
 
 extension RunningCall {
   /// The socket of the call, asked, if the descriptor still is that.
-  fileprivate func asked() -> ForeignSocket? {
-    guard let asked = try? ForeignSocket(call.descriptor, of: call.thread), asked.inode == inode else { return nil }
+  fileprivate func asked(_ files: ThreadFiles) -> ForeignSocket? {
+    guard let asked = try? ForeignSocket(files), asked.inode == inode else { return nil }
     return asked
   }
 
   /// A duplicate of the socket of the call, if the descriptor still is that.
-  fileprivate func duplicate() -> OwnedDescriptor? {
-    guard let number = try? duplicateDescriptor(call.descriptor, of: call.thread),
+  fileprivate func duplicate(_ files: ThreadFiles) -> OwnedDescriptor? {
+    guard let number = try? duplicateDescriptor(files),
       let own = OwnedDescriptor(number), portedSocket(number) == inode
     else { return nil }
     return own
   }
 }
 
+extension CallNamespace {
+  fileprivate init(of thread: Int32, _ files: ProcessFiles) {
+    file = files.ask(ProcessQuestion(.named([thread]), [.opened("ns/net")])).processes.first?.file("ns/net")
+  }
+}
+
 extension Caller {
   /// Reads /proc/TID; nil where the thread is gone.
-  init?(thread: Int32) {
-    guard let bytes = fileContents("/proc/\(thread)/status") else { return nil }
+  init?(thread: Int32, _ files: ProcessFiles) {
+    let (label, user) = ("attr/current", "ns/user")
+    let reply = files.ask(
+      ProcessQuestion(
+        .named([thread]), [.contents("status"), .link("exe"), .link(user), .contents(label)],
+        rootFiles: [.link("self/ns/user")]))
+    guard let told = reply.processes.first, let bytes = told.contents("status") else { return nil }
     let status = StatusFile(bytes)
     guard let process = status.number("Tgid:").flatMap({ Int32($0) }) else { return nil }
     self.thread = thread
@@ -88,12 +104,11 @@ extension Caller {
     let users = status.text("Uid:")?.split(whereSeparator: { $0 == "\t" || $0 == " " }) ?? []
     uid = users.count > 1 ? UInt32(users[1]) ?? .max : .max
     capabilities = status.text("CapEff:").flatMap { UInt64($0, radix: 16) } ?? 0
-    executable = linkTarget("/proc/\(process)/exe")
-    let theirs = linkTarget("/proc/\(thread)/ns/user")
-    let ours = linkTarget("/proc/self/ns/user")
+    executable = told.link("exe")
+    let (theirs, ours) = (told.link(user), reply.root.link("self/ns/user"))
     isInOurUserNamespace = theirs == nil || ours == nil ? nil : theirs == ours
-    let label = fileContents("/proc/\(thread)/attr/current") ?? []
-    let text = String(decoding: label.prefix { $0 != 0 && $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    let text = String(
+      decoding: (told.contents(label) ?? []).prefix { $0 != 0 && $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     securityLabel = text.isEmpty || text == "unconfined" ? nil : text
   }
 }
@@ -123,7 +138,10 @@ struct StatusFile {
 }
 
 /// Whether a process descends from this one, which adopts what the command leaves behind.
-package func isBelowThisProcess(_ process: Int32) -> Bool { portwhy_descends(process) != 0 }
+package func isBelowThisProcess(_ process: Int32, _ files: ProcessFiles) -> Bool {
+  let parents = files.ask(ProcessQuestion(.namedAndParents([process]), [.contents("stat")])).processes
+  return process != ownProcess() && parents.contains { $0.pid == ownProcess() }
+}
 
 /// The address that a program passed to bind(2): a `sockaddr_in` or `sockaddr_in6` (ip(7), ipv6(7)).
 package struct CallAddress: Sendable, Hashable {

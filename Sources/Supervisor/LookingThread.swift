@@ -3,10 +3,11 @@ import Linux
 import Synchronization
 
 /// Looks at the command's processes on a thread of its own, because some looks may never end: memory behind
-/// userfaultfd(2) or a file system in user space, the lock of a socket. Who cannot wait asks for the answer in time.
+/// userfaultfd(2) or a file system in user space, the lock of a socket. Who cannot wait asks for the answer in time. What no
+/// signal would end, a look into /proc, is done by a child of the thread.
 final class LookingThread: Sendable {
   private struct State {
-    var job: (@Sendable () -> Void)?
+    var job: (@Sendable (ProcessFiles) -> Void)?
     var isOver = false
     /// Its number.
     var thread: Int32 = 0
@@ -26,10 +27,12 @@ final class LookingThread: Sendable {
   }
 
   /// What `look` finds; nil where it sleeps longer. Then this thread is of no use any more.
-  func find<Found: Sendable>(within milliseconds: UInt32, _ look: @escaping @Sendable () -> Found) -> Found? {
+  func find<Found: Sendable>(
+    within milliseconds: UInt32, _ look: @escaping @Sendable (ProcessFiles) -> Found
+  ) -> Found? {
     let found = Answer<Found>()
     let thread = state.withLock { state in
-      state.job = { found.value.withLock { $0 = look() } }
+      state.job = { files in found.value.withLock { $0 = look(files) } }
       return state.thread
     }
     work.raise()
@@ -47,6 +50,9 @@ final class LookingThread: Sendable {
   private func run() {
     state.withLock { $0.thread = portwhy_thread_number() }
     done.raise()
+    // A child of this thread, which ends with it.
+    let files = ProcessFiles()
+    defer { files.end() }
     while true {
       _ = work.wait()
       let (job, isOver) = state.withLock { state in
@@ -54,7 +60,7 @@ final class LookingThread: Sendable {
         return (state.job, state.isOver)
       }
       if isOver { return }
-      job?()
+      job?(files)
       done.raise()
     }
   }
@@ -77,7 +83,7 @@ struct BoundedLooks {
   init() {}
 
   /// nil where it took too long, or too many did.
-  mutating func find<Found: Sendable>(_ look: @escaping @Sendable () -> Found) -> Found? {
+  mutating func find<Found: Sendable>(_ look: @escaping @Sendable (ProcessFiles) -> Found) -> Found? {
     guard stuck < Self.mostStuck else { return nil }
     if thread == nil { thread = LookingThread() }
     guard let thread else { return nil }

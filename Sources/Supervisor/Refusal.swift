@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Linux
 import SocketModel
 
 /// Why a command cannot be watched here, found before it runs.
@@ -14,9 +15,11 @@ package enum Refusal {
   }
 
   private static var ofThisHost: String? {
-    if let scope = fileContents("/proc/sys/kernel/yama/ptrace_scope").flatMap({ decimal($0) }) {
+    let yama = "sys/kernel/yama/ptrace_scope"
+    let told = ProcessFiles.asked(ProcessQuestion(.named([]), [], rootFiles: [.contents(yama)])).root
+    if let scope = told.contents(yama).flatMap({ decimal($0) }) {
       if scope >= 3 { return "Yama forbids looking at any process (kernel.yama.ptrace_scope is \(scope))" }
-      if scope == 2, !hasCapability(sysPtrace) {
+      if scope == 2, !hasCapability(.sysPtrace) {
         return "Yama lets only root look at processes (kernel.yama.ptrace_scope is 2): sudo portwhy -- …"
       }
     }
@@ -58,14 +61,10 @@ package enum Refusal {
 
   /// A filter without privilege takes from execve(2) the power to give any (`no_new_privs`).
   private static func ofCommand(_ command: String, path: String?) -> String? {
-    guard !hasCapability(sysAdmin), prctlHasNoNewPrivileges == false, let file = found(command, path: path),
+    guard !hasCapability(.sysAdmin), portwhy_has_no_new_privileges() == 0, let file = found(command, path: path),
       gainsPrivileges(file)
     else { return nil }
     return "\(command) cannot gain its privileges under portwhy as a user: sudo portwhy -- …"
-  }
-
-  private static var prctlHasNoNewPrivileges: Bool {
-    StatusFile(fileContents("/proc/thread-self/status") ?? []).number("NoNewPrivs:") == 1
   }
 
   /// The file that execvp(3) would run.
@@ -86,13 +85,8 @@ package enum Refusal {
     return portwhy_has_file_capabilities(file) != 0
   }
 
-  private static let sysPtrace: UInt64 = 19
-  private static let sysAdmin: UInt64 = 21
-
-  private static func hasCapability(_ number: UInt64) -> Bool {
-    let status = StatusFile(fileContents("/proc/thread-self/status") ?? [])
-    guard let set = status.text("CapEff:").flatMap({ UInt64($0, radix: 16) }) else { return geteuid() == 0 }
-    return set & 1 << number != 0
+  private static func hasCapability(_ capability: Capabilities) -> Bool {
+    Capabilities.ofThisThread?.contains(capability) ?? (geteuid() == 0)
   }
 
   private static func decimal(_ bytes: [UInt8]) -> Int? {

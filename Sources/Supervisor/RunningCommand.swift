@@ -104,7 +104,8 @@ struct JobControl {
 
   /// By now it may have been continued.
   private var isStoppedNow: Bool {
-    guard let stat = fileContents("/proc/\(command)/stat"), let end = stat.lastIndex(of: UInt8(ascii: ")")),
+    let reply = ProcessFiles.asked(ProcessQuestion(.named([command]), [.contents("stat")]))
+    guard let stat = reply.processes.first?.contents("stat"), let end = stat.lastIndex(of: UInt8(ascii: ")")),
       stat.count > end + 2
     else { return isCommandStopped }
     return stat[end + 2] == UInt8(ascii: "T")

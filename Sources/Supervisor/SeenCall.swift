@@ -1,7 +1,7 @@
 import CLinux
 package import Evidence
 import Glibc
-import Linux
+package import Linux
 package import SocketModel
 
 /// A system call of the filter, taken apart.
@@ -60,23 +60,26 @@ struct WaitingCall: Sendable {
     /// No TCP or UDP socket, or nobody waits any more.
     case nothing
     case notPermitted
+    /// Who looks is kept waiting.
+    case noAnswer
   }
 
   /// Looks at what is to be bound. May block for ever: see `LookingThread`.
-  static func look(_ notification: Notification, listener: Int32) -> Look {
+  static func look(_ notification: Notification, listener: Int32, _ files: ProcessFiles) -> Look {
     guard let call = SeenCall(notification.value) else { return .nothing }
     let inode: UInt64?
+    let told = ThreadFiles(call.thread, descriptor: call.descriptor, files)
     do throws(SystemError) {
-      if isOthers(call.thread) {
-        inode = try ForeignSocket(call.descriptor, of: call.thread).portedInode
+      if told.isOthers {
+        inode = try ForeignSocket(told).portedInode
       } else {
-        let socket = try duplicateDescriptor(call.descriptor, of: call.thread)
+        let socket = try duplicateDescriptor(told)
         inode = portedSocket(socket)
         // A duplicate that outlives the program's own descriptor would keep the port: it is not kept over the call.
         close(socket)
       }
     } catch {
-      return error == .notPermitted ? .notPermitted : .nothing
+      return told.areSilent ? .noAnswer : error == .notPermitted ? .notPermitted : .nothing
     }
     guard let inode else { return .nothing }
     let address = call.addressBytes()
@@ -116,13 +119,46 @@ package enum UnseenReason: String, Sendable, Hashable {
   case tooSlow = "too-slow"
 }
 
-/// Whether the thread runs as another user than this process, who could keep for good what looks at his descriptors: by
-/// FUSE_FLUSH in close(2), or by the lock of a socket. No signal ends these waits, and this process would not end. Of
-/// one's own user nobody has to be afraid: he can stop this process in any case.
-func isOthers(_ thread: Int32) -> Bool {
-  var status = stat()
-  // The directory of a process belongs to its effective uid even where its files are root's (`task_dump_owner`).
-  return stat("/proc/\(thread)", &status) != 0 || status.st_uid != geteuid()
+/// What /proc says of a thread that makes a call, read by a child: any user can hold the lock of its directory, and then no
+/// signal would end this process.
+struct ThreadFiles {
+  let thread: Int32
+  let descriptor: Int32
+  private let told: ToldProcess?
+  /// Nobody answered in time.
+  let areSilent: Bool
+  private let descriptorFile: String
+
+  init(_ thread: Int32, descriptor: Int32, _ files: ProcessFiles) {
+    self.thread = thread
+    self.descriptor = descriptor
+    descriptorFile = "fd/\(descriptor)"
+    let reply = files.ask(
+      ProcessQuestion(.named([thread]), [.status("."), .contents("status"), .link(descriptorFile)]))
+    told = reply.processes.first
+    areSilent = reply.end == .noAnswer || !reply.silent.isEmpty
+  }
+
+  /// Whether the thread runs as another user than this process, who could keep for good what looks at his descriptors: by
+  /// FUSE_FLUSH in close(2), or by the lock of a socket. No signal ends these waits, and this process would not end. Of
+  /// one's own user nobody has to be afraid: he can stop this process in any case.
+  var isOthers: Bool {
+    // The directory of a process belongs to its effective uid even where its files are root's (`task_dump_owner`).
+    told?.status(".")?.uid != effectiveUser()
+  }
+
+  /// The target of the descriptor; nil where it may not be read.
+  var target: String? { told?.link(descriptorFile) }
+
+  /// Why `target` is nil.
+  var refusal: SystemError {
+    areSilent ? SystemError(rawValue: ETIMEDOUT) : told?.error(descriptorFile) ?? .noSuchProcess
+  }
+
+  /// The number of its process; nil where that is not told.
+  var process: Int32? {
+    StatusFile(told?.contents("status") ?? []).number("Tgid:").map { Int32(truncatingIfNeeded: $0) }
+  }
 }
 
 /// A socket of another user's process, asked by a child that may be left behind (`Errand`).
@@ -130,15 +166,14 @@ struct ForeignSocket {
   let answer: SocketAnswer
   let inode: UInt64
 
-  init(_ descriptor: Int32, of thread: Int32) throws(SystemError) {
-    guard let target = linkTarget("/proc/\(thread)/fd/\(descriptor)") else { throw SystemError(rawValue: errno) }
+  init(_ files: ThreadFiles) throws(SystemError) {
+    guard let target = files.target else { throw files.refusal }
     guard target.hasPrefix("socket:["), let inode = UInt64(target.dropFirst(8).dropLast()) else {
       throw SystemError(rawValue: ENOTSOCK)
     }
     // Before Linux 6.9 only the process can be asked, not a thread.
-    let process = StatusFile(fileContents("/proc/\(thread)/status") ?? []).number("Tgid:")
-    let questions = [thread, process.map { Int32(truncatingIfNeeded: $0) } ?? thread].map {
-      SocketQuestion(pid: $0, descriptor: descriptor, inode: inode, slot: 0)
+    let questions = [files.thread, files.process ?? files.thread].map {
+      SocketQuestion(pid: $0, descriptor: files.descriptor, inode: inode, slot: 0)
     }
     switch Errand.ask(questions, slots: 1, .place).answers[0] {
     case .told(let answer): self.answer = answer
@@ -166,25 +201,21 @@ struct ForeignSocket {
 }
 
 /// Duplicates the descriptor of a thread, pidfd_getfd(2), where it is a socket; throws what the kernel said. For threads of
-/// this process's own user (`isOthers`).
+/// this process's own user (`ThreadFiles.isOthers`).
 ///
 /// close(2) of a duplicate of any other file may wait for whoever serves it (FUSE_FLUSH): what the link in /proc calls no
 /// socket is not duplicated.
-func duplicateDescriptor(_ descriptor: Int32, of thread: Int32) throws(SystemError) -> Int32 {
-  if let target = linkTarget("/proc/\(thread)/fd/\(descriptor)"), !target.hasPrefix("socket:[") {
-    throw SystemError(rawValue: ENOTSOCK)
-  }
+func duplicateDescriptor(_ files: ThreadFiles) throws(SystemError) -> Int32 {
+  if let target = files.target, !target.hasPrefix("socket:[") { throw SystemError(rawValue: ENOTSOCK) }
   // A thread may have descriptors of its own (CLONE_FILES); before Linux 6.9 only the process can be asked.
-  var handle = portwhy_open_thread(thread)
+  var handle = portwhy_open_thread(files.thread)
   if handle < 0, errno == EINVAL {
-    handle = portwhy_pidfd_open(thread)
-    if handle < 0, let process = StatusFile(fileContents("/proc/\(thread)/status") ?? []).number("Tgid:") {
-      handle = portwhy_pidfd_open(Int32(truncatingIfNeeded: process))
-    }
+    handle = portwhy_pidfd_open(files.thread)
+    if handle < 0, let process = files.process { handle = portwhy_pidfd_open(process) }
   }
   guard handle >= 0 else { throw SystemError(rawValue: errno) }
   defer { close(handle) }
-  let duplicate = portwhy_pidfd_getfd(handle, descriptor)
+  let duplicate = portwhy_pidfd_getfd(handle, files.descriptor)
   guard duplicate >= 0 else { throw SystemError(rawValue: errno) }
   return duplicate
 }
@@ -243,7 +274,7 @@ package struct FailedCall: Sendable {
   /// The socket as it is after the call; nil where the descriptor means something else by now or may not be duplicated.
   package var socket: OwnSocket?
   /// Where the socket's network namespace can be entered, if it is not this process's.
-  package var namespace: NamespaceHandle?
+  package var namespace: CallNamespace?
   /// CLOCK_MONOTONIC in microseconds.
   package var madeAt: UInt64
 }
@@ -260,15 +291,8 @@ package struct WorkedCall: Sendable, Hashable {
   package var inode: UInt64
 }
 
-/// A network namespace that stays reachable as long as this value exists.
-package final class NamespaceHandle: Sendable {
+/// A network namespace other than this process's, which stays reachable as long as this value exists.
+package struct CallNamespace: Sendable {
   /// nil where it may not be opened.
-  private let descriptor: Int32?
-
-  init(_ descriptor: Int32?) { self.descriptor = descriptor }
-
-  deinit { if let descriptor { closeDescriptor(descriptor) } }
-
-  /// The path by which it is entered.
-  package var path: String? { descriptor.map { "/proc/self/fd/\($0)" } }
+  package var file: OpenFile?
 }

@@ -86,11 +86,11 @@ package final class Supervisor {
     var notification = portwhy_notification()
     guard portwhy_receive(listener, &notification) == 0 else { return }
     let (waiting, listener) = (Notification(value: notification), listener)
-    switch looks.find({ WaitingCall.look(waiting, listener: listener) }) {
+    switch looks.find({ WaitingCall.look(waiting, listener: listener, $0) }) {
     case .call(let call): seize(call, notification.id)
     case .nothing: break
     case .notPermitted: missed(notification, .notPermitted)
-    case nil: missed(notification, .tooSlow)
+    case .noAnswer, nil: missed(notification, .tooSlow)
     }
     // Whatever was found out, the kernel makes the call.
     _ = portwhy_go_on(listener, notification.id)
@@ -125,10 +125,9 @@ package final class Supervisor {
     return false
   }
 
-  private func isTraced(_ thread: Int32) -> Bool {
-    let status = fileContents("/proc/\(thread)/status").map(StatusFile.init)
-    return status?.number("TracerPid:") == UInt64(getpid())
-  }
+  /// Whether this process has seized the thread. PTRACE_INTERRUPT works for its tracer alone, and once more does no harm: a
+  /// thread that stands still already does not stop again when it is let go of.
+  private func isTraced(_ thread: Int32) -> Bool { portwhy_interrupt(thread) == 0 }
 
   /// A seized thread stands still: its call has been made.
   private func stopped(_ thread: Int32, _ status: WaitStatus) {
@@ -145,7 +144,7 @@ package final class Supervisor {
     }
     if result >= 0 {
       let made = run
-      let worked = delegate?.wantsWorkedCalls == true ? looks.find { WorkedCall(made) } : nil
+      let worked = delegate?.wantsWorkedCalls == true ? looks.find { WorkedCall(made, $0) } : nil
       letGo(run)
       if let worked = worked.flatMap({ $0 }) { delegate?.worked(worked) }
       return
@@ -168,7 +167,7 @@ package final class Supervisor {
   private func failedCall(_ run: RunningCall, _ errno: SystemError) -> FailedCall? {
     failures += 1
     let (number, ownNamespace) = (failures, ownNamespace)
-    guard let found = looks.find({ FailedCall(run, errno, number: number, ownNamespace: ownNamespace) }) else {
+    guard let found = looks.find({ FailedCall(run, errno, number: number, ownNamespace: ownNamespace, $0) }) else {
       delegate?.unseen(run.call.function, thread: run.call.thread, .tooSlow)
       return nil
     }

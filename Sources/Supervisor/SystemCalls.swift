@@ -5,8 +5,6 @@ import Glibc
 import Linux
 import SocketModel
 
-func closeDescriptor(_ number: Int32) { close(number) }
-
 /// A descriptor of our own that is closed when its owner lets go of it.
 struct OwnedDescriptor: ~Copyable {
   let number: Int32
@@ -18,38 +16,6 @@ struct OwnedDescriptor: ~Copyable {
   }
 
   deinit { close(number) }
-}
-
-/// A whole file of at most 16 KiB; nil where it cannot be read.
-func fileContents(_ path: String) -> [UInt8]? {
-  guard let file = OwnedDescriptor(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) else { return nil }
-  var failed = false
-  let bytes = [UInt8](unsafeUninitializedCapacity: 16 << 10) { buffer, count in
-    while count < buffer.count {
-      let got = read(file.number, buffer.baseAddress.map { $0 + count }, buffer.count - count)
-      if got < 0 && errno == EINTR { continue }
-      failed = got < 0
-      guard got > 0 else { return }
-      count += got
-    }
-  }
-  return failed ? nil : bytes
-}
-
-/// readlink(2); nil where it may not be read.
-func linkTarget(_ path: String) -> String? {
-  let bytes = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
-    count = buffer.withMemoryRebound(to: CChar.self) { text in
-      text.baseAddress.map { max(0, readlink(path, $0, text.count)) } ?? 0
-    }
-  }
-  return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
-}
-
-/// Opens a file of nsfs.
-func openNamespace(_ path: String) -> Int32? {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-  return descriptor >= 0 ? descriptor : nil
 }
 
 /// The memory of a thread, process_vm_readv(2): as much of it as can be read at once, at most `count` bytes.

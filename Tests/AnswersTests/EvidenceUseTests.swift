@@ -2,6 +2,7 @@ import Evidence
 import BindRules
 import Glibc
 import KernelLab
+import Linux
 import Explanation
 import Netlink
 import SocketModel
@@ -30,12 +31,12 @@ private func ask(
       port: port, fastReuse: false, fastReuseport: nil, fastUID: 0, fastFamily: .ipv4,
       fastAddress: .any, fastAddress4: .any, fastIPv6only: false)
     let evidenceSources = EvidenceSources(
-      evidence: { _, _, dump, _, _, _ in
+      evidence: { _, _, dump, _, _, _, _ in
         asked.evidence += 1
         return EvidenceMerge(sockets: dump, buckets: [bucket])
       },
       // An iterator that finds the holders, as where many files are open, finds the real bucket too.
-      holders: { _, _, _ in nil }, bucket: { _, _, _, _ in hasBucket ? bucket : nil },
+      holders: { _, _, _, _ in nil }, bucket: { _, _, _, _, _ in hasBucket ? bucket : nil },
       bind: { _, options, _ in
         asked.binds.append(options)
         return .answered(answers(options))
@@ -131,7 +132,7 @@ struct AllBoundSocketsTests {
           let ports = copy.port.rawValue...copy.port.rawValue
           var use: BPFUse?
           let host = try HostReader().read(.networkNamespace)
-          let all = try #require(KernelEvidence.boundSockets(ports, host, &use))
+          let all = try #require(KernelEvidence.boundSockets(ports, host, &use, ProcessFiles()))
           let listed = try SocketDump().sockets(.tcp, ports: ports).filter { $0.state == .close }
           #expect(Set(all.map(\.inode)) == Set(listed.map(\.inode)), "\(kind) \(transport) \(choice)")
           #expect(all.map(\.local) == listed.map(\.local) && all.map(\.uid) == listed.map(\.uid))

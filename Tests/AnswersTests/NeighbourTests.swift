@@ -25,7 +25,7 @@ private func offer(complete: Bool) throws -> (offset: Int?, certainty: Suggestio
         FoundBoundSockets(
           sockets: ports.contains(boundOnly.local.port.rawValue) && complete ? [boundOnly] : [], complete: complete)
       },
-      allBoundSockets: { _, _, _ in nil })
+      allBoundSockets: { _, _, _, _ in nil })
     let item = QuestionItem(
       addresses: [.address(.v4(.loopback), zone: nil)], ports: port...port, transport: .tcp)
     let report = try Portwhy.answerHere(Question(items: [item], plan: Plan(uid: 0)), evidenceSources)

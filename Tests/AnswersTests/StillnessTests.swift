@@ -12,7 +12,8 @@ struct StillnessTests {
   ) throws -> Bool {
     try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
       let port = try namespace.freshPort()
-      for _ in 0..<looks where try Stillness.during(transport, { try act(port) }).isSure { return true }
+      let counts = try #require(SocketCounts(ProcessFiles()))
+      for _ in 0..<looks where try Stillness.during(transport, counts, { try act(port) }).isSure { return true }
       return false
     }
   }

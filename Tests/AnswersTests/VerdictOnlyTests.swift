@@ -89,8 +89,8 @@ struct VanishedTests {
       let held = [listener(port), listener(Port(port.rawValue + 1))]
       defer { for descriptor in held { close(descriptor) } }
       let sources = EvidenceSources(
-        evidence: { _, _, dump, _, _, _ in EvidenceMerge(sockets: dump, buckets: [], vanished: 2) },
-        holders: { _, _, _ in nil }, bucket: { _, _, _, _ in nil })
+        evidence: { _, _, dump, _, _, _, _ in EvidenceMerge(sockets: dump, buckets: [], vanished: 2) },
+        holders: { _, _, _, _ in nil }, bucket: { _, _, _, _, _ in nil })
       let ports = port...port.advanced(by: 1)
       let item = QuestionItem(addresses: [.address(.v4(.loopback), zone: nil)], ports: ports, transport: .tcp)
       let question = Question(items: [item], plan: Plan(uid: 0))

@@ -166,8 +166,11 @@ struct HostileLockTests {
   /// of a directory of /proc.
   private func besideLock(of directory: String, _ body: (UInt16, [String]) throws -> Void) throws {
     try inNamespace { port, _, _ in
-      let through = [testDirectory + "/hostile", "locked", directory, "\(port)"]
-      let status = try run(through + ["/usr/bin/true"], Start()).status
+      func hostile(_ directory: String) -> [String] {
+        [testDirectory + "/hostile", "locked", directory, "\(port)"]
+      }
+      let through = hostile(directory)
+      let status = try run(hostile(directory == "itself" ? "own" : directory) + ["/usr/bin/true"], Start()).status
       guard status != 2 else { return print("skipped: this host has no FUSE for users") }
       try #require(status == 0)
       try body(port, through)
@@ -256,6 +259,77 @@ struct HostileLockTests {
       // Each of them ends.
       for words in [["-q", "0.0.0.0:\(port)"], [], ["--brief", "0.0.0.0:\(port)"]] {
         #expect((0...2).contains(try portwhy(words, Start(through: through)).status), "\(words)")
+      }
+    }
+  }
+
+  @Test("where the directory of portwhy itself is locked meanwhile, every answer is as whole as it is without that")
+  func lockedItself() throws {
+    try besideLock(of: "itself") { port, through in
+      for start in [Start(through: through), Start(through: through + Start.asNobody.through)] {
+        let answer = try Answer(["0.0.0.0:\(port)"], start)
+        #expect(answer.verdict == "fails" && answer.violations() == [])
+        // Whoever looks for holders passes portwhy itself over.
+        let silent = answer.document["visibility"]?["silent"]
+        #expect(silent == .null || silent?["pid"]?.integer == 4)
+        let free = try Answer(["127.0.0.9:\(port + 1)"], start)
+        #expect(free.verdict == "ok" && free.violations() == [])
+        #expect(free.document["visibility"]?["silent"] == .null)
+      }
+      let answer = try Answer(["0.0.0.0:\(port)"], Start(through: through))
+      #expect(answer.pids == [2] && binds(answer) == Array(repeating: "EADDRINUSE", count: 4))
+      // Each of them ends.
+      let others = [
+        ["-q", "127.0.0.1:\(port)"], ["--deep", "127.0.0.1:\(port)"], ["--brief", "127.0.0.1:\(port)"],
+      ]
+      for words in others { #expect(try portwhy(words, Start(through: through)).status == 1, "\(words)") }
+      #expect(try portwhy(["--netns", "2", "127.0.0.1:\(port)"], Start(through: through)).status == 1)
+      for words in [[], ["---complete", "namespaces", ""]] {
+        #expect(try portwhy(words, Start(through: through)).status == 0, "\(words)")
+      }
+    }
+  }
+
+  @Test("a watch goes on while somebody holds the lock of its own directory, and SIGINT ends it")
+  func watchedItself() throws {
+    try besideLock(of: "itself") { port, through in
+      var running = try RunningProgram(
+        ["--watch", "--json", "--interval", "0.1", "127.0.0.9:\(port + 1)"], through: through)
+      #expect(
+        running.read { _, errors in errors.contains("locked") })
+      let before = running.text.split(separator: "\n").count
+      #expect(running.read { output, _ in output.split(separator: "\n").count >= before + 5 })
+      running.send(SIGINT)
+      #expect(running.wait(seconds: 60) == 130)
+    }
+  }
+
+  @Test("the network namespace of a process whose directory is locked is not entered, and that is said")
+  func lockedNamespace() throws {
+    try besideLock(of: "/proc/2") { port, through in
+      let ending = try portwhy(["--netns", "2", "\(port)"], Start(through: through))
+      #expect(ending.status == 69 && ending.output.isEmpty)
+      #expect(ending.errors.contains("process 2 keeps who looks into /proc/2 waiting"))
+    }
+  }
+
+  @Test("a command whose directory is locked ends, and portwhy with it, as it does without that")
+  func lockedCommand() throws {
+    guard commandModeRuns else { return print("NOT RUN: no command can be supervised") }
+    try besideLock(of: "own") { port, through in
+      let command = ["-v", "--", testDirectory + "/hostile", "command", "\(port)"]
+      let ending = try portwhy(command, Start(through: through))
+      #expect(ending.status == 7, "\(ending.errors)")
+      #expect(ending.errors.contains("a bind or listen of the command could not be looked at"), "\(ending.errors)")
+    }
+  }
+
+  @Test("where the directories of control groups or of the kernel's types are locked, every answer ends")
+  func lockedSys() throws {
+    for directory in ["/sys/fs/cgroup", "/sys/kernel/btf", "/run"] where access(directory, F_OK) == 0 {
+      try besideLock(of: directory) { port, through in
+        let answer = try Answer(["0.0.0.0:\(port)"], Start(through: through))
+        #expect(answer.verdict == "fails" && answer.violations() == [] && answer.pids == [2], "\(directory)")
       }
     }
   }

@@ -16,6 +16,11 @@ struct WholeFileTests {
     return try body(path)
   }
 
+  private func opened(_ path: String) throws -> OpenFile {
+    let told = ProcessFiles().ask(ProcessQuestion(.named([]), [], rootFiles: [.opened(path)])).root
+    return try #require(told.file(path))
+  }
+
   private static let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
 
   @Test("is read to its end, however many bytes were expected", arguments: [0, 1, 9_999, 10_000, 10_001, 1 << 20])
@@ -32,9 +37,11 @@ struct WholeFileTests {
       let read = try Descriptor(file: path).bytes(atMost: limit, expecting: 10)
       #expect(read == Array(Self.bytes.prefix(limit)))
       if limit < Self.bytes.count {
-        #expect(throws: SystemError.fileTooLarge) { try WholeFile(path, atMost: limit).withBytes { $0.byteCount } }
+        #expect(throws: SystemError.fileTooLarge) {
+          try WholeFile(opened(path), atMost: limit).withBytes { $0.byteCount }
+        }
       } else {
-        let count = try WholeFile(path, atMost: limit).withBytes { $0.byteCount }
+        let count = try WholeFile(opened(path), atMost: limit).withBytes { $0.byteCount }
         #expect(count == limit)
       }
     }
@@ -56,14 +63,14 @@ struct WholeFileTests {
   @Test("that is mapped has the bytes that reading it gives")
   func mapped() throws {
     let path = "/sys/kernel/btf/vmlinux"
-    guard exists(path) else { return print("NOT RUN: this kernel shows no types") }
+    guard (try? FileStatus(ofFile: path)) != nil else { return print("NOT RUN: this kernel shows no types") }
     func sum(_ bytes: RawSpan) -> UInt64 {
       var sum: UInt64 = UInt64(bytes.byteCount)
       for place in stride(from: 0, to: bytes.byteCount, by: 4093) { sum = sum &* 31 &+ UInt64(bytes.byte(at: place)) }
       return sum
     }
-    let mapped = try WholeFile(path, atMost: 1 << 27).withBytes(sum)
-    #expect(try WholeFile(path, atMost: 1 << 27, mayMap: false).withBytes(sum) == mapped)
+    let mapped = try WholeFile(opened(path), atMost: 1 << 27).withBytes(sum)
+    #expect(try WholeFile(opened(path), atMost: 1 << 27, mayMap: false).withBytes(sum) == mapped)
   }
 
   @Test("that stood in a directory is regular, or is not read; a FIFO is not waited for")

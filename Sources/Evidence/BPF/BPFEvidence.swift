@@ -1,4 +1,4 @@
-import Linux
+package import Linux
 package import SocketModel
 import Synchronization
 
@@ -32,6 +32,7 @@ package struct BPFEvidence: Sendable, Hashable {
   /// That of the running kernel, whose types are read once: they stay as they are until the next boot.
   package static func ofThisKernel() throws(BPFError) -> BPFEvidence {
     if let known = known.withLock({ $0 }) { return known }
+    defer { opened.withLock { $0 = nil } }
     let read = try BPFEvidence()
     known.withLock { $0 = read }
     return read
@@ -40,17 +41,34 @@ package struct BPFEvidence: Sendable, Hashable {
   private static let known = Mutex<BPFEvidence?>(nil)
 
   /// Why there is certainly nothing to be had, found without reading the types or calling bpf(2): a capability or the
-  /// file is missing. nil promises nothing.
-  package static func obstacle(typesAt path: String = kernelTypes) -> BPFError? {
+  /// file is missing. nil promises nothing, but that `ofThisKernel` is next: the file stays open for that.
+  /// - Parameter files: who reads files for this look; a child of its own where nobody does.
+  package static func obstacle(_ files: ProcessFiles? = nil) -> BPFError? {
     let missing = missingCapabilities()
     if !missing.isEmpty { return .notPermitted(missing: missing) }
-    do throws(SystemError) {
-      try requireReadable(path)
+    if known.withLock({ $0 }) != nil { return nil }
+    do throws(BPFError) {
+      let file = try types(at: kernelTypes, files)
+      opened.withLock { $0 = file }
       return nil
     } catch {
-      return .noTypes(path: path, error)
+      return error
     }
   }
+
+  /// Opened by a child: any user can hold the lock of their directory.
+  static func types(at path: String, _ files: ProcessFiles? = nil) throws(BPFError) -> OpenFile {
+    if path == kernelTypes, let opened = opened.withLock({ $0 }) { return opened }
+    let question = ProcessQuestion(.named([]), [], rootFiles: [.opened(path)])
+    let told = (files?.ask(question) ?? ProcessFiles.asked(question)).root
+    guard let file = told.file(path) else {
+      guard let error = told.error(path) else { throw .noAnswer(iterator: path) }
+      throw .noTypes(path: path, error)
+    }
+    return file
+  }
+
+  private static let opened = Mutex<OpenFile?>(nil)
 
   /// The TCP sockets of these local ports in the network namespace of the calling thread: listeners and connections of
   /// every kind, TIME_WAIT sockets and requests included. Sockets that are only bound are in no table it walks: see

@@ -398,9 +398,10 @@ extension BPFEvidence {
   static func withTypes<Result>(
     _ path: String, mayMap: Bool = true, atMost limit: Int, _ body: (RawSpan) throws(BPFError) -> Result
   ) throws(BPFError) -> Result {
+    let opened = try types(at: path)
     let file: WholeFile
     do throws(SystemError) {
-      file = try WholeFile(path, atMost: limit, mayMap: mayMap)
+      file = try WholeFile(opened, atMost: limit, mayMap: mayMap)
     } catch {
       throw error == .fileTooLarge ? .malformedTypes(offset: 0, .tooLarge) : .noTypes(path: path, error)
     }

@@ -46,8 +46,9 @@ package struct HostReader: Sendable {
   ) throws(NetlinkError) -> HostFacts {
     var facts = HostFacts(kernel: kernelVersion(), uid: effectiveUser())
     facts.hostname = SystemCalls.hostName
-    if facts.kernel < KernelVersion(major: 6, minor: 1) { facts.bindsByAddress = hasAddressTable }
-    let settings = settings(needs.settings, files)
+    let files = files ?? ProcessFiles(procRoot: procRoot)
+    if facts.kernel < KernelVersion(major: 6, minor: 1) { facts.bindsByAddress = hasAddressTable(files) }
+    let settings = settings(needs.settings(runRoot), files)
     readIdentity(needs, settings, &facts)
     readSysctls(needs, settings, &facts)
     if needs.contains(.freshSockets) {
@@ -59,35 +60,37 @@ package struct HostReader: Sendable {
       facts.securityModules = bindingModules(text)
       facts.enforcingModules = enforcingModules(facts.securityModules ?? [])
       if facts.securityModules?.contains("apparmor") == true, !programs.isEmpty {
-        facts.appArmorProfiles = appArmorProfiles(for: programs)
+        facts.appArmorProfiles = appArmorProfiles(for: programs, files)
       }
     }
-    if needs.contains(.controlGroupPrograms), case .text(let text) = readText("\(procRoot)/thread-self/cgroup"),
+    if needs.contains(.controlGroupPrograms), case .text(let text) = settings.text("thread-self/cgroup"),
       let group = ControlGroup(parsing: text).reachablePath
     {
       // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)).
-      let mounts = ["\(sysRoot)/fs/cgroup", "\(sysRoot)/fs/cgroup/unified"]
-      for mount in mounts where facts.controlGroupBindPrograms == nil {
-        facts.controlGroupBindPrograms = hasBindPrograms(controlGroup: mount + group)
-      }
+      let paths = ["\(sysRoot)/fs/cgroup", "\(sysRoot)/fs/cgroup/unified"].map { $0 + group }
+      let told = self.settings(paths.map(FileQuestion.opened), files)
+      let opened = paths.compactMap { told?.file($0) }
+      facts.controlGroupBindPrograms = opened.lazy.compactMap { hasBindPrograms(controlGroup: $0) }.first
     }
-    if needs.contains(.containerEngines) { facts.dockerRuns = dockerRuns() }
+    if needs.contains(.containerEngines) { facts.dockerRuns = dockerRuns(settings, files) }
     try readNetwork(needs, lookups, &facts)
     return facts
   }
 
   /// Whether there is a cache for `struct inet_bind2_bucket` (`tcp_init`); nil where the kernel shows none of its caches.
-  var hasAddressTable: Bool? {
-    let caches = "\(sysRoot)/kernel/slab"
-    return exists("\(caches)/tcp_bind_bucket") ? exists("\(caches)/tcp_bind2_bucket") : nil
+  func hasAddressTable(_ files: ProcessFiles) -> Bool? {
+    let caches = ["tcp_bind_bucket", "tcp_bind2_bucket"].map { "\(sysRoot)/kernel/slab/\($0)" }
+    let told = settings(caches.map(FileQuestion.status), files)
+    guard told?.status(caches[0]) != nil else { return nil }
+    return told?.status(caches[1]) != nil
   }
 
   /// The files that dockerd makes at its start and removes at its end; a pid file that is left over names no process.
-  private func dockerRuns() -> Bool {
-    guard (try? FileStatus(ofFile: "\(runRoot)/docker.sock"))?.isSocket == true,
-      case .text(let text) = readText("\(runRoot)/docker.pid"), let pid: UInt32 = decimal(trimmed(text))
+  private func dockerRuns(_ settings: ToldProcess?, _ files: ProcessFiles) -> Bool {
+    guard settings?.status("\(runRoot)/docker.sock")?.isSocket == true,
+      case .text(let text) = settings.text("\(runRoot)/docker.pid"), let pid: UInt32 = decimal(trimmed(text))
     else { return false }
-    return exists("\(procRoot)/\(pid)")
+    return self.settings([.status("\(pid)")], files)?.status("\(pid)") != nil
   }
 
   /// SELinux has a switch that everybody may read (selinuxfs); the others only refuse what a profile or a label says.
@@ -100,12 +103,10 @@ package struct HostReader: Sendable {
 
   /// What the kernel enforces, which only root may read, else what is installed and switched neither off nor to
   /// complaints (aa-disable(8), aa-complain(8)).
-  private func appArmorProfiles(for programs: [String]) -> [AppArmorProfile] {
+  private func appArmorProfiles(for programs: [String], _ files: ProcessFiles) -> [AppArmorProfile] {
     let folder = "\(etcRoot)/apparmor.d"
-    var names: [String] = []
-    if let directory = try? Descriptor(directory: folder) {
-      names = (try? DirectoryBuffer().names(in: directory)) ?? []
-    }
+    let tree = HostTree(files, root: folder)
+    let names = tree.names(in: "") ?? []
     func file(_ program: String) -> String? {
       names.first { $0 == program || $0.hasSuffix(".\(program)") }
     }
@@ -125,9 +126,10 @@ package struct HostReader: Sendable {
       }
     }
     return programs.compactMap { program in
-      guard let name = file(program), !exists("\(folder)/disable/\(name)"),
-        !exists("\(folder)/force-complain/\(name)"), case .text(let text) = readText("\(folder)/\(name)"),
-        text[...].place(of: "complain") == nil, text[...].place(of: "unconfined") == nil
+      guard let name = file(program), tree.status(of: "disable/\(name)") == nil,
+        tree.status(of: "force-complain/\(name)") == nil, let bytes = tree.contents(of: name, limit: 1 << 20),
+        case let text = String(decoding: bytes, as: UTF8.self), text[...].place(of: "complain") == nil,
+        text[...].place(of: "unconfined") == nil
       else { return nil }
       return AppArmorProfile(name: name, file: "\(folder)/\(name)", isEnforced: false)
     }
@@ -144,28 +146,30 @@ package struct HostReader: Sendable {
     return kernelVersion() < KernelVersion(major: 5, minor: 9) || settings.status("sys/net/ipv4") == nil
   }
 
-  /// Files below /proc, read by a child: any user can hold the lock of a directory of sysctls, and a name that is not there,
-  /// or was not looked up for long, has to be looked up in it.
-  private func settings(_ questions: [FileQuestion], _ files: ProcessFiles?) -> ToldProcess? {
+  /// Files read by a child: any user can hold the lock of a directory of sysctls or of this process, and a name that is not
+  /// there, or was not looked up for long, has to be looked up in it.
+  func settings(_ questions: [FileQuestion], _ files: ProcessFiles?) -> ToldProcess? {
     guard !questions.isEmpty else { return nil }
     return (files ?? ProcessFiles(procRoot: procRoot)).ask(ProcessQuestion(.named([]), [], rootFiles: questions)).root
   }
 
   private func readIdentity(_ needs: HostNeeds, _ settings: ToldProcess?, _ facts: inout HostFacts) {
     if needs.contains(.networkNamespace) {
-      facts.networkNamespace = (try? FileStatus(ofFile: "\(procRoot)/thread-self/ns/net"))?.inode
+      facts.networkNamespace = settings?.status(HostNeeds.ownNetwork)?.inode
     }
     if needs.contains(.sudoUser) {
       facts.sudoUID = sudoUser(environmentVariable("SUDO_UID"), effectiveUser: facts.uid)
     }
-    if needs.contains(.capability) { readPrivilege(&facts) }
+    if needs.contains(.capability) { readPrivilege(settings, &facts) }
     if needs.contains(.userMapping) { facts.overflowUID = overflowUser(settings) }
   }
 
   /// `ns_capable(net->user_ns, CAP_NET_BIND_SERVICE)` for the calling thread, and who else has it.
-  private func readPrivilege(_ facts: inout HostFacts) {
-    let own = "\(procRoot)/thread-self"
-    let relation = relation(ofNetworkNamespace: "\(own)/ns/net", toUserNamespace: "\(own)/ns/user")
+  private func readPrivilege(_ settings: ToldProcess?, _ facts: inout HostFacts) {
+    var relation: NamespaceRelation?
+    if let network = settings?.file(HostNeeds.ownNetwork), let user = settings?.status(HostNeeds.ownUser) {
+      relation = Linux.relation(ofNetworkNamespace: network, toUserNamespace: user)
+    }
     // A program of root gets what the bounding set leaves (capabilities(7)).
     facts.rootMayBindPrivileged = relation.flatMap { $0 == .outside ? false : isInBounds() }
     if case .below(let maker)? = relation { facts.namespaceMaker = maker }
@@ -366,28 +370,35 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
   fileprivate static let portRange = "sys/net/ipv4/ip_local_port_range"
   fileprivate static let vrfSettings: [FileQuestion] = [.status("sys/net/vrf"), .status("sys/net/ipv4")]
 
-  /// The files below /proc that these facts are read from.
-  fileprivate var settings: [FileQuestion] {
+  fileprivate static let ownNetwork = "thread-self/ns/net"
+  fileprivate static let ownUser = "thread-self/ns/user"
+
+  /// The files, most of them below /proc, that these facts are read from.
+  fileprivate func settings(_ runRoot: String) -> [FileQuestion] {
     func files(_ need: HostNeeds, _ names: [String]) -> [FileQuestion] {
       contains(need) ? names.map { .contents("sys/net/" + $0, limit: 256 << 10) } : []
     }
     let hasDefault: HostNeeds = [.unprivilegedPortStart, .localPortRange, .l3mdevAccept]
-    return files(.unprivilegedPortStart, ["ipv4/ip_unprivileged_port_start"])
+    // The files that only a few can keep from being read come first: what stands behind one that is not read is not either.
+    return (contains(.networkNamespace) ? [.status(Self.ownNetwork)] : [])
+      + (contains(.capability) ? [.opened(Self.ownNetwork), .status(Self.ownUser)] : [])
+      + (contains(.controlGroupPrograms) ? [.contents("thread-self/cgroup")] : [])
+      + (contains(.userMapping) ? [.contents("thread-self/uid_map"), .contents("thread-self/status")] : [])
+      + (contains(.containerEngines) ? [.status("\(runRoot)/docker.sock"), .contents("\(runRoot)/docker.pid")] : [])
+      + files(.unprivilegedPortStart, ["ipv4/ip_unprivileged_port_start"])
       + (isDisjoint(with: hasDefault) ? [] : [.contents(Self.portRange)])
       + files(.localReservedPorts, ["ipv4/ip_local_reserved_ports"])
       + files(.nonlocalBind, ["ipv4/ip_nonlocal_bind", "ipv6/ip_nonlocal_bind"])
       + files(.ipv6Addresses, ["ipv6/conf/all/disable_ipv6", "ipv6/conf/lo/disable_ipv6"])
       + files(.bindv6only, ["ipv6/bindv6only"]) + files(.l3mdevAccept, ["ipv4/tcp_l3mdev_accept"])
       + (contains(.l3mdevAccept) ? Self.vrfSettings : [])
-      + (contains(.userMapping)
-        ? [.contents("thread-self/uid_map"), .contents("thread-self/status"), .contents("sys/kernel/overflowuid")]
-        : [])
+      + (contains(.userMapping) ? [.contents("sys/kernel/overflowuid")] : [])
   }
 }
 
 extension Optional<ToldProcess> {
   /// What a file of it gave; unreadable where nobody asked or answered.
-  fileprivate func text(_ path: String) -> FileText {
+  func text(_ path: String) -> FileText {
     guard let told = self else { return .unreadable }
     if let bytes = told.contents(path) { return .text(String(decoding: bytes, as: UTF8.self)) }
     return told.error(path)?.meansAbsent == true ? .absent : .unreadable

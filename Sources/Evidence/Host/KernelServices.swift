@@ -1,4 +1,4 @@
-import Linux
+package import Linux
 package import SocketModel
 
 extension HostReader {
@@ -7,14 +7,19 @@ extension HostReader {
   /// `/proc/fs/nfsd/portlist` lists the server's (kernel function `svc_xprt_names`); the lock manager tells its ports
   /// only where they were fixed (`fs.nfs.nlm_tcpport`, `fs.nfs.nlm_udpport`). Both are of the network namespace of
   /// process 1, so elsewhere they are not looked at.
-  package func kernelServicePorts() -> [KernelPort] {
-    guard let own = try? FileStatus(ofFile: "\(procRoot)/thread-self/ns/net"),
-      let first = try? FileStatus(ofFile: "\(procRoot)/1/ns/net"), own.isSameFile(as: first)
-    else { return [] }
+  ///
+  /// - Parameter files: who reads /proc for this look; a child of its own where nobody does.
+  package func kernelServicePorts(_ files: ProcessFiles? = nil) -> [KernelPort] {
+    let (own, first, list) = ("thread-self/ns/net", "1/ns/net", "fs/nfsd/portlist")
+    func lockPort(_ transport: TransportProtocol) -> String { "sys/fs/nfs/nlm_\(transport.rawValue)port" }
+    let told = settings(
+      [.status(own), .status(first), .contents(list)]
+        + TransportProtocol.allCases.map { .contents(lockPort($0)) }, files)
+    guard let network = told?.status(own), told?.status(first)?.isSameFile(as: network) == true else { return [] }
     var ports: [KernelPort] = []
-    if case .text(let list) = readText("\(procRoot)/fs/nfsd/portlist") { ports += nfsdPorts(list) }
+    if case .text(let list) = told.text(list) { ports += nfsdPorts(list) }
     for transport in TransportProtocol.allCases {
-      guard case .text(let text) = readText("\(procRoot)/sys/fs/nfs/nlm_\(transport.rawValue)port"),
+      guard case .text(let text) = told.text(lockPort(transport)),
         let number = UInt16(text.filter(\.isNumber)), number != 0
       else { continue }
       ports.append(KernelPort(transport: transport, port: Port(number), owner: KernelOwner(kind: .lockd)))

@@ -18,30 +18,23 @@ extension ProcessReader {
   package func boundSockets(
     on ports: ClosedRange<UInt16>? = nil, notIn inodes: Set<UInt64>
   ) -> FoundBoundSockets {
-    var search = BoundSocketSearch(ports: ports, namespace: OwnNamespace(procRoot: procRoot))
     var found = FoundBoundSockets(sockets: [], complete: false)
     let files = newFiles()
+    let own = "thread-self/ns/net"
     let reply = files.ask(
-      ProcessQuestion(.holdersOfOthers(than: Array(inodes)), [.contents("comm"), .status("ns/net")]))
+      ProcessQuestion(
+        .holdersOfOthers(than: Array(inodes)), [.contents("comm"), .status("ns/net")], rootFiles: [.status(own)]))
+    var search = BoundSocketSearch(ports: ports, namespace: OwnNamespace(file: reply.root.status(own)))
     for process in reply.processes { search.note(process) }
     found.silent = search.ask(files) ?? files.silentSource()
     let walk = ProcessWalk(reply, files)
     found.complete =
       !search.isInDoubt && reply.end == .done && reply.silent.isEmpty && reply.processCount ?? 0 > 0
-      && !walk.hidesProcesses && walk.countUnreadable() == 0 && seesAllProcesses
+      && !walk.hidesProcesses && walk.countUnreadable() == 0 && seesAllProcesses(files)
     found.sockets = search.found
     _ = examine(&found.sockets, files)
     return found
   }
-
-  /// Whether /proc shows the first pid namespace, and with it the processes of all others (pid_namespaces(7)).
-  package var seesAllProcesses: Bool {
-    guard let proc = try? Descriptor(directory: procRoot) else { return false }
-    return (try? proc.linkTarget(of: "self/ns/pid")) == Self.firstPIDNamespace
-  }
-
-  /// PROC_PID_INIT_INO, include/linux/proc_ns.h.
-  private static let firstPIDNamespace = "pid:[4026531836]"
 }
 
 /// What a search for bound sockets found.

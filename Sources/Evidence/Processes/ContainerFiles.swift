@@ -18,7 +18,7 @@ struct ContainerLabel: Sendable, Hashable {
   /// - Parameters:
   ///   - container: the full id.
   ///   - root: where /var and /run are.
-  init?(of container: String, engine: String?, in root: borrowing Descriptor) {
+  init?(of container: String, engine: String?, in root: HostTree) {
     // An id is part of a path here.
     guard container.utf8.allSatisfy({ $0 != UInt8(ascii: "/") }), container != "..", !container.isEmpty else {
       return nil
@@ -55,8 +55,8 @@ struct ContainerLabel: Sendable, Hashable {
     }
   }
 
-  fileprivate static func read(_ path: String, _ root: borrowing Descriptor) -> JSONTree? {
-    (try? root.contents(of: path, limit: 4 << 20)).flatMap { JSONTree(parsing: $0) }
+  fileprivate static func read(_ path: String, _ root: HostTree) -> JSONTree? {
+    root.contents(of: path, limit: 4 << 20).flatMap { JSONTree(parsing: $0) }
   }
 }
 
@@ -72,12 +72,11 @@ struct Publication: Sendable, Hashable {
   /// left out where two containers say the same, so that neither can be named.
   ///
   /// - Parameter root: where /var is.
-  static func all(in root: borrowing Descriptor) -> [Publication: String] {
+  static func all(in root: HostTree) -> [Publication: String] {
     let folder = "var/lib/docker/containers"
     var found: [Publication: String] = [:]
     var unsure: Set<Publication> = []
-    guard let directory = try? Descriptor(directory: folder, in: root) else { return [:] }
-    for container in ((try? DirectoryBuffer().names(in: directory)) ?? []).prefix(1024)
+    for container in (root.names(in: folder) ?? []).prefix(1024)
     where container.utf8.count == 64 {
       // A container that has ended has neither address nor ports.
       guard let settings = ContainerLabel.read("\(folder)/\(container)/config.v2.json", root)?["NetworkSettings"],

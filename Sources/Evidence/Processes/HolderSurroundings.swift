@@ -13,9 +13,9 @@ extension ProcessReader {
   package func readSurroundings(
     _ sockets: inout [SocketObservation], fileRoot: String = "/", _ files: ProcessFiles? = nil
   ) {
-    guard sockets.contains(where: { !$0.processes.isEmpty }), let root = try? Descriptor(directory: fileRoot)
-    else { return }
+    guard sockets.contains(where: { !$0.processes.isEmpty }) else { return }
     let files = files ?? newFiles()
+    let root = HostTree(files, root: fileRoot)
     let areMany = sockets.contains { $0.processes.count > ProcessRecord.fewProcesses }
     let groups = areMany ? ProcessGroups(files) : nil
     var surroundings = Surroundings(files, of: sockets, root: root)
@@ -68,7 +68,7 @@ private struct ProcessGroups {
 /// What was found out about the processes around the holders, each of them looked at once.
 private struct Surroundings: ~Copyable {
   private let files: ProcessFiles
-  private let root: Descriptor
+  private let root: HostTree
   private var known: [Int32: Relative?] = [:]
   private var members: [String: [Int32]] = [:]
   private var mains: [String: UnitMain?] = [:]
@@ -81,7 +81,7 @@ private struct Surroundings: ~Copyable {
   /// How many processes are told.
   private static let most = 256
 
-  init(_ files: ProcessFiles, of sockets: [SocketObservation], root: consuming Descriptor) {
+  init(_ files: ProcessFiles, of sockets: [SocketObservation], root: HostTree) {
     self.files = files
     self.root = root
     for (pid, process) in files.lately { known[pid] = .some(Relative(process)) }
@@ -195,7 +195,7 @@ private struct Surroundings: ~Copyable {
     // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)); where systemd does not
     // use it, nor mount it in its containers, the processes of a unit are in the one without controllers.
     for mount in ["sys/fs/cgroup", "sys/fs/cgroup/unified", "sys/fs/cgroup/systemd"] where text.isEmpty {
-      text = (try? root.contents(of: "\(mount)\(path)/cgroup.procs")) ?? []
+      text = root.contents(of: "\(mount)\(path)/cgroup.procs") ?? []
     }
     let found = text.split(separator: UInt8(ascii: "\n")).prefix(512).compactMap {
       Int32(String(decoding: $0, as: UTF8.self))
@@ -342,8 +342,13 @@ extension ProcessReader {
   /// directories are read by that user alone: they could keep others waiting. For everybody else a unit of a user's
   /// manager has to be one that starts by itself.
   ///
-  /// - Parameter fileRoot: where /etc, /run, /usr and /sys are.
-  package func findActivations(_ sockets: inout [SocketObservation], fileRoot: String = "/") {
+  /// - Parameters:
+  ///   - fileRoot: where /etc, /run, /usr and /sys are.
+  ///   - files: who reads files for this look.
+  package func findActivations(
+    _ sockets: inout [SocketObservation], fileRoot: String = "/", _ files: ProcessFiles? = nil
+  ) {
+    let tree = HostTree(files ?? newFiles(), root: fileRoot)
     var units: [Bool: [SocketUnit]] = [:]
     var groups: ManagersGroups?
     for index in sockets.indices {
@@ -357,12 +362,12 @@ extension ProcessReader {
       }
       guard manager != nil || socket.owner == .hidden else { continue }
       let isUsers = manager.map { $0.pid != 1 } ?? false
-      let origin = isUsers ? nil : (groups ?? ManagersGroups(fileRoot)).origin(of: socket, &groups)
+      let origin = isUsers ? nil : (groups ?? ManagersGroups(tree)).origin(of: socket, &groups)
       guard manager != nil || origin != nil else { continue }
       let isOwn = isUsers && manager?.userManager == effectiveUser()
       let home = isOwn ? environmentVariable("HOME") : nil
       let own = isOwn ? [home.map { "\($0)/.config" }, "/run/user/\(effectiveUser())"].compactMap { $0 } : []
-      let known = units[isUsers] ?? SocketUnitFiles(root: fileRoot, isUsers: isUsers, own: own, home: home).units()
+      let known = units[isUsers] ?? SocketUnitFiles(tree, isUsers: isUsers, own: own, home: home).units()
       units[isUsers] = known
       let seen = isUsers && !isOwn ? known.filter(\.isEnabled) : known
       guard let unit = Self.unit(of: socket, in: seen, made: origin) else { continue }
@@ -405,15 +410,13 @@ private struct ManagersGroups {
   private var own: UInt64?
   private var units: [UInt64: String] = [:]
 
-  init(_ fileRoot: String) {
-    guard let root = try? Descriptor(directory: fileRoot) else { return }
+  init(_ tree: HostTree) {
     // Beside the hierarchies of version 1 the unified one has a directory of its own (cgroups(7)).
     for mount in ["sys/fs/cgroup", "sys/fs/cgroup/unified"] {
       let slice = "\(mount)/system.slice"
-      own = own ?? (try? root.status(of: "\(mount)/init.scope"))?.inode
-      guard let directory = try? Descriptor(directory: slice, in: root) else { continue }
-      for name in (try? DirectoryBuffer().names(in: directory)) ?? [] where name.hasSuffix(".socket") {
-        guard let inode = (try? root.status(of: "\(slice)/\(name)"))?.inode else { continue }
+      own = own ?? tree.status(of: "\(mount)/init.scope")?.inode
+      for name in tree.names(in: slice) ?? [] where name.hasSuffix(".socket") {
+        guard let inode = tree.status(of: "\(slice)/\(name)")?.inode else { continue }
         units[inode] = name
       }
     }

@@ -63,7 +63,7 @@ package struct ProcessReader: Sendable {
     var visibility = ProcessVisibility()
     if !notes.findings.isEmpty { visibility = walk(&notes, search) }
     let wantsPaths = controlGroupPaths && sockets.contains { $0.cgroupID != nil && $0.cgroup == nil }
-    var paths = wantsPaths ? ControlGroupPaths(procRoot: procRoot) : nil
+    var paths = wantsPaths ? ControlGroupPaths(notes.files) : nil
     for index in sockets.indices {
       let finding = sockets[index].inode.flatMap { notes.findings[$0] }
       sockets[index].settle(finding)
@@ -106,11 +106,20 @@ package struct ProcessReader: Sendable {
     return (true, all)
   }
 
-  /// Whether the reader is in another pid namespace than the first one, whose number is fixed (`PROC_PID_INIT_INO`).
-  package var isInPIDNamespace: Bool {
-    let first: UInt64 = 0xEFFF_FFFC
-    return ((try? FileStatus(ofFile: "\(procRoot)/self/ns/pid"))?.inode).map { $0 != first } ?? false
+  /// Whether the reader is in another pid namespace than the first one, whose number is fixed (pid_namespaces(7)).
+  package func isInPIDNamespace(_ files: ProcessFiles) -> Bool {
+    pidNamespace(files).map { $0 != Self.firstPIDNamespace } ?? false
   }
+
+  /// Whether /proc shows the first pid namespace, and with it the processes of all others.
+  package func seesAllProcesses(_ files: ProcessFiles) -> Bool { pidNamespace(files) == Self.firstPIDNamespace }
+
+  private func pidNamespace(_ files: ProcessFiles) -> String? {
+    files.ask(ProcessQuestion(.named([]), [], rootFiles: [.link("self/ns/pid")])).root.link("self/ns/pid")
+  }
+
+  /// PROC_PID_INIT_INO, include/linux/proc_ns.h.
+  private static let firstPIDNamespace = "pid:[4026531836]"
 
   /// Reads /proc for one look.
   package func newFiles() -> ProcessFiles { ProcessFiles(procRoot: procRoot) }

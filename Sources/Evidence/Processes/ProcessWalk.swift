@@ -288,16 +288,21 @@ struct HostPaths {
 package struct OtherNamespace: Sendable, Hashable {
   /// The inode of the namespace (namespaces(7)).
   package var inode: UInt64
-  /// A path that setns(2) takes: `/proc/PID/ns/net`, or a file of ip-netns(8).
-  package var path: String
+  /// A process in it; nil where ip-netns(8) alone keeps it.
+  package var process: Int32?
   /// The name that ip-netns(8) gave it.
   package var name: String?
+  /// The file of that name.
+  package var path: String?
 
-  package init(inode: UInt64, path: String, name: String? = nil) {
+  package init(inode: UInt64, process: Int32? = nil, name: String? = nil, path: String? = nil) {
     self.inode = inode
-    self.path = path
+    self.process = process
     self.name = name
+    self.path = path
   }
+
+  package var entrance: NamespaceEntrance { path.map { .files([$0]) } ?? .process(process ?? 0) }
 }
 
 extension ProcessReader {
@@ -308,23 +313,23 @@ extension ProcessReader {
   package func otherNetworkNamespaces(
     namesDirectory: String = "/run/netns", _ files: ProcessFiles? = nil
   ) -> [OtherNamespace] {
-    let reply = (files ?? newFiles()).ask(
+    let files = files ?? newFiles()
+    let reply = files.ask(
       ProcessQuestion(.everybody, [.status("ns/net")], rootFiles: [.status("thread-self/ns/net")]))
     guard let own = reply.root.status("thread-self/ns/net") else { return [] }
     var found: [UInt64: OtherNamespace] = [:]
     for process in reply.processes {
       guard let file = process.status("ns/net"), !file.isSameFile(as: own), found[file.inode] == nil else { continue }
-      found[file.inode] = OtherNamespace(inode: file.inode, path: "\(procRoot)/\(process.pid)/ns/net")
+      found[file.inode] = OtherNamespace(inode: file.inode, process: process.pid)
     }
-    let buffer = DirectoryBuffer()
-    if let directory = try? Descriptor(directory: namesDirectory) {
-      for name in ((try? buffer.names(in: directory)) ?? []).sorted() {
-        // A name whose namespace was unmounted is a file of another file system.
-        guard let file = try? directory.status(of: name), file.device == own.device,
-          !file.isSameFile(as: own)
-        else { continue }
-        found[file.inode, default: OtherNamespace(inode: file.inode, path: "\(namesDirectory)/\(name)")].name = name
+    let directory = HostTree(files, root: namesDirectory)
+    for name in (directory.names(in: "") ?? []).sorted() {
+      // A name whose namespace was unmounted is a file of another file system.
+      guard let file = directory.status(of: name), file.device == own.device, !file.isSameFile(as: own) else {
+        continue
       }
+      found[file.inode, default: OtherNamespace(inode: file.inode)].name = name
+      found[file.inode]?.path = "\(namesDirectory)/\(name)"
     }
     return found.values.sorted { $0.inode < $1.inode }
   }

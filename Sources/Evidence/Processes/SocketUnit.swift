@@ -110,15 +110,15 @@ extension SocketUnit.Address {
 
 /// The unit directories of one manager, best first (systemd.unit(5), "Unit File Load Path").
 struct SocketUnitFiles {
-  private let root: String
+  private let tree: HostTree
   private let directories: [String]
 
   /// - Parameters:
   ///   - isUsers: the directories that all user managers share, instead of the system manager's.
   ///   - own: the directories of one user above `systemd`: of his settings, then of what runs.
   ///   - home: that user's home directory.
-  init(root: String, isUsers: Bool, own ofUser: [String] = [], home: String? = nil) {
-    self.root = root
+  init(_ tree: HostTree, isUsers: Bool, own ofUser: [String] = [], home: String? = nil) {
+    self.tree = tree
     let users = ofUser.map { $0.hasPrefix("/") ? String($0.dropFirst()) : $0 }
     let userControl = users.map { "\($0)/systemd/user.control" } + users.map { "\($0)/systemd/transient" }
     let data = home.map { ["\($0.hasPrefix("/") ? String($0.dropFirst()) : $0)/.local/share/systemd/user"] } ?? []
@@ -138,32 +138,30 @@ struct SocketUnitFiles {
 
   /// Every socket unit but templates, masked ones and those that cannot be read; ascending by name.
   func units() -> [SocketUnit] {
-    guard let root = try? Descriptor(directory: root) else { return [] }
-    let buffer = DirectoryBuffer()
     var files: [String: String] = [:]
     var dropIns: [String: [String: String]] = [:]
     var enabled: Set<String> = []
     for directory in directories {
-      for entry in Self.names(directory, root, buffer) {
+      for entry in names(directory) {
         let path = "\(directory)/\(entry)"
         if entry.hasSuffix(".socket") {
           files[entry] = files[entry] ?? path
         } else if entry.hasSuffix(".socket.d") {
-          for name in Self.names(path, root, buffer) where name.hasSuffix(".conf") {
+          for name in names(path) where name.hasSuffix(".conf") {
             let unit = String(entry.dropLast(2))
             dropIns[unit, default: [:]][name] = dropIns[unit]?[name] ?? "\(path)/\(name)"
           }
         } else if entry.hasSuffix(".wants") || entry.hasSuffix(".requires") {
-          enabled.formUnion(Self.names(path, root, buffer))
+          enabled.formUnion(names(path))
         }
       }
     }
-    return files.keys.sorted().filter { $0[...].place(of: "@.") == nil }.compactMap { name in
-      guard let path = files[name], let text = Self.text(path, root), !text.isEmpty else { return nil }
+    return files.keys.sorted().filter { $0[...].place(of: "@.") == nil }.compactMap { name -> SocketUnit? in
+      guard let path = files[name], let text = contents(of: path), !text.isEmpty else { return nil }
       var unit = SocketUnit(name: name)
       unit.read(text)
       for (_, path) in (dropIns[name] ?? [:]).sorted(by: { $0.key < $1.key }) {
-        guard let text = Self.text(path, root) else {
+        guard let text = contents(of: path) else {
           unit.isWhole = false
           continue
         }
@@ -174,17 +172,12 @@ struct SocketUnitFiles {
     }
   }
 
-  private static func names(
-    _ path: String, _ root: borrowing Descriptor, _ buffer: borrowing DirectoryBuffer
-  ) -> [String] {
-    guard let directory = try? Descriptor(directory: path, in: root) else { return [] }
-    return (try? buffer.names(in: directory)) ?? []
-  }
+  private func names(_ path: String) -> [String] { tree.names(in: path) ?? [] }
 
-  private static func text(_ path: String, _ root: borrowing Descriptor) -> String? {
+  private func contents(of path: String) -> String? {
     // A longer one than any unit's is not read in part: what it says further down may change what stands above.
     let limit = 64 << 10
-    guard let bytes = try? root.contents(of: path, limit: limit + 1), bytes.count <= limit else { return nil }
+    guard let bytes = tree.contents(of: path, limit: limit + 1), bytes.count <= limit else { return nil }
     return String(decoding: bytes, as: UTF8.self)
   }
 }

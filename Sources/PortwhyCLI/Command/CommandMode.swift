@@ -158,7 +158,9 @@ struct CommandRemarks {
   private var missed: String? {
     guard missedCalls > 0, isVerbose || (failed && !sawFailures) else { return nil }
     let calls = missedCalls == 1 ? "a bind or listen" : "\(missedCalls) binds or listens"
-    return "\(calls) of the command could not be looked at: a debugger has the thread, or it forbids it"
+    return
+      "\(calls) of the command could not be looked at: a debugger has the thread, it forbids it, or somebody keeps"
+      + " who looks waiting"
   }
 }
 

@@ -93,7 +93,7 @@ final class Explainer: Sendable {
         call.errno == .addressInUse
           ? "no port of net.ipv4.ip_local_port_range was free for it" : "it asked for any free port")
     }
-    if let namespace = call.namespace, namespace.path == nil { return sentence(call, Self.elsewhere) }
+    if let namespace = call.namespace, namespace.file == nil { return sentence(call, Self.elsewhere) }
     do throws(PortwhyError) {
       var failure = try Portwhy.explainCall(madeCall(call, own, address))
       tellOwnTree(&failure, call)
@@ -118,7 +118,10 @@ final class Explainer: Sendable {
     let isHere = call.namespace == nil && call.caller.isInOurUserNamespace == true
     made.mayBindPrivileged = isHere ? .some(.some(call.caller.mayBindPrivileged)) : .some(nil)
     made.policies.label = call.caller.securityLabel
-    made.namespace = call.namespace?.path.map { .path($0) }
+    if let namespace = call.namespace {
+      made.namespace = .process(call.caller.process)
+      made.openedNamespace = namespace.file
+    }
     made.wording = Runtime(executable: call.caller.executable)
     made.bpf = settings.bpf
     return made
@@ -128,10 +131,12 @@ final class Explainer: Sendable {
   private func tellOwnTree(_ failure: inout BindFailure, _ call: FailedCall) {
     guard !failure.isOwnProgram else { return }
     let own = ownProcess()
+    let files = ProcessFiles()
+    defer { files.end() }
     for process in failure.blockers.flatMap(\.processes).prefix(20)
     // It may have ended since it was looked at.
     where process.pid != call.caller.process
-      && (process.parents?.contains { $0.pid == own } ?? false || isBelowThisProcess(process.pid))
+      && (process.parents?.contains { $0.pid == own } ?? false || isBelowThisProcess(process.pid, files))
     {
       failure.change { $0.addOwnTree(process) }
       return

@@ -89,10 +89,10 @@ struct HostReaderTests {
   func addressTable(caches: [String], expected: Bool?) throws {
     let root = try TemporaryRoot(
       files: Dictionary(uniqueKeysWithValues: caches.map { ("kernel/slab/\($0)/objs_per_slab", "32\n") }))
-    #expect(HostReader(sysRoot: root.path).hasAddressTable == expected)
+    #expect(HostReader(sysRoot: root.path).hasAddressTable(ProcessFiles()) == expected)
     // This kernel, of 6.1 or later in the tests, has it.
     if try HostReader().read([]).kernel >= KernelVersion(major: 6, minor: 1) {
-      #expect(HostReader().hasAddressTable != false)
+      #expect(HostReader().hasAddressTable(ProcessFiles()) != false)
     }
   }
 

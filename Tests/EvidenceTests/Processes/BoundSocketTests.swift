@@ -197,7 +197,7 @@ private func withSmallProc<Result>(
     guard case .told(let answer) = Errand.ask([question], slots: 1, .place).answers[0] else {
       throw SystemError.noSuchProcess
     }
-    let ours = OwnNamespace(procRoot: "/proc")
+    let ours = OwnNamespace(file: try FileStatus(ofFile: "/proc/thread-self/ns/net"))
     var answers: [Bool?] = []
     for one in [
       OwnNamespace(cookie: ours.cookie, file: nil), OwnNamespace(cookie: nil, file: ours.file),

@@ -29,9 +29,8 @@ import Testing
 
   /// Makes a control group of its own, runs `body` with its path below the mount and its number.
   private func withControlGroup(_ name: String, _ body: (String, UInt64) throws -> Void) throws {
-    let proc = try Descriptor(directory: "/proc")
-    let text = try proc.contents(of: "self/mountinfo", limit: 1 << 20)
-    guard let mount = cgroup2MountPoint(mountinfo: String(decoding: text, as: UTF8.self)) else {
+    guard case .text(let text) = readText("/proc/self/mountinfo"), let mount = cgroup2MountPoint(mountinfo: text)
+    else {
       throw MissingPrivilege(description: "no cgroup2 is mounted here")
     }
     let path = "/portwhy-test-\(name)-\(getpid())"
@@ -78,7 +77,7 @@ import Testing
         let paths = try onThread {
           try privileged(
             "filter system calls", test_refuse_system_call(test_open_by_handle_at_number, EPERM))
-          guard var paths = ControlGroupPaths(procRoot: "/proc") else { return [String?]() }
+          guard var paths = ControlGroupPaths(ProcessFiles()) else { return [String?]() }
           let unknown = paths.path(of: number + 100_000, candidates: [path])
           return [paths.path(of: number, candidates: ["/..", "/../x", "/", path]), unknown]
         }

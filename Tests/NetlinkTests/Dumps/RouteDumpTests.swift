@@ -100,13 +100,13 @@ struct NamespaceThreadTests {
       let own = try RouteDump().interfaces().map(\.name)
       #expect(own == ["lo"] || own.contains("lo"))
       try change(.newLink, veth("pw7", index: 9))
-      let outside = try? inNetworkNamespace(at: ["/proc/self/ns/net"]) {
+      let outside = try? inNetworkNamespace(at: .files(["/proc/self/ns/net"])) {
         (try? RouteDump().interfaces().map(\.name)) ?? []
       }
       #expect(outside?.contains("pw7") == false)
       #expect(try RouteDump().interfaces().contains { $0.name == "pw7" })
-      #expect((try? inNetworkNamespace(at: ["/nonexistent"]) { 1 }) == nil)
-      #expect((try? inNetworkNamespace(at: ["/proc/self/ns/mnt"]) { 1 }) == nil, "not a network namespace")
+      #expect((try? inNetworkNamespace(at: .files(["/nonexistent"])) { 1 }) == nil)
+      #expect((try? inNetworkNamespace(at: .files(["/proc/self/ns/mnt"])) { 1 }) == nil, "not a network namespace")
     }
   }
 }

@@ -13,9 +13,13 @@
  * race is on); it ends with its standard input. Exit status 2: this host has no FUSE, 3: no MPTCP.
  *
  * hostile locked DIRECTORY PORT PROGRAM [WORD…] runs a program beside a listener on the port while nobody holds the lock of a
- * directory of /proc, "own" for that of his own descriptors. All are in a pid namespace with a /proc of its own: that of the
+ * directory, "own" for that of his own descriptors, "itself" for that of the program in /proc, which he takes, and says so,
+ * once the program has a child. All are in a pid namespace with a /proc of its own: that of the
  * host is never locked. The listener is process 2, who holds the lock process 3. After the program's end the lock is let go,
  * and it ends once nobody is left.
+ *
+ * hostile command PORT is a command below that program: a child that stays holds the lock of its directory in /proc, and then
+ * it calls bind(2) and ends with 7.
  *
  * hostile routes PROGRAM [WORD…] runs a program that gets no answer over NETLINK_ROUTE and NETLINK_GENERIC, as if
  * somebody held the RTNL; that one is of the whole host, so it is not held: a filter keeps socket(2) waiting. */
@@ -357,8 +361,26 @@ static void hold_lock(const char *path, int is_held) {
   require(read(told, &byte, 1) == 1, "the READ of the page");
   require(pthread_create(threads + 1, 0, make_file, &locking) == 0, "pthread_create");
   while (!is_waiting(__atomic_load_n(&locking.status, __ATOMIC_ACQUIRE))) usleep(1000);
-  require(write(is_held, "h", 1) == 1, "write");
-  while (1) pause();
+  if (is_held >= 0) require(write(is_held, "h", 1) == 1, "write");
+  else require(write(2, "locked\n", 7) == 7, "write");
+  /* Until process 3 ends, which it may be itself. */
+  while (kill(3, 0) == 0) usleep(10000);
+  _exit(0);
+}
+
+static int bind_beside_lock(int port) {
+  char path[32], byte;
+  int is_held[2];
+  struct sockaddr_in name = loopback(port);
+  snprintf(path, sizeof path, "/proc/%d", (int)getpid());
+  make_device();
+  require(pipe2(is_held, O_CLOEXEC) == 0, "pipe2");
+  pid_t holder = fork();
+  if (holder == 0) hold_lock(path, is_held[1]);
+  close(is_held[1]);
+  require(read(is_held[0], &byte, 1) == 1, "the lock");
+  int descriptor = socket(AF_INET, SOCK_STREAM, 0);
+  return bind(descriptor, (struct sockaddr *)&name, sizeof name) == 0 ? 0 : 7;
 }
 
 static pid_t forwarded_to;
@@ -377,9 +399,26 @@ static int end_of(pid_t process) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Whether one of the first processes behind it has this parent. */
+static int has_child(int parent) {
+  for (int process = parent + 1; process < parent + 64; process++) {
+    char path[32], text[256], *end;
+    snprintf(path, sizeof path, "/proc/%d/stat", process);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0) close(file);
+    text[got > 0 ? got : 0] = 0;
+    end = strrchr(text, ')');
+    if (end && atoi(end + 4) == parent) return 1;
+  }
+  return 0;
+}
+
 static int look_beside_lock(const char *path, int port, char **words) {
   require(unshare(CLONE_NEWNS) == 0 && mount("", "/", 0, MS_REC | MS_PRIVATE, 0) == 0, "unshare");
   require(mount("proc", "/proc", "proc", 0, 0) == 0, "mount");
+  /* Of another file system an empty one of its own in that place: that of the host is never locked. */
+  if (path[0] == '/' && strncmp(path, "/proc", 5) != 0) require(mount("tmpfs", path, "tmpfs", 0, 0) == 0, path);
   int listener = bound(SOCK_STREAM, 0, port), is_held[2];
   char byte;
   require(listen(listener, 8) == 0, "listen");
@@ -390,10 +429,14 @@ static int look_beside_lock(const char *path, int port, char **words) {
   }
   close(listener);
   require(pipe2(is_held, O_CLOEXEC) == 0, "pipe2");
+  int is_itself = strcmp(path, "itself") == 0;
   pid_t holder = fork();
-  if (holder == 0) hold_lock(strcmp(path, "own") == 0 ? "/proc/self/fd" : path, is_held[1]);
+  if (holder == 0) {
+    if (is_itself) while (!has_child(4)) usleep(100);
+    hold_lock(is_itself ? "/proc/4" : strcmp(path, "own") == 0 ? "/proc/self/fd" : path, is_itself ? -1 : is_held[1]);
+  }
   close(is_held[1]);
-  if (read(is_held[0], &byte, 1) != 1) return end_of(holder);
+  if (!is_itself && read(is_held[0], &byte, 1) != 1) return end_of(holder);
   pid_t program = fork();
   if (program == 0) {
     execv(words[0], words);
@@ -454,6 +497,7 @@ int main(int count, char **words) {
   if (count > 2 && strcmp(words[1], "routes") == 0) return hold_routes(words + 2);
   if (count > 4 && strcmp(words[1], "locked") == 0) return hold_directory(words[2], atoi(words[3]), words + 4);
   if (count != 3) return 64;
+  if (strcmp(words[1], "command") == 0) return bind_beside_lock(atoi(words[2]));
   const char *mode = words[1];
   int port = atoi(words[2]), told;
   int is_fdinfo = strcmp(mode, "fdinfo") == 0;
