@@ -170,7 +170,9 @@ struct HostileLockTests {
         [testDirectory + "/hostile", "locked", directory, "\(port)"]
       }
       let through = hostile(directory)
-      let status = try run(hostile(directory == "itself" ? "own" : directory) + ["/usr/bin/true"], Start()).status
+      let status = try run(
+        hostile(["itself", "list"].contains(directory) ? "own" : directory) + ["/usr/bin/true"], Start()
+      ).status
       guard status != 2 else { return print("skipped: this host has no FUSE for users") }
       try #require(status == 0)
       try body(port, through)
@@ -235,6 +237,23 @@ struct HostileLockTests {
       }
       let others = [[], ["---complete", "targets", ""], ["---complete", "namespaces", ""], ["127.0.0.9:\(port)"]]
       for words in others { #expect(try portwhy(words, Start(through: through)).status == 0, "\(words)") }
+    }
+  }
+
+  @Test("where the list of all processes is locked, what is sure stays, and every look ends")
+  func lockedList() throws {
+    // A program that is linked dynamically looks for its libraries there, before any of this can be: the release binary does
+    // not, and the tests' one is started by the time.
+    try besideLock(of: "list") { port, through in
+      var running = try RunningProgram(
+        ["--watch", "--json", "--interval", "0.1", "127.0.0.1:\(port)"], through: through)
+      #expect(running.read { _, errors in errors.contains("locked") })
+      let before = running.text.split(separator: "\n").count
+      #expect(running.read { output, _ in output.split(separator: "\n").count >= before + 3 })
+      let last = running.text.split(separator: "\n").dropLast().last.map(String.init) ?? ""
+      #expect(last.contains(#""directory":"/proc""#) && last.contains(#""state":"LISTEN""#))
+      running.send(SIGINT)
+      #expect(running.wait(seconds: 60) == 130)
     }
   }
 
@@ -324,9 +343,9 @@ struct HostileLockTests {
     }
   }
 
-  @Test("where the directories of control groups or of the kernel's types are locked, every answer ends")
+  @Test("where a directory of /sys or /run is locked, every answer ends, and the holder is told")
   func lockedSys() throws {
-    for directory in ["/sys/fs/cgroup", "/sys/kernel/btf", "/run"] where access(directory, F_OK) == 0 {
+    for directory in ["/sys/kernel", "/sys/fs/cgroup", "/sys/kernel/btf", "/run"] where access(directory, F_OK) == 0 {
       try besideLock(of: directory) { port, through in
         let answer = try Answer(["0.0.0.0:\(port)"], Start(through: through))
         #expect(answer.verdict == "fails" && answer.violations() == [] && answer.pids == [2], "\(directory)")

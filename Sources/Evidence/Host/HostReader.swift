@@ -48,7 +48,8 @@ package struct HostReader: Sendable {
     facts.hostname = SystemCalls.hostName
     let files = files ?? ProcessFiles(procRoot: procRoot)
     if facts.kernel < KernelVersion(major: 6, minor: 1) { facts.bindsByAddress = hasAddressTable(files) }
-    let settings = settings(needs.settings(runRoot), files)
+    let lsm = "\(sysRoot)/kernel/security/lsm"
+    let settings = settings(needs.settings(runRoot: runRoot, lsm: lsm), files)
     readIdentity(needs, settings, &facts)
     readSysctls(needs, settings, &facts)
     if needs.contains(.freshSockets) {
@@ -56,9 +57,9 @@ package struct HostReader: Sendable {
       facts.filteredCalls = filteredCalls()
     }
     if needs.contains(.ipv6Availability) { facts.ipv6Available = canMakeIPv6Socket() }
-    if needs.contains(.securityModules), case .text(let text) = readText("\(sysRoot)/kernel/security/lsm") {
+    if needs.contains(.securityModules), case .text(let text) = settings.text(lsm) {
       facts.securityModules = bindingModules(text)
-      facts.enforcingModules = enforcingModules(facts.securityModules ?? [])
+      facts.enforcingModules = enforcingModules(facts.securityModules ?? [], files)
       if facts.securityModules?.contains("apparmor") == true, !programs.isEmpty {
         facts.appArmorProfiles = appArmorProfiles(for: programs, files)
       }
@@ -94,8 +95,9 @@ package struct HostReader: Sendable {
   }
 
   /// SELinux has a switch that everybody may read (selinuxfs); the others only refuse what a profile or a label says.
-  private func enforcingModules(_ modules: [String]) -> [String] {
-    guard modules.contains("selinux"), case .text(let text) = readText("\(sysRoot)/fs/selinux/enforce"),
+  private func enforcingModules(_ modules: [String], _ files: ProcessFiles) -> [String] {
+    let enforce = FileQuestion.contents("\(sysRoot)/fs/selinux/enforce")
+    guard modules.contains("selinux"), case .text(let text) = settings([enforce], files).text(enforce.path),
       flag(text) == true
     else { return [] }
     return ["selinux"]
@@ -115,7 +117,8 @@ package struct HostReader: Sendable {
       profile.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).last.map { Substring($0) }
         == program[...] && profile.place(of: "//") == nil
     }
-    if case .text(let text) = readText("\(sysRoot)/kernel/security/apparmor/profiles") {
+    let profiles = FileQuestion.contents("\(sysRoot)/kernel/security/apparmor/profiles", limit: 1 << 20)
+    if case .text(let text) = settings([profiles], files).text(profiles.path) {
       return text.utf8.split(separator: UInt8(ascii: "\n")).flatMap { line -> [AppArmorProfile] in
         let line = Substring(line)
         guard line.hasSuffix(" (enforce)") else { return [] }
@@ -373,18 +376,17 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
   fileprivate static let ownNetwork = "thread-self/ns/net"
   fileprivate static let ownUser = "thread-self/ns/user"
 
-  /// The files, most of them below /proc, that these facts are read from.
-  fileprivate func settings(_ runRoot: String) -> [FileQuestion] {
+  /// The files, most of them below /proc, that these facts are read from. What stands behind one that somebody keeps from
+  /// being read is not read either: those that decide least come last.
+  fileprivate func settings(runRoot: String, lsm: String) -> [FileQuestion] {
     func files(_ need: HostNeeds, _ names: [String]) -> [FileQuestion] {
       contains(need) ? names.map { .contents("sys/net/" + $0, limit: 256 << 10) } : []
     }
     let hasDefault: HostNeeds = [.unprivilegedPortStart, .localPortRange, .l3mdevAccept]
-    // The files that only a few can keep from being read come first: what stands behind one that is not read is not either.
     return (contains(.networkNamespace) ? [.status(Self.ownNetwork)] : [])
       + (contains(.capability) ? [.opened(Self.ownNetwork), .status(Self.ownUser)] : [])
       + (contains(.controlGroupPrograms) ? [.contents("thread-self/cgroup")] : [])
       + (contains(.userMapping) ? [.contents("thread-self/uid_map"), .contents("thread-self/status")] : [])
-      + (contains(.containerEngines) ? [.status("\(runRoot)/docker.sock"), .contents("\(runRoot)/docker.pid")] : [])
       + files(.unprivilegedPortStart, ["ipv4/ip_unprivileged_port_start"])
       + (isDisjoint(with: hasDefault) ? [] : [.contents(Self.portRange)])
       + files(.localReservedPorts, ["ipv4/ip_local_reserved_ports"])
@@ -393,6 +395,8 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
       + files(.bindv6only, ["ipv6/bindv6only"]) + files(.l3mdevAccept, ["ipv4/tcp_l3mdev_accept"])
       + (contains(.l3mdevAccept) ? Self.vrfSettings : [])
       + (contains(.userMapping) ? [.contents("sys/kernel/overflowuid")] : [])
+      + (contains(.securityModules) ? [.contents(lsm)] : [])
+      + (contains(.containerEngines) ? [.status("\(runRoot)/docker.sock"), .contents("\(runRoot)/docker.pid")] : [])
   }
 }
 

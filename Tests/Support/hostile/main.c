@@ -13,8 +13,8 @@
  * race is on); it ends with its standard input. Exit status 2: this host has no FUSE, 3: no MPTCP.
  *
  * hostile locked DIRECTORY PORT PROGRAM [WORD…] runs a program beside a listener on the port while nobody holds the lock of a
- * directory, "own" for that of his own descriptors, "itself" for that of the program in /proc, which he takes, and says so,
- * once the program has a child. All are in a pid namespace with a /proc of its own: that of the
+ * directory, "own" for that of his own descriptors, "itself" for that of the program in /proc and "list" for /proc itself,
+ * which he takes, and says so, once the program has a child. All are in a pid namespace with a /proc of its own: that of the
  * host is never locked. The listener is process 2, who holds the lock process 3. After the program's end the lock is let go,
  * and it ends once nobody is left.
  *
@@ -429,14 +429,15 @@ static int look_beside_lock(const char *path, int port, char **words) {
   }
   close(listener);
   require(pipe2(is_held, O_CLOEXEC) == 0, "pipe2");
-  int is_itself = strcmp(path, "itself") == 0;
+  int is_itself = strcmp(path, "itself") == 0, is_later = is_itself || strcmp(path, "list") == 0;
   pid_t holder = fork();
   if (holder == 0) {
-    if (is_itself) while (!has_child(4)) usleep(100);
-    hold_lock(is_itself ? "/proc/4" : strcmp(path, "own") == 0 ? "/proc/self/fd" : path, is_itself ? -1 : is_held[1]);
+    if (is_later) while (!has_child(4)) usleep(100);
+    hold_lock(is_itself ? "/proc/4" : is_later ? "/proc" : strcmp(path, "own") == 0 ? "/proc/self/fd" : path,
+              is_later ? -1 : is_held[1]);
   }
   close(is_held[1]);
-  if (!is_itself && read(is_held[0], &byte, 1) != 1) return end_of(holder);
+  if (!is_later && read(is_held[0], &byte, 1) != 1) return end_of(holder);
   pid_t program = fork();
   if (program == 0) {
     execv(words[0], words);
