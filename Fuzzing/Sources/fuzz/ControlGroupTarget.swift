@@ -70,7 +70,7 @@ private func fuzzUnitFiles(_ input: inout FuzzInput) {
     socket.cgroupID = managersGroup
   }
   var sockets = [socket]
-  ProcessReader().findActivations(&sockets, fileRoot: files.path)
+  ProcessReader().findActivations(&sockets, fileRoot: files.path, reader)
   guard let activation = sockets[0].activation else { return }
   require(["web.socket", "other.socket"].contains(activation.unit), "a unit that has a file")
   require(holder != 3 || activation.userManager == nil, "what systemd's own group made is systemd's")
@@ -92,7 +92,7 @@ private func fuzzContainerFiles(_ input: inout FuzzInput) {
   let engine = ["docker", "podman", "kubernetes", "lxc", "nerdctl"][input.choice(of: 5)]
   let texts = containerFiles.map { _ in input.part() }
   for (file, text) in zip(containerFiles, texts) { files.write(file, text) }
-  guard let root = try? Descriptor(directory: files.path) else { return require(false, "the root is there") }
+  let root = HostTree(reader, root: files.path)
   if let label = ContainerLabel(of: containerID, engine: engine, in: root) {
     require(label.name != nil || label.image != nil, "a label says something")
   }
@@ -109,6 +109,9 @@ private func fuzzContainerFiles(_ input: inout FuzzInput) {
 
 /// 64 digits, as engines have them.
 private let containerID = String(repeating: "c0", count: 32)
+
+/// A child for each input would take longer than the input.
+nonisolated(unsafe) private let reader = ProcessFiles()
 
 private let containerFiles = [
   "var/lib/docker/containers/\(containerID)/config.v2.json",
