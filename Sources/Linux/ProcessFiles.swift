@@ -471,7 +471,8 @@ extension portwhy_file_question {
     what = UInt32(question.what)
     limit = UInt32(clamping: question.limit)
     withUnsafeMutableBytes(of: &path) { place in
-      // With a NUL behind it: what is longer is no file.
+      // With a NUL behind it. What is longer is no file, and nor is the empty path.
+      guard question.path.utf8.count < place.count else { return }
       for (byte, letter) in zip(place.indices.dropLast(), question.path.utf8) { place[byte] = letter }
     }
   }
