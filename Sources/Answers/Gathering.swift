@@ -283,6 +283,11 @@ struct Gathering {
     noteSilentRoutes()
   }
 
+  /// Adds who kept whoever reads files for this look waiting, since the owners were looked for too.
+  mutating func addSilentFiles() {
+    if let silent = files.silentSource() { visibility.add(silent: silent) }
+  }
+
   /// Adds that something else did not answer in time.
   mutating func add(silent source: SilentSource) { visibility.add(silent: source) }
 

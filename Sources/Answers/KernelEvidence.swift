@@ -110,7 +110,7 @@ enum KernelEvidence {
   static func boundSockets(
     _ ports: ClosedRange<UInt16>, _ host: HostFacts, _ use: inout BPFUse?, _ files: ProcessFiles
   ) -> [SocketObservation]? {
-    guard BPFEvidence.obstacle(files) == nil, ProcessReader().seesAllProcesses(files) else { return nil }
+    guard ProcessReader().seesAllProcesses(files), BPFEvidence.obstacle(files) == nil else { return nil }
     let started = Clock.microseconds
     var noted = use ?? BPFUse()
     defer {

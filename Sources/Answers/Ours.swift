@@ -37,6 +37,13 @@ package enum OursPredicate: Sendable, Hashable, CustomStringConvertible {
 
   /// Whether a process that holds the socket is one's own.
   func matches(_ process: ProcessRecord, of socket: SocketObservation) -> Bool {
+    // Of whom nothing is known only his number counts.
+    if process.isUnread {
+      switch self {
+      case .process(let pid), .processFile(_, let pid?): return process.pid == pid
+      default: return false
+      }
+    }
     switch self {
     case .unit(let name):
       // systemd holds the sockets of a socket unit for the service that it starts.

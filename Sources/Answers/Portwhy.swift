@@ -82,6 +82,7 @@ public enum Portwhy {
     }
     // It belongs to no port in particular, and is said once.
     if gathering.vanished > 0, !question.isVerdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
+    gathering.addSilentFiles()
     if let silent = deep?.silent { gathering.add(silent: silent) }
     if gathering.visibility.reasons.contains(.noAnswer), !question.isVerdictOnly {
       targets[0].notes.append(.noAnswer(gathering.visibility.silent))

@@ -259,9 +259,10 @@ static struct watch *start_watch(int32_t process) {
   return 0;
 }
 
-static void end_watch(struct watch *watch) {
+/* Whether it has not ended: it waits for somebody, too. */
+static int end_watch(struct watch *watch) {
   const struct timespec moment = {0, 1000000};
-  if (!watch) return;
+  if (!watch) return 1;
   __atomic_store_n(&watch->is_over, 1, __ATOMIC_RELEASE);
   syscall(SYS_futex, &watch->is_over, FUTEX_WAKE, 1, 0, 0, 0);
   pid_t ended = 0;
@@ -274,6 +275,15 @@ static void end_watch(struct watch *watch) {
     remember_stuck(watchers, watch->process, 0);
   }
   munmap(watch, sizeof *watch);
+  return ended == 0;
+}
+
+/* Nanoseconds of processor time of another process (clock_getcpuclockid(3)); 0 where that is not told. */
+static uint64_t processor_time(int32_t process) {
+  struct timespec time;
+  clockid_t clock = (clockid_t)((~(unsigned)process << 3) | 2); /* CPUCLOCK_SCHED, include/linux/posix-timers.h */
+  if (clock_gettime(clock, &time) != 0) return 0;
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
 /* `slept`: nanoseconds that the child waited for others, as far as it was watched; `unheard`: for which nobody told, while
@@ -281,7 +291,7 @@ static void end_watch(struct watch *watch) {
 static int await_watched(struct portwhy_errand *errand, struct watch *watch, uint64_t patience) {
   enum { tick = 20, late = 10 };
   uint32_t turns = 0;
-  uint64_t time = 0, work = 0, unheard = 0, before = nanoseconds();
+  uint64_t time = 0, work = 0, before = nanoseconds();
   while (1) {
     struct pollfd wait = {errand->pipe, POLLIN, 0};
     int ready = poll(&wait, 1, tick);
@@ -291,11 +301,11 @@ static int await_watched(struct portwhy_errand *errand, struct watch *watch, uin
     before = now;
     uint32_t turn = watch ? __atomic_load_n(&watch->turns, __ATOMIC_ACQUIRE) : 0;
     if (turn == turns) {
-      if (passed < (tick + late) * 1000000u) unheard += passed;
-      if (unheard >= 2 * patience) return 0;
+      if (passed < (tick + late) * 1000000u) errand->unheard += passed;
+      if (errand->unheard >= 2 * patience) return 0;
       continue;
     }
-    unheard = 0;
+    errand->unheard = 0;
     turns = turn;
     uint64_t then = time, did = watch->told[turn % 2].work - work;
     time = watch->told[turn % 2].time;
@@ -310,12 +320,20 @@ static int await_watched(struct portwhy_errand *errand, struct watch *watch, uin
 int portwhy_await(struct portwhy_errand *errand, uint32_t milliseconds) {
   enum { tick = 20 };
   struct pollfd wait = {errand->pipe, POLLIN, 0};
+  uint64_t patience = (uint64_t)milliseconds * 1000000u;
+  if (poll(&wait, 1, 0) > 0) return 1;
+  uint64_t begin = nanoseconds(), work = processor_time(errand->process);
   int ready = poll(&wait, 1, tick);
-  if (ready > 0) return 1;
   if (ready < 0 && errno != EINTR) return 0;
+  uint64_t passed = nanoseconds() - begin, worked = processor_time(errand->process) - work;
+  if (passed > worked) errand->brief += passed - worked;
+  if (errand->brief >= 20 * patience) return 0;
+  if (ready > 0) return 1;
+  uint64_t unheard = errand->unheard;
   struct watch *watch = start_watch(errand->process);
-  int is_there = await_watched(errand, watch, (uint64_t)milliseconds * 1000000u);
-  end_watch(watch);
+  int is_there = await_watched(errand, watch, patience);
+  /* One that only had no processor yet keeps nothing back. */
+  if (!end_watch(watch)) errand->unheard = unheard;
   return is_there;
 }
 

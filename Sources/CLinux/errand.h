@@ -60,6 +60,7 @@ struct portwhy_errand {
   size_t size;     /* of that memory */
   int kind;
   uint64_t slept;  /* nanoseconds that it waited for others, as far as it was watched */
+  uint64_t unheard, brief;  /* the same where nobody told for so long, and in waits too short for that */
   void *thread;    /* what a thread of this process shares; 0 for a child */
 };
 
@@ -121,7 +122,8 @@ int portwhy_start_netlink(struct portwhy_errand *errand, const struct portwhy_ne
 
 /* Waits until the pipe can be read or has ended: 1. 0 where the child has slept for `milliseconds` in all: the time in
  * which it runs, or could if a processor were free, does not count. Another child finds that out, and where that one too
- * cannot read /proc, twice the time has to pass. */
+ * cannot read /proc, twice the time has to pass, in all. Of waits that are over before somebody looks the time without a
+ * processor counts, twenty times as long: many of them are a hindrance too. */
 int portwhy_await(struct portwhy_errand *errand, uint32_t milliseconds);
 
 /* The same for a thread of this process and a descriptor that can be read once it is done. */

@@ -27,35 +27,32 @@ void *portwhy_child_memory(size_t size) {
 
 /* ---- what is told ---- */
 
-static void write_staged(void) {
-  uint32_t count = staged->staged;
-  if (portwhy_write_all(staged->bytes, count) != 0) _exit(1);
-  /* In this order: bytes that are counted twice would be told twice. */
-  __atomic_store_n(&staged->staged, 0, __ATOMIC_RELEASE);
-  __atomic_store_n(&staged->written, staged->written + count, __ATOMIC_RELEASE);
-}
-
-/* The same together with an open file. */
-static void hand_over(int file) {
+/* With an open file, or -1: a Unix socket keeps it and the bytes together. */
+static void write_staged_with(int file) {
   union {
     struct cmsghdr head;
     char bytes[CMSG_SPACE(sizeof file)];
   } control = {{0}};
   uint32_t count = staged->staged;
-  struct iovec part = {staged->bytes, count};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-  head->cmsg_level = SOL_SOCKET;
-  head->cmsg_type = SCM_RIGHTS;
-  head->cmsg_len = CMSG_LEN(sizeof file);
-  memcpy(CMSG_DATA(head), &file, sizeof file);
-  ssize_t sent;
-  do sent = sendmsg(0, &message, MSG_NOSIGNAL);
-  while (sent < 0 && errno == EINTR);
+  ssize_t sent = 0;
+  if (file >= 0) {
+    struct iovec part = {staged->bytes, count};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof file);
+    memcpy(CMSG_DATA(head), &file, sizeof file);
+    do sent = sendmsg(0, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+  }
   if (sent < 0 || portwhy_write_all(staged->bytes + sent, count - (size_t)sent) != 0) _exit(1);
+  /* In this order: bytes that are counted twice would be told twice. */
   __atomic_store_n(&staged->staged, 0, __ATOMIC_RELEASE);
   __atomic_store_n(&staged->written, staged->written + count, __ATOMIC_RELEASE);
 }
+
+static void write_staged(void) { write_staged_with(-1); }
 
 static void tell_bytes(const void *bytes, size_t count) {
   while (count > 0) {
@@ -109,20 +106,21 @@ static char *text;
 static size_t text_size;
 
 static int read_names(int parent, const char *path, char *bytes, size_t limit, size_t *count) {
-  static char entries[32 << 10];
+  static _Alignas(8) char entries[32 << 10];
   int directory = portwhy_open_read(parent, path, O_DIRECTORY), error = 0;
   if (directory < 0) return errno;
-  long filled;
-  while ((filled = portwhy_getdents64(directory, entries, sizeof entries)) > 0) {
+  long filled = 0;
+  while (error == 0 && (filled = portwhy_getdents64(directory, entries, sizeof entries)) > 0) {
     /* struct linux_dirent64: u64 d_ino, s64 d_off, u16 d_reclen, u8 d_type, d_name with a NUL at 19 */
     for (long place = 0; place < filled; place += *(uint16_t *)(entries + place + 16)) {
       size_t length = strlen(entries + place + 19) + 1;
-      if (*count + length > limit) break;
+      if (*count + length > limit) error = E2BIG;
+      if (error != 0) break;
       memcpy(bytes + *count, entries + place + 19, length);
       *count += length;
     }
   }
-  if (filled < 0) error = errno;
+  if (error == 0 && filled < 0) error = errno;
   close(directory);
   return error;
 }
@@ -153,10 +151,16 @@ static void note_stat(const char *stat) {
   portwhy_reader.session = (int32_t)strtol(end, 0, 10);
 }
 
+/* Whom is looked at now. */
+static void note_step(int32_t process) {
+  __atomic_store_n(&portwhy_reader.errand->state->step, (uint32_t)process, __ATOMIC_RELEASE);
+}
+
 /* 0 where a process is there, or errno. */
 static int find(int32_t process) {
   char path[32];
   struct stat status;
+  note_step(process);
   snprintf(path, sizeof path, "%d/stat", (int)process);
   return fstatat(portwhy_reader.proc, path, &status, 0) == 0 ? 0 : errno;
 }
@@ -170,7 +174,7 @@ static int is_silent(int32_t process) {
 }
 
 int portwhy_begins(int32_t process) {
-  __atomic_store_n(&portwhy_reader.errand->state->step, (uint32_t)process, __ATOMIC_RELEASE);
+  note_step(process);
   if (!is_silent(process)) return 1;
   portwhy_tell(process, PORTWHY_FRAME_SILENT, 0, 0, 0);
   return 0;
@@ -181,9 +185,10 @@ static int find_leader(int32_t process) {
   if (group == process || group <= 0 || session <= 0 || session == group) return EINVAL;
   if (is_silent(group) || is_silent(session) || is_silent(1)) return EAGAIN;
   int error = find(group);
-  if (error == 0) return 0;
   /* Where process 1 cannot be seen /proc hides processes, and a leader may only be hidden. */
-  return portwhy_means_gone(error) && find(1) == 0 && find(session) == 0 ? ENOENT : EAGAIN;
+  int is_gone = portwhy_means_gone(error) && find(1) == 0 && find(session) == 0;
+  note_step(process);
+  return error == 0 ? 0 : is_gone ? ENOENT : EAGAIN;
 }
 
 void portwhy_ask_file(int directory, int32_t process, const struct portwhy_file_question *question) {
@@ -221,7 +226,7 @@ void portwhy_ask_file(int directory, int32_t process, const struct portwhy_file_
   case PORTWHY_FILE_OPENED: {
     int file = portwhy_open_read(directory, question->path, O_NONBLOCK);
     portwhy_tell(process, PORTWHY_FRAME_FILE, file < 0 ? errno : 0, 0, 0);
-    if (file >= 0) hand_over(file);
+    if (file >= 0) write_staged_with(file);
     if (file >= 0) close(file);
     return;
   }
@@ -347,7 +352,13 @@ ssize_t portwhy_receive_files(struct portwhy_errand *asked, void *bytes, size_t 
       else close(file);
     }
   }
+  if (got >= 0 && *count == 0 && (message.msg_flags & MSG_CTRUNC) && room > 0) files[(*count)++] = -1;
   return got;
+}
+
+int portwhy_waits_for_place(int kind) {
+  portwhy_is_blocked_by_stuck(kind);
+  return portwhy_is_stuck_at(kind, 0);
 }
 
 size_t portwhy_take_staged(struct portwhy_errand *left, uint64_t received, void *bytes) {

@@ -28,7 +28,7 @@ enum {
 struct portwhy_file_question {
   uint32_t what;
   uint32_t limit;
-  char path[248];  /* below the directory, or from `/` */
+  char path[1016];  /* below the directory, or from `/` */
 };
 
 struct portwhy_file_status {
@@ -99,8 +99,12 @@ int portwhy_start_reading(struct portwhy_errand *errand, int kind, const char *r
 /* Asks it another, once it has answered the one before. 0, or errno. */
 int portwhy_read_more(struct portwhy_errand *errand, const struct portwhy_process_request *request);
 
-/* read(2) of its pipe, with the files that come along: the numbers of at most `*count` of them, and how many these are. */
+/* read(2) of its pipe, with the files that come along: the numbers of at most `*count` of them, and how many these are; -1
+ * for one that there was no descriptor for. */
 ssize_t portwhy_receive_files(struct portwhy_errand *errand, void *bytes, size_t size, int32_t *files, uint32_t *count);
+
+/* Whether a child of this kind is still waiting for a file that is no process's. */
+int portwhy_waits_for_place(int kind);
 
 /* Has it ask the sockets into the first `slots` of its answers, at most PORTWHY_RESERVED_SLOTS; so much for one is not worth
  * a child of its own. EBUSY where a child that asked sockets is still stuck. 0, or errno. */

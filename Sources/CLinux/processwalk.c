@@ -191,8 +191,8 @@ static int look_at_descriptors(struct request *request, int32_t process) {
 }
 
 static void look_at_files(struct request *request, int32_t process) {
-  if (request->asked == 1) {
-    /* Of one file the directory need not be opened. */
+  if (request->asked == 1 && strcmp(request->questions->path, "stat") != 0) {
+    /* Of one file the directory need not be opened; what is noted of `stat` is known by its path. */
     struct portwhy_file_question one = *request->questions;
     snprintf(one.path, sizeof one.path, "%d/%s", (int)process, request->questions->path);
     portwhy_tell(process, PORTWHY_FRAME_PROCESS, 0, 0, 0);

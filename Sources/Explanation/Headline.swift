@@ -126,7 +126,8 @@ package struct Headline {
   /// `nginx (pid 812 and 3 more, www-data, in nginx.service)`: once on the screen with all that is known.
   private func holder(_ socket: SocketObservation) -> String {
     guard socket.owner == .process, var first = socket.processes.first else { return socket.holderText }
-    first.uid = first.uid ?? socket.uid
+    // Of whom nothing is known the maker of the socket says nothing.
+    if !first.isUnread { first.uid = first.uid ?? socket.uid }
     return story(
       of: first, at: now, user: user, others: socket.processes.count - 1, activation: socket.activation)
   }
@@ -272,9 +273,9 @@ extension ProcessRecord {
     let name = uid.map(user)
     let home = name.map { $0 == "root" ? "/root" : "/home/\($0)" }
     guard let home, workingDirectory == home || workingDirectory.hasPrefix(home + "/") else {
-      return "in \(workingDirectory)"
+      return "in \(placeText(workingDirectory))"
     }
-    return "in ~\(workingDirectory.dropFirst(home.count))"
+    return "in \(placeText("~" + workingDirectory.dropFirst(home.count)))"
   }
 }
 

@@ -197,7 +197,7 @@ extension Note {
         } else {
           "somebody keeps \(directory) locked, and with it "
             + (directory == "/proc"
-              ? "the list of all processes" : directory == "/proc/sys" ? "settings of the kernel" : "the files in it")
+              ? "the list of all processes" : directory == "/proc/sys" ? "settings of the kernel" : "files below it")
         }
       } else if let pid = source?.pid {
         "\(source?.command ?? "")(\(pid)) keeps whoever looks at its descriptors waiting"

@@ -37,6 +37,15 @@ func commandText(_ name: String) -> String {
   return quoted + "\""
 }
 
+/// A directory or a unit as it stands in a sentence: quoted where it could be read as more than one word, and of a long one
+/// its end.
+func placeText(_ name: String) -> String {
+  let most = 60
+  let end = name.count > most ? "…" + name.suffix(most - 1) : name
+  guard end.utf8.contains(where: { " (),\"".utf8.contains($0) }) else { return end }
+  return commandText(end)
+}
+
 extension ProcessRecord {
   /// `nginx (pid 812)`.
   package var text: String { "\(commandText(command)) (pid \(pid))" }
@@ -316,7 +325,7 @@ package enum ErrorWords {
   package static func noNamespace(_ word: String) -> String { "\"\(word)\" is no network namespace" }
 
   package static func noAnswer(from namespace: String) -> String {
-    "process \(namespace) keeps who looks into /proc/\(namespace) waiting; its network namespace cannot be entered"
+    "network namespace \(namespace) cannot be entered: somebody keeps the directory of its file locked"
   }
 
   package static func mayNotOpenNamespaces(of pid: Int32) -> String {

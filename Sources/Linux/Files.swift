@@ -43,7 +43,7 @@ extension Descriptor {
   }
 }
 
-/// What reading a small file of /proc or /sys gave.
+/// What reading a small file gave.
 package enum FileText: Equatable {
   case text(String)
   /// There is no such file (ENOENT, ENOTDIR).
@@ -52,7 +52,7 @@ package enum FileText: Equatable {
   case unreadable
 }
 
-/// The whole text of a file; invalid UTF-8 is replaced. One that does not end within 1 MiB is none of /proc or /sys.
+/// The whole text of a file; invalid UTF-8 is replaced. One that does not end within 1 MiB is unreadable.
 package func readText(_ path: String) -> FileText {
   let limit = 1 << 20
   do throws(SystemError) {
@@ -80,8 +80,7 @@ package struct HostTree {
   }
 
   private func ask<Value>(_ question: FileQuestion, _ answer: (ToldProcess, String) -> Value?) -> Value? {
-    guard !files.isSilent(question.path) else { return nil }
-    return answer(files.ask(ProcessQuestion(.named([]), [], rootFiles: [question])).root, question.path)
+    answer(files.ask(ProcessQuestion(.named([]), [], rootFiles: [question])).root, question.path)
   }
 
   /// The whole file, up to `limit` bytes; nil where it cannot be read, as with the others.
@@ -91,6 +90,9 @@ package struct HostTree {
 
   /// Symbolic links followed.
   package func status(of path: String) -> FileStatus? { ask(.status(root + path)) { $0.status($1) } }
+
+  /// Sure to be missing; what cannot be asked for may be there.
+  package func isAbsent(_ path: String) -> Bool { ask(.status(root + path)) { $0.error($1)?.meansAbsent } ?? false }
 
   /// The names of all entries but `.` and `..`, unsorted.
   package func names(in directory: String) -> [String]? { ask(.names(root + directory)) { $0.names($1) } }
@@ -161,19 +163,9 @@ package struct Descriptor: ~Copyable {
     try self.init(owning: portwhy_open_read(AT_FDCWD, path, waits ? 0 : O_NONBLOCK))
   }
 
-  /// openat(2) for reading; a FIFO is not waited for.
-  package init(file path: String, in parent: borrowing Descriptor) throws(SystemError) {
-    try self.init(owning: portwhy_open_read(parent.number, path, O_NONBLOCK))
-  }
-
   /// open(2) for reading a directory.
   package init(directory path: String) throws(SystemError) {
     try self.init(owning: portwhy_open_read(AT_FDCWD, path, O_DIRECTORY))
-  }
-
-  /// openat(2) for reading a directory.
-  package init(directory path: String, in parent: borrowing Descriptor) throws(SystemError) {
-    try self.init(owning: portwhy_open_read(parent.number, path, O_DIRECTORY))
   }
 }
 

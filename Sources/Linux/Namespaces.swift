@@ -68,7 +68,7 @@ private struct NamespaceFile {
 
   init(_ entrance: NamespaceEntrance, _ files: ProcessFiles?) throws(NamespaceEntryError) {
     switch entrance {
-    case .files(let paths): file = try Self.open(paths)
+    case .files(let paths): file = try Self.open(paths, files)
     case .process(let pid): file = try Self.open(of: pid, files)
     case .opened(let opened): file = opened
     }
@@ -76,25 +76,39 @@ private struct NamespaceFile {
   }
 
   /// Opens the first of the paths that exists. Without O_NONBLOCK a FIFO would wait for a writer.
-  private static func open(_ paths: [String]) throws(NamespaceEntryError) -> OpenFile {
+  private static func open(_ paths: [String], _ files: ProcessFiles?) throws(NamespaceEntryError) -> OpenFile {
     var error = SystemError.noEntry
     for path in paths {
-      let opened = portwhy_open_read(AT_FDCWD, path, O_NONBLOCK)
-      if opened >= 0 { return OpenFile(owning: opened) }
-      error = .last
+      // Any path may lead below /proc/self or the working directory, which are others for a child.
+      guard path.hasPrefix("/run/netns/") || path.hasPrefix("/var/run/netns/") else {
+        let opened = portwhy_open_read(AT_FDCWD, path, O_NONBLOCK)
+        if opened >= 0 { return OpenFile(owning: opened) }
+        throw NamespaceEntryError(opening: .last)
+      }
+      let question = ProcessQuestion(.named([]), [], rootFiles: [.opened(path)])
+      let reply = files?.ask(question) ?? ProcessFiles.asked(question)
+      if let opened = reply.root.file(path) { return opened }
+      guard let refusal = reply.root.error(path) else { throw Self.unanswered(reply) }
+      error = refusal
       if !error.meansAbsent, error != .noSuchProcess { break }
     }
     throw NamespaceEntryError(opening: error)
   }
 
-  /// By a child: a process's owner, or anybody, may keep who looks into its directory waiting.
+  /// By a child: anybody may keep who looks into the directory of a process waiting.
   private static func open(of pid: Int32, _ files: ProcessFiles?) throws(NamespaceEntryError) -> OpenFile {
     let question = ProcessQuestion(.named([pid]), [.opened("ns/net")])
     let reply = files?.ask(question) ?? ProcessFiles.asked(question)
-    if let opened = reply.processes.first?.file("ns/net") { return opened }
-    if case .failed(let error) = reply.end { throw NamespaceEntryError(opening: error) }
-    guard reply.end == .done, reply.silent.isEmpty, let told = reply.processes.first else { throw .noAnswer }
-    throw NamespaceEntryError(opening: told.error("ns/net") ?? .last)
+    let told = reply.processes.first
+    if let opened = told?.file("ns/net") { return opened }
+    guard let refusal = told?.error("ns/net") else { throw Self.unanswered(reply) }
+    throw NamespaceEntryError(opening: refusal)
+  }
+
+  private static func unanswered(_ reply: ProcessReply) -> NamespaceEntryError {
+    if case .failed(let error) = reply.end { return NamespaceEntryError(opening: error) }
+    // Nobody was kept waiting where nobody could be sent.
+    return reply.isSilent ? .noAnswer : .failed("clone", .tryAgain)
   }
 
   /// setns(2) of the calling thread.

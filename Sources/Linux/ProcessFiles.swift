@@ -1,9 +1,10 @@
 import CLinux
 import Glibc
 package import SocketModel
+import Synchronization
 
 /// What is read of a file, by its path below the directory of a process, or below /proc; or from `/`. Paths of more than
-/// 247 bytes are no files.
+/// 1,015 bytes are no files.
 package struct FileQuestion: Sendable, Hashable {
   fileprivate var what: Int
   fileprivate var limit: Int
@@ -30,7 +31,7 @@ package struct FileQuestion: Sendable, Hashable {
   /// open(2) for reading; nobody waits for the writer of a FIFO.
   package static func opened(_ path: String) -> Self { Self(what: PORTWHY_FILE_OPENED, limit: 0, path: path) }
 
-  /// The names in a directory, up to `limit` bytes of them.
+  /// The names in a directory; an error where they have more than `limit` bytes.
   package static func names(_ path: String, limit: Int = 1 << 20) -> Self {
     Self(what: PORTWHY_FILE_NAMES, limit: limit, path: path)
   }
@@ -62,7 +63,7 @@ package final class OpenFile: Sendable, Hashable {
   package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
 
-/// What the files of one process said, or those of /proc itself.
+/// What the files of one process said, or those that are no process's.
 package struct ToldProcess: Sendable {
   /// 0 for /proc itself.
   package let pid: Int32
@@ -74,7 +75,7 @@ package struct ToldProcess: Sendable {
   fileprivate var answers: [(error: Int32, bytes: [UInt8], file: OpenFile?)] = []
 
   /// The first file that was asked for and not told.
-  fileprivate var unanswered: String? { questions.dropFirst(answers.count).first?.path }
+  fileprivate var unanswered: FileQuestion? { questions.dropFirst(answers.count).first }
 
   private func answer(_ what: Int, _ path: String) -> (error: Int32, bytes: [UInt8], file: OpenFile?)? {
     for (question, answer) in zip(questions, answers) where question.what == what && question.path == path {
@@ -132,8 +133,19 @@ package struct ToldProcess: Sendable {
   }
 }
 
-/// The directory that a path is in.
-private func folder(_ path: String) -> Substring { path.lastIndex(of: "/").map { path[..<$0] } ?? "" }
+extension FileQuestion {
+  /// Where the file is, as far as it matters to who keeps a directory locked: one below `/` or `/proc`. nil for what is the
+  /// child's own, and of another child somewhere else.
+  fileprivate var place: String? {
+    let path = what == PORTWHY_FILE_GROUP ? path.dropFirst(16) : path[...]
+    let names = path.split(separator: "/")
+    let isOfProc = !path.hasPrefix("/") || names.first == "proc"
+    guard let first = names.dropFirst(path.hasPrefix("/") && isOfProc ? 1 : 0).first, first != "self",
+      first != "thread-self"
+    else { return nil }
+    return (isOfProc ? "/proc/" : "/") + first
+  }
+}
 
 extension FileStatus {
   fileprivate init?(_ bytes: [UInt8]) {
@@ -208,13 +220,16 @@ package struct ProcessReply: Sendable {
   package fileprivate(set) var refused: [(pid: Int32, error: SystemError)] = []
   /// Processes that keep who looks at them waiting; what else is told leaves them out.
   package fileprivate(set) var silent: [Int32] = []
+  /// Somebody keeps who looks there waiting.
+  package fileprivate(set) var isSilent = false
   /// How many processes there are; nil where they were not listed.
   package fileprivate(set) var processCount: Int?
   /// Process 1 is among them.
   package fileprivate(set) var hasFirst = false
 }
 
-/// Reads the files of other processes for one look, by a child of the thread that looks (CLinux/processfiles.h).
+/// Reads files of /proc and /sys, and others of the host, by a child of the thread that looks (CLinux/processfiles.h): of
+/// processes, of this one too, and settings.
 ///
 /// A process that keeps it waiting for `Errand.patience` is passed over from then on, three of them at most: then nothing
 /// more is read. It is a class because the child ends with it.
@@ -231,6 +246,9 @@ package final class ProcessFiles {
 
   package let procRoot: String
   private let kind: Kind
+  /// Milliseconds that a child may sleep for others: at one question, or else in all.
+  private let patience: UInt32
+  private let isForEach: Bool
   private var errand = portwhy_errand()
   /// Bytes that came from the child so far.
   private var received: UInt64 = 0
@@ -241,17 +259,20 @@ package final class ProcessFiles {
   private var starts = 0
   /// What was told last of some of those who were found and of their parents.
   package private(set) var lately: [Int32: ToldProcess] = [:]
-  /// The file of /proc itself, below it, or another, from `/`, that no answer came for first.
-  private var silentFile: String?
-  /// The directories of these.
-  private var silentFolders: Set<Substring> = []
+  /// Where a file is that was not told in time.
+  private var silentPlace: String?
+  /// The places of which a child, of whichever look, is still waiting for a file.
+  private static let silentPlaces = Mutex<Set<String>>([])
   /// One that a child of an earlier look is still waiting for.
   private var passedOver: Int32?
   private var source: SilentSource?
 
-  package init(procRoot: String = "/proc", _ kind: Kind = .kernels) {
+  /// Waits for `Errand.patience` in all, or so many milliseconds for each question, where there is no end of them.
+  package init(procRoot: String = "/proc", _ kind: Kind = .kernels, patienceForEach: UInt32? = nil) {
     self.procRoot = procRoot
     self.kind = kind
+    patience = patienceForEach ?? Errand.patience
+    isForEach = patienceForEach != nil
   }
 
   deinit { portwhy_dismiss(&errand) }
@@ -271,9 +292,7 @@ package final class ProcessFiles {
     if let source { return source }
     guard let pid = silent.first ?? passedOver else { return nil }
     guard pid > 0 else {
-      let file = silentFile ?? ""
-      let folder = file.hasPrefix("/") ? String(folder(file)) : file.hasPrefix("sys/") ? "/proc/sys" : "/proc"
-      return .directory(folder, of: nil, command: nil)
+      return .directory(silentPlace ?? "/proc", of: nil, command: nil)
     }
     var command: String?
     if named.contains(pid) {
@@ -284,13 +303,15 @@ package final class ProcessFiles {
     return source
   }
 
-  /// A file of this directory, by a path from `/`, was not told in time.
-  package func isSilent(_ path: String) -> Bool { silentFolders.contains(folder(path)) }
-
   /// Has the files read.
   package func ask(_ question: ProcessQuestion) -> ProcessReply { ask(question, passingOver: silent) }
 
-  private func ask(_ question: ProcessQuestion, passingOver: [Int32]) -> ProcessReply {
+  private func ask(_ whole: ProcessQuestion, passingOver: [Int32]) -> ProcessReply {
+    if isForEach {
+      (errand.slept, errand.unheard, errand.brief) = (0, 0, 0)
+      (silent, starts) = ([], 0)
+    }
+    var question = passingPlacesOver(whole)
     var reading = Reading(question)
     var passedOver = passingOver
     var after: Int32 = 0
@@ -305,7 +326,15 @@ package final class ProcessFiles {
         self.passedOver = self.passedOver ?? reading.reply.silent.first
         break
       }
-      guard let pid = leave(&reading, isSilent), pid > 0 else { break }
+      guard let pid = leave(&reading, isSilent) else { break }
+      if pid == 0 {
+        // The others are asked for by another child.
+        let asked = question.rootFiles.count
+        question = passingPlacesOver(question)
+        if question.rootFiles.count == asked { break }
+        reading = Reading(question)
+        continue
+      }
       if reading.parents != nil {
         reading.reply.end = .done
         break
@@ -316,7 +345,27 @@ package final class ProcessFiles {
     for process in reading.reply.processes.prefix(256) + (reading.parents ?? []) where question.parentFiles > 0 {
       lately[process.pid] = process
     }
+    reading.reply.isSilent = !reading.reply.silent.isEmpty || question.rootFiles.count < whole.rootFiles.count
     return reading.reply
+  }
+
+  /// Without the files of places where somebody is known to keep who looks there waiting.
+  private func passingPlacesOver(_ question: ProcessQuestion) -> ProcessQuestion {
+    let silent = Self.silentPlaces.withLock { places in
+      if !places.isEmpty, portwhy_waits_for_place(kind.number) == 0 { places = [] }
+      return places
+    }
+    guard !silent.isEmpty else { return question }
+    var rest = question
+    rest.rootFiles.removeAll { file in
+      guard let place = file.place, silent.contains(place) else { return false }
+      silentPlace = silentPlace ?? place
+      passedOver = passedOver ?? 0
+      return true
+    }
+    // How many there are stands in a file of sysctls.
+    if silent.contains("/proc/sys") { rest.manyFiles = nil }
+    return rest
   }
 
   /// Has the child that has read files ask sockets too.
@@ -346,7 +395,9 @@ package final class ProcessFiles {
   private func start(_ request: Request) -> Bool {
     if errand.process != 0 {
       errand.state?.pointee.finished = 0
-      return request.withHead { portwhy_read_more(&errand, $0) } == 0
+      if request.withHead({ portwhy_read_more(&errand, $0) }) == 0 { return true }
+      // It was ended by somebody.
+      portwhy_end_errand(&errand)
     }
     starts += 1
     received = 0
@@ -356,7 +407,7 @@ package final class ProcessFiles {
 
   /// False where the child is silent or has ended.
   private func receive(_ reading: inout Reading, _ isSilent: inout Bool) -> Bool {
-    guard portwhy_await(&errand, Errand.patience) == 1 else {
+    guard portwhy_await(&errand, patience) == 1 else {
       isSilent = true
       return false
     }
@@ -366,7 +417,7 @@ package final class ProcessFiles {
       count = max(portwhy_receive_files(&errand, buffer.baseAddress, buffer.count, &files, &fileCount), 0)
     }
     received += UInt64(bytes.count)
-    reading.take(bytes, files.prefix(Int(fileCount)).map(OpenFile.init))
+    reading.take(bytes, files.prefix(Int(fileCount)).map { $0 < 0 ? nil : OpenFile(owning: $0) })
     return !bytes.isEmpty
   }
 
@@ -381,9 +432,9 @@ package final class ProcessFiles {
     let pid = Int32(bitPattern: errand.state?.pointee.step ?? 0)
     let hasEnded = portwhy_end_errand(&errand) == 1
     guard isSilent else { return nil }
-    if pid == 0, let file = reading.reply.root.unanswered {
-      silentFile = silentFile ?? file
-      if file.hasPrefix("/") { silentFolders.insert(folder(file)) }
+    if pid == 0, let place = reading.reply.root.unanswered?.place {
+      silentPlace = silentPlace ?? place
+      Self.silentPlaces.withLock { _ = $0.insert(place) }
     }
     silent.append(pid)
     if hasEnded { named.insert(pid) }
@@ -486,7 +537,7 @@ private struct Reading {
   /// What is not yet a whole frame.
   private var rest: [UInt8] = []
   /// Files that came before the frames that speak of them.
-  private var files: [OpenFile] = []
+  private var files: [OpenFile?] = []
   private var current: ToldProcess?
   /// Once all were looked at, their parents.
   private(set) var parents: [ToldProcess]?
@@ -496,11 +547,12 @@ private struct Reading {
     reply = ProcessReply(root: ToldProcess(pid: 0, questions: question.rootFiles))
   }
 
-  mutating func take(_ bytes: [UInt8], _ more: [OpenFile] = []) {
+  mutating func take(_ bytes: [UInt8], _ more: [OpenFile?] = []) {
     files += more
-    let bytes = rest.isEmpty ? bytes : rest + bytes
+    rest += bytes
     let size = MemoryLayout<portwhy_process_frame>.size
-    let used = bytes.withUnsafeBytes { all in
+    let whole = rest
+    let used = whole.withUnsafeBytes { all in
       var place = 0
       while all.count - place >= size {
         let frame = all.loadUnaligned(fromByteOffset: place, as: portwhy_process_frame.self)
@@ -512,7 +564,7 @@ private struct Reading {
       }
       return place
     }
-    rest = Array(bytes[used...])
+    if used > 0 { rest = Array(whole[used...]) }
   }
 
   private mutating func note(_ frame: portwhy_process_frame, _ bytes: UnsafeRawBufferPointer) {
@@ -520,10 +572,12 @@ private struct Reading {
     case PORTWHY_FRAME_FILE:
       let told = frame.process == 0 ? reply.root : current
       guard let told, told.questions.indices.contains(told.answers.count) else { break }
-      let isFile = frame.error == 0 && told.questions[told.answers.count].what == PORTWHY_FILE_OPENED
-      let answer = (
-        error: frame.error, bytes: Array(bytes), file: isFile && !files.isEmpty ? files.removeFirst() : nil
-      )
+      var answer: (error: Int32, bytes: [UInt8], file: OpenFile?) = (frame.error, Array(bytes), nil)
+      if frame.error == 0, told.questions[told.answers.count].what == PORTWHY_FILE_OPENED {
+        answer.file = files.isEmpty ? nil : files.removeFirst()
+        // It came, and there was no descriptor left for it.
+        if answer.file == nil { answer.error = EMFILE }
+      }
       if frame.process == 0 { reply.root.answers.append(answer) } else { current?.answers.append(answer) }
     case PORTWHY_FRAME_PROCESS:
       if current?.pid != frame.process {

@@ -30,6 +30,8 @@ package enum Stillness {
   package static func during<Value, Failure>(
     _ transport: TransportProtocol = .tcp, _ counts: SocketCounts?, _ look: () throws(Failure) -> Value
   ) throws(Failure) -> (value: Value, isSure: Bool) {
+    // The thread that reads them ends before they are closed.
+    defer { withExtendedLifetime(counts) {} }
     let watch = counts?.watch(transport)
     do throws(Failure) {
       let value = try look()

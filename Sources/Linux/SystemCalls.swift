@@ -248,6 +248,8 @@ extension SystemError {
   package static let protocolNotSupported = SystemError(rawValue: EPROTONOSUPPORT)
   /// E2BIG.
   package static let argumentTooLong = SystemError(rawValue: E2BIG)
+  /// ETIMEDOUT.
+  package static let timedOut = SystemError(rawValue: ETIMEDOUT)
   /// EFBIG.
   package static let fileTooLarge = SystemError(rawValue: EFBIG)
 

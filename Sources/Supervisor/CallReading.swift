@@ -3,12 +3,15 @@ import Evidence
 package import Linux
 package import SocketModel
 
-// What is read while the thread of a call stands still. All of it may block for ever: see `LookingThread`.
+// What is read while the thread of a call stands still. Its sockets and its memory may keep who looks waiting for ever: see
+// `LookingThread`.
 
 extension FailedCall {
-  /// nil where the thread is gone.
-  init?(_ run: RunningCall, _ errno: SystemError, number: UInt64, ownNamespace: UInt64, _ files: ProcessFiles) {
-    guard let caller = Caller(thread: run.call.thread, files) else { return nil }
+  /// Throws ESRCH where the thread is gone, ETIMEDOUT where somebody keeps who looks waiting.
+  init(
+    _ run: RunningCall, _ errno: SystemError, number: UInt64, ownNamespace: UInt64, _ files: ProcessFiles
+  ) throws(SystemError) {
+    let caller = try Caller(thread: run.call.thread, files)
     let told = ThreadFiles(run.call.thread, descriptor: run.call.descriptor, files)
     self.number = number
     function = run.call.function
@@ -54,7 +57,7 @@ extension WorkedCall {
       found = ((try? OwnSocket(descriptor: own.number))?.transport, CallAddress(localName(of: own.number)))
     }
     guard let transport = found.transport, let address = found.address,
-      let caller = Caller(thread: run.call.thread, files)
+      let caller = try? Caller(thread: run.call.thread, files)
     else { return nil }
     function = run.call.function
     process = caller.process
@@ -88,16 +91,18 @@ extension CallNamespace {
 }
 
 extension Caller {
-  /// Reads /proc/TID; nil where the thread is gone.
-  init?(thread: Int32, _ files: ProcessFiles) {
+  /// Reads /proc/TID. Throws ESRCH where the thread is gone, ETIMEDOUT where somebody keeps who looks waiting.
+  init(thread: Int32, _ files: ProcessFiles) throws(SystemError) {
     let (label, user) = ("attr/current", "ns/user")
     let reply = files.ask(
       ProcessQuestion(
         .named([thread]), [.contents("status"), .link("exe"), .link(user), .contents(label)],
         rootFiles: [.link("self/ns/user")]))
-    guard let told = reply.processes.first, let bytes = told.contents("status") else { return nil }
+    guard let told = reply.processes.first, let bytes = told.contents("status") else {
+      throw reply.end == .noAnswer || reply.isSilent ? .timedOut : .noSuchProcess
+    }
     let status = StatusFile(bytes)
-    guard let process = status.number("Tgid:").flatMap({ Int32($0) }) else { return nil }
+    guard let process = status.number("Tgid:").flatMap({ Int32($0) }) else { throw .noSuchProcess }
     self.thread = thread
     self.process = process
     command = status.text("Name:") ?? "?"
@@ -139,8 +144,8 @@ struct StatusFile {
 
 /// Whether a process descends from this one, which adopts what the command leaves behind.
 package func isBelowThisProcess(_ process: Int32, _ files: ProcessFiles) -> Bool {
-  let parents = files.ask(ProcessQuestion(.namedAndParents([process]), [.contents("stat")])).processes
-  return process != ownProcess() && parents.contains { $0.pid == ownProcess() }
+  let reply = files.ask(ProcessQuestion(.namedAndParents([process]), [.contents("stat")]))
+  return process != ownProcess() && reply.processes.contains { $0.pid == ownProcess() }
 }
 
 /// The address that a program passed to bind(2): a `sockaddr_in` or `sockaddr_in6` (ip(7), ipv6(7)).

@@ -6,6 +6,9 @@ import Synchronization
 /// userfaultfd(2) or a file system in user space, the lock of a socket. Who cannot wait asks for the answer in time. What no
 /// signal would end, a look into /proc, is done by a child of the thread.
 final class LookingThread: Sendable {
+  /// Milliseconds that its child may sleep for others.
+  static let patience: UInt32 = 100
+
   private struct State {
     var job: (@Sendable (ProcessFiles) -> Void)?
     var isOver = false
@@ -51,7 +54,7 @@ final class LookingThread: Sendable {
     state.withLock { $0.thread = portwhy_thread_number() }
     done.raise()
     // A child of this thread, which ends with it.
-    let files = ProcessFiles()
+    let files = ProcessFiles(patienceForEach: Self.patience)
     defer { files.end() }
     while true {
       _ = work.wait()
@@ -72,9 +75,10 @@ final class LookingThread: Sendable {
 
 /// Looks, each with a deadline; a thread that is stuck is left behind and another one takes its place.
 struct BoundedLooks {
-  /// Milliseconds that it may sleep for others, as the calls that wait behind it do. The time in which it runs, or would
-  /// if a processor were free, does not count.
-  static let patience: UInt32 = 100
+  /// Milliseconds that it may sleep for others, as the calls that wait behind it do: the sleep of its child, and as long
+  /// again and more for its own, in which that child may have waited for a processor. The time in which it runs, or would if a
+  /// processor were free, does not count.
+  static let patience: UInt32 = 3 * LookingThread.patience
   private static let mostStuck = 16
 
   private var thread: LookingThread?

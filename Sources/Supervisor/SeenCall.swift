@@ -136,7 +136,7 @@ struct ThreadFiles {
     let reply = files.ask(
       ProcessQuestion(.named([thread]), [.status("."), .contents("status"), .link(descriptorFile)]))
     told = reply.processes.first
-    areSilent = reply.end == .noAnswer || !reply.silent.isEmpty
+    areSilent = reply.end == .noAnswer || reply.isSilent
   }
 
   /// Whether the thread runs as another user than this process, who could keep for good what looks at his descriptors: by
@@ -152,7 +152,7 @@ struct ThreadFiles {
 
   /// Why `target` is nil.
   var refusal: SystemError {
-    areSilent ? SystemError(rawValue: ETIMEDOUT) : told?.error(descriptorFile) ?? .noSuchProcess
+    areSilent ? .timedOut : told?.error(descriptorFile) ?? .noSuchProcess
   }
 
   /// The number of its process; nil where that is not told.

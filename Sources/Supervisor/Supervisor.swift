@@ -167,11 +167,18 @@ package final class Supervisor {
   private func failedCall(_ run: RunningCall, _ errno: SystemError) -> FailedCall? {
     failures += 1
     let (number, ownNamespace) = (failures, ownNamespace)
-    guard let found = looks.find({ FailedCall(run, errno, number: number, ownNamespace: ownNamespace, $0) }) else {
+    let found = looks.find { files in
+      Result { () throws(SystemError) in
+        try FailedCall(run, errno, number: number, ownNamespace: ownNamespace, files)
+      }
+    }
+    switch found {
+    case .success(let call): return call
+    case .failure(let error) where error != .timedOut: return nil
+    case .failure, nil:
       delegate?.unseen(run.call.function, thread: run.call.thread, .tooSlow)
       return nil
     }
-    return found
   }
 
   private func letGo(_ run: RunningCall) {

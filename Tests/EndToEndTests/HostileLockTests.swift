@@ -218,7 +218,9 @@ struct HostileLockTests {
       if answer.pids == [2] {
         #expect(answer.sockets.first?["reuseport"] == .bool(false), "an iterator finds it")
         let screen = try portwhy(["0.0.0.0:\(port)"], Start(through: through)).untimed
-        #expect(screen.contains("is taken: a process (pid 2, root"))
+        // Whose it is and what else it does is not known: no command ends it.
+        #expect(screen.contains("is taken: a process (pid 2) listens") && !screen.contains("kill 2"))
+        #expect(screen.contains("if you may stop it, find and end what pid 2 is"))
       }
     }
   }
@@ -237,6 +239,20 @@ struct HostileLockTests {
       }
       let others = [[], ["---complete", "targets", ""], ["---complete", "namespaces", ""], ["127.0.0.9:\(port)"]]
       for words in others { #expect(try portwhy(words, Start(through: through)).status == 0, "\(words)") }
+    }
+  }
+
+  @Test("a watch beside locked sysctls tells at its tenth look what it told at the first")
+  func watchedSettings() throws {
+    try besideLock(of: "/proc/sys/net") { port, through in
+      var running = try RunningProgram(
+        ["--watch", "--json", "--interval", "0.1", "127.0.0.1:\(port)"], through: through)
+      #expect(running.read { output, _ in output.split(separator: "\n").count >= 11 })
+      for line in running.text.split(separator: "\n").prefix(10) {
+        #expect(line.contains(#""command":"victim""#) && line.contains(#""directory":"/proc/sys""#))
+      }
+      running.send(SIGINT)
+      #expect(running.wait(seconds: 60) == 130)
     }
   }
 
@@ -328,7 +344,7 @@ struct HostileLockTests {
     try besideLock(of: "/proc/2") { port, through in
       let ending = try portwhy(["--netns", "2", "\(port)"], Start(through: through))
       #expect(ending.status == 69 && ending.output.isEmpty)
-      #expect(ending.errors.contains("process 2 keeps who looks into /proc/2 waiting"))
+      #expect(ending.errors.contains("network namespace 2 cannot be entered: somebody keeps"))
     }
   }
 
@@ -349,6 +365,9 @@ struct HostileLockTests {
       try besideLock(of: directory) { port, through in
         let answer = try Answer(["0.0.0.0:\(port)"], Start(through: through))
         #expect(answer.verdict == "fails" && answer.violations() == [] && answer.pids == [2], "\(directory)")
+        // What lies below the first directory is asked for no more.
+        let place = "/" + (directory.split(separator: "/").first ?? "")
+        #expect(answer.document["visibility"]?["silent"]?["directory"]?.text == place, "\(directory)")
       }
     }
   }

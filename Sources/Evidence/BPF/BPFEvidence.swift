@@ -62,8 +62,7 @@ package struct BPFEvidence: Sendable, Hashable {
     let question = ProcessQuestion(.named([]), [], rootFiles: [.opened(path)])
     let told = (files?.ask(question) ?? ProcessFiles.asked(question)).root
     guard let file = told.file(path) else {
-      guard let error = told.error(path) else { throw .noAnswer(iterator: path) }
-      throw .noTypes(path: path, error)
+      throw .noTypes(path: path, told.error(path) ?? .timedOut)
     }
     return file
   }

@@ -83,12 +83,14 @@ package struct HostReader: Sendable {
     let caches = ["tcp_bind_bucket", "tcp_bind2_bucket"].map { "\(sysRoot)/kernel/slab/\($0)" }
     let told = settings(caches.map(FileQuestion.status), files)
     guard told?.status(caches[0]) != nil else { return nil }
-    return told?.status(caches[1]) != nil
+    return told?.status(caches[1]) != nil ? true : told?.error(caches[1])?.meansAbsent == true ? false : nil
   }
 
   /// The files that dockerd makes at its start and removes at its end; a pid file that is left over names no process.
-  private func dockerRuns(_ settings: ToldProcess?, _ files: ProcessFiles) -> Bool {
-    guard settings?.status("\(runRoot)/docker.sock")?.isSocket == true,
+  private func dockerRuns(_ settings: ToldProcess?, _ files: ProcessFiles) -> Bool? {
+    let socket = "\(runRoot)/docker.sock"
+    guard settings?.status(socket) != nil || settings?.error(socket) != nil else { return nil }
+    guard settings?.status(socket)?.isSocket == true,
       case .text(let text) = settings.text("\(runRoot)/docker.pid"), let pid: UInt32 = decimal(trimmed(text))
     else { return false }
     return self.settings([.status("\(pid)")], files)?.status("\(pid)") != nil
@@ -117,8 +119,8 @@ package struct HostReader: Sendable {
       profile.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).last.map { Substring($0) }
         == program[...] && profile.place(of: "//") == nil
     }
-    let profiles = FileQuestion.contents("\(sysRoot)/kernel/security/apparmor/profiles", limit: 1 << 20)
-    if case .text(let text) = settings([profiles], files).text(profiles.path) {
+    let profiles = FileQuestion.contents("\(sysRoot)/kernel/security/apparmor/profiles", limit: 1 << 20 + 1)
+    if case .text(let text) = settings([profiles], files).text(profiles.path), text.utf8.count <= 1 << 20 {
       return text.utf8.split(separator: UInt8(ascii: "\n")).flatMap { line -> [AppArmorProfile] in
         let line = Substring(line)
         guard line.hasSuffix(" (enforce)") else { return [] }
@@ -129,9 +131,10 @@ package struct HostReader: Sendable {
       }
     }
     return programs.compactMap { program in
-      guard let name = file(program), tree.status(of: "disable/\(name)") == nil,
-        tree.status(of: "force-complain/\(name)") == nil, let bytes = tree.contents(of: name, limit: 1 << 20),
-        case let text = String(decoding: bytes, as: UTF8.self), text[...].place(of: "complain") == nil,
+      guard let name = file(program), tree.isAbsent("disable/\(name)"),
+        tree.isAbsent("force-complain/\(name)"), let bytes = tree.contents(of: name, limit: 1 << 20 + 1),
+        bytes.count <= 1 << 20, case let text = String(decoding: bytes, as: UTF8.self),
+        text[...].place(of: "complain") == nil,
         text[...].place(of: "unconfined") == nil
       else { return nil }
       return AppArmorProfile(name: name, file: "\(folder)/\(name)", isEnforced: false)
@@ -385,7 +388,7 @@ package struct HostNeeds: OptionSet, Sendable, Hashable {
     let hasDefault: HostNeeds = [.unprivilegedPortStart, .localPortRange, .l3mdevAccept]
     return (contains(.networkNamespace) ? [.status(Self.ownNetwork)] : [])
       + (contains(.capability) ? [.opened(Self.ownNetwork), .status(Self.ownUser)] : [])
-      + (contains(.controlGroupPrograms) ? [.contents("thread-self/cgroup")] : [])
+      + (contains(.controlGroupPrograms) ? [.contents("thread-self/cgroup", limit: 64 << 10)] : [])
       + (contains(.userMapping) ? [.contents("thread-self/uid_map"), .contents("thread-self/status")] : [])
       + files(.unprivilegedPortStart, ["ipv4/ip_unprivileged_port_start"])
       + (isDisjoint(with: hasDefault) ? [] : [.contents(Self.portRange)])

@@ -10,12 +10,15 @@ extension HostReader {
   ///
   /// - Parameter files: who reads /proc for this look; a child of its own where nobody does.
   package func kernelServicePorts(_ files: ProcessFiles? = nil) -> [KernelPort] {
-    let (own, first, list) = ("thread-self/ns/net", "1/ns/net", "fs/nfsd/portlist")
+    let (own, list) = ("thread-self/ns/net", "fs/nfsd/portlist")
     func lockPort(_ transport: TransportProtocol) -> String { "sys/fs/nfs/nlm_\(transport.rawValue)port" }
-    let told = settings(
-      [.status(own), .status(first), .contents(list)]
-        + TransportProtocol.allCases.map { .contents(lockPort($0)) }, files)
-    guard let network = told?.status(own), told?.status(first)?.isSameFile(as: network) == true else { return [] }
+    let rootFiles =
+      [.status(own), .contents(list)] + TransportProtocol.allCases.map { FileQuestion.contents(lockPort($0)) }
+    let reply = (files ?? ProcessFiles(procRoot: procRoot)).ask(
+      ProcessQuestion(.named([1]), [.status("ns/net")], rootFiles: rootFiles))
+    let told = Optional(reply.root)
+    guard let network = told?.status(own), reply.processes.first?.status("ns/net")?.isSameFile(as: network) == true
+    else { return [] }
     var ports: [KernelPort] = []
     if case .text(let list) = told.text(list) { ports += nfsdPorts(list) }
     for transport in TransportProtocol.allCases {

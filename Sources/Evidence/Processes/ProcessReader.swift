@@ -256,11 +256,13 @@ private struct HolderNotes {
       SocketQuestion(pid: holder.pid, descriptor: holder.descriptor, inode: holder.inode, slot: slot)
     }
     let answers = Errand.ask(questions, slots: questions.count).answers
-    for (holder, answer) in zip(missed, answers) {
-      guard case .told = answer else { continue }
-      let record = ProcessRecord(pid: holder.pid, command: "", descriptors: [])
-      add(
-        record, [SocketDescriptor(number: holder.descriptor, inode: holder.inode)], owner: nil, controlGroup: nil)
+    for (pid, descriptors) in Dictionary(grouping: zip(missed, answers), by: \.0.pid).sorted(by: { $0.key < $1.key })
+    {
+      let told = descriptors.compactMap { holder, answer in
+        if case .told = answer { SocketDescriptor(number: holder.descriptor, inode: holder.inode) } else { nil }
+      }
+      if told.isEmpty { continue }
+      add(ProcessRecord(pid: pid, command: "", descriptors: []), told, owner: nil, controlGroup: nil)
     }
   }
 

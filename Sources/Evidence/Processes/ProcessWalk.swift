@@ -28,9 +28,11 @@ extension ToldProcess {
     return again
   }
 
-  /// Who it is; nil where it is gone. One that keeps its files from being read has an empty name.
+  /// Who it is; nil where it is gone. Of one whose files somebody keeps from being read nothing but its number is told.
   func record(controlGroup: ControlGroup, _ files: ProcessFiles, _ asked: inout AskedFiles) -> ProcessRecord? {
-    guard let command = command ?? (isWhole ? nil : "") else { return nil }
+    // Part of the truth would be another truth: of what unit, of which user.
+    guard isWhole else { return ProcessRecord(pid: pid, command: "", descriptors: []) }
+    guard let command else { return nil }
     var record = ProcessRecord(
       pid: pid, command: command, executable: link("exe"), descriptors: [], unit: controlGroup.unit,
       container: controlGroup.container)

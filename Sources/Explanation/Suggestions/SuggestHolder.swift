@@ -92,6 +92,9 @@ struct Holders {
     pids = met
     if let named = Self.socketUnit(sockets, processes, host) {
       (name, command) = named
+    } else if let unread = processes.first(where: \.isUnread) {
+      (verb, name) = ("end", "what pid \(unread.pid) is: somebody keeps who looks at it waiting")
+      (command, isDecisive) = (nil, false)
     } else if let passed = Self.passed(sockets) {
       (name, command, isDecisive) = (passed, nil, false)
     } else if let (name, command) = Self.managed(sockets, processes, host) {
@@ -130,9 +133,9 @@ struct Holders {
   /// holder, which may be a service of the system, ends more than the socket.
   ///
   /// A server has its socket from root, from itself or from what started it. In a container the root that gave up its
-  /// rights has another number. A connection was made by whoever accepted it.
+  /// rights has another number. A connection was made by whoever accepted it, or connected.
   private static func passed(_ sockets: [SocketObservation]) -> String? {
-    for socket in sockets where socket.remote == nil {
+    for socket in sockets {
       guard let maker = socket.uid, maker != 0 else { continue }
       let foreign = socket.processes.first { process in
         guard let uid = process.uid, uid != maker, process.container == nil else { return false }

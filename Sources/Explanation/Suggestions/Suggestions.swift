@@ -90,7 +90,11 @@ extension Situation {
   }
 
   /// Whether no holder can be hidden from the reader, so that a socket is free when its visible holders have gone.
-  var seesEveryHolder: Bool { snapshot.host.uid == 0 && snapshot.visibility.unreadableProcesses == 0 }
+  /// Nobody was passed over because somebody keeps who looks waiting.
+  var seesEveryHolder: Bool {
+    snapshot.host.uid == 0 && snapshot.visibility.unreadableProcesses == 0
+      && !snapshot.visibility.reasons.contains(.noAnswer)
+  }
 
   /// How sure a suggestion is that makes the rules say this.
   func certainty(_ verdict: CallResult) -> Suggestion.Certainty { verdict == .ok ? .checked : .when(.nothingElse) }

@@ -119,7 +119,7 @@ final class Explainer: Sendable {
     made.mayBindPrivileged = isHere ? .some(.some(call.caller.mayBindPrivileged)) : .some(nil)
     made.policies.label = call.caller.securityLabel
     if let namespace = call.namespace {
-      made.namespace = .process(call.caller.process)
+      made.namespace = .process(call.caller.thread)
       made.openedNamespace = namespace.file
     }
     made.wording = Runtime(executable: call.caller.executable)

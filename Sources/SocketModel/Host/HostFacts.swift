@@ -398,8 +398,9 @@ package struct SilentSource: Sendable, Hashable {
   /// The kernel's interface that it was, `rtnetlink` or `generic netlink`, whose lock somebody holds; nil for a process
   /// or an iterator.
   package var netlink: String?
-  /// The directory of /proc whose lock somebody holds: that of a process, whose number is then `pid`, /proc itself, or
-  /// /proc/sys for one of the sysctls; nil for all others.
+  /// The directory whose lock somebody holds, or one above it: that of a process in /proc, whose number is then `pid`; /proc
+  /// itself where no process can be listed; /proc/sys for one of the sysctls; else one below `/`, such as /sys. nil for all
+  /// others.
   package var directory: String?
 
   /// A descriptor of this process.
