@@ -91,7 +91,7 @@ extension CallNamespace {
 }
 
 extension Caller {
-  /// Reads /proc/TID. Throws ESRCH where the thread is gone, ETIMEDOUT where somebody keeps who looks waiting.
+  /// Reads /proc/TID; throws the same.
   init(thread: Int32, _ files: ProcessFiles) throws(SystemError) {
     let (label, user) = ("attr/current", "ns/user")
     let reply = files.ask(
