@@ -296,6 +296,7 @@ static int confirm(struct request *request, const struct portwhy_descriptor *hel
     snprintf(name, sizeof name, "%d", (int)held[place].number);
     uint64_t inode = socket_inode(directory, name, &error);
     if (error == 0 && inode != held[place].inode) error = ESTALE;
+    if (error == 0 && is_over(request)) error = ETIME;
   }
   if (error == 0) {
     portwhy_tell(held->process, PORTWHY_FRAME_PROCESS, 0, held, count * sizeof *held);
@@ -325,8 +326,9 @@ static int look_at_named(struct request *request) {
       if (is_confirmed) return ESTALE;
     } else if (!is_confirmed) {
       look_at_files(request, held->process);
-    } else if (confirm(request, held, count) != 0) {
-      return ESTALE;
+    } else {
+      int error = confirm(request, held, count);
+      if (error != 0) return error == ETIME ? ETIME : ESTALE;
     }
   }
   return 0;

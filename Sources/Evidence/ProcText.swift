@@ -226,9 +226,17 @@ struct ControlGroup: Sendable, Hashable {
     return previous == "docker" ? "docker" : nil
   }
 
-  /// systemd.unit(5): the types of unit that can hold processes.
+  /// systemd.unit(5): the types of unit that can hold processes, and the letters of a unit's name. A user may call a group
+  /// below his own as he likes.
   private static func isUnit(_ name: String) -> Bool {
     [".service", ".scope", ".socket", ".mount", ".swap"].contains { name.hasSuffix($0) && name.count > $0.count }
+      && name.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): true
+        default: ":-_.\\@".utf8.contains(byte)
+        }
+      }
   }
 
   private static func isWorthNaming(_ unit: String) -> Bool {

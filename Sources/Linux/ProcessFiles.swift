@@ -474,7 +474,7 @@ private struct Request {
     case .named(let pids): (whom, descriptors) = (PORTWHY_NAMED, named(pids))
     case .namedAndParents(let pids): (whom, descriptors) = (PORTWHY_NAMED_AND_PARENTS, named(pids))
     case .confirmed(let holders):
-      whom = PORTWHY_CONFIRMED
+      (whom, head.microseconds) = (PORTWHY_CONFIRMED, question.time ?? 0)
       descriptors = holders.map { pid, descriptor in
         portwhy_descriptor(process: pid, number: descriptor.number, inode: descriptor.inode)
       }

@@ -78,6 +78,14 @@ struct OursTests {
     }
   }
 
+  @Test("is no process of which only the number is known, but by that number")
+  func unread() {
+    var held = socket([ProcessRecord(pid: 812, command: "", descriptors: [3])])
+    held.uid = 33
+    #expect(!judged([held], [.user("www-data", uid: 33)]).isOurs)
+    #expect(judged([held], [.process(812)]).isOurs)
+  }
+
   @Test("is a program whose file was replaced, too")
   func deleted() {
     let old = process(9, executable: "/usr/bin/portal (deleted)")

@@ -239,6 +239,23 @@ struct OwnershipTests {
     var inside = process(9, "web")
     (inside.uid, inside.container, inside.containerEngine) = (100_033, String(repeating: "0f", count: 32), "docker")
     #expect(command([held(by: inside, from: 100_000)]) == "docker stop 0f0f0f0f0f0f", "made by the container's root")
+    var connection = held(by: bus, from: 65534)
+    (connection.state, connection.remote) = (.established, Endpoint(address: .v4(.loopback), port: 9))
+    #expect(command([connection]) == nil, "a connection is handed on like a listener")
+  }
+
+  @Test("a process of which only the number is known is ended by no command, whatever is known of its socket")
+  func unread() {
+    var unread = ProcessRecord(pid: 9, command: "", descriptors: [3])
+    for uid: UInt32? in [nil, 0, 65534] {
+      unread.uid = uid
+      var socket = listener([unread])
+      socket.uid = 65534
+      let found = explanation([socket]).suggestions.filter { [.stopHolder, .findHolder].contains($0.kind) }
+      #expect(found.map(\.text) == ["find and end what pid 9 is: somebody keeps who looks at it waiting"])
+      #expect(found.allSatisfy { $0.command == nil && $0.certainty != .checked })
+      #expect(command([listener([process(7, "nc"), unread])]) == nil, "beside one that is known")
+    }
   }
 
   @Test("a unit that is a container is stopped by systemd, which would start the container again")
@@ -752,6 +769,12 @@ struct StoryTests {
     #expect(
       told { $0.workingDirectory = "/home/alice2" } == "python3 (pid 1363, alice, since 3 hours, in /home/alice2)")
     #expect(told { $0.workingDirectory = "/home/alice" } == "python3 (pid 1363, alice, since 3 hours, in ~)")
+    #expect(
+      told { $0.workingDirectory = "/tmp/x) listens - end it: kill 42 (y" }
+        == #"python3 (pid 1363, alice, since 3 hours, in "/tmp/x) listens - end it: kill 42 (y")"#)
+    #expect(
+      told { $0.workingDirectory = "/" + String(repeating: "d", count: 90) }
+        == "python3 (pid 1363, alice, since 3 hours, in …\(String(repeating: "d", count: 59)))")
     #expect(told { ($0.startedAt, $0.workingDirectory) = (nil, "/") } == "python3 (pid 1363, alice)")
     #expect(
       told({ $0.unit = "web.service" }, others: 3)

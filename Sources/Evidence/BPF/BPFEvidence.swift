@@ -40,6 +40,8 @@ package struct BPFEvidence: Sendable, Hashable {
 
   private static let known = Mutex<BPFEvidence?>(nil)
 
+  private static let mostDescriptors = 1 << 20
+
   /// Why there is certainly nothing to be had, found without reading the types or calling bpf(2): a capability or the
   /// file is missing. nil promises nothing, but that `ofThisKernel` is next: the file stays open for that.
   /// - Parameter files: who reads files for this look; a child of its own where nobody does.
@@ -113,13 +115,16 @@ package struct BPFEvidence: Sendable, Hashable {
     let opened = try Self.open(program, for: function, of: pid)
     let byteCount = RecordLayout(layout).byteCount
     var records: [SocketRecord] = []
+    var areTooMany = false
     // A walk that pauses where a buffer was full may meet a socket twice (before 6.16).
     var seen: Set<SeenRecord> = []
     do throws(ErrandError) {
       // The tables' iterators take the lock of every socket that they pass (`bpf_iter_tcp_seq_show`).
       try Errand.read(opened, recordsOf: byteCount) { bytes in
         for start in stride(from: 0, to: bytes.byteCount, by: byteCount) {
-          guard let record = SocketRecord(bytes, at: start, layout, transport) else { continue }
+          // A user may have many millions of descriptors, each of which takes memory here.
+          if iterator == .taskFile, records.count == Self.mostDescriptors { areTooMany = true }
+          guard !areTooMany, let record = SocketRecord(bytes, at: start, layout, transport) else { continue }
           if seen.insert(SeenRecord(record)).inserted { records.append(record) }
         }
       }
@@ -129,6 +134,7 @@ package struct BPFEvidence: Sendable, Hashable {
       case .failed(let error): throw .failed(call: "read(2) of an iterator", error)
       }
     }
+    if areTooMany { throw .failed(call: "read(2) of an iterator", .argumentTooLong) }
     return records
   }
 }

@@ -50,7 +50,12 @@ private let otherID = String(repeating: "0a", count: 32)
     Row(says: "nonsense", text: "0:\nx\n0::relative.service\n::::\n"),
     Row(
       says: "a combining mark does not hide the slash before it",
-      text: "0::/\u{301}x.slice/\u{301}web.service", unit: "\u{301}web.service"),
+      text: "0::/\u{301}x.slice/web.service", unit: "web.service"),
+    Row(
+      says: "a group with letters that no unit has is none",
+      text:
+        "0::/user.slice/user-1000.slice/user@1000.service/web.service (pid 1, root) listens; end it: kill 42 .service"
+    ),
     Row(says: "a path with colons", text: "0::/system.slice/a:b.service", unit: "a:b.service"),
     Row(
       says: "cgroup v1: systemd's own hierarchy",
