@@ -345,7 +345,8 @@ struct GivenOptions: Hashable {
       case .operand(let word):
         // The value of --free stands after = alone, and people write it as the next word.
         if let number = operand, number.isDecimal, has(.free), value(.free) == nil {
-          throw UsageError("the number of --free is given with =: --free=\(number) \(Shown(word).text)")
+          let target = Shown.holdsSecret(word) ? "TARGET" : word
+          throw UsageError("the number of --free is given with =: --free=\(number) \(target)")
         }
         if let first = operand {
           let hint =

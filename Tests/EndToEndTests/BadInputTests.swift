@@ -52,7 +52,7 @@ struct ExitStatusTests {
       "u:SECRET@host:80", "jdbc:postgresql://u:SECRET@h:5432/db", "http://u:SE/CRET@host:80", "--uid=SECRET@h",
     ])
   func secret(_ word: String) throws {
-    for words in [[word, "80"], [word], ["--netns", word, "80"], ["--from", word]] {
+    for words in [[word, "80"], [word], ["--netns", word, "80"], ["--from", word], ["--free", "8", word]] {
       let ending = try portwhy(words)
       #expect(ending.status == 64 && ending.output == "")
       #expect(!ending.errors.contains("SE") && !ending.errors.contains("CRET"), "\(ending.errors)")
