@@ -98,9 +98,13 @@ struct HostileNameTests {
     #expect(printed.processes.first?["command"]?.text == String(repeating: "x", count: 15))
   }
 
-  @Test("the name of a control group is quoted in the command that stops its unit")
-  func controlGroup() throws {
-    let name = "x; touch PWNED; $(touch PWNED) `touch PWNED` '\u{1b}]0;x\u{202e}.service"
+  @Test(
+    "a control group whose name no unit can have is no unit, and what a unit may be called runs nothing",
+    arguments: [
+      ("x; touch PWNED; $(touch PWNED) `touch PWNED` '\u{1b}]0;x\u{202e}.service", false),
+      ("x\\x3btouch\\x20PWNED.service", true),
+    ])
+  func controlGroup(_ name: String, _ isUnit: Bool) throws {
     let group = "/mnt/system.slice/" + name
     var hadSlice = true
     let printed = try besideServer(
@@ -125,7 +129,7 @@ struct HostileNameTests {
       if !hadSlice { rmdir("/mnt/system.slice") }
     }
     printed.expectHarmless()
-    #expect(printed.processes.first?["unit"]?.text == name)
+    #expect(printed.processes.first?["unit"]?.text == (isUnit ? name : nil))
     // A group of that name proves no unit, so the process is ended and nothing else.
     #expect(printed.commands.contains { $0.contains("kill ") })
   }
