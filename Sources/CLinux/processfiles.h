@@ -18,7 +18,7 @@ enum {
   PORTWHY_FILE_MOUNT,     /* uint64_t: the number of the mount it is on */
   PORTWHY_FILE_OWNER,     /* struct portwhy_file_status of the user namespace that owns this namespace */
   PORTWHY_FILE_OPENED,    /* no bytes, but the file itself, open for reading: it comes with the frame (unix(7)) */
-  PORTWHY_FILE_NAMES,     /* the names in a directory, up to `limit` bytes, each with a NUL behind it */
+  PORTWHY_FILE_NAMES,     /* the names in a directory, each with a NUL behind it; error E2BIG for more than `limit` bytes */
   PORTWHY_FILE_GROUP,     /* the path of a control group: `path` is its number, 16 hexadecimal digits, and where cgroup2 is
                              mounted (open_by_handle_at(2)) */
   PORTWHY_FILE_LEADER     /* no file, but whether the leader of the process group, as `stat` before it has that, has gone while

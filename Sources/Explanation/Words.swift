@@ -37,8 +37,7 @@ func commandText(_ name: String) -> String {
   return quoted + "\""
 }
 
-/// A directory or a unit as it stands in a sentence: quoted where it could be read as more than one word, and of a long one
-/// its end.
+/// A directory as it stands in a sentence: quoted where it could be read as more than one word, and of a long one its end.
 func placeText(_ name: String) -> String {
   let most = 60
   let end = name.count > most ? "…" + name.suffix(most - 1) : name

@@ -44,9 +44,8 @@ public struct ProcessRecord: Sendable, Hashable {
     get { facts[0].command }
     set { facts[0].command = newValue }
   }
-  /// Somebody kept it from being looked at, so that only its number is known. A process that empties its own name (prctl(2))
-  /// counts as one, which costs it an advice.
-  package var isUnread: Bool { command.isEmpty }
+  /// Somebody kept it from being looked at, so that only its number is known; not one that has emptied its own name (prctl(2)).
+  package var isUnread: Bool { command.isEmpty && uid == nil }
   /// The target of `/proc/PID/exe`; nil where it may not be read or there is none.
   public var executable: String? {
     get { facts[0].executable }
