@@ -94,7 +94,7 @@ let package = Package(
         "SocketModel",
       ]),
     tests("PortwhyKitTests", ["PortwhyKit"]),
-    tests("LinuxTests", ["Linux", "SocketModel"]),
+    tests("LinuxTests", ["CLinux", "CProcessTestSupport", "Linux", "SocketModel"]),
     tests("NetlinkTests", ["FixtureTestSupport", "Linux", "Netlink", "NetlinkTestSupport", "SocketModel"]),
     tests(
       "EvidenceTests",

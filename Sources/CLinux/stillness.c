@@ -92,13 +92,21 @@ static void *read_all_the_time(void *argument) {
   return 0;
 }
 
-/* A thread without signals, which are the business of the others. */
-static bool starts_thread(struct portwhy_stillness *watch) {
+/* A thread without signals, which are the business of the others, on another processor than this one: the scheduler may put
+ * a new thread behind the one that made it, which gives its processor away only when the look is over. */
+static bool starts_thread(struct portwhy_stillness *watch, const cpu_set_t *processors) {
+  cpu_set_t others = *processors;
+  int here = sched_getcpu();
+  if (here >= 0 && here < CPU_SETSIZE) CPU_CLR(here, &others);
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return false;
+  if (CPU_COUNT(&others) > 0) pthread_attr_setaffinity_np(&attributes, sizeof others, &others);
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  int failure = pthread_create(&watch->thread, 0, read_all_the_time, watch);
+  int failure = pthread_create(&watch->thread, &attributes, read_all_the_time, watch);
   pthread_sigmask(SIG_SETMASK, &before, 0);
+  pthread_attr_destroy(&attributes);
   return failure == 0;
 }
 
@@ -123,7 +131,9 @@ static bool reads_in_time(struct portwhy_stillness *watch) {
 }
 
 struct portwhy_stillness *portwhy_watch_stillness(bool udp, int ipv4, int ipv6) {
+  /* A host of more processors than such a set has room for does not tell them: then the scheduler chooses. */
   cpu_set_t processors;
+  CPU_ZERO(&processors);
   if (sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) < 2) return 0;
   struct portwhy_stillness *watch = calloc(1, sizeof *watch);
   if (!watch) return 0;
@@ -131,7 +141,7 @@ struct portwhy_stillness *portwhy_watch_stillness(bool udp, int ipv4, int ipv6) 
   watch->ipv6 = ipv6;
   watch->udp = udp;
   watch->first = read_counts(watch);
-  if (!are_known(watch->first) || !starts_thread(watch)) {
+  if (!are_known(watch->first) || !starts_thread(watch, &processors)) {
     free(watch);
     return 0;
   }

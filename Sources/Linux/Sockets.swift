@@ -68,7 +68,13 @@ private func call<Name>(_ name: inout Name, _ body: (UnsafePointer<sockaddr>, so
 }
 
 /// if_nametoindex(3), which knows the alternative names of interfaces too (ip-link(8), `property add`).
+///
+/// For a name that no interface has, root's SIOCGIFINDEX loads the kernel module `netdev-NAME` (`dev_load`), and the name
+/// may come from a log that somebody else wrote: SO_BINDTODEVICE, which loads nothing, is asked first.
 package func interfaceIndex(named name: String) throws(SystemError) -> InterfaceIndex {
+  if let socket = try? Descriptor(newSocketOf: .ipv4, .udp) {
+    do throws(SystemError) { try socket.bind(toDevice: name) } catch { if error == .noDevice { throw error } }
+  }
   guard let index = InterfaceIndex(kernel: if_nametoindex(name)) else { throw .last }
   return index
 }

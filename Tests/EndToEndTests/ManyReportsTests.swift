@@ -81,6 +81,25 @@ struct ManyReportsTests {
     }
   }
 
+  @Test(
+    "confines itself before it reads a report (proc_pid_status(5), Seccomp)",
+    .enabled(if: sanitizer != "address", "NOT RUN: the address sanitizer does not let itself be confined"))
+  func confined() throws {
+    try inDirectory { directory in
+      let fifo = directory + "/report"
+      #expect(mkfifo(fifo, 0o600) == 0)
+      // Standard input has a writer that never writes: portwhy itself.
+      let portwhy = try RunningProgram(["--from", "-"], through: ["/bin/sh", "-c", #"exec "$0" "$@" <>\#(fifo)"#])
+      var isConfined = false
+      for _ in 0..<3000 where !isConfined {
+        usleep(10_000)
+        let status = try contents(of: "/proc/\(portwhy.pid)/status")
+        isConfined = status.contains("\nSeccomp:\t2\n") && status.contains("\nNoNewPrivs:\t1\n")
+      }
+      #expect(isConfined)
+    }
+  }
+
   @Test("folds what engines print, names what is no report, and ends as the worst host")
   func folded() throws {
     let (free, taken) = try NetworkNamespace.run { (_: inout NetworkNamespace) in

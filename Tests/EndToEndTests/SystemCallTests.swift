@@ -26,6 +26,9 @@ private let watched = [
   Watched(words: ["--probe", "PORT"]),
   // A kernel without a list of bound sockets has them looked for among all descriptors.
   Watched(words: ["127.0.0.1:1"], status: 0, duplicates: kernelListsBoundSockets ? false : nil),
+  Watched(words: ["[fe80::1%nosuch0]:1"], duplicates: nil),
+  Watched(words: ["--probe", "[fe80::1%nosuch0]:1"], duplicates: nil),
+  Watched(words: ["--device", "nosuch0", "PORT"], duplicates: nil),
   Watched(words: [], status: 0),
   Watched(words: ["---complete", "targets", ""], status: 0, duplicates: false),
   Watched(words: ["--explain"], status: 0, duplicates: false),

@@ -108,6 +108,8 @@ static void at_exit(
     link_target(process, (int)result, last->target, sizeof last->target);
     say(report, "duplicate\n");
   }
+  /* SIOCGIFINDEX and the like, which had the kernel look for a module of the interface's name first (dev_load). */
+  if (number == SYS_ioctl && result == -ENODEV) say(report, "module\n");
   if (!is_thread(process, main)) return;
   if (number == SYS_pipe2 || number == SYS_socketpair) say_descriptors(report, "inheritable", process, 3, 1);
   char target[256];

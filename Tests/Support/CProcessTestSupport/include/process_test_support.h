@@ -23,6 +23,15 @@ int test_unshare_mounts(void);
 int test_give_bind_capability(const char *path);
 int test_unshare_network(void);
 
+/* What a process that confined itself could do: 0 or errno of each. */
+struct test_confined {
+  int confines, reads, opens_to_read, opens_to_write, creates, maps_memory, maps_code, maps_a_file, makes_a_socket;
+  int signals, forks, executes;
+};
+
+/* Has a child call `confine` and then attempt everything; `path` is a file that is there. 0 on success. */
+int test_confined(int (*confine)(int), int reads_files, const char *path, struct test_confined *found);
+
 /* pipe2(2) with O_CLOEXEC, which Swift does not see. */
 int test_pipe(int ends[2]);
 
@@ -60,6 +69,7 @@ struct test_interruption {
      duplicate            it duplicated a descriptor of another process;
      kept N TARGET        it did so while it still had the duplicate before;
      call NAME            it made a system call that changes something;
+     module               it may have had a kernel module loaded for an interface that is not there;
      interrupted          the step was reached;
      left N TARGET        the descriptor was still open at its end.
    The exit status, 128 and the signal's number, or -1. */
