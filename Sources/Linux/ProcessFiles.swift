@@ -138,9 +138,11 @@ extension FileQuestion {
   /// child's own, and of another child somewhere else.
   fileprivate var place: String? {
     let path = what == PORTWHY_FILE_GROUP ? path.dropFirst(16) : path[...]
-    let names = path.split(separator: "/")
-    let isOfProc = !path.hasPrefix("/") || names.first == "proc"
-    guard let first = names.dropFirst(path.hasPrefix("/") && isOfProc ? 1 : 0).first, first != "self",
+    // By bytes: a combining mark behind a separator would make another character of it.
+    let names = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+    let isFromRoot = path.utf8.first == UInt8(ascii: "/")
+    let isOfProc = !isFromRoot || names.first == "proc"
+    guard let first = names.dropFirst(isFromRoot && isOfProc ? 1 : 0).first, first != "self",
       first != "thread-self"
     else { return nil }
     return (isOfProc ? "/proc/" : "/") + first

@@ -26,7 +26,7 @@ extension Invocation {
     case .unit: return .unit(value.contains(".") ? value : value + ".service")
     case .container: return .container(value)
     case .exe, .cwd:
-      guard value.hasPrefix("/") else { throw UsageError("--ours \(Shown(word)) is no full path") }
+      guard value.utf8.first == UInt8(ascii: "/") else { throw UsageError("--ours \(Shown(word)) is no full path") }
       return kind == .exe ? .executable(value) : .workingDirectory(withoutSlash(value))
     case .user:
       if given.has(.from), !value.isDecimal { return .user(value, uid: nil) }

@@ -50,6 +50,11 @@ struct OursPredicateTests {
     }
   }
 
+  @Test("takes a path whose first name begins with a combining mark")
+  func combiningMark() throws {
+    #expect(try ours("--ours exe=/\u{301}x 80").count == 1)
+  }
+
   @Test("leaves the names of users to the hosts of saved reports")
   func users() throws {
     let predicates = try ours("--from f --ours user=www-data")

@@ -26,7 +26,7 @@ private func fuzzGroup(_ text: String) {
   if let unit = group.unit { require(unit.contains("."), "a unit has a type") }
   require(group.engine == nil || group.container != nil, "an engine runs a container")
   if let path = group.unifiedPath {
-    require(path.hasPrefix("/") && text.utf8.contains(path.utf8), "a path of the text")
+    require(path.utf8.first == UInt8(ascii: "/") && text.utf8.contains(path.utf8), "a path of the text")
   }
 }
 
