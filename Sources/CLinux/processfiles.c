@@ -167,7 +167,7 @@ static int find(int32_t process) {
 
 static int32_t silent[4];
 
-int portwhy_is_silent(int32_t process) {
+static int is_silent(int32_t process) {
   for (int place = 0; place < 4; place++)
     if (silent[place] == process) return 1;
   return portwhy_is_stuck_at(portwhy_reader.errand->kind, (uint32_t)process);
@@ -175,7 +175,7 @@ int portwhy_is_silent(int32_t process) {
 
 int portwhy_begins(int32_t process) {
   note_step(process);
-  if (!portwhy_is_silent(process)) return 1;
+  if (!is_silent(process)) return 1;
   portwhy_tell(process, PORTWHY_FRAME_SILENT, 0, 0, 0);
   return 0;
 }
@@ -183,7 +183,7 @@ int portwhy_begins(int32_t process) {
 static int find_leader(int32_t process) {
   int32_t group = portwhy_reader.group, session = portwhy_reader.session;
   if (group == process || group <= 0 || session <= 0 || session == group) return EINVAL;
-  if (portwhy_is_silent(group) || portwhy_is_silent(session) || portwhy_is_silent(1)) return EAGAIN;
+  if (is_silent(group) || is_silent(session) || is_silent(1)) return EAGAIN;
   int error = find(group);
   /* Where process 1 cannot be seen /proc hides processes, and a leader may only be hidden. */
   int is_gone = portwhy_means_gone(error) && find(1) == 0 && find(session) == 0;

@@ -3,13 +3,9 @@
 #include "processes.h"
 #include "CLinux.h"
 #include <limits.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 
 enum { most_processes = 1 << 22 };  /* PID_MAX_LIMIT */
@@ -25,10 +21,6 @@ struct request {
   unsigned char *known;
   uint32_t missing;
   int is_over;
-  /* Descriptors and processes that were looked at. */
-  uint64_t turns;
-  /* What the scout says of the process that is looked at; 0 where it does not look. */
-  const unsigned char *scouted;
   /* So many of the questions are asked of a process. */
   uint32_t asked;
   /* The parents of who was found. */
@@ -124,20 +116,13 @@ static uint64_t processor_microseconds(void) {
   return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_nsec / 1000u;
 }
 
-/* What a scout says of a process. */
-enum { NOBODY_LOOKED, IS_LOOKED_AT, HAS_NONE, HAS_SOME };
-
-static int has_none(const unsigned char *scouted) {
-  return scouted && __atomic_load_n(scouted, __ATOMIC_ACQUIRE) == HAS_NONE;
-}
-
-/* Whether no more is to be looked at, or not in this process. The clock is asked now and then, as reading it costs a hundredth
- * of a look. */
+/* Whether no more is to be looked at. The clock is asked now and then, as reading it costs a hundredth of a look. */
 static int is_over(struct request *request) {
+  static unsigned looked;
   if (request->head.whom == PORTWHY_YOUNGEST_HOLDERS && request->missing == 0) return 1;
-  if (++request->turns % 64 != 0) return request->is_over;
-  if (request->head.microseconds != 0 && processor_microseconds() >= request->head.microseconds) request->is_over = 1;
-  return request->is_over || has_none(request->scouted);
+  if (request->head.microseconds == 0) return 0;
+  if (++looked % 64 == 0 && processor_microseconds() >= request->head.microseconds) request->is_over = 1;
+  return request->is_over;
 }
 
 struct looking {
@@ -228,8 +213,6 @@ static void look_at_files(struct request *request, int32_t process) {
 struct list {
   int32_t *numbers;
   uint32_t count, room;
-  /* The size of /proc/PID/fd tells how many descriptors there are, since Linux 6.2. */
-  int has_sizes;
 };
 
 static int note_number(int32_t number, const char *name, void *with) {
@@ -252,143 +235,6 @@ static int note_number(int32_t number, const char *name, void *with) {
   return ++list->count < most_processes;
 }
 
-/* ---- a second process that looks ----
- *
- * It goes through the list from its end and only finds out of whom there is nothing to tell, which is nearly everybody: he
- * needs no look of the child's own. The child waits for it nowhere, so that nobody can hold up both. */
-
-enum {
-  turns_without_scout = 1024,  /* who has looked at so much is not done in a moment */
-  many_descriptors = 1024      /* the large ones come first, so that none of them is left for the end */
-};
-
-struct scout {
-  pid_t process;
-  /* For each place of the list what the scout says of it; whoever takes a place first has it. Memory of both. */
-  unsigned char *places;
-  uint32_t count;
-};
-
-static int takes(unsigned char *place) {
-  unsigned char nobody = NOBODY_LOOKED;
-  return __atomic_compare_exchange_n(place, &nobody, IS_LOOKED_AT, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-
-/* In the scout: 0 once there is something to tell, or it is not known. */
-static int scout_descriptor(int32_t number, const char *name, void *with) {
-  (void)number;
-  struct looking *looking = with;
-  const struct request *request = looking->request;
-  int error;
-  uint64_t inode = socket_inode(looking->directory, name, &error);
-  int is_told = (error != 0 && !portwhy_means_gone(error)) || is_over(looking->request);
-  if (inode != 0) is_told |= (place_of(request, inode) >= 0) == (request->head.whom == PORTWHY_HOLDERS);
-  looking->has_told = is_told;
-  return !is_told;
-}
-
-static unsigned char scouted(struct request *request, int32_t process) {
-  struct looking looking = {.request = request, .directory = open_process(process, "/fd")};
-  if (looking.directory < 0) return HAS_SOME;
-  int error = for_each_number(looking.directory, scout_descriptor, &looking);
-  close(looking.directory);
-  return error != 0 || looking.has_told ? HAS_SOME : HAS_NONE;
-}
-
-/* How many descriptors a process has; before Linux 6.2, where sizes say nothing, 1. */
-static uint64_t size_of(const struct list *list, int32_t process) {
-  char path[32];
-  struct stat status;
-  snprintf(path, sizeof path, "%d/fd", (int)process);
-  return list->has_sizes && fstatat(portwhy_reader.proc, path, &status, 0) == 0 ? (uint64_t)status.st_size : 1;
-}
-
-static void scout_all(struct request *request, const struct list *list, const struct scout *scout, uint64_t least) {
-  for (uint32_t turn = scout->count; turn-- > 0 && !request->is_over;) {
-    int32_t process = list->numbers[turn];
-    if (process <= request->head.after) return;
-    if ((least > 0 && size_of(list, process) < least) || !takes(scout->places + turn)) continue;
-    unsigned char found = portwhy_is_silent(process) ? HAS_SOME : scouted(request, process);
-    __atomic_store_n(scout->places + turn, found, __ATOMIC_RELEASE);
-  }
-}
-
-static _Noreturn void be_scout(struct request *request, const struct list *list, const struct scout *scout, int processor) {
-  /* The pipe, which tells the other side when the child has ended. */
-  close(0);
-  cpu_set_t others;
-  if (sched_getaffinity(0, sizeof others, &others) == 0 && processor >= 0 && processor < CPU_SETSIZE) {
-    CPU_CLR(processor, &others);
-    sched_setaffinity(0, sizeof others, &others);
-  }
-  request->scouted = 0;
-  if (list->has_sizes) scout_all(request, list, scout, many_descriptors);
-  scout_all(request, list, scout, 0);
-  _exit(0);
-}
-
-/* Where there is a second processor; at this place of the list. */
-static void start_scout(struct request *request, const struct list *list, struct scout *scout, uint32_t turn) {
-  cpu_set_t processors;
-  scout->count = list->count;
-  if (sched_getaffinity(0, sizeof processors, &processors) != 0 || CPU_COUNT(&processors) < 2) return;
-  void *shared = mmap(0, list->count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED) return;
-  scout->places = shared;
-  memset(scout->places, IS_LOOKED_AT, turn);
-  int processor = sched_getcpu();
-  pid_t child = getpid(), process = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
-  if (process == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != child) _exit(0);
-    be_scout(request, list, scout, processor);
-  }
-  scout->process = process;
-}
-
-/* It has ended, or is held up: then it ends once it is let go of, and is not waited for. */
-static void end_scout(struct scout *scout) {
-  const struct timespec moment = {0, 20000};
-  if (!scout->places) return;
-  if (scout->process > 0) kill(scout->process, SIGKILL);
-  for (int turn = 0; scout->process > 0 && turn < 100 && waitpid(scout->process, 0, WNOHANG | __WALL) == 0; turn++) {
-    nanosleep(&moment, 0);
-  }
-  munmap(scout->places, scout->count);
-  scout->places = 0;
-}
-
-/* The processes of the list; 0, or errno. */
-static int look_at_list(struct request *request, const struct list *list, struct scout *scout) {
-  uint32_t whom = request->head.whom;
-  int is_downwards = whom == PORTWHY_YOUNGEST_HOLDERS;
-  int wants_scout = whom == PORTWHY_HOLDERS || whom == PORTWHY_HOLDERS_OF_OTHERS;
-  uint64_t descriptors = 0;
-  for (uint32_t turn = 0; turn < list->count && !is_over(request); turn++) {
-    int32_t process = list->numbers[is_downwards ? list->count - 1 - turn : turn], after = request->head.after;
-    if (after != 0 && (is_downwards ? process >= after : process <= after)) continue;
-    if (!portwhy_begins(process)) continue;
-    if (whom == PORTWHY_EVERYBODY) {
-      look_at_files(request, process);
-      continue;
-    }
-    /* Most kernel threads have none: on an idle host more than half of all processes. */
-    uint64_t size = size_of(list, process);
-    if (size == 0) continue;
-    if (wants_scout && request->turns + size > turns_without_scout) {
-      start_scout(request, list, scout, turn);
-      wants_scout = 0;
-    }
-    unsigned char *place = scout->places ? scout->places + turn : 0;
-    request->scouted = place && !takes(place) ? place : 0;
-    /* Duplicates are no more files: thousands of processes may share a table of them. */
-    if (has_none(request->scouted) || look_at_descriptors(request, process)) descriptors += size;
-    request->scouted = 0;
-    if (request->head.many_files != 0 && descriptors / 4 >= request->head.many_files) return E2BIG;
-  }
-  return request->is_over && whom == PORTWHY_HOLDERS ? ETIME : 0;
-}
-
 /* Goes through all processes; 0, or errno. */
 static int look_at_all(struct request *request) {
   static struct list list;
@@ -401,11 +247,27 @@ static int look_at_all(struct request *request) {
   portwhy_tell(0, PORTWHY_FRAME_LISTED, has_first ? 0 : ENOENT, &list.count, sizeof list.count);
   int is_downwards = request->head.whom == PORTWHY_YOUNGEST_HOLDERS;
   if (is_downwards) request->found = portwhy_child_memory(request->head.inodes + 1);
-  list.has_sizes = fstatat(portwhy_reader.proc, "self/fd", &status, 0) == 0 && status.st_size > 0;
-  struct scout scout = {0};
-  error = look_at_list(request, &list, &scout);
-  end_scout(&scout);
-  return error;
+  /* Where this process seems to have no descriptors, sizes say nothing: before 6.2. */
+  int sizes_count = fstatat(portwhy_reader.proc, "self/fd", &status, 0) == 0 && status.st_size > 0;
+  uint64_t descriptors = 0;
+  for (uint32_t turn = 0; turn < list.count && !is_over(request); turn++) {
+    int32_t process = list.numbers[is_downwards ? list.count - 1 - turn : turn], after = request->head.after;
+    if (after != 0 && (is_downwards ? process >= after : process <= after)) continue;
+    if (!portwhy_begins(process)) continue;
+    if (request->head.whom == PORTWHY_EVERYBODY) {
+      look_at_files(request, process);
+      continue;
+    }
+    /* Most kernel threads have none: on an idle host more than half of all processes. */
+    char path[32];
+    snprintf(path, sizeof path, "%d/fd", (int)process);
+    uint64_t size = sizes_count && fstatat(portwhy_reader.proc, path, &status, 0) == 0 ? (uint64_t)status.st_size : 1;
+    if (size == 0) continue;
+    /* Duplicates are no more files: thousands of processes may share a table of them. */
+    if (look_at_descriptors(request, process)) descriptors += size;
+    if (request->head.many_files != 0 && descriptors / 4 >= request->head.many_files) return E2BIG;
+  }
+  return request->is_over && request->head.whom == PORTWHY_HOLDERS ? ETIME : 0;
 }
 
 static void look_at_parents(struct request *request, int32_t process) {

@@ -23,9 +23,6 @@ void portwhy_ask_file(int directory, int32_t process, const struct portwhy_file_
 /* Notes whom is looked at, so that he can be named; 0 where he is passed over. */
 int portwhy_begins(int32_t process);
 
-/* Whether he is one that is passed over. */
-int portwhy_is_silent(int32_t process);
-
 /* Memory that is never given back, without malloc(3): another thread of the parent may have been in it. */
 void *portwhy_child_memory(size_t size);
 

@@ -1,4 +1,3 @@
-import CProcessTestSupport
 import Glibc
 import Linux
 import SocketModel
@@ -62,33 +61,6 @@ struct ProcessFilesTests {
       let tooMany = told([.names(directory, limit: 1000)])
       #expect(tooMany.names(directory) == nil && tooMany.error(directory) == .argumentTooLong)
       #expect(told([.names(directory + "/name1")]).error(directory + "/name1") == .notADirectory)
-    }
-  }
-
-  /// So many that a second process looks, too.
-  @Test("of those who hold a socket are all found among many files, in their order, each with what is his")
-  func crowd() throws {
-    var members = [test_crowd_member](repeating: test_crowd_member(), count: 8)
-    let count = Int32(members.count)
-    defer { test_end_crowd(members, count) }
-    try #require(test_start_crowd(3000, &members, count) == 0)
-    let asked = members.filter { $0.pid % 2 == 0 }
-    let others = members.filter { $0.pid % 2 != 0 }
-    for _ in 0..<20 {
-      let holders = ProcessFiles.asked(
-        ProcessQuestion(.holders(of: asked.map(\.inode)), [.contents("comm")]))
-      #expect(holders.end == .done && holders.silent.isEmpty)
-      #expect(holders.processes.map(\.pid) == asked.map(\.pid).sorted())
-      for process in holders.processes {
-        let member = try #require(asked.first { $0.pid == process.pid })
-        #expect(process.descriptors == [SocketDescriptor(number: member.number, inode: member.inode)])
-        #expect(process.isWhole && process.command != nil)
-      }
-      let rest = ProcessFiles.asked(
-        ProcessQuestion(.holdersOfOthers(than: asked.map(\.inode)), [.contents("comm")]))
-      let found = Set(rest.processes.flatMap { process in process.descriptors.map(\.inode) })
-      #expect(rest.end == .done && found.isSuperset(of: others.map(\.inode)))
-      #expect(found.isDisjoint(with: asked.map(\.inode)))
     }
   }
 

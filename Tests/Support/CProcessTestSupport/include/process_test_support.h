@@ -32,16 +32,6 @@ struct test_confined {
 /* Has a child call `confine` and then attempt everything; `path` is a file that is there. 0 on success. */
 int test_confined(int (*confine)(int), int reads_files, const char *path, struct test_confined *found);
 
-/* A process with many files open, and the one socket among them. */
-struct test_crowd_member {
-  int32_t pid, number;
-  uint64_t inode;
-};
-
-/* Starts so many of them with so many files each; 0 once each has all of its own. */
-int test_start_crowd(int32_t files, struct test_crowd_member *members, int32_t count);
-void test_end_crowd(const struct test_crowd_member *members, int32_t count);
-
 /* pipe2(2) with O_CLOEXEC, which Swift does not see. */
 int test_pipe(int ends[2]);
 
