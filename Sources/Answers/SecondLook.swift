@@ -43,6 +43,9 @@ enum SecondLook {
     var wasStill = false
     let known = KnownSockets(sockets, transport, ports, own: own)
     let counts = gathering.socketCounts()
+    // What is only bound is not counted. It leaves its port by its end, which is announced; that another one took the port
+    // before shows in no number. A UDP port's sockets lie in one place, which is locked while it is walked through.
+    let ends = SocketEvents(ByTransport(tcp: transport == .tcp ? ports : nil, udp: nil))
     do throws(NetlinkError) {
       for round in 0..<rounds {
         if round > 0, transport == .tcp {
@@ -57,7 +60,7 @@ enum SecondLook {
             try known.areAll(.all, isAsked)
           }
           if !look.value { return false }
-          wasStill = look.isSure
+          wasStill = look.isSure && (transport == .udp || ends.tellOfNone())
         }
         if wasStill, !changeable || round + 1 >= ofChangeable { return true }
       }

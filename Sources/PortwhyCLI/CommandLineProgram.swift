@@ -14,6 +14,8 @@ public enum CommandLineProgram {
   /// `start` has the same words as they came, for `-- COMMAND`. After a command that a signal ended, this process ends the
   /// same way.
   package static func run(_ arguments: [String], start: ProgramStart) -> Int32 {
+    // The first process of a container need not wait for what it did not start.
+    defer { Errand.reap() }
     SystemCalls.occupyClosedStandardDescriptors()
     // COMMAND gets them as they were.
     rememberSignals()

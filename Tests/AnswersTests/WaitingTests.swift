@@ -214,6 +214,22 @@ struct KernelWaitTests {
     #expect(heard == [.momentCame, .socketGone, .momentCame])
   }
 
+  @Test("that one of two bound sockets has ended is told, so that no look beside them counts as still")
+  func boundInTurn() throws {
+    try NetworkNamespace.run { (namespace: inout NetworkNamespace) in
+      let port = try namespace.freshPort()
+      let events = SocketEvents(ByTransport(tcp: port.rawValue...port.rawValue, udp: nil))
+      let isFirst = events.tellOfNone()
+      #expect(isFirst)
+      var rest = 300
+      try MovingSocket.boundInTurn.move(port, isBound: {}) {
+        rest -= 1
+        return rest < 0
+      }
+      while events.tellOfNone() {}
+    }
+  }
+
   @Test("gives up with the answer of the last look, and ends when the socket in the way has gone")
   func ends() throws {
     let result = try NetworkNamespace.run { namespace in

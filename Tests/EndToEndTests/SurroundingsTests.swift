@@ -65,6 +65,20 @@ struct SurroundingsTests {
     #expect(free == Ending(status: 0, output: "", errors: ""))
   }
 
+  @Test("leaves no child to whoever gets its orphans", arguments: [["-q"], ["--json"], ["--no-bpf"]])
+  func orphans(_ options: [String]) throws {
+    // prctl(2) PR_SET_CHILD_SUBREAPER
+    let adopts = """
+      syscall(-e '/lib64/ld-linux-x86-64.so.2' ? 157 : 167, 36, 1, 0, 0, 0) == 0 or die;
+      my $status = system(@ARGV) >> 8; my $left = 0; $left++ while waitpid(-1, 0) > 0;
+      print STDERR "$left left"; exit $status
+      """
+    let ending = try besideListener { port in
+      try portwhy(options + [port], Start(through: ["/usr/bin/perl", "-e", adopts, "--"]))
+    }
+    #expect(ending.status == 1 && ending.errors == "0 left")
+  }
+
   @Test("a file that may not grow is an error: status 70 and one line")
   func noRoom() throws {
     let ending = try inDirectory { directory in

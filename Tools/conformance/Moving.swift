@@ -16,7 +16,7 @@ func runMoving(_ settings: Settings) -> Int32 {
           guard try moving.receive() == "bound" else { throw SystemError.invalidArgument }
           var looking = try LookingProcess(reader)
           var said: [String: Int] = [:]
-          let attempt = Attempt(way.transport, .v4(.loopback))
+          let attempt = Attempt(way.transport, way.address)
           for _ in 0..<settings.scenarios {
             let answer = try looking.ask(PlanLine(attempt, port), .open).answer
             let outcomes = answer?.outcomes ?? []

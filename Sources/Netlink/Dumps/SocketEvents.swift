@@ -72,6 +72,15 @@ package struct SocketEvents: ~Copyable {
     }
   }
 
+  /// Whether no socket on one of the ports has gone since the last question; false, too, where nobody would tell. A moment may
+  /// pass before the kernel announces one.
+  package func tellOfNone() -> Bool {
+    switch socket {
+    case nil: false
+    case .some: !takeAnnouncements()
+    }
+  }
+
   private var descriptor: Int32 {
     switch socket {
     case .some(let socket): socket.descriptor

@@ -1,8 +1,9 @@
 package import SocketModel
 
-/// A socket that stays bound to 127.0.0.1 the whole time and moves between the kernel's tables, or changes its options:
-/// every bind to its port fails at every moment, or one with both options works at every moment (`isShared`). A walk through
-/// the tables one after the other may miss it, or see what it was at one moment beside what it was at another.
+/// A socket that stays bound to 127.0.0.1 the whole time and moves between the kernel's tables, or changes its options, or
+/// two sockets of which always one is bound: every bind to its port fails at every moment, or one with both options works at
+/// every moment (`isShared`). A walk through the tables one after the other may miss it, or see what it was at one moment
+/// beside what it was at another.
 package enum MovingSocket: String, Sendable, CaseIterable {
   /// listen(2) and shutdown(2) without a pause.
   case listen
@@ -18,6 +19,10 @@ package enum MovingSocket: String, Sendable, CaseIterable {
   case shared
   /// The same with a millisecond between.
   case sharedSlowly = "shared-slowly"
+  /// Two TCP sockets, one of which is bound before the other is closed, at two places of the table of bound sockets.
+  case boundInTurn = "bound-in-turn"
+  /// The same with half a millisecond between.
+  case boundInTurnSlowly = "bound-in-turn-slowly"
   /// Two UDP sockets, of which always one or both have no SO_REUSEADDR.
   case inTurn = "in-turn"
   /// The same with a millisecond between.
@@ -26,11 +31,18 @@ package enum MovingSocket: String, Sendable, CaseIterable {
   package var transport: TransportProtocol { self == .inTurn || self == .inTurnSlowly ? .udp : .tcp }
   /// A bind with SO_REUSEADDR and SO_REUSEPORT works at every moment.
   package var isShared: Bool { self == .shared || self == .sharedSlowly }
-  private var isSlow: Bool { [.listenSlowly, .optionSlowly, .sharedSlowly, .inTurnSlowly].contains(self) }
+  /// Where no bind works at any moment, or that one.
+  package var address: IPAddress { isOfTwo ? .v4(.any) : .v4(.loopback) }
+  /// Of two sockets, TCP: none of them is ever anything but bound.
+  package var isOfTwo: Bool { self == .boundInTurn || self == .boundInTurnSlowly }
+  private var isSlow: Bool {
+    [.listenSlowly, .optionSlowly, .sharedSlowly, .inTurnSlowly, .boundInTurnSlowly].contains(self)
+  }
 
   /// Moves it until `isOver`; calls `isBound` when the port is taken.
   package func move(_ port: Port, isBound: () -> Void, until isOver: () -> Bool) throws(SystemError) {
     if transport == .udp { return try changeInTurn(port, isBound: isBound, until: isOver) }
+    if isOfTwo { return try bindInTurn(port, isBound: isBound, until: isOver) }
     let own = try SystemCalls.socket(family: 2, type: 1)
     defer { SystemCalls.close(own) }
     if isShared { try SystemCalls.setOption(own, .reuseaddr, 1) }
@@ -68,6 +80,31 @@ package enum MovingSocket: String, Sendable, CaseIterable {
         try SystemCalls.shutdown(own, how: 2)
         pause()
       }
+    }
+  }
+
+  private func bindInTurn(_ port: Port, isBound: () -> Void, until isOver: () -> Bool) throws(SystemError) {
+    func bound(_ place: UInt8) throws(SystemError) -> Int32 {
+      let socket = try SystemCalls.socket(family: 2, type: 1)
+      do throws(SystemError) {
+        try SystemCalls.bind(socket, SocketAddress(.v4(IPv4Address(127, 0, 0, place)), port: port.rawValue))
+        return socket
+      } catch {
+        SystemCalls.close(socket)
+        throw error
+      }
+    }
+    var places: (now: UInt8, next: UInt8) = (5, 9)
+    var own = try bound(places.now)
+    defer { SystemCalls.close(own) }
+    isBound()
+    while !isOver() {
+      // Who looks may have a duplicate of the one before for a moment.
+      guard let next = try? bound(places.next) else { continue }
+      SystemCalls.close(own)
+      own = next
+      places = (places.next, places.now)
+      pause()
     }
   }
 
