@@ -9,7 +9,7 @@ import SocketModel
 // shutdown(2), connect(2) to AF_UNSPEC, a connection that is refused) is in no part of it, though its port is taken the
 // whole time. A dump that takes more than one message goes on by counting, so that one that goes may hide one that
 // stays. Before an ok, of whichever options, the tables are asked again. A look during which no socket moved (`Stillness`)
-// is a snapshot, and one of them is enough.
+// and none of the port ended (`SocketEvents`) is a snapshot, and one of them is enough.
 //
 // Nor are the options of the dump's moment. Between two looks at the tables they are asked again, each together with what
 // it is weighed with: whether the socket listens, its device, its owner. What changes without moving (the address of a

@@ -1,7 +1,8 @@
 /* Whether sockets move between the kernel's tables while these are walked. /proc/net/sockstat tells how many TCP sockets are
  * in the tables of listeners and of connections and how many UDP sockets are bound (kernel function
  * `sock_prot_inuse_get`; TIME_WAIT does not count), and every move between one of the two and being only bound changes
- * that number. A second thread reads it all the time. */
+ * that number. A second thread reads it all the time. A TCP socket that is only bound is not counted: that one of these ends
+ * does not show here. */
 #ifndef PORTWHY_STILLNESS_H
 #define PORTWHY_STILLNESS_H
 
