@@ -123,7 +123,7 @@ struct BindOrderTests {
   func histories(_ row: TwoHistories) throws {
     var works = try observe(row.works, row, bpf: false)
     var fails = try observe(row.fails, row, bpf: false)
-    // The chains of UDP belong to the whole host: sockets of other tests may crowd one of them for a moment.
+    // UDP: the chains of two addresses are one in one of 128 namespaces (`udpTableSlots`).
     for _ in 0..<4 where [works.actual, fails.actual] != ["ok", "in-use"] {
       works = try observe(row.works, row, bpf: false)
       fails = try observe(row.fails, row, bpf: false)

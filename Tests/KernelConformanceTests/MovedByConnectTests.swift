@@ -55,8 +55,13 @@ struct MovedByConnectTests {
       MovedByConnect(testDescription: "and back to the wildcard", second: "0.0.0.0", comesBack: true),
     ])
   func order(_ situation: MovedByConnect) throws {
-    let late = try situation.observe(connectsFirst: false)
-    let early = try situation.observe(connectsFirst: true)
+    var late = try situation.observe(connectsFirst: false)
+    var early = try situation.observe(connectsFirst: true)
+    // The chains of two addresses are one in one of 128 namespaces (`udpTableSlots`).
+    for _ in 0..<4 where [late.actual, early.actual] != ["ok", "in-use"] {
+      late = try situation.observe(connectsFirst: false)
+      early = try situation.observe(connectsFirst: true)
+    }
     #expect(late.sockets == early.sockets)
     #expect([late.actual, early.actual] == ["ok", "in-use"])
     #expect([late.predicted, early.predicted] == ["?", "?"])

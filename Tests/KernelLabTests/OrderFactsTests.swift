@@ -101,7 +101,9 @@ private let lateListens: [LateListen] = [
 struct OrderFactsTests {
   @Test("order", arguments: orderFacts)
   func order(_ fact: KernelFact) throws {
-    let observed = try fact.observe()
+    var observed = try fact.observe()
+    // The chains of 0.0.0.0 and of another address are one in one of 128 namespaces (`udpTableSlots`).
+    for _ in 0..<4 where fact.attempt.transport == .udp && observed != fact.expected { observed = try fact.observe() }
     #expect(observed == fact.expected)
   }
 
