@@ -589,6 +589,7 @@ struct LikelyTests {
         for blanked in UnknownFactsTests.blankings(of: known) {
           let snapshot = Snapshot(host: openHost(), sockets: [blanked])
           let all = withLikelyOutcomes(outcomes(of: planned, in: snapshot), of: planned, in: snapshot)
+          guard all.contains(where: { $0.likely != nil }) else { continue }
           let completions = Self.completions(of: blanked).map {
             outcomes(of: planned, in: Snapshot(host: openHost(), sockets: [$0]))
           }
@@ -609,12 +610,15 @@ struct LikelyTests {
 
   /// The socket with each value in the place of each fact that is not known.
   private static func completions(of blanked: SocketObservation) -> [SocketObservation] {
-    (0..<16).map { mask in
+    let unknown =
+      (blanked.reuseaddr.sure == nil ? 1 : 0) + (blanked.reuseport.sure == nil ? 2 : 0)
+      + (blanked.family == .ipv6 && blanked.v6only?.sure == nil ? 4 : 0) + (blanked.uid == nil ? 8 : 0)
+    return (0..<16).filter { $0 & ~unknown == 0 }.map { mask in
       var whole = blanked
-      if blanked.reuseaddr.sure == nil { whole.reuseaddr = .known(mask & 1 != 0, .sockDiag) }
-      if blanked.reuseport.sure == nil { whole.reuseport = .known(mask & 2 != 0, .sockDiag) }
-      if blanked.family == .ipv6, blanked.v6only?.sure == nil { whole.v6only = .known(mask & 4 != 0, .sockDiag) }
-      if blanked.uid == nil { whole.uid = mask & 8 != 0 ? 1000 : 5 }
+      if unknown & 1 != 0 { whole.reuseaddr = .known(mask & 1 != 0, .sockDiag) }
+      if unknown & 2 != 0 { whole.reuseport = .known(mask & 2 != 0, .sockDiag) }
+      if unknown & 4 != 0 { whole.v6only = .known(mask & 4 != 0, .sockDiag) }
+      if unknown & 8 != 0 { whole.uid = mask & 8 != 0 ? 1000 : 5 }
       return whole
     }
   }

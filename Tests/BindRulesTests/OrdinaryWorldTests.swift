@@ -72,7 +72,7 @@ struct OrdinaryAgreementTests {
   func order() {
     var random = Numbers(state: 20_261_129)
     var likely = 0
-    for _ in 0..<6_000 {
+    for _ in 0..<1_500 {
       var texts: [String] = []
       for _ in 0..<random.pick([1, 2, 3]) {
         texts.append("LISTEN " + random.pick(["0.0.0.0", "::", "::", "::ffff:0.0.0.0", "127.0.0.1", "::1"]))
@@ -96,7 +96,7 @@ struct OrdinaryAgreementTests {
       likely += answers[0].contains("(") ? 1 : 0
       #expect(Set(answers).count == 1, "\(planned) beside \(texts): \(answers)")
     }
-    #expect(likely > 1_000)
+    #expect(likely > 250)
   }
 
   @Test("gives each set of sockets the likely answer that the same sockets have where everything of them is known")

@@ -50,7 +50,7 @@ struct CrowdedPortTests {
   /// square.
   @Test("is explained", arguments: [SocketState.established, .listen, .close])
   func explained(_ state: SocketState) {
-    #expect(explanation(crowd(8_000, state), transport: state == .close ? .udp : .tcp).cause != nil)
+    #expect(explanation(crowd(2_000, state), transport: state == .close ? .udp : .tcp).cause != nil)
   }
 
   @Test(
