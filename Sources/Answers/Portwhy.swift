@@ -59,6 +59,7 @@ public enum Portwhy {
   ) throws(PortwhyError) -> (report: Report, gathering: Gathering) {
     let started = Clock.now
     defer { Errand.reap() }
+    _ = Errand.takeRefusal()
     var gathering = try Gathering(question, evidenceSources)
     let deep = question.isDeep && !question.isVerdictOnly ? DeepFindings(question.portsByTransport) : nil
     var targets: [TargetReport] = []
@@ -84,6 +85,7 @@ public enum Portwhy {
     if gathering.vanished > 0, !question.isVerdictOnly { targets[0].notes.append(.vanished(gathering.vanished)) }
     gathering.addSilentFiles()
     if let silent = deep?.silent { gathering.add(silent: silent) }
+    if let error = Errand.takeRefusal() { gathering.add(silent: .unstarted(error)) }
     if gathering.visibility.reasons.contains(.noAnswer), !question.isVerdictOnly {
       targets[0].notes.append(.noAnswer(gathering.visibility.silent))
     }

@@ -92,8 +92,11 @@ static struct {
   _Atomic uint32_t step;
 } stuck[PORTWHY_ERRAND_KINDS + 1][most_stuck];
 
-/* Who reads /proc goes on behind the process that keeps it waiting; others ask one thing, so a second would be stuck too. */
-static int may_be_stuck(int kind) { return kind == PORTWHY_ERRAND_PROCESSES ? most_stuck : 1; }
+/* Who reads /proc or memory goes on behind the process that keeps it waiting; others ask one thing, so a second would be
+ * stuck too. */
+static int may_be_stuck(int kind) {
+  return kind == PORTWHY_ERRAND_PROCESSES || kind == PORTWHY_ERRAND_MEMORY ? most_stuck : 1;
+}
 
 int portwhy_is_blocked_by_stuck(int kind) {
   int count = 0;
@@ -142,6 +145,19 @@ static long start_process(void) {
   return process;
 }
 
+static _Thread_local int refused;
+
+int portwhy_take_refused_child(void) {
+  int error = refused;
+  refused = 0;
+  return error;
+}
+
+static int refuse(int error) {
+  refused = error;
+  return error;
+}
+
 int portwhy_start_child(struct portwhy_errand *errand, int kind, uint32_t slots, size_t more, int source,
                         int *is_child) {
   int ends[2];
@@ -152,14 +168,14 @@ int portwhy_start_child(struct portwhy_errand *errand, int kind, uint32_t slots,
   size_t head = 64;
   errand->size = head + slots * sizeof(struct portwhy_socket_answer) + more;
   void *shared = mmap(0, errand->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED) return errno;
+  if (shared == MAP_FAILED) return refuse(errno);
   errand->state = shared;
   errand->answers = (void *)((char *)shared + head);
   for (uint32_t slot = 0; slot < slots && more == 0; slot++) errand->answers[slot].error = PORTWHY_NOT_ASKED;
   if (more > 0 ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) : (int)syscall(SYS_pipe2, ends, O_CLOEXEC)) {
     int error = errno;
     munmap(shared, errand->size);
-    return error;
+    return refuse(error);
   }
   long process = start_process();
   int error = errno;
@@ -173,7 +189,7 @@ int portwhy_start_child(struct portwhy_errand *errand, int kind, uint32_t slots,
   if (process < 0) {
     close(ends[0]);
     munmap(shared, errand->size);
-    return error;
+    return refuse(error);
   }
   errand->process = (int32_t)process;
   errand->pipe = ends[0];

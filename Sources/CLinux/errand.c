@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -335,6 +336,16 @@ int portwhy_start_netlink(struct portwhy_errand *errand, const struct portwhy_ne
   int error = portwhy_start_child(errand, PORTWHY_ERRAND_NETLINK, 0, 0, -1, &is_child);
   if (!is_child) return error;
   portwhy_finish_child(errand, ask_kernel_all(requests, count));
+}
+
+int portwhy_start_remembering(struct portwhy_errand *errand, int32_t thread, uint64_t address, uint32_t size) {
+  char bytes[128];
+  int is_child;
+  int error = portwhy_start_child(errand, PORTWHY_ERRAND_MEMORY, 0, 0, -1, &is_child);
+  if (!is_child) return error;
+  struct iovec here = {bytes, size < sizeof bytes ? size : sizeof bytes}, there = {(void *)(uintptr_t)address, here.iov_len};
+  ssize_t got = process_vm_readv(thread, &here, 1, &there, 1, 0);
+  portwhy_finish_child(errand, got < 0 ? errno : portwhy_write_all(bytes, (size_t)got));
 }
 
 int portwhy_start_calling(struct portwhy_errand *errand) {

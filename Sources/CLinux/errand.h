@@ -77,6 +77,7 @@ enum {
   PORTWHY_ERRAND_FILES,      /* files of /proc that call what belongs to the process: its memory, its descriptors */
   PORTWHY_ERRAND_NETLINK,
   PORTWHY_ERRAND_CALLS,
+  PORTWHY_ERRAND_MEMORY,
   PORTWHY_ERRAND_KINDS
 };
 
@@ -95,6 +96,10 @@ int portwhy_start_copying(struct portwhy_errand *errand, int descriptor);
 
 /* Starts a child that calls bind(2) and listen(2) with the descriptor -1; the errno of each is the error of an answer. */
 int portwhy_start_calling(struct portwhy_errand *errand);
+
+/* Starts a child that reads `size` bytes of a thread's memory, 128 at most, into `errand->pipe` (process_vm_readv(2)): pages of
+ * a file system in user space come when its server wants, and no signal ends the wait. 0, or errno. */
+int portwhy_start_remembering(struct portwhy_errand *errand, int32_t thread, uint64_t address, uint32_t size);
 
 /* A netlink(7) message to the kernel; `is_strict` for NETLINK_GET_STRICT_CHK. */
 struct portwhy_netlink_request {
@@ -141,5 +146,8 @@ void portwhy_dismiss(struct portwhy_errand *errand);
 
 /* Waits for those, which takes a moment at most. */
 void portwhy_reap_children(void);
+
+/* The errno of the last child that this thread could not start since it was asked; 0 for none. */
+int portwhy_take_refused_child(void);
 
 #endif

@@ -190,6 +190,12 @@ extension Note {
 
   /// What was asked and did not answer in time; nil for what an earlier look asked.
   package static func noAnswer(_ source: SilentSource?) -> Note {
+    if let error = source?.error {
+      let reason = error == "EAGAIN" ? "EAGAIN: too many processes, see ulimit -u and pids.max of cgroups(7)" : error
+      return Note(
+        kind: .noAnswer,
+        text: "portwhy could not start the process that looks for it (\(reason)), and what it would have told is not known")
+    }
     let what =
       if let directory = source?.directory {
         if let pid = source?.pid {

@@ -243,7 +243,7 @@ extension UnknownReason {
     case .kernel: "the kernel itself holds the socket"
     case .vanished: "the socket or its owner was gone before it could be read"
     case .subflow: "a subflow of an MPTCP connection, whose descriptor tells of the first one alone"
-    case .noAnswer: "what could tell is kept waiting by another process, and was not waited for"
+    case .noAnswer: "what could tell gave no answer in time, or could not be asked"
     case .oldKernel: "this kernel has no way to tell (pidfd_getfd needs Linux 5.6)"
     }
   }

@@ -56,6 +56,12 @@ package enum Errand {
   /// Waits for the children that nothing more is asked of, at the end of a look.
   package static func reap() { portwhy_reap_children() }
 
+  /// Why this thread could not start a child since it was asked last; nil where it could (clone(2), pipe(2), mmap(2)).
+  package static func takeRefusal() -> SystemError? {
+    let error = portwhy_take_refused_child()
+    return error == 0 ? nil : SystemError(rawValue: error)
+  }
+
   /// How long a child may sleep for others, in milliseconds, before an answer is given without it. The time in which it
   /// runs, or would run if a processor were free, does not count: a crowded or busy host is no reason.
   ///
@@ -188,9 +194,23 @@ package enum Errand {
     try collect(&errand, error, recordsOf: byteCount, body)
   }
 
+  /// The memory of a thread, process_vm_readv(2), at most 128 bytes and as many as can be read at once.
+  package static func memory(
+    of thread: Int32, at address: UInt64, count: Int, within patience: UInt32
+  ) throws(ErrandError) -> [UInt8] {
+    var errand = portwhy_errand()
+    var bytes: [UInt8] = []
+    let error = portwhy_start_remembering(&errand, thread, address, UInt32(clamping: count))
+    try collect(&errand, error, within: patience) { read in
+      read.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    }
+    return bytes
+  }
+
   /// Hands over what a child that was started with this error writes into its pipe, and ends it.
   private static func collect(
-    _ errand: inout portwhy_errand, _ error: Int32, recordsOf byteCount: Int = 1, _ body: (RawSpan) -> Void
+    _ errand: inout portwhy_errand, _ error: Int32, recordsOf byteCount: Int = 1, within patience: UInt32 = patience,
+    _ body: (RawSpan) -> Void
   ) throws(ErrandError) {
     guard error == 0, let state = errand.state else {
       throw error == EBUSY ? .noAnswer : .failed(SystemError(rawValue: error))

@@ -18,7 +18,8 @@ extension FailedCall {
     self.errno = errno
     self.caller = caller
     address = CallAddress(run.address)
-    addressChanged = run.call.function == .bind && run.call.addressBytes() != run.address
+    let now = run.call.function == .bind ? try run.call.addressBytes(isOthers: told.isOthers) : run.address
+    addressChanged = now != run.address
     descriptor = run.call.descriptor
     madeAt = Clock.microseconds
     if told.isOthers {

@@ -15,8 +15,8 @@ struct SeenCall: Sendable {
   /// What the registers will say when the call has been made.
   var instruction: UInt64
 
-  /// nil for what the filter should not have let through to here.
-  init?(_ notification: portwhy_notification) {
+  /// nil for what the filter should not have let through to here. Throws ETIMEDOUT where its memory keeps who looks waiting.
+  init?(_ notification: portwhy_notification, _ files: ProcessFiles) throws(SystemError) {
     thread = notification.thread
     instruction = notification.instruction
     var arguments = [notification.arguments.0, notification.arguments.1, notification.arguments.2]
@@ -26,7 +26,9 @@ struct SeenCall: Sendable {
     case PORTWHY_SOCKETCALL:
       // Its arguments lie in memory, four bytes each (net/compat.c).
       function = arguments[0] == 2 ? .bind : .listen
-      let bytes = memory(of: thread, at: arguments[1], count: function == .bind ? 12 : 8)
+      let isOthers = ThreadFiles(thread, descriptor: nil, files).isOthers
+      let bytes = try memory(
+        of: thread, at: arguments[1], count: function == .bind ? 12 : 8, isOthers: isOthers)
       guard bytes.count >= 8 else { return nil }
       arguments = stride(from: 0, to: bytes.count, by: 4).map { start in
         (start..<start + 4).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64(bytes[$1]) }
@@ -41,9 +43,10 @@ struct SeenCall: Sendable {
   }
 
   /// The address of bind(2) as it stands in the program's memory now.
-  func addressBytes() -> [UInt8] {
+  func addressBytes(isOthers: Bool) throws(SystemError) -> [UInt8] {
     // struct sockaddr_storage; a longer one is EINVAL to the kernel.
-    length > 0 && length <= 128 ? memory(of: thread, at: pointer, count: length) : []
+    guard length > 0 && length <= 128 else { return [] }
+    return try memory(of: thread, at: pointer, count: length, isOthers: isOthers)
   }
 }
 
@@ -66,7 +69,13 @@ struct WaitingCall: Sendable {
 
   /// Looks at what is to be bound. May block for ever: see `LookingThread`.
   static func look(_ notification: Notification, listener: Int32, _ files: ProcessFiles) -> Look {
-    guard let call = SeenCall(notification.value) else { return .nothing }
+    let call: SeenCall
+    do throws(SystemError) {
+      guard let seen = try SeenCall(notification.value, files) else { return .nothing }
+      call = seen
+    } catch {
+      return .noAnswer
+    }
     let inode: UInt64?
     let told = ThreadFiles(call.thread, descriptor: call.descriptor, files)
     do throws(SystemError) {
@@ -82,7 +91,7 @@ struct WaitingCall: Sendable {
       return told.areSilent ? .noAnswer : error == .notPermitted ? .notPermitted : .nothing
     }
     guard let inode else { return .nothing }
-    let address = call.addressBytes()
+    guard let address = try? call.addressBytes(isOthers: told.isOthers) else { return .noAnswer }
     // What was read by the thread's number was another's if the call is not waited for any more.
     guard portwhy_still_waits(listener, notification.value.id) != 0 else { return .nothing }
     return .call(WaitingCall(call: call, address: address, inode: inode))
@@ -129,12 +138,14 @@ struct ThreadFiles {
   let areSilent: Bool
   private let descriptorFile: String
 
-  init(_ thread: Int32, descriptor: Int32, _ files: ProcessFiles) {
+  /// `descriptor`: nil for none of them.
+  init(_ thread: Int32, descriptor: Int32?, _ files: ProcessFiles) {
     self.thread = thread
-    self.descriptor = descriptor
-    descriptorFile = "fd/\(descriptor)"
-    let reply = files.ask(
-      ProcessQuestion(.named([thread]), [.status("."), .contents("status"), .link(descriptorFile)]))
+    self.descriptor = descriptor ?? -1
+    let link = "fd/\(self.descriptor)"
+    descriptorFile = link
+    let questions: [FileQuestion] = [.status("."), .contents("status")] + (descriptor == nil ? [] : [.link(link)])
+    let reply = files.ask(ProcessQuestion(.named([thread]), questions))
     told = reply.processes.first
     areSilent = reply.end == .noAnswer || reply.isSilent
   }

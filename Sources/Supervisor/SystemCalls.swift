@@ -18,9 +18,19 @@ struct OwnedDescriptor: ~Copyable {
   deinit { close(number) }
 }
 
-/// The memory of a thread, process_vm_readv(2): as much of it as can be read at once, at most `count` bytes.
-func memory(of thread: Int32, at address: UInt64, count: Int) -> [UInt8] {
-  [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+/// The memory of a thread, process_vm_readv(2): as much of it as can be read at once, at most `count` bytes. Another user's is
+/// read by a child, which may be left behind: see `ThreadFiles.isOthers`.
+/// - Throws: ETIMEDOUT where that one is kept waiting.
+func memory(of thread: Int32, at address: UInt64, count: Int, isOthers: Bool) throws(SystemError) -> [UInt8] {
+  if isOthers {
+    do throws(ErrandError) {
+      return try Errand.memory(of: thread, at: address, count: count, within: LookingThread.patience)
+    } catch {
+      if error == .noAnswer { throw .timedOut }
+      return []
+    }
+  }
+  return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
     filled = max(0, portwhy_read_memory(thread, address, buffer.baseAddress, UInt(count)))
   }
 }

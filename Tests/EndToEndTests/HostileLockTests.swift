@@ -449,6 +449,24 @@ struct HostileLockTests {
     }
   }
 
+  @Test(
+    "a command that binds to an address which its memory never gives leaves no portwhy behind",
+    .enabled(if: commandModeRuns, "needs 5.19"))
+  func boundMemory() throws {
+    try inNamespace { port, _, _ in
+      // The file system that the memory is of lives until this pipe is closed.
+      let input = try makePipe()
+      defer {
+        close(input.read)
+        close(input.write)
+      }
+      let ending = try runReading(input.read, ["-v", "--", testDirectory + "/hostile", "memory", "\(port)"])
+      if ending.status == 2 { return print("skipped: this host has no FUSE") }
+      #expect(ending.status == 7, "\(ending.errors)")
+      #expect(ending.errors.contains("a bind or listen of the command could not be looked at"), "\(ending.errors)")
+    }
+  }
+
   /// portwhy with this standard input.
   private func runReading(_ descriptor: Int32, _ arguments: [String]) throws -> Ending {
     try portwhy(arguments, Start(input: .file("/proc/\(getpid())/fd/\(descriptor)")))

@@ -79,6 +79,27 @@ struct SurroundingsTests {
     #expect(ending.status == 1 && ending.errors == "0 left")
   }
 
+  @Test(
+    "where no process can be started to ask, that is said, and nobody is blamed for it",
+    .enabled(if: geteuid() == 0, "root alone lowers another user's limit"))
+  func noMoreProcesses() throws {
+    // A user of whom nothing else runs; root is held to no such limit.
+    let user = ["/usr/bin/setpriv", "--reuid=64998", "--regid=64998", "--clear-groups"]
+    let limited = Start(through: ["/usr/bin/prlimit", "--nproc=1"] + user)
+    try besideListener { port in
+      let answer = try Answer(["0.0.0.0:" + port], limited)
+      #expect(answer.verdict == "undetermined" && answer.violations() == [])
+      #expect(answer.notes.contains("no-answer"))
+      let silent = answer.document["visibility"]?["silent"]
+      #expect(silent?["error"]?.text == "EAGAIN" && silent?["pid"] == .null && silent?["directory"] == .null)
+      let screen = try portwhy(["0.0.0.0:" + port], limited)
+      #expect(screen.status == 2 && screen.untimed.contains("portwhy could not start the process that looks for it (EAGAIN"))
+      #expect(!screen.untimed.contains("kept waiting") && !screen.untimed.contains("keeps"))
+      let free = try portwhy(["127.0.0.9:1025"], limited)
+      #expect(free.status == 2 && free.untimed.contains("could not start the process"))
+    }
+  }
+
   @Test("a file that may not grow is an error: status 70 and one line")
   func noRoom() throws {
     let ending = try inDirectory { directory in

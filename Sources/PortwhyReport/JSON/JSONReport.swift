@@ -118,6 +118,7 @@ extension SilentSource: JSONObject {
     try form.field("iterator", &iterator)
     try form.field("netlink", &netlink, else: String?.none)
     try form.field("directory", &directory, else: String?.none)
+    try form.field("error", &error, else: String?.none)
   }
 }
 

@@ -402,6 +402,8 @@ package struct SilentSource: Sendable, Hashable {
   /// itself where no process can be listed; /proc/sys for one of the sysctls; else one below `/`, such as /sys. nil for all
   /// others.
   package var directory: String?
+  /// The errno's name where the reader could not start the process that asks; nil where it asked.
+  package var error: String?
 
   /// A descriptor of this process.
   package static func process(_ pid: Int32, command: String) -> Self { Self(pid: pid, command: command) }
@@ -412,6 +414,9 @@ package struct SilentSource: Sendable, Hashable {
   /// What the kernel tells of interfaces, addresses and routes.
   package static let routes = Self(netlink: "rtnetlink")
 
+  /// Nobody could be sent to ask (clone(2), pipe(2), mmap(2)).
+  package static func unstarted(_ error: SystemError) -> Self { Self(error: error.description) }
+
   /// A directory of /proc, with the process that it is of and the name of that one where it can be read.
   package static func directory(_ path: String, of pid: Int32?, command: String?) -> Self {
     Self(pid: pid, command: command, directory: path)
@@ -419,9 +424,10 @@ package struct SilentSource: Sendable, Hashable {
 
   init(
     pid: Int32? = nil, command: String? = nil, iterator: String? = nil, netlink: String? = nil,
-    directory: String? = nil
+    directory: String? = nil, error: String? = nil
   ) {
     self.directory = directory
+    self.error = error
     self.pid = pid
     self.command = command
     self.iterator = iterator

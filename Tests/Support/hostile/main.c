@@ -6,6 +6,8 @@
  *   race   has a descriptor that is now a listener on the port, now a file that cannot be closed
  *   fdinfo has descriptors that are now a listener on the port, now an epoll(7) instance whose lock is held
  *   bind   calls bind(2) on a file that cannot be closed, and ends; the file system lives on
+ *   memory has a child call bind(2) with an address in memory that never comes, and ends with 7; the file system, which
+ *          root mounted for nobody as fusermount3 does, lives on, and no signal ends who waits for it
  *
  * A socket is locked while send(2) copies from memory. That memory is a page of a file in a FUSE file system of its own,
  * whose server, a child of this program, never answers a READ or a FLUSH of others; see fuse(4) and linux/fuse.h. It starts
@@ -159,23 +161,41 @@ static void end_with_input(int signal) {
   _exit(0);
 }
 
-/* Becomes nobody with namespaces of his own, mounts the file system and opens the file. `outlives`: the file system
- * ends with the standard input and not with this process. */
-static int open_slow_file(int *told, int outlives) {
-  int ends[2];
+static void become_nobody(void) {
   require(setgid(nobody) == 0 && setuid(nobody) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0, "setuid");
-  if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) exit(2);
-  write_file("/proc/self/setgroups", "deny");
-  write_file("/proc/self/uid_map", "0 65534 1");
-  write_file("/proc/self/gid_map", "0 65534 1");
-  int device = open_device();
+}
+
+static void mount_device(int device, char *place, int id) {
+  char options[96];
   if (device < 0) exit(2);
-  char place[] = "/tmp/hostile-XXXXXX", options[96], path[64];
   require(mkdtemp(place) != 0, "mkdtemp");
-  snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", device);
+  snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%d,group_id=%d", device, id, id);
   if (mount("hostile", place, "fuse", MS_NODEV | MS_NOSUID, options) != 0) {
     rmdir(place);
     exit(2);
+  }
+}
+
+/* Becomes nobody with namespaces of his own, mounts the file system and opens the file. `outlives`: the file system
+ * ends with the standard input and not with this process. `by_root`: root mounts it for nobody, out of others' sight. */
+static int open_slow_file(int *told, int outlives, int by_root) {
+  int ends[2], device;
+  char path[64], place[] = "/tmp/hostile-XXXXXX";
+  if (by_root) {
+    device = open_device();
+    if (unshare(CLONE_NEWNS) != 0 || mount("", "/", 0, MS_REC | MS_PRIVATE, 0) != 0) exit(2);
+    /* Nothing of it stays in the host's directory. */
+    require(mount("hostile", "/tmp", "tmpfs", 0, "mode=1777") == 0, "tmpfs");
+    mount_device(device, place, nobody);
+    become_nobody();
+  } else {
+    become_nobody();
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) exit(2);
+    write_file("/proc/self/setgroups", "deny");
+    write_file("/proc/self/uid_map", "0 65534 1");
+    write_file("/proc/self/gid_map", "0 65534 1");
+    device = open_device();
+    mount_device(device, place, 0);
   }
   require(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
   pid_t own = getpid();
@@ -321,6 +341,22 @@ static void bind_file(int file, int port) {
   _exit(0);
 }
 
+/* A child of another group calls it, with an address that the file system keeps back. */
+static void bind_memory(int port) {
+  int told, descriptor = bound(SOCK_STREAM, 0, port), file = open_slow_file(&told, 1, 1);
+  char byte, *page = mmap(0, file_size, PROT_READ, MAP_PRIVATE, file, 0);
+  require(page != MAP_FAILED, "mmap");
+  if (fork() == 0) {
+    close(0);
+    close(1);
+    close(2);
+    bind(descriptor, (void *)page, sizeof(struct sockaddr_in));
+    _exit(0);
+  }
+  require(read(told, &byte, 1) == 1, "the READ of the page");
+  _exit(7);
+}
+
 /* ---- the lock of a directory ---- */
 
 struct locking {
@@ -353,7 +389,7 @@ static int is_waiting(int status) {
 
 static void hold_lock(const char *path, int is_held) {
   int told;
-  int file = open_slow_file(&told, 0);
+  int file = open_slow_file(&told, 0, 0);
   struct locking locking = {open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), -1, 0};
   pthread_t threads[2];
   char byte;
@@ -513,7 +549,11 @@ int main(int count, char **words) {
   int is_race = strcmp(mode, "race") == 0, listener = -1;
   if (strcmp(mode, "bind") == 0) {
     require(seteuid(0) == 0, "seteuid");
-    bind_file(open_slow_file(&told, 1), port);
+    bind_file(open_slow_file(&told, 1, 0), port);
+  }
+  if (strcmp(mode, "memory") == 0) {
+    require(seteuid(0) == 0, "seteuid");
+    bind_memory(port);
   }
   if (strcmp(mode, "udp") == 0) {
     sending.descriptor = bound(SOCK_DGRAM, 0, port);
@@ -525,7 +565,7 @@ int main(int count, char **words) {
     else sending.descriptor = accepted(listener, port, protocol);
   }
   require(seteuid(0) == 0, "seteuid");
-  int file = open_slow_file(&told, 0);
+  int file = open_slow_file(&told, 0, 0);
   if (is_fdinfo) turn_into_epoll(listener, file, told);
   if (is_race) {
     int stable = fcntl(listener, F_DUPFD_CLOEXEC, 900);
