@@ -40,12 +40,13 @@ enum SecondLook {
     if !told.areAsSeen { return false }
     // One socket alone is in the way or is not; what connects moves, but for UDP.
     let changeable = asked.count > 1 && (transport == .udp || !told.all)
+    if transport == .udp, mayTakeTurns(sockets.filter { isAsked($0.local.port.rawValue) }) { return false }
     var wasStill = false
     let known = KnownSockets(sockets, transport, ports, own: own)
     let counts = gathering.socketCounts()
     // What is only bound is not counted. It leaves its port by its end, which is announced; that another one took the port
-    // before shows in no number. A UDP port's sockets lie in one place, which is locked while it is walked through.
-    let ends = SocketEvents(ByTransport(tcp: transport == .tcp ? ports : nil, udp: nil))
+    // before shows in no number. Nor does it between UDP's two families.
+    let ends = SocketEvents(ByTransport([transport], ports))
     do throws(NetlinkError) {
       for round in 0..<rounds {
         if round > 0, transport == .tcp {
@@ -60,7 +61,7 @@ enum SecondLook {
             try known.areAll(.all, isAsked)
           }
           if !look.value { return false }
-          wasStill = look.isSure && (transport == .udp || ends.tellOfNone())
+          wasStill = look.isSure && ends.tellOfNone()
         }
         if wasStill, !changeable || round + 1 >= ofChangeable { return true }
       }
@@ -69,6 +70,18 @@ enum SecondLook {
     }
     return true
   }
+}
+
+/// Whether no look at these UDP sockets is a snapshot. connect(2) gives a socket of 0.0.0.0 or :: an address of its own, and
+/// connect(2) to AF_UNSPEC takes it away again (`__udp_disconnect`), which nothing announces or counts. Two connected
+/// sockets can take turns, so that one of them has the port for all addresses at any moment and the look meets each at the
+/// other. A port's sockets lie in one place, which is locked while it is walked through, but each family is asked for by
+/// itself, and what does not fit into one message comes with the next.
+private func mayTakeTurns(_ sockets: [SocketObservation]) -> Bool {
+  let connected = sockets.filter { $0.state == .established }
+  // A message has a page (`NLMSG_GOODSIZE`), a socket takes 200 bytes of it.
+  let areOfOneMessage = sockets.count <= 12 && connected.allSatisfy { $0.family == connected[0].family }
+  return connected.count > 1 && !areOfOneMessage
 }
 
 /// The sockets of a dump.

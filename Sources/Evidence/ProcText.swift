@@ -158,6 +158,8 @@ struct ControlGroup: Sendable, Hashable {
         place.engine = engine(component, after: previous, in: path)
         return place
       }
+      // Somebody may have been given what lies below another name by pam_cgfs(8), as /user/NAME, or by hand.
+      if slices.isEmpty, !component.hasSuffix(".slice"), !isUnit(component), !engineRoots.contains(component) { break }
       if component == "payload" { break }  // systemd-nspawn(1) puts the guest's groups below it
       // systemd puts "_" before a name that the kernel could take for a file of its own (`cg_escape`).
       let name = component.hasPrefix("_") ? String(component.dropFirst()) : component
@@ -166,7 +168,9 @@ struct ControlGroup: Sendable, Hashable {
       {
         place.userManager = uid
         place.isUserManagersOwn = components.dropFirst(3) == ["init.scope"]
-      } else if isUnit(name), !place.metUnit {
+      } else if isUnit(name), !place.metUnit,
+        place.userManager != nil || slices.allSatisfy({ $0.hasSuffix(".slice") })
+      {
         place.metUnit = true
         place.isBelowEngine = slices == ["system.slice"] && engineUnits.contains(name)
         place.unit = isWorthNaming(name) ? name : nil
@@ -205,6 +209,12 @@ struct ControlGroup: Sendable, Hashable {
     "docker.service", "snap.docker.dockerd.service", "containerd.service", "crio.service", "kubelet.service",
     "k3s.service", "k3s-agent.service", "rke2-server.service", "rke2-agent.service", "podman.service", "lxc.service",
     "snap.lxd.daemon.service", "incus.service",
+  ]
+
+  /// The groups of root's that engines put their containers into where systemd does not (cgroupfs driver).
+  private static let engineRoots: Set<String> = [
+    "docker", "kubepods", "lxc", "lxc.payload", "libpod_parent", "podman", "default", "k8s.io", "crio", "ecs",
+    "actions_job", "garden", "machine",
   ]
 
   /// The uid of `user@UID.service`.

@@ -190,12 +190,7 @@ extension Note {
 
   /// What was asked and did not answer in time; nil for what an earlier look asked.
   package static func noAnswer(_ source: SilentSource?) -> Note {
-    if let error = source?.error {
-      let reason = error == "EAGAIN" ? "EAGAIN: too many processes, see ulimit -u and pids.max of cgroups(7)" : error
-      return Note(
-        kind: .noAnswer,
-        text: "portwhy could not start the process that looks for it (\(reason)), and what it would have told is not known")
-    }
+    if let error = source?.error { return unasked(error) }
     let what =
       if let directory = source?.directory {
         if let pid = source?.pid {
@@ -216,6 +211,19 @@ extension Note {
         "what an earlier look asked has not answered yet"
       }
     return Note(kind: .noAnswer, text: "\(what): it was not waited for, and what it would have told is not known")
+  }
+
+  private static func unasked(_ error: String) -> Note {
+    let text =
+      switch error {
+      case "E2BIG": "so many processes hold sockets here that not all were looked at: there are more than are told"
+      case "ETIME": "the descriptors of this host are too many to look through: there may be more holders than are told"
+      default:
+        "portwhy could not start the process that looks for it ("
+          + (error == "EAGAIN" ? "EAGAIN: too many processes, see ulimit -u and pids.max of cgroups(7)" : error)
+          + "), and what it would have told is not known"
+      }
+    return Note(kind: .noAnswer, text: text)
   }
 
   /// Sockets of the other transport on the port.

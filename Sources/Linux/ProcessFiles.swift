@@ -212,6 +212,8 @@ package struct ProcessReply: Sendable {
     case failed(SystemError)
     /// /proc itself keeps its readers waiting, or nobody is sent any more.
     case noAnswer
+    /// The processor time that the question allowed is used up.
+    case givenUp
   }
 
   package fileprivate(set) var end = End.noAnswer
@@ -609,7 +611,7 @@ private struct Reading {
         case 0: .done
         case E2BIG: .manyFiles
         case ESTALE: .contradicted
-        case ETIME: .noAnswer
+        case ETIME: .givenUp
         case let error: .failed(SystemError(rawValue: error))
         }
     }

@@ -100,6 +100,41 @@ struct SurroundingsTests {
     }
   }
 
+  @Test(
+    "connected UDP sockets that could take turns without the port keep an ok from being sure",
+    arguments: [
+      ("one", "narrow(AF_INET);", "ok"), ("two of one family", "narrow(AF_INET); narrow(AF_INET);", "ok"),
+      ("both families", "narrow(AF_INET); narrow(AF_INET6);", "undetermined"),
+      ("more than one message has room for", "narrow(AF_INET) for 1 .. 13;", "undetermined"),
+      ("two of which only one is connected", "narrow(AF_INET6); plain('127.0.0.4');", "ok"),
+    ])
+  func turns(_ name: String, _ sockets: String, _ verdict: String) throws {
+    let words = """
+      my @held;
+      sub narrow {
+        my $s = bound($port, $_[0], [SO_REUSEPORT], SOCK_DGRAM);
+        connect($s, $_[0] == AF_INET ? pack_sockaddr_in(9, inet_aton('127.0.0.2'))
+          : pack_sockaddr_in6(9, inet_pton(AF_INET6, '::ffff:127.0.0.2'))) or die "connect: $!";
+        push @held, $s;
+      }
+      sub plain {
+        socket(my $s, AF_INET, SOCK_DGRAM, 0) or die "socket: $!"; setsockopt($s, SOL_SOCKET, SO_REUSEPORT, 1);
+        bind($s, pack_sockaddr_in($port, inet_aton($_[0]))) or die "bind: $!";
+        push @held, $s;
+      }
+      """
+    try NetworkNamespace.run(NamespaceConfiguration(devices: false)) { (namespace: inout NetworkNamespace) in
+      let port = try namespace.freshPort().rawValue
+      try withServer(words + sockets, port: port) { _ in
+        let answer = try Answer(["-u", "127.0.0.3:\(port)"])
+        #expect(answer.verdict == verdict && answer.violations() == [], "\(name)")
+        if verdict == "ok" { return }
+        let missing = answer.attempts.first?["outcomes"]?.elements.first?["missing"]?.elements.compactMap(\.text) ?? []
+        #expect(missing.contains { $0.hasPrefix("moving") }, "\(name): \(missing)")
+      }
+    }
+  }
+
   @Test("a file that may not grow is an error: status 70 and one line")
   func noRoom() throws {
     let ending = try inDirectory { directory in

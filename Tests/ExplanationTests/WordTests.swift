@@ -21,6 +21,7 @@ private func notes() -> [Note?] {
     .noAnswer(nil), .noAnswer(.process(7, command: "nginx")), .noAnswer(.iterator("tcp")), .noAnswer(.routes),
     .noAnswer(.directory("/proc/7", of: 7, command: "nginx")), .noAnswer(.directory("/proc/7", of: 7, command: nil)),
     .noAnswer(.unstarted(.tryAgain)), .noAnswer(.unstarted(.outOfMemory)),
+    .noAnswer(.longWalk), .noAnswer(.tooManyHolders),
     .noAnswer(.directory("/proc", of: nil, command: nil)), .noAnswer(.directory("/proc/sys", of: nil, command: nil)),
     .otherProtocol(1, of: .udp, Command(argv: ["portwhy", "8080/udp"])),
     .otherProtocol(2, of: .tcp, Command(argv: ["portwhy", "8080"])), .redirected(chain: "nat PREROUTING", to: nil),

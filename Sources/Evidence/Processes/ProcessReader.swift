@@ -153,7 +153,8 @@ package struct ProcessReader: Sendable {
     case _ where reply.processCount == 0: return ProcessVisibility(reasons: [.noProc])
     default: break
     }
-    let isUnanswered = reply.end == .noAnswer || !reply.silent.isEmpty
+    let limit: SilentSource? = notes.isFull ? .tooManyHolders : reply.end == .givenUp ? .longWalk : nil
+    let isUnanswered = reply.end == .noAnswer || !reply.silent.isEmpty || limit != nil
     if isUnanswered {
       // An iterator looks into no directory of /proc.
       notes.add(unread: searched ?? search(Set(inodes)) ?? [])
@@ -162,7 +163,7 @@ package struct ProcessReader: Sendable {
     let silent = notes.ask()
     var visibility = visibility(of: notes.findings, ProcessWalk(reply, files))
     if isUnanswered || silent != nil {
-      visibility.silent = silent ?? files.silentSource()
+      visibility.silent = silent ?? files.silentSource() ?? limit
       if !visibility.reasons.contains(.noAnswer) { visibility.reasons.append(.noAnswer) }
     }
     return visibility
@@ -210,6 +211,12 @@ private struct HolderNotes {
   /// So many files of the parents of a holder will be wanted.
   let parentFiles: Int
 
+  /// How often a process holds a socket: one user's 800 processes may hold 15,000 sockets each.
+  private var holdings = 0
+  private static let mostHoldings = 50_000
+  /// Nobody more is noted.
+  var isFull: Bool { holdings >= Self.mostHoldings }
+
   init(_ files: ProcessFiles, parentFiles: Int) {
     self.files = files
     self.parentFiles = parentFiles
@@ -233,11 +240,13 @@ private struct HolderNotes {
     _ record: ProcessRecord, _ hits: [SocketDescriptor], owner: UInt32?, controlGroup: String?
   ) {
     var record = record
+    if isFull { return }
     var rest = hits.sorted { ($0.inode, $0.number) < ($1.inode, $1.number) }[...]
     while let inode = rest.first?.inode {
       let ofSocket = rest.prefix { $0.inode == inode }
       record.descriptors = ofSocket.map(\.number)
       findings[inode]?.add(record, controlGroup: controlGroup)
+      holdings += 1
       rest = rest[ofSocket.endIndex...]
     }
     for hit in hits where findings[hit.inode]?.lacksFlags ?? false {

@@ -261,8 +261,18 @@ struct HostPaths {
     let place = Place(device: space.device, inode: space.inode, root: root)
     let mounts = known[place] ?? read(process, space, files)
     known[place] = .some(mounts)
-    guard let mounts else { return false }
-    return mounts.contains(program) && mounts.contains(directory)
+    guard let mounts, mounts.contains(program), mounts.contains(directory) else { return false }
+    return isOwn(space) || isHere("exe", process, files) && isHere("cwd", process, files)
+  }
+
+  /// Whether the path leads to the same file from here. Programs of root's put a user's files over the host's paths in a mount
+  /// namespace of their own (apptainer(1), firejail(1)).
+  private func isHere(_ name: String, _ process: ToldProcess, _ files: ProcessFiles) -> Bool {
+    guard let there = process.more([.status(name), .link(name)], from: files), let path = there.link(name),
+      path.hasPrefix("/"), let file = there.status(name)
+    else { return false }
+    let here = files.ask(ProcessQuestion(.named([]), [], rootFiles: [.status(path)])).root.status(path)
+    return here?.isSameFile(as: file) ?? false
   }
 
   private func isOwn(_ space: FileStatus) -> Bool { own.map { $0.space.isSameFile(as: space) } ?? false }

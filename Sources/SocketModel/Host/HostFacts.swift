@@ -402,7 +402,8 @@ package struct SilentSource: Sendable, Hashable {
   /// itself where no process can be listed; /proc/sys for one of the sysctls; else one below `/`, such as /sys. nil for all
   /// others.
   package var directory: String?
-  /// The errno's name where the reader could not start the process that asks; nil where it asked.
+  /// The errno's name where nobody was sent to ask, or the reader gave up: ETIME after so much processor time, E2BIG beside so
+  /// many holders; nil where somebody was asked.
   package var error: String?
 
   /// A descriptor of this process.
@@ -416,6 +417,12 @@ package struct SilentSource: Sendable, Hashable {
 
   /// Nobody could be sent to ask (clone(2), pipe(2), mmap(2)).
   package static func unstarted(_ error: SystemError) -> Self { Self(error: error.description) }
+
+  /// The walk through /proc took longer than the reader has patience.
+  package static let longWalk = Self(error: "ETIME")
+
+  /// So many processes hold so many sockets that the rest was left out.
+  package static let tooManyHolders = Self(error: "E2BIG")
 
   /// A directory of /proc, with the process that it is of and the name of that one where it can be read.
   package static func directory(_ path: String, of pid: Int32?, command: String?) -> Self {

@@ -112,6 +112,13 @@ private let otherID = String(repeating: "0a", count: 32)
       says: "nspawn: the guest's units are not this host's",
       text: "0::/machine.slice/systemd-nspawn@deb.service/payload/system.slice/nginx.service",
       unit: "systemd-nspawn@deb.service"),
+    Row(
+      says: "what pam_cgfs(8) gave to a user, who names groups there as he likes",
+      text: "4:freezer:/user/bob/0/docker/\(id)\n1:name=systemd:/user/bob/0/nginx.service\n0::/"),
+    Row(says: "what somebody delegated by hand", text: "0::/bobs/docker-\(id).scope"),
+    Row(says: "the same, as a unit", text: "0::/bobs/nginx.service"),
+    Row(says: "a unit outside of the slices", text: "0::/docker/nginx.service"),
+    Row(says: "a runner's containers, by cgroupfs", text: "0::/actions_job/\(id)", container: id),
     Row(says: "63 digits are no container", text: "0::/docker/\(id.dropLast())"),
     Row(says: "65 digits are no container", text: "0::/docker/\(id)0"),
     Row(says: "capital digits are no container", text: "0::/docker/\(id.uppercased())"),

@@ -151,7 +151,7 @@ struct OwnershipTests {
       ("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope", "podman"),
       ("/kubepods.slice/kubepods-pod1.slice/cri-containerd-ID.scope", "kubernetes"),
       ("/kubepods/besteffort/podX/ID", "kubernetes"), ("/system.slice/nerdctl-ID.scope", "nerdctl"),
-      ("/lxc.payload.web/x", "lxc"), ("/lxc/web", "lxc"), ("/something/ID", nil),
+      ("/lxc.payload.web/x", "lxc"), ("/lxc/web", "lxc"), ("/default/ID", nil),
     ])
   func engine(_ path: String, _ engine: String?) {
     let id = String(repeating: "0f", count: 32)
