@@ -47,6 +47,7 @@ enum SecondLook {
     // What is only bound is not counted. It leaves its port by its end, which is announced; that another one took the port
     // before shows in no number. Nor does it between UDP's two families.
     let ends = SocketEvents(ByTransport([transport], ports))
+    var hasEnded = false
     do throws(NetlinkError) {
       for round in 0..<rounds {
         if round > 0, transport == .tcp {
@@ -54,6 +55,7 @@ enum SecondLook {
             if try !known.areAll(.listening, isAsked) { return false }
           }
         }
+        var isStill = false
         if round >= watched || wasStill {
           if try !known.areAll(.all, isAsked) { return false }
         } else {
@@ -61,14 +63,18 @@ enum SecondLook {
             try known.areAll(.all, isAsked)
           }
           if !look.value { return false }
-          wasStill = look.isSure && ends.tellOfNone()
+          isStill = look.isSure
         }
+        let isQuiet = ends.tellOfNone()
+        wasStill = wasStill || isStill && isQuiet
+        hasEnded = hasEnded || !isQuiet && ends.areTold
         if wasStill, !changeable || round + 1 >= ofChangeable { return true }
       }
     } catch {
       throw PortwhyError(error)
     }
-    return true
+    // Who watches the dumps (/proc/net/netlink shows them to everybody) can have a socket end during each.
+    return !hasEnded
   }
 }
 

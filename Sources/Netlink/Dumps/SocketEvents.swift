@@ -81,6 +81,14 @@ package struct SocketEvents: ~Copyable {
     }
   }
 
+  /// Whether the kernel announces anything to this reader.
+  package var areTold: Bool {
+    switch socket {
+    case nil: false
+    case .some: true
+    }
+  }
+
   private var descriptor: Int32 {
     switch socket {
     case .some(let socket): socket.descriptor
