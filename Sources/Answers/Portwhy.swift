@@ -34,26 +34,29 @@ public enum Portwhy {
     return try look(question, evidenceSources, moving: moving).report
   }
 
-  /// Of which transports a socket that could stand in the way of an ok has moved against the dump.
+  /// Of which transports a socket has moved against the dump that could stand in the way of an ok, or may not be what a
+  /// refusal rests on.
   private static func unconfirmed(
     _ report: Report, _ gathering: Gathering, _ question: Question
   ) throws(PortwhyError) -> Set<TransportProtocol> {
     var moving: Set<TransportProtocol> = []
     for transport in TransportProtocol.allCases {
-      guard let ports = question.portsByTransport[transport],
-        report.hasOk(transport, ofVerdict: question.isVerdictOnly)
-      else { continue }
+      guard let ports = question.portsByTransport[transport] else { continue }
       let isAsked: (UInt16) -> Bool = { port in
         question.items.contains { $0.transport == transport && $0.numbers.contains(port) }
       }
-      if try !SecondLook.confirms(gathering, transport, ports, own: question.ownSocket, isAsked: isAsked) {
-        moving.insert(transport)
+      let own = question.ownSocket
+      var isConfirmed = try SecondLook.confirmsRefusals(
+        report, gathering, transport, ports, own: own, isAsked: isAsked)
+      if isConfirmed, report.hasOk(transport, ofVerdict: question.isVerdictOnly) {
+        isConfirmed = try SecondLook.confirms(gathering, transport, ports, own: own, isAsked: isAsked)
       }
+      if !isConfirmed { moving.insert(transport) }
     }
     return moving
   }
 
-  /// One answer from one dump; no ok of the transports in `moving` is sure, unless a probe gives it.
+  /// One answer from one dump; nothing that moves is sure of the transports in `moving`, unless a probe gives it.
   private static func look(
     _ question: Question, _ evidenceSources: EvidenceSources, moving: Set<TransportProtocol> = []
   ) throws(PortwhyError) -> (report: Report, gathering: Gathering) {
@@ -128,7 +131,7 @@ public enum Portwhy {
       try gathering.readAddresses()
       judged = Judgement(of: binds.attempts, in: gathering.snapshot(item.transport, port))
     }
-    if isMoving { judged = judged.doubtingEveryOk() }
+    if isMoving { judged = judged.doubtingWhatMoves() }
     let mayOffer = judged.outcomes.contains { outcomes in
       outcomes.contains { $0.options == binds.plan.options && $0.verdict != .ok }
     }
@@ -198,7 +201,7 @@ public enum Portwhy {
         let isWhole = try SecondLook.confirms(anew, attempt.transport, port...port, own: question.ownSocket) {
           $0 == port
         }
-        return (isWhole ? judged : judged.doubtingEveryOk()).outcomes[0]
+        return (isWhole ? judged : judged.doubtingWhatMoves()).outcomes[0]
       })
     return try probing.settle(judged)
   }

@@ -17,10 +17,11 @@ import SocketModel
 
 /// What the tables are asked again before an ok.
 enum SecondLook {
-  /// Where sockets move all the time: each round asks for listeners, the quickest to ask for, a few times, and then for
-  /// everything. A socket that is connected and disconnected all the time is missed by one walk in four: by seven in a row
-  /// once in 16,000 looks. Each round takes as long as a dump.
-  static let rounds = 6
+  /// Where sockets move all the time: each round asks for listeners, the quickest to ask for, a few times, and then for each
+  /// table in an order that nobody can foresee, not even who sees that a dump begins (/proc/net/netlink). A socket that
+  /// leaves one table for another is missed by every second round at most: by ten in a row once in 1,000 looks. Each round
+  /// takes as long as a dump.
+  static let rounds = 12
   static let looksForListeners = 4
   /// How many of the rounds hope for stillness. Where two have not met it a third is not likely to.
   static let watched = 2
@@ -56,8 +57,12 @@ enum SecondLook {
           }
         }
         var isStill = false
-        if round >= watched || wasStill {
+        if wasStill || round >= watched && transport == .udp {
           if try !known.areAll(.all, isAsked) { return false }
+        } else if round >= watched {
+          for table in [SocketStates.listening, .bound, .connections].shuffled() {
+            if try !known.areAll(table, isAsked) { return false }
+          }
         } else {
           let look = try Stillness.during(transport, counts) { () throws(NetlinkError) in
             try known.areAll(.all, isAsked)
@@ -75,6 +80,49 @@ enum SecondLook {
     }
     // Who watches the dumps (/proc/net/netlink shows them to everybody) can have a socket end during each.
     return !hasEnded
+  }
+}
+
+extension SecondLook {
+  /// How often a refusal that rests on options which may have changed meanwhile has to be seen again: one that changes to and
+  /// fro is met so by each with a chance of a quarter, or of a half where a processor is short.
+  private static let ofRefusals = 16
+  /// Microseconds at most between two looks, at random, so that nothing keeps step with them.
+  private static let pause: UInt32 = 300
+
+  /// Whether the refusals that rest on such sockets alone are what other looks show too. One that had SO_REUSEADDR when its
+  /// address was in the way, and none when it was not, has let every bind with it through.
+  static func confirmsRefusals(
+    _ report: Report, _ gathering: Gathering, _ transport: TransportProtocol, _ ports: ClosedRange<UInt16>,
+    own: UInt64?, isAsked: (UInt16) -> Bool
+  ) throws(PortwhyError) -> Bool {
+    var torn: [SocketObservation] = []
+    for target in report.targets where target.transport == transport {
+      for outcome in target.attempts.flatMap(\.outcomes) where outcome.restsOnTorn(target.sockets) {
+        torn += outcome.blockers.map { target.sockets[$0.socket] }
+      }
+    }
+    guard !torn.isEmpty else { return true }
+    let known = KnownSockets(gathering.sockets[transport] ?? [], transport, ports, own: own)
+    for _ in 0..<ofRefusals {
+      Clock.pause(microseconds: .random(in: 0...pause))
+      if !ProcessReader().confirm(torn).areAsSeen { return false }
+      Clock.pause(microseconds: .random(in: 0...pause))
+      do throws(NetlinkError) {
+        if try !known.areAll(.all, isAsked) { return false }
+      } catch {
+        throw PortwhyError(error)
+      }
+    }
+    return true
+  }
+}
+
+extension BindOutcome {
+  /// Whether a port in use is refused, with an option, for nothing but sockets of which two moments may have been seen.
+  fileprivate func restsOnTorn(_ sockets: [SocketObservation]) -> Bool {
+    verdict == .fails(.addressInUse) && source != .probe && !options.isEmpty && !blockers.isEmpty
+      && blockers.allSatisfy { sockets.indices.contains($0.socket) && sockets[$0.socket].mayBeTorn }
   }
 }
 
@@ -190,11 +238,12 @@ private struct KnownSockets {
 }
 
 extension Judgement {
-  /// The same where sockets moved each time they were looked at: no bind is a sure ok.
-  func doubtingEveryOk() -> Judgement {
+  /// The same where sockets moved each time they were looked at: no bind is a sure ok, and none is surely refused for what
+  /// may have changed meanwhile.
+  func doubtingWhatMoves() -> Judgement {
     var doubted = self
     doubted.outcomes = outcomes.map { outcomes in
-      outcomes.map { $0.bind == .ok ? $0.moving : $0 }
+      outcomes.map { $0.bind == .ok || $0.restsOnTorn(snapshot.sockets) ? $0.moving : $0 }
     }
     return doubted
   }

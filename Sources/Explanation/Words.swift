@@ -25,7 +25,7 @@ extension Endpoint {
 }
 
 /// A short command name, in quotes where it could be read as more than that: anybody may call himself `nginx (pid 1),`.
-func commandText(_ name: String) -> String {
+package func commandText(_ name: String) -> String {
   // One that keeps its name from being read.
   if name.isEmpty { return "a process" }
   guard name.utf8.contains(where: { " (),\"".utf8.contains($0) }) else { return name }

@@ -120,6 +120,9 @@ package func waitToRead(_ descriptors: [Int32], milliseconds: UInt64) {
 
 /// The clocks of clock_gettime(2) that are read here; 0 from one that cannot be read.
 package enum Clock {
+  /// usleep(3).
+  package static func pause(microseconds: UInt32) { usleep(microseconds) }
+
   /// CLOCK_MONOTONIC, which only goes forward: what is measured with.
   package static var microseconds: UInt64 { microseconds(CLOCK_MONOTONIC) ?? 0 }
 

@@ -94,15 +94,18 @@ package enum SocketStates: Sendable, Hashable {
   /// Every other one: connections, whatever is left of them included.
   case connections
   case all
+  /// Bound, without listening or a connection.
+  case bound
   /// LISTEN alone, whose table is short: a fiftieth of the time of the others.
   case listening
 
   var mask: UInt32 {
     let boundInactive: UInt32 = 13  // TCP_BOUND_INACTIVE, Linux 6.8
-    let holding: UInt32 =
-      1 << UInt32(SocketState.close.rawValue) | 1 << UInt32(SocketState.listen.rawValue) | 1 << boundInactive
+    let bound: UInt32 = 1 << UInt32(SocketState.close.rawValue) | 1 << boundInactive
+    let holding: UInt32 = bound | 1 << UInt32(SocketState.listen.rawValue)
     return switch self {
     case .holding: holding
+    case .bound: bound
     case .connections: SocketDumpRequest.everyState & ~holding
     case .all: SocketDumpRequest.everyState
     case .listening: 1 << UInt32(SocketState.listen.rawValue)

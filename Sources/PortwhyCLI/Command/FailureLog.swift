@@ -1,3 +1,4 @@
+internal import Explanation
 internal import SocketModel
 
 /// What is printed about the failed calls of a command, and when: a value without clock, process or descriptor.
@@ -239,7 +240,7 @@ struct FailureLog {
 
 extension FailedAttempt {
   /// `node (pid 4)`.
-  var who: String { "\(command) (pid \(kind.process))" }
+  var who: String { "\(commandText(command)) (pid \(kind.process))" }
   /// `bind() of node (pid 4) on [::]:8080`.
   var call: String { "\(kind.function.rawValue)() of \(who) on \(kind.endpoint.text)" }
 }

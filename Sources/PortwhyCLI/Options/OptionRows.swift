@@ -239,6 +239,10 @@ extension OptionSection {
           what decides the answer: the options of sockets that no process has any more,
           what the kernel remembers of earlier binds of the port, and the order of UDP
           sockets.
+          As process 1 of a pid namespace, as in a container,
+          .Nm
+          cannot end before an iterator that a locked socket keeps waiting: use this there
+          where other users' programs share the network.
           On a host with thousands of open files one also finds the holders of the
           sockets, much faster than a walk through
           .Pa /proc ,
