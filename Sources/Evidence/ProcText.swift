@@ -159,7 +159,8 @@ struct ControlGroup: Sendable, Hashable {
         return place
       }
       // Somebody may have been given what lies below another name by pam_cgfs(8), as /user/NAME, or by hand.
-      if slices.isEmpty, !component.hasSuffix(".slice"), !isUnit(component), !engineRoots.contains(component) { break }
+      let isRoots = component.hasSuffix(".slice") || isUnit(component) || engineRoots.contains(component)
+      if slices.isEmpty, !isRoots { break }
       if component == "payload" { break }  // systemd-nspawn(1) puts the guest's groups below it
       // systemd puts "_" before a name that the kernel could take for a file of its own (`cg_escape`).
       let name = component.hasPrefix("_") ? String(component.dropFirst()) : component

@@ -217,7 +217,7 @@ extension Note {
     let text =
       switch error {
       case "E2BIG": "so many processes hold sockets here that not all were looked at: there are more than are told"
-      case "ETIME": "the descriptors of this host are too many to look through: there may be more holders than are told"
+      case "ETIME": "this host has too many descriptors to look through: there may be more holders than are told"
       default:
         "portwhy could not start the process that looks for it ("
           + (error == "EAGAIN" ? "EAGAIN: too many processes, see ulimit -u and pids.max of cgroups(7)" : error)

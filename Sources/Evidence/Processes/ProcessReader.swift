@@ -406,14 +406,18 @@ package struct ProcessVisibility: Sendable, Hashable {
 }
 
 extension SocketObservation {
-  /// What is seen of it may be of two moments: its holder, who is not root, can change its options between the dump and the
-  /// question, and its address or its peer with them. What listens is in the way of all that it is told to be.
-  package var mayBeTorn: Bool { isToldByDescriptor && uid != 0 && (transport == .udp || state != .listen) }
+  /// What is seen of it may be of two moments: its holder can change its options between the dump and the question, and its
+  /// address or its peer with them. What listens is in the way of all that it is told to be.
+  package var mayBeTorn: Bool {
+    (isToldByDescriptor || owner == .process && isTold(.bpf)) && (transport == .udp || state != .listen)
+  }
 
   /// A reuse option is known from a descriptor.
-  fileprivate var isToldByDescriptor: Bool {
-    if case .known(_, .getsockopt) = reuseaddr { return inode != nil }
-    if case .known(_, .getsockopt) = reuseport { return inode != nil }
+  fileprivate var isToldByDescriptor: Bool { isTold(.getsockopt) }
+
+  private func isTold(_ source: EvidenceSource) -> Bool {
+    if case .known(_, source) = reuseaddr { return inode != nil }
+    if case .known(_, source) = reuseport { return inode != nil }
     return false
   }
 

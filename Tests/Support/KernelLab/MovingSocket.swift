@@ -27,20 +27,28 @@ package enum MovingSocket: String, Sendable, CaseIterable {
   case inTurn = "in-turn"
   /// The same with a millisecond between.
   case inTurnSlowly = "in-turn-slowly"
+  /// A UDP socket of 0.0.0.0, with SO_REUSEADDR, or connected to 127.0.0.2, without it.
+  case torn
+  /// The same with a millisecond between.
+  case tornSlowly = "torn-slowly"
 
-  package var transport: TransportProtocol { self == .inTurn || self == .inTurnSlowly ? .udp : .tcp }
+  package var transport: TransportProtocol {
+    [.inTurn, .inTurnSlowly, .torn, .tornSlowly].contains(self) ? .udp : .tcp
+  }
   /// A bind with SO_REUSEADDR and SO_REUSEPORT works at every moment.
-  package var isShared: Bool { self == .shared || self == .sharedSlowly }
+  package var isShared: Bool { self == .shared || self == .sharedSlowly || isTorn }
+  private var isTorn: Bool { self == .torn || self == .tornSlowly }
   /// Where no bind works at any moment, or that one.
   package var address: IPAddress { isOfTwo ? .v4(.any) : .v4(.loopback) }
   /// Of two sockets, TCP: none of them is ever anything but bound.
   package var isOfTwo: Bool { self == .boundInTurn || self == .boundInTurnSlowly }
   private var isSlow: Bool {
-    [.listenSlowly, .optionSlowly, .sharedSlowly, .inTurnSlowly, .boundInTurnSlowly].contains(self)
+    [.listenSlowly, .optionSlowly, .sharedSlowly, .inTurnSlowly, .boundInTurnSlowly, .tornSlowly].contains(self)
   }
 
   /// Moves it until `isOver`; calls `isBound` when the port is taken.
   package func move(_ port: Port, isBound: () -> Void, until isOver: () -> Bool) throws(SystemError) {
+    if isTorn { return try tear(port, isBound: isBound, until: isOver) }
     if transport == .udp { return try changeInTurn(port, isBound: isBound, until: isOver) }
     if isOfTwo { return try bindInTurn(port, isBound: isBound, until: isOver) }
     let own = try SystemCalls.socket(family: 2, type: 1)
@@ -124,6 +132,22 @@ package enum MovingSocket: String, Sendable, CaseIterable {
         try SystemCalls.setOption(second, .reuseaddr, 1)
         pause()
       }
+    }
+  }
+
+  private func tear(_ port: Port, isBound: () -> Void, until isOver: () -> Bool) throws(SystemError) {
+    let own = try SystemCalls.socket(family: 2, type: 2)
+    defer { SystemCalls.close(own) }
+    try SystemCalls.setOption(own, .reuseaddr, 1)
+    try SystemCalls.bind(own, SocketAddress(.v4(.any), port: port.rawValue))
+    isBound()
+    while !isOver() {
+      try SystemCalls.connect(own, SocketAddress(.v4(IPv4Address(127, 0, 0, 2)), port: 9))
+      try SystemCalls.setOption(own, .reuseaddr, 0)
+      pause()
+      try SystemCalls.setOption(own, .reuseaddr, 1)
+      try SystemCalls.connect(own, .unspecified)
+      pause()
     }
   }
 
