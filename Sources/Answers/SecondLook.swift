@@ -87,6 +87,10 @@ extension SecondLook {
   /// How often a refusal that rests on options which may have changed meanwhile has to be seen again: one that changes to and
   /// fro is met so by each with a chance of a quarter, or of a half where a processor is short.
   private static let ofRefusals = 16
+  /// The same beside so many sockets that a dump takes long.
+  private static let ofCrowds = 4
+  /// Of how many of the sockets in the way: any of them is enough.
+  private static let mostTorn = 8
   /// Microseconds at most between two looks, at random, so that nothing keeps step with them.
   private static let pause: UInt32 = 300
 
@@ -98,13 +102,16 @@ extension SecondLook {
   ) throws(PortwhyError) -> Bool {
     var torn: [SocketObservation] = []
     for target in report.targets where target.transport == transport {
+      var places: Set<Int> = []
       for outcome in target.attempts.flatMap(\.outcomes) where outcome.restsOnTorn(target.sockets) {
-        torn += outcome.blockers.map { target.sockets[$0.socket] }
+        places.formUnion(outcome.blockers.prefix(mostTorn).map(\.socket))
       }
+      torn += places.sorted().map { target.sockets[$0] }
     }
     guard !torn.isEmpty else { return true }
-    let known = KnownSockets(gathering.sockets[transport] ?? [], transport, ports, own: own)
-    for _ in 0..<ofRefusals {
+    let sockets = gathering.sockets[transport] ?? []
+    let known = KnownSockets(sockets, transport, ports, own: own)
+    for _ in 0..<(sockets.count > KnownSockets.fewEnough ? ofCrowds : ofRefusals) {
       Clock.pause(microseconds: .random(in: 0...pause))
       // What an iterator told of a holder's socket is of a third moment, and is not asked again.
       let told = ProcessReader().confirm(torn)
@@ -148,7 +155,7 @@ private struct KnownSockets {
   /// By cookie, where they are few enough to be compared in whole.
   private var places: [UInt64: Int] = [:]
   private let sockets: [SocketObservation]
-  private static let fewEnough = 1000
+  static let fewEnough = 1000
   private let transport: TransportProtocol
   private let listeners: Listeners
   private let listenedOn: Set<Port>

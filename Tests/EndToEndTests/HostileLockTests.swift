@@ -454,16 +454,14 @@ struct HostileLockTests {
     .enabled(if: commandModeRuns, "needs 5.19"))
   func boundMemory() throws {
     try inNamespace { port, _, _ in
-      // The file system that the memory is of lives until this pipe is closed.
-      let input = try makePipe()
-      defer {
-        close(input.read)
-        close(input.write)
-      }
-      let ending = try runReading(input.read, ["-v", "--", testDirectory + "/hostile", "memory", "\(port)"])
+      let ending = try portwhy(["-v", "--", testDirectory + "/hostile", "memory", "\(port)"])
       if ending.status == 2 { return print("skipped: this host has no FUSE") }
       #expect(ending.status == 7, "\(ending.errors)")
       #expect(ending.errors.contains("a bind or listen of the command could not be looked at"), "\(ending.errors)")
+      let words = ending.output.split(whereSeparator: \.isWhitespace)
+      let server = try #require(words.last.flatMap { Int32($0) }, "\(ending.output)")
+      #expect(words.first == "server" && kill(server, 0) == 0, "portwhy did not wait for its end")
+      kill(server, SIGKILL)
     }
   }
 

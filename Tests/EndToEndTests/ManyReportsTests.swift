@@ -45,19 +45,28 @@ struct ManyReportsTests {
       """
     let shell = ["/bin/sh", "-c", mounted, "sh"]
     let users = Start.asNobody.through + ["/usr/bin/unshare", "--user", "--map-root-user", "--mount"]
+    let roots = ["/usr/bin/unshare", "--mount"]
     // The last word before the script is the program, which the shell takes the place of.
     let script = "our $s = listener($port);"
-    for (through, isHosts) in [(users, false), (["/usr/bin/unshare", "--mount"], true)] {
+    let there = (program: "/srv/app/portal", directory: "/srv/app")
+    let here = (program: "/usr/bin/perl", directory: "/usr")
+    // Programs of root's start a user's, with his mounts, in a namespace that is root's. A service has one with the host's
+    // files.
+    let rows = [
+      (users + shell, there, false), (roots + shell, there, false),
+      (roots + ["/bin/sh", "-c", "cd /usr && exec /usr/bin/perl \"$@\"", "sh"], here, true),
+    ]
+    for (through, paths, isHosts) in rows {
       try NetworkNamespace.run { (_: inout NetworkNamespace) in
         let take = ["/usr/bin/perl", "-e", "my @w = @ARGV; splice(@w, $#w - 3, 1); exec {$w[0]} @w or die;"]
-        try withServer(script, port: 8080, through: take + through + shell) { server in
-          for predicate in ["exe=/srv/app/portal", "cwd=/srv/app"] {
+        try withServer(script, port: 8080, through: take + through) { server in
+          for predicate in ["exe=" + paths.program, "cwd=" + paths.directory] {
             let ending = try portwhy(["--ours", predicate, "8080"])
             #expect(ending.status == (isHosts ? 0 : 1), "\(predicate): \(ending)")
           }
           let answer = try Answer(["8080"])
           let holder = answer.sockets.first?["processes"]?.elements.first
-          #expect(holder?["executable"]?.text == "/srv/app/portal" && answer.pids == [Int(server.pid)])
+          #expect(holder?["executable"]?.text == paths.program && answer.pids == [Int(server.pid)])
           #expect(holder?["host_paths"]?.bool == isHosts && answer.violations() == [])
         }
       }

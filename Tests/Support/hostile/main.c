@@ -6,8 +6,9 @@
  *   race   has a descriptor that is now a listener on the port, now a file that cannot be closed
  *   fdinfo has descriptors that are now a listener on the port, now an epoll(7) instance whose lock is held
  *   bind   calls bind(2) on a file that cannot be closed, and ends; the file system lives on
- *   memory has a child call bind(2) with an address in memory that never comes, and ends with 7; the file system, which
- *          root mounted for nobody as fusermount3 does, lives on, and no signal ends who waits for it
+ *   memory has a child call bind(2) with an address in memory that never comes, says "server PID" and ends with 7; the file
+ *          system, which root mounted for nobody as fusermount3 does, lives until somebody ends that server, or for two
+ *          minutes, and until then no signal ends who waits for it
  *
  * A socket is locked while send(2) copies from memory. That memory is a page of a file in a FUSE file system of its own,
  * whose server, a child of this program, never answers a READ or a FLUSH of others; see fuse(4) and linux/fuse.h. It starts
@@ -178,6 +179,8 @@ static void mount_device(int device, char *place, int id) {
 
 /* Becomes nobody with namespaces of his own, mounts the file system and opens the file. `outlives`: the file system
  * ends with the standard input and not with this process. `by_root`: root mounts it for nobody, out of others' sight. */
+static pid_t file_server;
+
 static int open_slow_file(int *told, int outlives, int by_root) {
   int ends[2], device;
   char path[64], place[] = "/tmp/hostile-XXXXXX";
@@ -199,7 +202,8 @@ static int open_slow_file(int *told, int outlives, int by_root) {
   }
   require(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
   pid_t own = getpid();
-  if (fork() == 0) {
+  file_server = fork();
+  if (file_server == 0) {
     if (outlives) {
       /* SIGIO at the end of the input; nothing that is read to its end is kept open. */
       setsid();
@@ -208,7 +212,8 @@ static int open_slow_file(int *told, int outlives, int by_root) {
       fcntl(0, F_SETFL, O_ASYNC);
       close(1);
       close(2);
-      if (input_has_ended()) _exit(0);
+      if (by_root) alarm(120);
+      else if (input_has_ended()) _exit(0);
     } else {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       /* Its end may have come before. */
@@ -354,6 +359,8 @@ static void bind_memory(int port) {
     _exit(0);
   }
   require(read(told, &byte, 1) == 1, "the READ of the page");
+  printf("server %d\n", (int)file_server);
+  fflush(stdout);
   _exit(7);
 }
 
