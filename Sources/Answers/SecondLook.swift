@@ -89,8 +89,10 @@ extension SecondLook {
   private static let ofRefusals = 16
   /// The same beside so many sockets that a dump takes long.
   private static let ofCrowds = 4
-  /// Of how many of the sockets in the way: any of them is enough.
+  /// Of how many of the sockets in the way of one bind: any of them is enough.
   private static let mostTorn = 8
+  /// Of how many in all: a range of ports may have thousands. What is left is as sure as the first look.
+  private static let mostAsked = 128
   /// Microseconds at most between two looks, at random, so that nothing keeps step with them.
   private static let pause: UInt32 = 300
 
@@ -108,6 +110,7 @@ extension SecondLook {
       }
       torn += places.sorted().map { target.sockets[$0] }
     }
+    torn = Array(torn.prefix(mostAsked))
     guard !torn.isEmpty else { return true }
     let sockets = gathering.sockets[transport] ?? []
     let known = KnownSockets(sockets, transport, ports, own: own)

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "child.h"
 #include "processes.h"
+#include "supervisor.h"
 #include <errno.h>
 #include <linux/netlink.h>
 #include <netinet/tcp.h>
@@ -16,7 +17,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -343,8 +343,7 @@ int portwhy_start_remembering(struct portwhy_errand *errand, int32_t thread, uin
   int is_child;
   int error = portwhy_start_child(errand, PORTWHY_ERRAND_MEMORY, 0, 0, -1, &is_child);
   if (!is_child) return error;
-  struct iovec here = {bytes, size < sizeof bytes ? size : sizeof bytes}, there = {(void *)(uintptr_t)address, here.iov_len};
-  ssize_t got = process_vm_readv(thread, &here, 1, &there, 1, 0);
+  long got = portwhy_read_memory(thread, address, bytes, size < sizeof bytes ? size : sizeof bytes);
   portwhy_finish_child(errand, got < 0 ? errno : portwhy_write_all(bytes, (size_t)got));
 }
 

@@ -190,7 +190,7 @@ extension MissingFact.Kind {
     case .addressFamily: "whether the family is there"
     case .l3mdevAccept: "net.ipv4.tcp_l3mdev_accept"
     case .layer3Domain: "the VRF"
-    case .movingSockets: "where sockets are that move between listening, bound and connected"
+    case .movingSockets: "where sockets are that may move between listening, bound and connected"
     case .kernelVersion: "this kernel version's rule"
     case .systemCallFilter: "what the seccomp filter does to bind() and listen()"
     }

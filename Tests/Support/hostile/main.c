@@ -177,10 +177,12 @@ static void mount_device(int device, char *place, int id) {
   }
 }
 
-/* Becomes nobody with namespaces of his own, mounts the file system and opens the file. `outlives`: the file system
- * ends with the standard input and not with this process. `by_root`: root mounts it for nobody, out of others' sight. */
+/* The process that serves the file system. */
 static pid_t file_server;
 
+/* Becomes nobody with namespaces of his own, mounts the file system and opens the file. `outlives`: the file system
+ * ends with the standard input and not with this process. `by_root`: root mounts it for nobody, out of others' sight, and it
+ * ends after two minutes instead. */
 static int open_slow_file(int *told, int outlives, int by_root) {
   int ends[2], device;
   char path[64], place[] = "/tmp/hostile-XXXXXX";
@@ -346,7 +348,7 @@ static void bind_file(int file, int port) {
   _exit(0);
 }
 
-/* A child of another group calls it, with an address that the file system keeps back. */
+/* A child calls it, with an address that the file system keeps back. */
 static void bind_memory(int port) {
   int told, descriptor = bound(SOCK_STREAM, 0, port), file = open_slow_file(&told, 1, 1);
   char byte, *page = mmap(0, file_size, PROT_READ, MAP_PRIVATE, file, 0);
